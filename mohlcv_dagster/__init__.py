@@ -1,0 +1,19 @@
+"""1-second OHLCV bars of US stocks, month by month: downloaded whole, folded exactly, proven right.
+
+The rooms, each knowing only those below it::
+
+    cli/          the `mohlcv` command, thin
+    definitions   the Dagster code location: everything joined
+    defs/         HOW it runs: assets, partitions, IO manager, checks. No rule, no format, no URL
+    vendor/       WHERE bars come from: requests, page proofs, retries, limits
+    sandbox/      a stand-in vendor over HTTP; only the command imports it
+    archive       WHERE bars stay: whole files in a folder or an fsspec URL
+    settings      the environment, read once
+    bars/         WHAT a bar is: columns, months, file names, CSV, folding, rules
+    errors        the one error tree
+
+The way of one bar: `vendor` (JSON page, proven, to table) → `bars.csv_codec` and `archive` (whole file) →
+`bars.rules` on the file as written → `bars.resample` → the same two steps for each aggregate.
+
+This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.
+"""

@@ -1,0 +1,83 @@
+"""The columns of a bar in memory: names, types, units, and the empty table.
+
+A table of bars is a `pyarrow.Table` with exactly these columns in this order:
+
+=========  =====================  ===============================================================
+ts_event   timestamp[s, tz=UTC]   start of the bar, inclusive
+open       float64                US dollars a share
+high       float64                US dollars a share
+low        float64                US dollars a share
+close      float64                US dollars a share
+volume     int64 or float64       shares; int64 where every volume of the raw file is whole
+=========  =====================  ===============================================================
+"""
+
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Seconds: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+TIME: Final = "ts_event"
+PRICES: Final = ("open", "high", "low", "close")
+VOLUME: Final = "volume"
+COLUMNS: Final = (TIME, *PRICES, VOLUME)
+
+TIME_TYPE: Final = pa.timestamp("s", tz="UTC")
+PRICE_TYPE: Final = pa.float64()
+WHOLE_VOLUME: Final = pa.int64()
+FRACTIONAL_VOLUME: Final = pa.float64()
+
+
+def bar_schema(*, whole_volume: bool) -> pa.Schema:
+    """The schema of a table of bars, with volume as int64 (`whole_volume`) or float64."""
+    volume = WHOLE_VOLUME if whole_volume else FRACTIONAL_VOLUME
+    types: list[pa.DataType] = [TIME_TYPE, *[PRICE_TYPE] * len(PRICES), volume]
+    return pa.schema(list(zip(COLUMNS, types, strict=True)))
+
+
+def empty(*, whole_volume: bool = True) -> pa.Table:
+    """A table of bars with no rows."""
+    return bar_schema(whole_volume=whole_volume).empty_table()
+
+
+def has_whole_volume(bars: pa.Table) -> bool:
+    """Whether the volume column is int64."""
+    return bool(bars.schema.field(VOLUME).type == WHOLE_VOLUME)
+
+
+def seconds(bars: pa.Table) -> Seconds:
+    """The bars' starts as Unix seconds, int64, shape (rows,)."""
+    return bars[TIME].cast(pa.int64()).to_numpy()
+
+
+def from_arrays(starts: Seconds, prices: dict[str, Floats], volume: npt.NDArray[np.int64] | Floats) -> pa.Table:
+    """A table of bars from NumPy arrays of one length; the type of `volume` decides the column's.
+
+    Args:
+        starts: Unix seconds.
+        prices: an array for each name in `PRICES`, US dollars.
+        volume: shares, int64 or float64.
+    """
+    columns: list[pa.Array[Any]] = [pa.array(starts).cast(TIME_TYPE)]
+    columns += [pa.array(prices[name]) for name in PRICES]
+    columns.append(pa.array(volume))
+    return pa.Table.from_arrays(columns, schema=bar_schema(whole_volume=volume.dtype == np.int64))
+
+
+def settle_volume(bars: pa.Table) -> pa.Table:
+    """The bars with volume as the contract types it: int64 where every volume is whole, else float64.
+
+    Whole means finite, without a fraction and below 2**53 in size; a table without rows counts as whole.
+    """
+    if has_whole_volume(bars):
+        return bars
+    volume: Floats = bars[VOLUME].to_numpy()
+    whole = bool(np.all(np.isfinite(volume) & (volume == np.floor(volume)) & (np.abs(volume) < 2**53)))
+    if not whole:
+        return bars
+    at = bars.schema.get_field_index(VOLUME)
+    return bars.set_column(at, pa.field(VOLUME, WHOLE_VOLUME), pa.array(volume.astype(np.int64)))

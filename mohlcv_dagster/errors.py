@@ -1,0 +1,172 @@
+"""The one error tree. Whether trying again helps is a type, decided where the error is made.
+
+::
+
+    MohlcvError
+    ├── InputError                  what was asked cannot be meant: change it
+    │   ├── SymbolError
+    │   ├── MonthError
+    │   │   └── MonthInFutureError
+    │   ├── TimeframeError
+    │   └── SettingsError
+    │       └── MissingKeyError
+    ├── FileError                   a stored file, named, and what is the matter with it
+    │   ├── FileMissingError
+    │   ├── CsvFormatError
+    │   └── FileNameClashError
+    ├── BarsError                   bars that cannot be processed exactly
+    │   ├── UnsortedBarsError
+    │   └── VolumePrecisionError
+    └── VendorError                 the vendor's answer; carries `request_id` where there was one
+        ├── VendorRefusedError      final: trying again does not help
+        │   ├── UnknownKeyError
+        │   ├── PlanError
+        │   └── BadRequestError
+        ├── VendorUnavailableError  trying again later helps
+        │   ├── RateLimitError
+        │   ├── ServerError
+        │   ├── UnreachableError
+        │   └── DeadlineError
+        ├── PageNotWholeError       a 200 that could not be proven, time after time
+        ├── ConflictingBarsError    two answers that contradict each other
+        └── NoTradesError           proven empty: nothing traded, or the symbol is wrong
+
+A message says what was wrong, with the value, and what cures it. It never holds the API key.
+"""
+
+
+class MohlcvError(Exception):
+    """Any error this package raises on purpose."""
+
+
+class InputError(MohlcvError, ValueError):
+    """What was asked cannot be meant."""
+
+
+class SymbolError(InputError):
+    """Not a symbol that can be asked for and stored."""
+
+
+class MonthError(InputError):
+    """Not a month, or one that cannot be asked for."""
+
+
+class MonthInFutureError(MonthError):
+    """The month has not begun yet."""
+
+
+class TimeframeError(InputError):
+    """Not a timeframe that is offered."""
+
+
+class SettingsError(InputError):
+    """A setting has a value that cannot be meant."""
+
+
+class MissingKeyError(SettingsError):
+    """No API key was given."""
+
+
+class FileError(MohlcvError):
+    """A stored file and what is the matter with it."""
+
+
+class FileMissingError(FileError):
+    """The file is not there."""
+
+
+class CsvFormatError(FileError):
+    """The bytes are not a CSV file of bars."""
+
+
+class FileNameClashError(FileError):
+    """Two symbols would share one file on this disk."""
+
+
+class BarsError(MohlcvError, ValueError):
+    """Bars that cannot be processed exactly."""
+
+
+class UnsortedBarsError(BarsError):
+    """Timestamps do not rise strictly."""
+
+
+class VolumePrecisionError(BarsError):
+    """A volume has more decimals than can be summed exactly."""
+
+
+class VendorError(MohlcvError):
+    """The vendor's answer was not bars.
+
+    Attributes:
+        request_id: the vendor's own mark of the answer, to quote to its support; `None` where there was none.
+        status: the HTTP status; `None` where no answer came.
+    """
+
+    def __init__(self, message: str, *, request_id: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+        self.status = status
+
+
+class VendorRefusedError(VendorError):
+    """Final: the same request will be refused again."""
+
+
+class UnknownKeyError(VendorRefusedError):
+    """The vendor does not know this API key."""
+
+
+class PlanError(VendorRefusedError):
+    """The subscription does not reach these bars."""
+
+
+class BadRequestError(VendorRefusedError):
+    """The vendor calls the request wrong, or finds nothing under it."""
+
+
+class VendorUnavailableError(VendorError):
+    """Transient: trying again later helps.
+
+    Attributes:
+        retry_after: seconds the vendor asked to wait; `None` where it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, request_id=request_id, status=status)
+        self.retry_after = retry_after
+
+
+class RateLimitError(VendorUnavailableError):
+    """Too many requests for the plan, for now."""
+
+
+class ServerError(VendorUnavailableError):
+    """The vendor, or a gateway before it, failed."""
+
+
+class UnreachableError(VendorUnavailableError):
+    """No connection, or one that broke."""
+
+
+class DeadlineError(VendorUnavailableError):
+    """The time allowed for an answer ran out."""
+
+
+class PageNotWholeError(VendorError):
+    """An answer of 200 that could not be proven whole."""
+
+
+class ConflictingBarsError(VendorError):
+    """Two answers that give different bars for the same second."""
+
+
+class NoTradesError(VendorError):
+    """The vendor proved that there are no bars."""

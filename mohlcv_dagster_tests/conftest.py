@@ -1,0 +1,15 @@
+"""The closed room every test runs in: no setting of the machine reaches it, no socket leaves it."""
+
+import os
+
+import pytest
+
+_OURS = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "POLYGON_")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, tmp_path_factory):
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_COLOR", "1")
