@@ -1,0 +1,105 @@
+"""The bytes of a page to typed columns, with no Python object a bar. The proof of what they say is in `pages`.
+
+Arrow's JSON reader does the work under an explicit schema (a type guessed from the first rows would cut
+fractional volumes), and lets go of the interpreter's lock meanwhile. It refuses what is cut short, duplicated keys
+in what is read, text where a number belongs, and times that are not integers. Where it is lax, more is done:
+
+- it takes any number of documents, and a lone `null` crashes it: so the body is read as the one element
+  of a list inside an envelope of ours, where a second document is a second element or a syntax error;
+- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.prove_rows`.
+"""
+
+import io
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.json as pa_json
+
+from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
+from mohlcv_dagster.vendor.pages import DELAYED, Envelope, Page, PageRequest, not_whole, prove_envelope, prove_rows
+
+_TIME_KEY: Final = "t"
+_KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
+_BAR: Final = pa.struct([(_TIME_KEY, pa.int64()), *((key, pa.float64()) for key in _KEYS.values())])
+_PAGE: Final = pa.struct(
+    [
+        ("ticker", pa.string()),
+        ("status", pa.string()),
+        ("resultsCount", pa.int64()),
+        ("count", pa.int64()),
+        ("adjusted", pa.bool_()),
+        ("request_id", pa.string()),
+        ("next_url", pa.string()),
+        ("results", pa.list_(_BAR)),
+    ]
+)
+_SCHEMA: Final = pa.schema([("pages", pa.list_(_PAGE))])
+_BEFORE: Final = b'{"pages":['
+_BEHIND: Final = b"]}"
+
+
+def decode_page(body: bytes, request: PageRequest) -> Page:
+    """The page in `body`, proven to be the whole answer to `request`.
+
+    Args:
+        body: the JSON document, decompressed, in any layout.
+        request: what was asked.
+
+    Raises:
+        PageNotWholeError: it is not JSON, or not an aggregates page, or fails the proof of `pages`.
+    """
+    try:
+        page = _read(body)
+        rows = page.field("results").flatten()
+        envelope = _envelope(page, len(rows))
+    except (pa.ArrowException, ValueError) as exc:
+        kind = "HTML" if body.lstrip().startswith(b"<") else "no whole aggregates page"
+        raise not_whole(request, f"expected JSON, were {len(body)} bytes of {kind} ({exc})") from exc
+    prove_envelope(envelope, request)
+    return prove_rows(_page(rows, envelope, request), request)
+
+
+def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stubs have no type that carries its methods
+    document = _BEFORE + body + _BEHIND
+    table = pa_json.read_json(
+        io.BytesIO(document),
+        read_options=pa_json.ReadOptions(use_threads=False, block_size=len(document) + 1),
+        parse_options=pa_json.ParseOptions(
+            explicit_schema=_SCHEMA, newlines_in_values=True, unexpected_field_behavior="ignore"
+        ),
+    )
+    lists: Any = table["pages"].combine_chunks()
+    pages = lists.flatten()
+    if len(table) != 1 or len(pages) != 1:
+        raise ValueError(f"{max(len(table), len(pages))} documents where one belongs")
+    return pages
+
+
+def _envelope(page: Any, rows: int) -> Envelope:  # noqa: ANN401  # as in _read
+    said = {name: page.field(name)[0].as_py() for name in _PAGE.names if name != "results"}
+    return Envelope(
+        ticker=said["ticker"],
+        status=said["status"],
+        results_count=said["resultsCount"],
+        count=said["count"],
+        adjusted=said["adjusted"],
+        request_id=said["request_id"],
+        following=said["next_url"] is not None,
+        rows=rows,
+    )
+
+
+def _page(rows: Any, envelope: Envelope, request: PageRequest) -> Page:  # noqa: ANN401  # as in _read
+    columns = dict(zip(_BAR.names, rows.flatten(), strict=True))
+    for key, column in columns.items():
+        if column.null_count:
+            row = column.is_null().index(True).as_py()
+            raise not_whole(request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id)
+    numbers: dict[str, Floats] = {name: columns[key].to_numpy() for name, key in _KEYS.items()}
+    return Page(
+        starts=columns[_TIME_KEY].to_numpy(),
+        numbers=numbers,
+        request_id=envelope.request_id,
+        delayed=envelope.status == DELAYED,
+        following=envelope.following,
+    )

@@ -1,0 +1,219 @@
+"""`MassiveVendor`: a month of bars from Massive.com, on the official client. The parts it joins live beside it.
+
+The client is imported when the first request is made: it costs half a second, and a code location loads without it.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from mohlcv_dagster.bars.files import check_symbol
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.errors import NoTradesError, PlanError, SettingsError, VendorError
+from mohlcv_dagster.vendor import plans
+from mohlcv_dagster.vendor.allowance import Allowance, within
+from mohlcv_dagster.vendor.client import open_client
+from mohlcv_dagster.vendor.clock import Clock
+from mohlcv_dagster.vendor.decoder import decode_page
+from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress, Tally
+from mohlcv_dagster.vendor.merge import merge
+from mohlcv_dagster.vendor.month import MonthFetch, persistence
+from mohlcv_dagster.vendor.pages import Page, PageRequest
+from mohlcv_dagster.vendor.retry import RetryPolicy
+from mohlcv_dagster.vendor.secret import Secret
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, end_of
+
+if TYPE_CHECKING:
+    from massive import RESTClient
+
+MASSIVE_URL: Final = "https://api.massive.com"
+DEFAULT_CONCURRENCY: Final = 8
+"""Requests in flight: more gained nothing at a round trip of 150 ms."""
+
+_VENDOR: Final = "massive.com"
+
+
+class MassiveVendor:
+    """Fetches bars; may be shared by threads. Not picklable: make one for each process.
+
+    Args:
+        api_key: sent as a bearer token; never shown.
+        base_url: scheme and host, without a path below it unless the vendor is behind one.
+        adjusted: whether to ask for prices and volumes adjusted for splits.
+        concurrency: requests in flight for one month, at least 1.
+        requests_per_minute: shared by everything in this process that asks the same base URL; `None` for no limit.
+        retry: how stubborn to be.
+        clock: tells the time, waits and draws lots.
+
+    Raises:
+        MissingKeyError: `api_key` is empty.
+        SettingsError: a value that cannot be meant.
+    """
+
+    def __init__(  # noqa: PLR0913  # one argument for each setting
+        self,
+        api_key: str,
+        base_url: str = MASSIVE_URL,
+        *,
+        adjusted: bool = False,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        requests_per_minute: int | None = None,
+        retry: RetryPolicy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._secret = Secret(api_key)
+        self.base_url = _checked_url(base_url)
+        self.adjusted = adjusted
+        self.concurrency = _at_least_one("MASSIVE_CONCURRENCY", concurrency)
+        self.requests_per_minute = (
+            None if requests_per_minute is None else _at_least_one("MASSIVE_REQUESTS_PER_MINUTE", requests_per_minute)
+        )
+        self.retry = retry or RetryPolicy()
+        self._clock = clock or Clock()
+        self._client: RESTClient | None = None
+        self._client_lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """`massive.com`, or `stand-in at <base_url>` for any other host."""
+        url = urlsplit(self.base_url)
+        host = url.hostname or ""
+        own = url.scheme == "https" and (host == _VENDOR or host.endswith(f".{_VENDOR}"))
+        return _VENDOR if own else f"stand-in at {self.base_url}"
+
+    def fetch_month(
+        self,
+        symbol: str,
+        month: Month,
+        *,
+        timeframe: str = "second",
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> FetchedMonth:
+        """Every bar of `symbol` in `month`, each page proven; all of them or an error.
+
+        Args:
+            symbol: case kept.
+            month: UTC; one in progress is asked up to the bar that is still open.
+            timeframe: `second` or `minute`.
+            on_progress: told after each window, in the caller's thread.
+
+        Raises:
+            SymbolError, TimeframeError, MonthInFutureError: what was asked cannot be meant; no request was made.
+            VendorRefusedError: the key, the plan or the request is wrong.
+            VendorUnavailableError: rate limit, failing vendor, no connection or no time left, after all retries.
+            PageNotWholeError: a page could not be proven, time after time.
+            ConflictingBarsError: two answers contradict each other.
+            NoTradesError: every window was answered whole, and empty.
+        """
+        began, now = self._clock.monotonic(), self._clock.now()
+        timespan = Timespan.parse(timeframe)
+        end = end_of(month, timespan, now)
+        windows = cut(month.start, end, timespan)
+        requests = [PageRequest(check_symbol(symbol), timespan, window, self.adjusted) for window in windows]
+        tally = Tally()
+        try:
+            pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
+        except PlanError as error:
+            raise _plan_error(error, requests[0], month, now) from error
+        if not any(page.rows for page in pages):
+            raise NoTradesError(
+                f"{symbol} has no trades in {month}: all {len(windows)} windows were answered whole and empty. "
+                "Is the symbol right (case counts), was it listed in that month?"
+            )
+        return FetchedMonth(
+            bars=merge(pages),
+            requests=tally.attempts,
+            retries=tally.attempts - tally.pages,
+            seconds=self._clock.monotonic() - began,
+            bytes=tally.bytes,
+            fetched_at=now,
+            complete_through=end,
+            base_url=self.base_url,
+            vendor=self.name,
+            adjusted=self.adjusted,
+            request_ids=tuple(self._secret.redact(page.request_id) for page in pages if page.request_id),
+            plan_delayed=any(page.delayed for page in pages),
+        )
+
+    def close(self) -> None:
+        """Close the connections; the next fetch opens new ones."""
+        with self._client_lock:
+            if self._client is not None:
+                self._client.client.clear()
+                self._client = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"MassiveVendor({self.base_url!r}, adjusted={self.adjusted}, concurrency={self.concurrency})"
+
+    def _month_fetch(self, windows: int, tally: Tally) -> MonthFetch:
+        stubborn = persistence(self.retry, self._clock, self.base_url, self.requests_per_minute, windows)
+        return MonthFetch(self._ask_once, stubborn, self.concurrency, tally)
+
+    def _ask_once(self, request: PageRequest, allowance: Allowance) -> Page:
+        """One page, one attempt, proven."""
+        try:
+            client = self._rest_client()
+            with within(allowance):
+                response = client.list_aggs(
+                    request.symbol,
+                    1,
+                    request.timespan.name,
+                    request.window.start,
+                    request.window.last,
+                    adjusted=request.adjusted,
+                    sort="asc",
+                    limit=PAGE_LIMIT,
+                    raw=True,
+                )
+            return decode_page(response.data or b"", request)
+        except VendorError as error:
+            self._secret.redact_error(error)
+            raise
+
+    def _rest_client(self) -> "RESTClient":
+        with self._client_lock:
+            if self._client is None:
+                self._client = open_client(self._secret, self.base_url, self._clock, self.concurrency)
+            return self._client
+
+
+def _checked_url(base_url: str) -> str:
+    """The base URL without its trailing slash."""
+    url = urlsplit(base_url.strip())
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise SettingsError(f"MASSIVE_BASE_URL {base_url!r} is no base URL; write one such as {MASSIVE_URL}")
+    if url.username or url.password or url.query or url.fragment:
+        raise SettingsError(
+            f"MASSIVE_BASE_URL for {url.hostname} holds more than scheme, host, port and path: take it out"
+        )
+    return base_url.strip().rstrip("/")
+
+
+def _at_least_one(setting: str, value: int) -> int:
+    if value < 1:
+        raise SettingsError(f"{setting} is {value}; expected a whole number of at least 1")
+    return value
+
+
+def _silent(_: Progress) -> None:
+    """Nobody wants to know."""
+
+
+def _plan_error(error: PlanError, request: PageRequest, month: Month, now: datetime) -> PlanError:
+    """The refusal with what each plan reaches."""
+    timespan = request.timespan.name
+    return PlanError(
+        f"the plan of this API key does not reach {request.symbol} {timespan} bars of {month} ({error}); "
+        f"{plans.coverage(month, timespan, now.date())}. "
+        "A date in the future is refused in the same words: is this machine's clock right?",
+        request_id=error.request_id,
+        status=error.status,
+    )

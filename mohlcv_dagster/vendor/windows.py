@@ -1,0 +1,96 @@
+"""A month cut into windows that one page each can answer. No request is made here, no clock is read.
+
+Bounds are Unix milliseconds, the one form the vendor does not read as an Eastern calendar day. Its `to` is inclusive.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final
+
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.errors import MonthInFutureError, TimeframeError
+
+PAGE_LIMIT: Final = 50_000
+"""The most base bars one page holds, and the largest `limit` the vendor takes."""
+
+_MILLISECONDS: Final = {"second": 1_000, "minute": 60_000}
+
+
+@dataclass(frozen=True)
+class Timespan:
+    """A length of bar the vendor serves.
+
+    Attributes:
+        name: as the vendor spells it, `second` or `minute`.
+        milliseconds: its length.
+    """
+
+    name: str
+    milliseconds: int
+
+    @classmethod
+    def parse(cls, name: str) -> "Timespan":
+        """The timespan called `name`.
+
+        Raises:
+            TimeframeError: it is not one that is fetched.
+        """
+        if name not in _MILLISECONDS:
+            raise TimeframeError(f"bars of one {name!r} are not fetched; choose from {', '.join(_MILLISECONDS)}")
+        return cls(name, _MILLISECONDS[name])
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A stretch of time asked for in one request.
+
+    Attributes:
+        start: the first bar's start, inclusive, Unix milliseconds, a whole bar.
+        last: the last millisecond, inclusive: the end of a whole bar less one.
+    """
+
+    start: int
+    last: int
+
+    def after(self, bar: int, timespan: Timespan) -> "Window | None":
+        """What is left of the window behind the bar that starts at `bar`; `None` when no further bar fits."""
+        start = bar + timespan.milliseconds
+        return Window(start, self.last) if start <= self.last else None
+
+    def __str__(self) -> str:
+        first, last = (datetime.fromtimestamp(bound / 1000, UTC) for bound in (self.start, self.last))
+        return f"{first:%Y-%m-%d %H:%M:%S}..{last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def end_of(month: Month, timespan: Timespan, now: datetime) -> datetime:
+    """The exclusive end of what can be asked of `month`: its own end, or the start of the bar still open at `now`.
+
+    Raises:
+        MonthInFutureError: at `now` no bar of the month is complete.
+    """
+    unit = timespan.milliseconds // 1000
+    open_bar = int(now.timestamp()) // unit * unit
+    end = min(month.end_second, open_bar)
+    if end <= month.start_second:
+        raise MonthInFutureError(
+            f"{month} has no complete {timespan.name} yet: it is {now:%Y-%m-%d %H:%M:%S} UTC; "
+            f"the month in progress is {Month.of(now)}, ask for that or an earlier one"
+        )
+    return datetime.fromtimestamp(end, UTC)
+
+
+def cut(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIMIT) -> list[Window]:
+    """`[start, end)` in windows of at most `most` bars, as even as whole bars allow, in order and without gaps.
+
+    Args:
+        start: inclusive, UTC, a whole bar.
+        end: exclusive, UTC, a whole bar, after `start`.
+        timespan: the length of a bar.
+        most: bars in the longest window.
+    """
+    unit = timespan.milliseconds
+    first, bars = int(start.timestamp()) * 1000, (int(end.timestamp()) - int(start.timestamp())) * 1000 // unit
+    count = -(-bars // most)
+    edges = [first + bars * n // count * unit for n in range(count + 1)]
+    return [Window(edge, following - 1) for edge, following in pairwise(edges)]
