@@ -1,0 +1,169 @@
+"""What must hold of a file of bars: each rule's name, sentence, threshold and severity, and the judgement on a file.
+
+A rule is a plain function on evidence, without Dagster::
+
+    evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
+    faults = [finding.message for finding in judge(evidence) if not finding.passed]
+
+`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `evidence`
+reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list, and nothing is judged here.
+"""
+
+from typing import Final
+
+from mohlcv_dagster.bars.rules import against_raw, values, writing
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
+from mohlcv_dagster.bars.rules.rule import (
+    AFTER_RAW,
+    RECORD_AGAIN,
+    WRITE_AGAIN,
+    Finding,
+    Rule,
+    Scope,
+    Severity,
+    evaluate,
+)
+from mohlcv_dagster.bars.timeframes import Timeframe
+
+__all__ = [
+    "RULES",
+    "Evidence",
+    "Finding",
+    "Ground",
+    "Reading",
+    "Recorded",
+    "Rule",
+    "Scope",
+    "Severity",
+    "for_timeframe",
+    "judge",
+]
+
+RULES: Final = (
+    Rule(
+        name="readable",
+        sentence="The file is CSV with ts_event, open, high, low, close and volume, each field a time or a number.",
+        threshold="0 faults",
+        check=writing.readable,
+        ground=Ground.FILE,
+    ),
+    Rule(
+        name="as_recorded",
+        sentence="Row count and sha256 are those recorded when the file was written.",
+        threshold="equal",
+        check=writing.as_recorded,
+        ground=Ground.FILE,
+        cure=RECORD_AGAIN,
+        aggregate_cure=RECORD_AGAIN,
+    ),
+    Rule(
+        name="exact_form",
+        sentence="The file is, byte for byte, what the contract writes for its bars.",
+        threshold="0 bytes",
+        check=writing.exact_form,
+        cure=WRITE_AGAIN,
+        aggregate_cure=WRITE_AGAIN,
+    ),
+    Rule(
+        name="not_empty",
+        sentence="The month has bars.",
+        threshold="at least 1 bar",
+        check=values.not_empty,
+        cure="Is the symbol right, and was it listed then? Re-materialize {asset} for {partition}, or delete the file.",
+    ),
+    Rule(
+        name="no_missing_values",
+        sentence="No field is empty, NaN or infinite.",
+        threshold="0 bars",
+        check=values.no_missing_values,
+    ),
+    Rule(
+        name="rising_time",
+        sentence="Each bar starts later than the one before it; none is repeated.",
+        threshold="0 bars",
+        check=values.rising_time,
+    ),
+    Rule(
+        name="inside_month",
+        sentence="Every bar starts in the file's UTC month: first second inclusive, next month's exclusive.",
+        threshold="0 bars",
+        check=values.inside_month,
+    ),
+    Rule(
+        name="aligned",
+        sentence="Every bar starts on a multiple of the timeframe, counted from midnight UTC.",
+        threshold="0 bars",
+        check=values.aligned,
+        scope=Scope.AGGREGATE,
+        aggregate_cure=AFTER_RAW,
+    ),
+    Rule(
+        name="ohlc_order",
+        sentence="High is the highest and low the lowest of open, high, low and close.",
+        threshold="0 bars, no tolerance",
+        check=values.ohlc_order,
+    ),
+    Rule(
+        name="positive_prices",
+        sentence="Open, high, low and close are above zero.",
+        threshold="0 bars",
+        check=values.positive_prices,
+    ),
+    Rule(
+        name="non_negative_volume",
+        sentence="Volume is zero or more.",
+        threshold="0 bars",
+        check=values.non_negative_volume,
+    ),
+    Rule(
+        name="volume_traded",
+        sentence="Volume is above zero: a bar stands for at least one trade.",
+        threshold="0 bars",
+        check=values.volume_traded,
+        severity=Severity.WARN,
+    ),
+    Rule(
+        name="volume_type",
+        sentence="Volume is written as integers exactly where every volume of the raw file is whole.",
+        threshold="0 files",
+        check=writing.volume_type,
+        ground=Ground.RAW,
+        cure=WRITE_AGAIN,
+        aggregate_cure=AFTER_RAW,
+    ),
+    Rule(
+        name="volume_precision",
+        sentence="No volume has more than 6 decimals or is written with an exponent.",
+        threshold="0 bars",
+        check=writing.volume_precision,
+    ),
+    Rule(
+        name="volume_conserved",
+        sentence="Each bucket, and the file as a whole, holds exactly the volume of its raw bars.",
+        threshold="0 shares",
+        check=against_raw.volume_conserved,
+        scope=Scope.AGGREGATE,
+        ground=Ground.RAW,
+        aggregate_cure=AFTER_RAW,
+    ),
+    Rule(
+        name="equals_recomputation",
+        sentence="The aggregate equals, bar for bar, what a second engine makes from the raw file.",
+        threshold="0 bars",
+        check=against_raw.equals_recomputation,
+        scope=Scope.AGGREGATE,
+        ground=Ground.RAW,
+        aggregate_cure=AFTER_RAW,
+    ),
+)
+"""Every rule. The names are those of the asset checks: a contract once published."""
+
+
+def for_timeframe(timeframe: Timeframe) -> tuple[Rule, ...]:
+    """The rules that apply to files of `timeframe`, in the order of `RULES`."""
+    return tuple(rule for rule in RULES if rule.scope.holds(timeframe))
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
+    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe)]

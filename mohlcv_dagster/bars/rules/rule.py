@@ -1,0 +1,176 @@
+"""What a rule is, and what it finds: the vocabulary the single rules are written in. No rule lives here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
+from mohlcv_dagster.bars.schema import COLUMNS, TIME
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+
+ASK_AGAIN: Final = "Re-materialize {asset} for {partition}; if it stays, report the request ids to the vendor."
+WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew."
+RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, or record the file as it stands with `mohlcv adopt`."
+AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
+FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
+
+
+class Severity(StrEnum):
+    """How bad it is when a rule does not hold."""
+
+    ERROR = "error"
+    """What is downstream must wait."""
+    WARN = "warn"
+    """Look at it; the bars can be used."""
+
+
+class Scope(StrEnum):
+    """Which files a rule is for."""
+
+    EVERY = "every file"
+    AGGREGATE = "aggregates"
+
+    def holds(self, timeframe: Timeframe) -> bool:
+        """Whether files of `timeframe` are among them."""
+        return self is Scope.EVERY or timeframe != RAW
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule's check found, in the rule's own words.
+
+    Attributes:
+        of: how many bars were looked at.
+        fault: what is wrong, a sentence without its full stop; `None` where nothing is.
+        bars: the offending bars.
+        count: how many offend, where that is not the rows of `bars`.
+        severity: where it is milder than the rule's.
+    """
+
+    of: int
+    fault: str | None = None
+    bars: pa.Table | None = None
+    count: int | None = None
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that must hold of a file.
+
+    Attributes:
+        name: snake_case; also the name of its asset check, hence a contract.
+        sentence: what holds, in one sentence.
+        threshold: how much of a breach is allowed.
+        check: looks at evidence on which `ground` was found to stand.
+        severity: the worst it can give.
+        scope: the files it is for.
+        ground: what must be there before it can be judged; where that is missing, the rule fails.
+        cure: what to do for a raw file; `{asset}` and `{partition}` are filled in.
+        aggregate_cure: what to do for an aggregate.
+    """
+
+    name: str
+    sentence: str
+    threshold: str
+    check: Callable[[Evidence], Outcome]
+    severity: Severity = Severity.ERROR
+    scope: Scope = Scope.EVERY
+    ground: Ground = Ground.BARS
+    cure: str = ASK_AGAIN
+    aggregate_cure: str = FOLD_AGAIN
+
+    def cure_of(self, file: BarFile) -> str:
+        """What to do when the rule does not hold of `file`."""
+        cure = self.cure if file.timeframe == RAW else self.aggregate_cure
+        return cure.format(asset=asset_of(file), partition=f"{file.symbol} {file.month}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule says of a file.
+
+    Attributes:
+        rule: the rule.
+        passed: whether it holds.
+        severity: how bad a failure is; where it passed, the rule's own.
+        count: how many bars (of `exact_form`: lines) offend; 0 where it passed, or fails as a whole, as without a file.
+        of: how many bars were looked at.
+        message: one plain sentence or two, with values: what is wrong, where first, what to do.
+        bars: every offending bar, some with columns of context; the empty table where there is none.
+    """
+
+    rule: Rule
+    passed: bool
+    severity: Severity
+    count: int
+    of: int
+    message: str
+    bars: pa.Table
+
+    @property
+    def threshold(self) -> str:
+        """How much of a breach is allowed."""
+        return self.rule.threshold
+
+
+def evaluate(rule: Rule, evidence: Evidence) -> Finding:
+    """What `rule` says of the evidence; it fails where its ground is missing."""
+    obstacle = evidence.obstacle(rule.ground)
+    outcome = rule.check(evidence) if obstacle is None else Outcome(of=0, fault=obstacle)
+    bars = schema.empty() if outcome.bars is None else outcome.bars
+    if outcome.fault is None:
+        message = f"{rule.sentence} ({outcome.of:,} {plural(outcome.of)})"
+        return Finding(rule, True, rule.severity, 0, outcome.of, message, bars)
+    return Finding(
+        rule=rule,
+        passed=False,
+        severity=outcome.severity or rule.severity,
+        count=bars.num_rows if outcome.count is None else outcome.count,
+        of=outcome.of,
+        message=f"{outcome.fault}. {rule.cure_of(evidence.file)}",
+        bars=bars,
+    )
+
+
+def asset_of(file: BarFile) -> str:
+    """The asset that writes `file`, such as `aggregated/15s`."""
+    return RAW_FOLDER if file.timeframe == RAW else f"{AGGREGATED_FOLDER}/{file.timeframe}"
+
+
+def plural(count: int) -> str:
+    """`bar` or `bars`."""
+    return "bar" if count == 1 else "bars"
+
+
+def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUMNS[1:]) -> str:
+    """`3 of 10 bars have FAULT; first at 2024-01-02 14:30:07Z (open 475.32, …)`.
+
+    Args:
+        bars: the offending bars, one or more.
+        of: how many bars were looked at.
+        fault: what they have, such as `a price of zero`.
+        shown: the columns given of the first.
+    """
+    have = "has" if bars.num_rows == 1 else "have"
+    values = ", ".join(f"{name} {as_text(bars[name][0])}" for name in shown)
+    at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else "an unknown time"
+    return f"{bars.num_rows:,} of {of:,} {plural(of)} {have} {fault}; first at {at}" + (
+        f" ({values})" if values else ""
+    )
+
+
+def as_text(value: "pa.Scalar[pa.DataType]") -> str:
+    """A value as messages show it: `2024-01-02 14:30:07Z`, `475.32`, `missing`."""
+    if not value.is_valid:
+        return "missing"
+    if pa.types.is_timestamp(value.type):
+        # Through text, since a Python datetime ends with the year 9999.
+        return f"{pc.cast(pc.cast(value, pa.timestamp('s')), pa.string()).as_py()}Z"
+    return str(value.as_py())

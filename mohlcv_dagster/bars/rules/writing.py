@@ -1,0 +1,122 @@
+"""The rules that look at how a file is written: readable, in the contract's form, volume as it must be, as recorded."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mohlcv_dagster.bars import csv_codec, schema, volumes
+from mohlcv_dagster.bars.rules.evidence import Evidence
+from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
+from mohlcv_dagster.bars.schema import VOLUME
+
+_SMALLEST_PLAIN = 1e-4
+"""Python's `repr`, hence pandas and the contract, writes a float below this with an exponent."""
+
+
+def readable(evidence: Evidence) -> Outcome:
+    """Judge: the bytes are a CSV file with the six columns, numeric throughout."""
+    problem = evidence.own.problem
+    return Outcome(of=evidence.own.rows, fault=f"{evidence.file.path}: {problem}" if problem else None)
+
+
+def exact_form(evidence: Evidence) -> Outcome:
+    """Judge: the file is what the encoder writes for its bars, byte for byte.
+
+    A warning where the sole differences are ones that every reader accepts: additional columns, another order of
+    columns, CRLF. A missing last line end is an error: `152` may be what is left of `15234`.
+    Context: `line`, counted from 1, `found` and `expected`.
+    """
+    content, rows = evidence.own.content or b"", evidence.own.rows
+    if _is_written_form(content, evidence.own.present):
+        return Outcome(of=rows)
+    contract = csv_codec.encode(evidence.own.present)
+    plain, accepted = normalized(content)
+    if plain == contract:
+        fault = (
+            f"{evidence.file.path} has {' and '.join(accepted)}; every reader accepts that, byte comparison does not"
+        )
+        return Outcome(of=rows, fault=fault, count=0, severity=Severity.WARN)
+    if plain + b"\n" == contract:
+        fault = f"{evidence.file.path} ends without a line end, so its last line may be cut short"
+        last = evidence.own.present.slice(rows - 1) if rows else None
+        return Outcome(of=rows, fault=fault, bars=last)
+    found = differences(evidence.own.present, plain, contract)
+    fault = f"{evidence.file.path} is not written as the contract says: {found.summary}"
+    return Outcome(of=rows, fault=fault, bars=found.bars, count=found.lines)
+
+
+def as_recorded(evidence: Evidence) -> Outcome:
+    """Judge: rows and digest are those recorded when the file was written; a warning where nothing was recorded."""
+    own, recorded, path = evidence.own, evidence.recorded, evidence.file.path
+    if recorded is None:
+        fault = f"Nothing is recorded of {path}, so a later change could not be told"
+        return Outcome(of=own.rows, fault=fault, severity=Severity.WARN)
+    faults = []
+    if own.bars is not None and own.rows != recorded.rows:
+        faults.append(f"it has {own.rows:,} bars, {recorded.rows:,} were recorded")
+    if own.sha256 != recorded.sha256:
+        faults.append(f"its sha256 is {own.sha256[:12]}…, {recorded.sha256[:12]}… was recorded")
+    if not faults:
+        return Outcome(of=own.rows)
+    return Outcome(of=own.rows, fault=f"{path} has changed since it was written: {'; '.join(faults)}")
+
+
+def volume_type(evidence: Evidence) -> Outcome:
+    """Judge: volume is written as integers exactly where every volume of the raw file is whole."""
+    own, file = evidence.own.present, evidence.file
+    if evidence.is_raw:
+        if schema.settle_volume(own).schema.equals(own.schema):
+            return Outcome(of=own.num_rows)
+        fault = f"{file.path} writes volume as decimals although all {own.num_rows:,} volumes are whole"
+        return Outcome(of=own.num_rows, fault=fault)
+    whole, raw_whole = schema.has_whole_volume(own), schema.has_whole_volume(evidence.raw.present)
+    if whole == raw_whole:
+        return Outcome(of=own.num_rows)
+    kinds = {True: "integers", False: "decimals"}
+    fault = f"{file.path} writes volume as {kinds[whole]}, its raw file as {kinds[raw_whole]}"
+    return Outcome(of=own.num_rows, fault=fault)
+
+
+def volume_precision(evidence: Evidence) -> Outcome:
+    """Judge: no volume has more than 6 decimals or is written with an exponent.
+
+    A warning where the sole exponents are those of volumes below 0.0001 share, which the contract's own form writes so.
+    Context: `volume_text`. A volume that is missing or infinite is the matter of `no_missing_values`.
+    """
+    own, volume = evidence.own, evidence.own.volume
+    rows, finite = own.rows, np.isfinite(volume)
+    fine = ~finite | ~volumes.beyond_millionths(volume)
+    text = _texts_with_exponent(own.content or b"")
+    exponent = np.zeros(rows, dtype=bool) if text is None else pc.match_substring(text, "e").to_numpy()
+    bad = ~fine | (exponent & finite)
+    if not bad.any():
+        return Outcome(of=rows)
+    bars = own.present.filter(pa.array(bad))
+    shown: tuple[str, ...] = (VOLUME,)
+    if text is not None:
+        bars, shown = bars.append_column("volume_text", text.filter(pa.array(bad))), ("volume_text",)
+    harmless = bool(np.all(fine & (np.abs(volume) < _SMALLEST_PLAIN), where=bad))
+    fault = tally(bars, rows, "a volume with more than 6 decimals or an exponent", shown=shown)
+    return Outcome(of=rows, fault=fault, bars=bars, severity=Severity.WARN if harmless else None)
+
+
+def _is_written_form(content: bytes, bars: pa.Table) -> bool:
+    """Whether the encoder writes `content` for `bars`; stops at the first piece that differs."""
+    rest = pa.py_buffer(content)
+    for chunk in csv_codec.encode_chunks(bars):
+        piece = pa.py_buffer(chunk)
+        if piece.size > rest.size or not rest.slice(0, piece.size).equals(piece):
+            return False
+        rest = rest.slice(piece.size)
+    return not rest.size
+
+
+def _texts_with_exponent(content: bytes) -> "pa.ChunkedArray[Any] | None":
+    """The volume column as written, in lower case; `None` where no byte after the header can be an exponent's."""
+    header = content.find(b"\n")
+    if content.find(b"e", header) < 0 and content.find(b"E", header) < 0:
+        return None
+    return pc.utf8_lower(columns_as_text(content, (VOLUME,))[VOLUME])

@@ -1,0 +1,111 @@
+"""Clean files written by hand, and edits of their bytes. No test and no corruption lives here."""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Evidence, Recorded
+
+Edit = Callable[[bytes], bytes | None]
+
+HEADER = b"ts_event,open,high,low,close,volume\n"
+WHOLE = HEADER + (
+    b"2024-01-02 14:30:00+00:00,475.32,475.45,475.28,475.4,15234\n"
+    b"2024-01-02 14:30:01+00:00,475.4,475.41,475.39,475.4,100\n"
+    b"2024-01-02 14:30:07+00:00,475.4,475.5,475.3,475.35,300\n"
+    b"2024-01-02 14:30:15+00:00,475.35,475.36,475.2,475.25,250\n"
+    b"2024-01-02 14:30:29+00:00,475.25,475.3,475.25,475.3,50\n"
+    b"2024-01-02 14:31:00+00:00,475.3,475.3,475.3,475.3,720\n"
+)
+WHOLE_15S = HEADER + (
+    b"2024-01-02 14:30:00+00:00,475.32,475.5,475.28,475.35,15634\n"
+    b"2024-01-02 14:30:15+00:00,475.35,475.36,475.2,475.3,300\n"
+    b"2024-01-02 14:31:00+00:00,475.3,475.3,475.3,475.3,720\n"
+)
+FRACTIONAL = HEADER + (
+    b"2026-03-02 14:30:00+00:00,475.32,475.45,475.28,475.4,0.1\n"
+    b"2026-03-02 14:30:01+00:00,475.4,475.41,475.39,475.4,0.2\n"
+    b"2026-03-02 14:30:07+00:00,475.4,475.5,475.3,475.35,300.0\n"
+    b"2026-03-02 14:30:15+00:00,475.35,475.36,475.2,475.25,9099.618093\n"
+)
+FRACTIONAL_15S = HEADER + (
+    b"2026-03-02 14:30:00+00:00,475.32,475.5,475.28,475.35,300.3\n"
+    b"2026-03-02 14:30:15+00:00,475.35,475.36,475.2,475.25,9099.618093\n"
+)
+CLEAN = {
+    "raw_1s/SPY/SPY_2024_01.csv": WHOLE,
+    "aggregated/15s/SPY_2024_01_15s.csv": WHOLE_15S,
+    "raw_1s/SPY/SPY_2026_03.csv": FRACTIONAL,
+    "aggregated/15s/SPY_2026_03_15s.csv": FRACTIONAL_15S,
+}
+RAW, AGGREGATE, RAW_FRACTIONAL, AGGREGATE_FRACTIONAL = CLEAN
+
+FILE_RULES = ("readable", "as_recorded")
+RAW_RULES = (
+    *FILE_RULES,
+    "exact_form",
+    "not_empty",
+    "no_missing_values",
+    "rising_time",
+    "inside_month",
+    "ohlc_order",
+    "positive_prices",
+    "non_negative_volume",
+    "volume_traded",
+    "volume_type",
+    "volume_precision",
+)
+AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
+
+
+def recorded(content: bytes) -> Recorded:
+    rows = [line for line in content.splitlines() if line][1:]
+    return Recorded(rows=len(rows), sha256=sha256(content).hexdigest())
+
+
+def clean(path: str) -> Evidence:
+    return evidence(path, CLEAN[path], raw=CLEAN[str(BarFile.parse(path).raw.path)])
+
+
+def evidence(path: str, content: bytes | None, *, raw: bytes | None, facts: Recorded | None = None) -> Evidence:
+    """The evidence on a file that was recorded as it stands, unless `facts` say otherwise."""
+    return Evidence.of(BarFile.parse(path), content, raw=raw, recorded=facts or recorded(content or b""))
+
+
+def swap(old: str, new: str) -> Edit:
+    def edit(content: bytes) -> bytes:
+        assert content.count(old.encode()) == 1, f"{old!r} must stand in the clean file once"
+        return content.replace(old.encode(), new.encode())
+
+    return edit
+
+
+def everywhere(old: str, new: str) -> Edit:
+    return lambda content: content.replace(old.encode(), new.encode())
+
+
+def lines(order: Callable[[list[bytes]], list[bytes]]) -> Edit:
+    """Edit the rows; the header stays."""
+    return lambda content: HEADER + b"".join(order(content.removeprefix(HEADER).splitlines(keepends=True)))
+
+
+def widen(content: bytes) -> bytes:
+    """The columns that a file of the Databento sibling has more."""
+    header, *rows = content.splitlines()
+    wide = [header.replace(b"ts_event,", b"ts_event,rtype,publisher_id,instrument_id,") + b",symbol"]
+    wide += [row.replace(b"+00:00,", b"+00:00,32,2,15144,") + b",SPY" for row in rows]
+    return b"\n".join([*wide, b""])
+
+
+def reorder(content: bytes) -> bytes:
+    """Volume before the prices."""
+    rows = [row.split(b",") for row in content.splitlines()]
+    return b"\n".join([*(b",".join([row[0], row[5], *row[1:5]]) for row in rows), b""])
+
+
+def same(content: bytes) -> bytes:
+    return content
+
+
+def gone(_: bytes) -> None:
+    return None

@@ -1,0 +1,76 @@
+"""Every rule passes on clean files and fails on the corruptions made for it; its name and docs are a contract."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.rules import RULES, for_timeframe, judge
+from mohlcv_dagster_tests.bars import clean_files, scoreboard
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, CLEAN, RAW_RULES, evidence
+from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def failed(of):
+    return {finding.rule.name: finding for finding in judge(of) if not finding.passed}
+
+
+@pytest.mark.parametrize("path", CLEAN)
+def test_a_clean_file_passes_every_rule(path):
+    findings = judge(clean_files.clean(path))
+    assert [finding.message for finding in findings if not finding.passed] == []
+    assert {finding.count for finding in findings} == {0}
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS, ids=str)
+def test_a_corruption_fails_its_own_rule_and_no_rule_it_does_not_touch(corruption):
+    findings = failed(corruption.evidence())
+    assert set(findings) == {corruption.rule, *corruption.also}
+    assert findings[corruption.rule].severity == corruption.severity
+
+
+def test_each_rule_has_a_corruption_made_for_it():
+    assert {rule.name for rule in RULES} == {corruption.rule for corruption in CORRUPTIONS}
+
+
+def test_the_names_of_the_rules_are_the_published_ones():
+    assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_RULES
+    for timeframe in timeframes.AGGREGATED:
+        assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_RULES
+
+
+BLIND_SPOTS = {
+    "NaN prices": "NaN prices in a whole bar",
+    "zero prices": "zero prices in a whole bar",
+    "unsorted rows": "unsorted rows",
+    "a wrong year": "a wrong year throughout",
+    "a missing raw file": "a missing raw file",
+}
+
+
+@pytest.mark.parametrize(("fault", "what"), BLIND_SPOTS.items(), ids=BLIND_SPOTS.keys())
+def test_what_the_original_validator_passes_is_an_error_here(fault, what):
+    (corruption,) = [corruption for corruption in CORRUPTIONS if corruption.what == what]
+    finding = failed(corruption.evidence())[corruption.rule]
+    assert finding.severity == "error"
+    assert finding.threshold
+
+
+@pytest.mark.parametrize("path", [clean_files.RAW, clean_files.AGGREGATE])
+def test_an_absent_file_fails_every_rule_and_says_so(path):
+    findings = judge(evidence(path, None, raw=CLEAN[clean_files.RAW]))
+    assert not any(finding.passed for finding in findings)
+    assert all(finding.message.startswith(f"{path} could not be checked: it is absent") for finding in findings)
+
+
+def test_the_table_in_the_docs_is_made_of_the_rules():
+    text = (DOCS / "checks.md").read_text()
+    assert scoreboard.checks() in text
+    assert re.findall(r"^### (\w+)$", text, re.MULTILINE) == [rule.name for rule in RULES]
+
+
+def test_the_scoreboard_in_the_docs_is_what_the_rules_say():
+    assert (DOCS / "scoreboard.md").read_text() == scoreboard.scoreboard()

@@ -1,0 +1,193 @@
+"""What a finding tells: words a user can act on, the offending bars, and an answer to any bytes at all."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded, judge
+from mohlcv_dagster_tests.bars import clean_files
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, HEADER, RAW, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
+from mohlcv_dagster_tests.real import REAL, needs_real
+
+MESSAGES = {
+    "a high below the close": "1 of 6 bars has high below open, low or close, or low above open or close; "
+    "first at 2024-01-02 14:30:15Z (open 475.35, high 475.22, low 475.2, close 475.25). "
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "rows falling in time": "5 of 6 bars have a start not later than the bar before (0 the same, 5 earlier); "
+    "first at 2024-01-02 14:30:29Z (previous_ts_event 2024-01-02 14:31:00Z). "
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "an empty time": "1 of 6 bars has a value that is missing, not a number or infinite; "
+    "first at an unknown time (columns ts_event). "
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "a float sum's rounding noise": "aggregated/15s/SPY_2026_03_15s.csv does not hold what raw_1s/SPY/SPY_2026_03.csv "
+    "gives: of 2 bars 1 with other values; first at 2026-03-02 14:30:00Z (volume 300.30000000000007, due 300.3); "
+    "in total it has 9,399.91809300000007 shares, its raw file 9,399.918093. "
+    "Re-materialize aggregated/15s for SPY 2026-03 once raw_1s is there and passes its checks.",
+    "a missing raw file": "aggregated/15s/SPY_2024_01_15s.csv could not be compared with raw_1s/SPY/SPY_2024_01.csv: "
+    "it is absent. Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
+    "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
+    "not. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
+}
+
+
+def finding(of, name):
+    (found,) = [finding for finding in judge(of) if finding.rule.name == name]
+    return found
+
+
+def of_corruption(what):
+    (corruption,) = [corruption for corruption in CORRUPTIONS if corruption.what == what]
+    return finding(corruption.evidence(), corruption.rule)
+
+
+def raw_evidence(content):
+    return clean_files.evidence(RAW, content, raw=None)
+
+
+@pytest.mark.parametrize("what", MESSAGES)
+def test_a_message_says_what_how_many_where_first_and_what_to_do(what):
+    assert of_corruption(what).message == MESSAGES[what]
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS, ids=str)
+def test_every_failure_names_the_partition_and_ends_as_a_sentence(corruption):
+    for found in judge(corruption.evidence()):
+        assert found.message.endswith((".", ")"))
+        assert found.passed or f"SPY {BarFile.parse(corruption.path).month}" in found.message
+
+
+def test_a_failure_counts_and_holds_every_offending_bar():
+    found = of_corruption("a wrong year throughout")
+    assert (found.count, found.of, found.bars.num_rows) == (6, 6, 6)
+    assert found.bars["ts_event"][0].as_py() == datetime(2023, 1, 2, 14, 30, tzinfo=UTC)
+
+
+def test_a_bar_out_of_order_is_shown_beside_the_time_before_it():
+    (bar,) = of_corruption("unsorted rows").bars.to_pylist()
+    assert bar["ts_event"] == datetime(2024, 1, 2, 14, 30, 0, tzinfo=UTC)
+    assert bar["previous_ts_event"] == datetime(2024, 1, 2, 14, 30, 1, tzinfo=UTC)
+
+
+def test_a_bar_off_the_grid_is_shown_beside_its_bucket():
+    (bar,) = of_corruption("a bucket labelled one second late").bars.to_pylist()
+    assert bar["bucket_start"] == datetime(2024, 1, 2, 14, 30, 15, tzinfo=UTC)
+
+
+def test_a_bar_with_missing_values_names_its_columns():
+    (bar,) = of_corruption("NaN prices in a whole bar").bars.to_pylist()
+    assert bar["columns"] == "open, high, low, close"
+
+
+def test_a_line_in_another_form_is_shown_beside_the_line_that_is_due():
+    (bar,) = of_corruption("a price with a trailing zero").bars.to_pylist()
+    assert bar["line"] == 2
+    assert bar["found"] == "2024-01-02 14:30:00+00:00,475.32,475.450,475.28,475.4,15234"
+    assert bar["expected"] == "2024-01-02 14:30:00+00:00,475.32,475.45,475.28,475.4,15234"
+
+
+def test_a_lost_bucket_is_shown_with_what_was_due_and_nothing_found():
+    (bar,) = of_corruption("a bucket lost").bars.to_pylist()
+    assert bar["ts_event"] == datetime(2024, 1, 2, 14, 30, 15, tzinfo=UTC)
+    assert (bar["open"], bar["volume"]) == (None, None)
+    assert (bar["expected_open"], bar["expected_close"], bar["expected_volume"]) == (475.35, 475.3, 300)
+
+
+def test_a_filled_bucket_is_shown_with_nothing_due():
+    (bar,) = of_corruption("a quiet bucket filled in").bars.to_pylist()
+    assert (bar["open"], bar["expected_open"]) == (475.3, None)
+
+
+def test_a_wrong_open_is_shown_beside_the_open_that_is_due():
+    (bar,) = of_corruption("an open that is not the first, in order of size").bars.to_pylist()
+    assert (bar["open"], bar["expected_open"], bar["close"], bar["expected_close"]) == (475.4, 475.32, 475.35, 475.35)
+
+
+def test_a_month_of_one_bar_passes():
+    content = HEADER + b"2024-01-31 23:59:59+00:00,475.3,475.3,475.3,475.3,7\n"
+    assert [found.message for found in judge(raw_evidence(content)) if not found.passed] == []
+
+
+def test_huge_and_odd_values_are_judged_one_by_one():
+    rows = (
+        b"2024-01-02 14:30:00+00:00,1e+308,1e+308,5e-324,1e+308,9007199254740993\n"
+        b"2024-01-02 14:30:01+00:00,-0.0,1e+22,-0.0,1e-05,9223372036854775807\n"
+    )
+    findings = {found.rule.name: found for found in judge(raw_evidence(HEADER + rows))}
+    assert [name for name, found in findings.items() if not found.passed] == ["positive_prices"]
+    assert findings["positive_prices"].count == 1
+
+
+def test_volumes_too_large_to_be_summed_fail_the_aggregate_instead_of_wrapping_around():
+    row = b"2024-01-02 14:30:%02d+00:00,1.0,1.0,1.0,1.0,9223372036854775807\n"
+    due = HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,-2\n"
+    found = finding(clean_files.evidence(AGGREGATE, due, raw=HEADER + row % 0 + row % 1), "volume_conserved")
+    assert not found.passed
+    assert "too large to be summed exactly" in found.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER,
+        HEADER.rstrip(b"\n"),
+        HEADER.replace(b"\n", b"\r\n"),
+        clean_files.widen(HEADER),
+        clean_files.reorder(HEADER).rstrip(b"\n"),
+    ],
+)
+def test_a_month_without_bars_fails_as_empty_and_is_otherwise_judged(content):
+    findings = {found.rule.name: found for found in judge(raw_evidence(content))}
+    assert not findings["not_empty"].passed
+    assert findings["ohlc_order"].passed
+
+
+def test_a_raw_file_read_once_serves_many_aggregates():
+    raw = Reading.of(WHOLE)
+    findings = judge(
+        Evidence.of(BarFile.parse(AGGREGATE), WHOLE_15S, raw=raw, recorded=clean_files.recorded(WHOLE_15S))
+    )
+    assert all(found.passed for found in findings)
+
+
+def test_a_changed_row_count_is_told_even_where_the_digest_is_the_recorded_one():
+    facts = Recorded(rows=7, sha256=clean_files.recorded(WHOLE).sha256)
+    found = finding(Evidence.of(BarFile.parse(RAW), WHOLE, recorded=facts), "as_recorded")
+    assert "it has 6 bars, 7 were recorded" in found.message
+
+
+def test_bars_of_no_reading_are_not_asked_for_in_silence():
+    with pytest.raises(ValueError, match="although it is absent"):
+        _ = Reading.of(None).present
+
+
+@given(edits=st.lists(st.tuples(st.integers(0, len(WHOLE_15S) - 1), st.sampled_from(b'0159.,-+:e\nnaif \r"\x00\xff'))))
+def test_any_bytes_are_judged_by_every_rule_and_pass_only_as_recorded(edits):
+    content = bytearray(WHOLE_15S)
+    for at, byte in edits:
+        content[at] = byte
+    facts = clean_files.recorded(WHOLE_15S)
+    findings = judge(clean_files.evidence(AGGREGATE, bytes(content), raw=WHOLE, facts=facts))
+    assert [found.rule.name for found in findings] == list(clean_files.AGGREGATE_RULES)
+    assert all(found.passed for found in findings) == (content == WHOLE_15S)
+
+
+@given(content=st.binary(max_size=80))
+def test_rubbish_is_judged_by_every_rule_without_an_exception(content):
+    findings = judge(raw_evidence(HEADER + content))
+    assert [found.rule.name for found in findings] == list(clean_files.RAW_RULES)
+
+
+@needs_real
+@pytest.mark.parametrize("timeframe", ["15s", "30s", "1min"])
+def test_a_real_month_and_its_expected_aggregates_pass_every_rule(timeframe):
+    raw = (REAL / "second" / "SPY_2013_10.csv").read_bytes()
+    own = (REAL / "expected" / f"SPY_2013_10_{timeframe}.csv").read_bytes()
+    judged = [
+        *judge(clean_files.evidence("raw_1s/SPY/SPY_2013_10.csv", raw, raw=None)),
+        *judge(clean_files.evidence(f"aggregated/{timeframe}/SPY_2013_10_{timeframe}.csv", own, raw=raw)),
+    ]
+    assert [found.message for found in judged if not found.passed] == []
