@@ -3,11 +3,10 @@
 How one page is asked for once is handed in; what comes of the pages is `massive`'s.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mohlcv_dagster.vendor.allowance import Allowance
+from mohlcv_dagster.vendor.allowance import Allowance, Stop
 from mohlcv_dagster.vendor.clock import Clock
 from mohlcv_dagster.vendor.fetched import Progress, Tally
 from mohlcv_dagster.vendor.gather import follow, side_by_side
@@ -76,7 +75,7 @@ def persistence(
 
     The time the limit of requests a minute costs at least is given on top of `retry.month_seconds`.
     """
-    stop = threading.Event()
+    stop = Stop()
     until = clock.monotonic() + retry.month_seconds
     if requests_per_minute is None:
         return Persistence(retry, clock, until, stop)

@@ -4,12 +4,12 @@ Waits are exponential with full jitter: a random part of `first_wait * 2 ** trie
 vendor names a time (`Retry-After`), that is waited instead, and a little more so that threads do not return as one.
 """
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from mohlcv_dagster.errors import DeadlineError, PageNotWholeError, RateLimitError, VendorError, VendorUnavailableError
+from mohlcv_dagster.vendor.allowance import Stop
 from mohlcv_dagster.vendor.clock import Clock
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Persistence:
     policy: RetryPolicy
     clock: Clock
     until: float
-    stop: threading.Event
+    stop: Stop
     enter: Callable[[], None] = _at_once
 
     def ask(self, attempt: Callable[[float], T]) -> T:

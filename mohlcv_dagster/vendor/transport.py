@@ -18,6 +18,7 @@ from mohlcv_dagster.errors import DeadlineError, ServerError, UnreachableError
 from mohlcv_dagster.vendor.allowance import Allowance, granted
 from mohlcv_dagster.vendor.answers import Answer, error_for
 from mohlcv_dagster.vendor.clock import Clock, StoppedError
+from mohlcv_dagster.vendor.cutoff import POOLS, cut_off
 from mohlcv_dagster.vendor.secret import Secret
 
 CONNECT_SECONDS: Final = 10.0
@@ -44,6 +45,7 @@ class StrictPool(urllib3.PoolManager):
 
     def __init__(self, base_url: str, secret: Secret, clock: Clock, connections: int, **trust: Any) -> None:  # noqa: ANN401  # urllib3 gives them no type
         super().__init__(num_pools=1, maxsize=connections, retries=False, **trust)
+        self.pool_classes_by_scheme = POOLS
         self._secret = secret
         self._base_url = base_url
         self._clock = clock
@@ -67,6 +69,7 @@ class StrictPool(urllib3.PoolManager):
                 f"{self._base_url} fell silent ({allowance.received} bytes had come); try again later"
             ) from exc
         except HTTPError as exc:
+            self._left(allowance)  # a socket cut off in time looks like one that broke
             raise UnreachableError(
                 f"{self._base_url} cannot be reached, or the connection broke ({_brief(exc)}); "
                 "check the network and MASSIVE_BASE_URL, or try again later"
@@ -97,7 +100,8 @@ class StrictPool(urllib3.PoolManager):
             timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=min(SILENCE_SECONDS, left)),
         )
         try:
-            body = self._read(response, allowance)
+            with cut_off(getattr(response.connection, "sock", None)):
+                body = self._read(response, allowance)
         except BaseException:
             response.close()  # what is left unread must not be met by the next request on this connection
             raise
@@ -107,7 +111,7 @@ class StrictPool(urllib3.PoolManager):
     def _read(self, response: urllib3.BaseHTTPResponse, allowance: Allowance) -> bytes:
         chunks: list[bytes] = []
         while True:
-            _listen(response, min(SILENCE_SECONDS, self._left(allowance)))
+            self._left(allowance)
             chunk = response.read1(_CHUNK, decode_content=False)
             if not chunk:
                 return b"".join(chunks)
@@ -121,20 +125,13 @@ class StrictPool(urllib3.PoolManager):
     def _left(self, allowance: Allowance) -> float:
         if allowance.stop.is_set():
             raise StoppedError
-        left = allowance.until - self._clock.monotonic()
+        left = allowance.left = allowance.until - self._clock.monotonic()
         if left <= 0:
             raise DeadlineError(
                 f"{self._base_url} did not finish its answer in time "
                 f"({allowance.received} bytes had come); try again later"
             )
         return left
-
-
-def _listen(response: urllib3.BaseHTTPResponse, seconds: float) -> None:
-    """Let the next read of the socket take so long at most; a connection that closes with the answer lets go of it."""
-    socket = getattr(response.connection, "sock", None)
-    if socket is not None:
-        socket.settimeout(seconds)
 
 
 def _decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
