@@ -16,7 +16,8 @@
     │   └── FileNameClashError
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
-    │   └── VolumePrecisionError
+    │   ├── VolumePrecisionError
+    │   └── BrokenRulesError
     └── VendorError                 the vendor's answer; carries `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
         │   ├── UnknownKeyError
@@ -93,6 +94,10 @@ class UnsortedBarsError(BarsError):
 
 class VolumePrecisionError(BarsError):
     """A volume has more decimals than can be summed exactly."""
+
+
+class BrokenRulesError(BarsError):
+    """A file breaks rules that what is made from it depends on."""
 
 
 class VendorError(MohlcvError):

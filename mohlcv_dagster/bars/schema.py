@@ -26,6 +26,16 @@ PRICES: Final = ("open", "high", "low", "close")
 VOLUME: Final = "volume"
 COLUMNS: Final = (TIME, *PRICES, VOLUME)
 
+MEANINGS: Final = {
+    TIME: "start of the bar (inclusive), UTC, whole seconds",
+    "open": "price of the first trade in the bar, US dollars a share",
+    "high": "highest price traded in the bar, US dollars a share",
+    "low": "lowest price traded in the bar, US dollars a share",
+    "close": "price of the last trade in the bar, US dollars a share",
+    VOLUME: "shares traded in the bar; whole numbers where every volume of the month is whole",
+}
+"""What each column holds, in words for a catalogue."""
+
 TIME_TYPE: Final = pa.timestamp("s", tz="UTC")
 PRICE_TYPE: Final = pa.float64()
 WHOLE_VOLUME: Final = pa.int64()

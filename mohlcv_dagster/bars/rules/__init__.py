@@ -9,8 +9,10 @@ A rule is a plain function on evidence, without Dagster::
 reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list, and nothing is judged here.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
 from mohlcv_dagster.bars.rules.rule import (
@@ -24,6 +26,7 @@ from mohlcv_dagster.bars.rules.rule import (
     evaluate,
 )
 from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
     "RULES",
@@ -37,6 +40,7 @@ __all__ = [
     "Severity",
     "for_timeframe",
     "judge",
+    "require",
 ]
 
 RULES: Final = (
@@ -167,3 +171,15 @@ def for_timeframe(timeframe: Timeframe) -> tuple[Rule, ...]:
 def judge(evidence: Evidence) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
     return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe)]
+
+
+def require(file: BarFile, findings: Iterable[Finding]) -> None:
+    """Let `file` be used only when no rule of error severity failed.
+
+    Raises:
+        BrokenRulesError: one did; the message gives each with what it found.
+    """
+    broken = [finding for finding in findings if not finding.passed and finding.severity is Severity.ERROR]
+    if broken:
+        faults = " ".join(f"{finding.rule.name}: {finding.message}" for finding in broken)
+        raise BrokenRulesError(f"nothing is made from {file.path}, which breaks {len(broken)} rules. {faults}")

@@ -1,0 +1,187 @@
+"""WHERE bars stay: whole files in a local folder or under an fsspec URL.
+
+A file is whole or absent: written beside, flushed to disk, renamed (on an object store: one PUT). What is inside a
+file is the business of `bars`; this module moves bytes.
+"""
+
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from upath import UPath
+
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError
+
+_HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_FORGOTTEN_AFTER: Final = 86_400.0
+"""Seconds after which an unfinished file of another machine is taken for forgotten."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written.
+
+    Attributes:
+        uri: where it stands, such as `file:///srv/data/raw_1s/SPY/SPY_2024_01.csv`.
+        size: bytes.
+        sha256: of its bytes, hexadecimal.
+    """
+
+    uri: str
+    size: int
+    sha256: str
+
+
+class Archive:
+    """The files of bars under one root.
+
+    Args:
+        root: a folder (relative ones against the working folder, at once) or an fsspec URL such as `s3://bucket/bars`.
+        raw: the same for the folder of raw files, where it is not `raw_1s` under `root`.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], raw: str | os.PathLike[str] | None = None) -> None:
+        self.root = _place(root)
+        self.raw = _place(raw) if raw else self.root / RAW_FOLDER
+
+    def path(self, file: BarFile) -> UPath | Path:
+        """Where `file` stands, whether or not it is there."""
+        if file.timeframe == RAW:
+            return self.raw / str(file.path.relative_to(RAW_FOLDER))
+        return self.root / str(file.path)
+
+    def uri(self, file: BarFile) -> str:
+        """`path` as a URI."""
+        at = self.path(file)
+        return at.as_uri() if isinstance(at, Path) else str(at)
+
+    def exists(self, file: BarFile) -> bool:
+        """Whether `file` is there."""
+        return bool(self.path(file).is_file())
+
+    def read(self, file: BarFile) -> bytes:
+        """The bytes of `file`.
+
+        Raises:
+            FileMissingError: it is not there.
+        """
+        try:
+            return bytes(self.path(file).read_bytes())
+        except FileNotFoundError:
+            raise FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}") from None
+
+    def mark(self, file: BarFile) -> str | None:
+        """A text that changes whenever `file` is written anew, by anybody; `None` while it is not there."""
+        at = self.path(file)
+        try:
+            if not isinstance(at, Path):
+                return str(at.fs.ukey(at.path))
+            seen = at.stat()
+        except FileNotFoundError:
+            return None
+        return f"{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
+
+    def write(self, file: BarFile, content: bytes | memoryview) -> Written:
+        """Put `content` in the place of `file`, whole or not at all; a file that was there is replaced.
+
+        Raises:
+            FileNameClashError: on this disk the name belongs to another symbol, different in case only.
+            FileError: the disk refused.
+        """
+        at = self.path(file)
+        try:
+            if isinstance(at, Path):
+                _replace(at, content)
+            else:
+                at.fs.pipe_file(at.path, bytes(content))
+        except OSError as error:
+            raise FileError(f"{file} could not be written to {self.uri(file)}: {error}") from error
+        return Written(self.uri(file), len(content), hashlib.sha256(content).hexdigest())
+
+    def files(self) -> Iterator[BarFile]:
+        """Every file of the archive that stands at its own path; others are passed over."""
+        for under, folder in ((self.raw, RAW_FOLDER), (self.root / AGGREGATED_FOLDER, AGGREGATED_FOLDER)):
+            for at in sorted(str(found) for found in under.glob("*/*.csv")):
+                try:
+                    yield BarFile.parse("/".join((folder, *at.replace(os.sep, "/").split("/")[-2:])))
+                except FileError:
+                    continue
+
+
+def _place(text: str | os.PathLike[str]) -> UPath | Path:
+    at = UPath(text)
+    return Path(at.path).absolute() if at.protocol in {"", "file", "local"} else at
+
+
+def _replace(at: Path, content: bytes | memoryview) -> None:
+    at.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_case_twin(at)
+    _sweep(at)
+    beside = at.with_name(f".{at.name}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(at)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    _flush_folder(at.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name itself outlive a power cut; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_case_twin(at: Path) -> None:
+    """On a disk that ignores case, refuse a name that is taken in another spelling."""
+    for place in (at.parent, at):
+        other_case = place.with_name(place.name.swapcase())
+        ignores_case = place.exists() and other_case.exists() and place.samefile(other_case)
+        if ignores_case and all(entry.name != place.name for entry in place.parent.iterdir()):
+            raise FileNameClashError(
+                f"{at} cannot be written: this disk ignores case and the name belongs to another symbol; "
+                "keep such symbols in data folders of their own"
+            )
+
+
+def _sweep(at: Path) -> None:
+    """Remove what writers that were killed left beside `at`."""
+    for left in at.parent.glob(f".{at.name}.*.part"):
+        host, pid, _ = left.name.removesuffix(".part").rsplit(".", 1)[-1].split("-")
+        abandoned = not _alive(int(pid)) if host == _HOST else _age(left) > _FORGOTTEN_AFTER
+        if abandoned:
+            left.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,68 @@
+"""Files of the archive as read and judged: each raw file decoded once and judged once while it stays as it is.
+
+The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
+"""
+
+from dataclasses import dataclass
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Evidence, Finding, Reading, Recorded
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileMissingError
+
+
+@dataclass
+class _Kept:
+    """The raw file read last, and what was found of it."""
+
+    file: BarFile
+    mark: str | None
+    reading: Reading
+    recorded: Recorded | None = None
+    findings: list[Finding] | None = None
+
+
+class Reader:
+    """Reads and judges the files of an archive; keeps the last raw file, so that memory holds one month.
+
+    Args:
+        archive: where the files stand.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self._kept: _Kept | None = None
+
+    def read(self, file: BarFile) -> Reading:
+        """The file as it stands; an absent or unreadable one is a reading that says so."""
+        return self._raw(file).reading if file.timeframe == RAW else self._read(file)
+
+    def judge(self, file: BarFile, recorded: Recorded | None) -> list[Finding]:
+        """What every rule says of the file as it stands.
+
+        Args:
+            file: which file.
+            recorded: what was recorded when it was written; `None` where nothing was.
+        """
+        raw = self._raw(file.raw)
+        if file.timeframe != RAW:
+            return rules.judge(Evidence(file, self._read(file), raw.reading, recorded))
+        if raw.findings is None or raw.recorded != recorded:
+            raw.recorded = recorded
+            raw.findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded))
+        return raw.findings
+
+    def _raw(self, file: BarFile) -> _Kept:
+        mark = self.archive.mark(file)
+        kept = self._kept
+        if kept is None or mark is None or (kept.file, kept.mark) != (file, mark):
+            kept = self._kept = _Kept(file, mark, self._read(file))
+        return kept
+
+    def _read(self, file: BarFile) -> Reading:
+        try:
+            return Reading.of(self.archive.read(file))
+        except FileMissingError:
+            return Reading.of(None)

@@ -1,0 +1,138 @@
+"""The settings: environment variables in, one frozen object out. Nothing else reads the environment.
+
+`SETTINGS` lists each variable with its default and meaning; `Settings.from_environment` reads them all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
+
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.errors import InputError, MissingKeyError, SettingsError
+
+T = TypeVar("T")
+
+
+class Setting(NamedTuple):
+    """One environment variable: its name, its default as it would be written, and what it decides."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com account; needed to fetch")
+BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "where the vendor answers")
+DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files stand: a folder or an fsspec URL")
+TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
+START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be asked for")
+ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
+REQUESTS_PER_MINUTE: Final = Setting(
+    "MASSIVE_REQUESTS_PER_MINUTE", "", "requests a minute at the most; empty: no limit"
+)
+CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
+
+SETTINGS: Final = (API_KEY, BASE_URL, DATA_DIR, TIMEFRAMES, START, ADJUSTED, REQUESTS_PER_MINUTE, CONCURRENCY)
+
+MOST_CONCURRENT: Final = 64
+_TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user decided.
+
+    Attributes:
+        api_key: never shown; `None` where none was given.
+        base_url: `http(s)://host`, without a slash at the end.
+        data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
+        timeframes: the aggregates, shortest first.
+        start: the first month that can be asked for.
+        adjusted: whether bars are asked for adjusted for later splits.
+        requests_per_minute: `None` means no limit.
+        concurrency: requests in flight for one month, 1 to 64.
+    """
+
+    api_key: str | None = field(repr=False)
+    base_url: str
+    data_dir: str
+    timeframes: tuple[Timeframe, ...]
+    start: Month
+    adjusted: bool
+    requests_per_minute: int | None
+    concurrency: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The settings in `environment`; a variable that is absent or blank has its default.
+
+        Raises:
+            SettingsError: a variable has a value that cannot be meant; the message names both.
+        """
+        return cls(
+            api_key=environment.get(API_KEY.variable, "").strip() or None,
+            base_url=_read(environment, BASE_URL, _url),
+            data_dir=_read(environment, DATA_DIR, str),
+            timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
+            start=_read(environment, START, Month.parse),
+            adjusted=_read(environment, ADJUSTED, _truth),
+            requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
+            concurrency=_read(environment, CONCURRENCY, _concurrency),
+        )
+
+    def require_key(self) -> str:
+        """The API key.
+
+        Raises:
+            MissingKeyError: none was given.
+        """
+        if self.api_key is None:
+            raise MissingKeyError(
+                f"{API_KEY.variable} is not set: write `{API_KEY.variable}=your_key` into the file .env in the "
+                "project's folder (copy the key from https://massive.com/dashboard, section API Keys) and start again. "
+                "To try without a key, run `uv run mohlcv demo`."
+            )
+        return self.api_key
+
+
+def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:
+    text = environment.get(setting.variable, "").strip() or setting.default
+    try:
+        return parse(text)
+    except (InputError, ValueError) as error:
+        raise SettingsError(
+            f"{setting.variable}={text!r} cannot be used: {error} (default: {setting.default or 'none'})"
+        ) from error
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write it as https://host or http://host:port")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("a base URL has no user, query or fragment")
+    return text.rstrip("/")
+
+
+def _truth(text: str) -> bool:
+    try:
+        return _TRUTH[text.lower()]
+    except KeyError:
+        raise ValueError("write true or false") from None
+
+
+def _limit(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("write a whole number of at least 1, or leave it empty for no limit")
+    return int(text)
+
+
+def _concurrency(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENT:
+        raise ValueError(f"write a whole number from 1 to {MOST_CONCURRENT}")
+    return int(text)

@@ -1,0 +1,155 @@
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError
+
+SPY = BarFile("SPY", RAW, Month(2024, 1))
+SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
+
+
+@pytest.fixture(params=["folder", "memory"])
+def archive(request, tmp_path):
+    if request.param == "folder":
+        return Archive(tmp_path / "data")
+    return Archive(f"memory://{tmp_path.name}-{os.getpid()}")
+
+
+def everything_under(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_written_is_read_back_and_described(archive):
+    written = archive.write(SPY, b"bars\n")
+
+    assert archive.read(SPY) == b"bars\n"
+    assert archive.exists(SPY)
+    assert written.size == 5
+    assert written.sha256 == hashlib.sha256(b"bars\n").hexdigest()
+    assert written.uri.endswith("/raw_1s/SPY/SPY_2024_01.csv")
+    assert "://" in written.uri
+
+
+def test_files_stand_where_the_contract_says(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"1")
+    archive.write(SPY_15S, b"2")
+
+    assert everything_under(tmp_path) == ["aggregated/15s/SPY_2024_01_15s.csv", "raw_1s/SPY/SPY_2024_01.csv"]
+
+
+def test_writing_again_replaces_and_changes_the_mark(archive):
+    assert archive.mark(SPY) is None
+    archive.write(SPY, b"old\n")
+    first = archive.mark(SPY)
+    assert archive.mark(SPY) == first
+    archive.write(SPY, b"new\n")
+
+    assert archive.read(SPY) == b"new\n"
+    assert archive.mark(SPY) != first
+
+
+def test_a_file_that_is_absent_is_named(archive):
+    with pytest.raises(FileMissingError, match="SPY 2024-01 1s is not stored"):
+        archive.read(SPY)
+    assert not archive.exists(SPY)
+
+
+def test_a_failed_write_leaves_the_former_file_and_nothing_beside_it(tmp_path, monkeypatch):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"old\n")
+
+    def refuse(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(FileError, match=r"SPY 2024-01 1s could not be written to .*No space left"):
+        archive.write(SPY, b"new\n")
+
+    assert archive.read(SPY) == b"old\n"
+    assert everything_under(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
+
+
+def test_a_writer_killed_in_the_middle_leaves_the_former_file_and_the_next_write_sweeps_up(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"old\n")
+    killed_while_flushing = (
+        "import os, signal, sys\n"
+        "from mohlcv_dagster.archive import Archive\n"
+        "from mohlcv_dagster.bars.files import BarFile\n"
+        "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Archive(sys.argv[1]).write(BarFile.parse('raw_1s/SPY/SPY_2024_01.csv'), b'new but cut sh')\n"
+    )
+    subprocess.run([sys.executable, "-c", killed_while_flushing, str(tmp_path)], check=False)
+
+    assert archive.read(SPY) == b"old\n"
+    assert len(everything_under(tmp_path)) == 2
+    assert list(archive.files()) == [SPY]
+
+    archive.write(SPY, b"new\n")
+    assert everything_under(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
+
+
+def test_another_machines_unfinished_file_is_left_until_it_is_a_day_old(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"1")
+    other = archive.path(SPY).with_name(".SPY_2024_01.csv.0badcafe-1-00000000.part")
+    other.write_bytes(b"in the making")
+    archive.write(SPY, b"2")
+    assert other.exists()
+
+    os.utime(other, (0, 0))
+    archive.write(SPY, b"3")
+    assert not other.exists()
+
+
+def test_a_name_that_another_symbol_has_on_a_disk_that_ignores_case_is_refused(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(BarFile("BACpB", RAW, Month(2024, 1)), b"1")
+    # what a disk that ignores case does: the other spelling leads to the same folder, and is not in the listing
+    listing = Path.iterdir
+    with pytest.MonkeyPatch.context() as patch:
+        (tmp_path / "raw_1s" / "BACPB").symlink_to(tmp_path / "raw_1s" / "BACpB")
+        (tmp_path / "raw_1s" / "bacpb").symlink_to(tmp_path / "raw_1s" / "BACpB")
+        patch.setattr(Path, "iterdir", lambda at: (e for e in listing(at) if e.name not in {"BACPB", "bacpb"}))
+        with pytest.raises(FileNameClashError, match="ignores case"):
+            archive.write(BarFile("BACPB", RAW, Month(2024, 1)), b"2")
+
+    assert archive.read(BarFile("BACpB", RAW, Month(2024, 1))) == b"1"
+
+
+def test_symbols_that_differ_in_case_are_kept_apart_on_a_disk_that_minds_case(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(BarFile("abc", RAW, Month(2024, 1)), b"1")
+    archive.write(BarFile("ABC", RAW, Month(2024, 1)), b"2")
+
+    assert archive.read(BarFile("abc", RAW, Month(2024, 1))) == b"1"
+
+
+def test_raw_files_may_have_a_folder_of_their_own(tmp_path):
+    archive = Archive(tmp_path / "data", tmp_path / "elsewhere")
+    archive.write(SPY, b"1")
+    archive.write(SPY_15S, b"2")
+
+    assert everything_under(tmp_path) == ["data/aggregated/15s/SPY_2024_01_15s.csv", "elsewhere/SPY/SPY_2024_01.csv"]
+    assert list(archive.files()) == [SPY, SPY_15S]
+
+
+def test_listing_passes_over_what_is_not_a_file_of_bars(archive):
+    archive.write(SPY, b"1")
+    archive.write(SPY_15S, b"2")
+    for stray in ("raw_1s/SPY/notes.csv", "raw_1s/QQQ/SPY_2024_01.csv", "aggregated/30s/SPY_2024_01_15s.csv"):
+        at = archive.root / stray
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(b"?")
+
+    assert list(archive.files()) == [SPY, SPY_15S]

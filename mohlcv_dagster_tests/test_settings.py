@@ -1,0 +1,89 @@
+import pytest
+
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.errors import MissingKeyError, SettingsError
+from mohlcv_dagster.settings import SETTINGS, Settings
+
+
+def test_an_empty_environment_gives_the_contracts_defaults():
+    settings = Settings.from_environment({})
+
+    assert settings.api_key is None
+    assert settings.base_url == "https://api.massive.com"
+    assert settings.data_dir == "data"
+    assert [str(timeframe) for timeframe in settings.timeframes] == ["15s", "30s", "1min"]
+    assert settings.start == Month(2003, 9)
+    assert settings.adjusted is False
+    assert settings.requests_per_minute is None
+    assert settings.concurrency == 8
+
+
+def test_every_variable_is_read():
+    settings = Settings.from_environment(
+        {
+            "MASSIVE_API_KEY": " k ",
+            "MASSIVE_BASE_URL": "http://127.0.0.1:8123/",
+            "MOHLCV_DATA_DIR": "s3://bucket/bars",
+            "MOHLCV_TIMEFRAMES": "1h, 45s",
+            "MOHLCV_START": "2020-02",
+            "MASSIVE_ADJUSTED": "TRUE",
+            "MASSIVE_REQUESTS_PER_MINUTE": "5",
+            "MASSIVE_CONCURRENCY": "3",
+        }
+    )
+
+    assert settings.require_key() == "k"
+    assert settings.base_url == "http://127.0.0.1:8123"
+    assert settings.data_dir == "s3://bucket/bars"
+    assert settings.timeframes == (timeframes.parse("45s"), timeframes.parse("1h"))
+    assert settings.start == Month(2020, 2)
+    assert settings.adjusted is True
+    assert settings.requests_per_minute == 5
+    assert settings.concurrency == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MASSIVE_BASE_URL", "api.massive.com"),
+        ("MASSIVE_BASE_URL", "ftp://api.massive.com"),
+        ("MASSIVE_BASE_URL", "https://user:secret@api.massive.com"),
+        ("MOHLCV_TIMEFRAMES", "15s,7s"),
+        ("MOHLCV_TIMEFRAMES", ","),
+        ("MOHLCV_START", "2020-13"),
+        ("MOHLCV_START", "January 2020"),
+        ("MASSIVE_ADJUSTED", "maybe"),
+        ("MASSIVE_REQUESTS_PER_MINUTE", "0"),
+        ("MASSIVE_REQUESTS_PER_MINUTE", "5.5"),
+        ("MASSIVE_CONCURRENCY", "0"),
+        ("MASSIVE_CONCURRENCY", "1000"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_with_variable_and_value(variable, value):
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({variable: value})
+
+    assert f"{variable}={value!r}" in str(refused.value)
+
+
+def test_a_missing_key_is_told_with_the_file_and_the_variable_that_cure_it():
+    with pytest.raises(MissingKeyError, match=r"MASSIVE_API_KEY=your_key.*\.env"):
+        Settings.from_environment({"MASSIVE_API_KEY": "  "}).require_key()
+
+
+def test_the_key_is_not_in_the_repr():
+    assert "hush" not in repr(Settings.from_environment({"MASSIVE_API_KEY": "hush"}))
+
+
+def test_the_settings_are_those_of_the_contract():
+    assert {setting.variable for setting in SETTINGS} == {
+        "MASSIVE_API_KEY",
+        "MASSIVE_BASE_URL",
+        "MOHLCV_DATA_DIR",
+        "MOHLCV_TIMEFRAMES",
+        "MOHLCV_START",
+        "MASSIVE_ADJUSTED",
+        "MASSIVE_REQUESTS_PER_MINUTE",
+        "MASSIVE_CONCURRENCY",
+    }
