@@ -1,0 +1,43 @@
+"""The code location: everything joined. `workspace.yaml` loads `defs` from here.
+
+Loading needs no key and no network: settings are read, nothing is asked of the vendor.
+"""
+
+import os
+
+import dagster as dg
+
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs.assets import IO_MANAGER, aggregated_asset, raw_asset
+from mohlcv_dagster.defs.checks import file_checks
+from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+from mohlcv_dagster.defs.partitions import months_by_symbol
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.settings import Settings
+
+
+def build(
+    settings: Settings, *, massive: MassiveResource | None = None, archive: ArchiveResource | None = None
+) -> dg.Definitions:
+    """The code location that `settings` ask for.
+
+    Args:
+        settings: what the user decided.
+        massive: the vendor; by default the one that the settings name.
+        archive: the files; by default those in the folder that the settings name.
+    """
+    partitions = months_by_symbol(settings.start)
+    archive = archive or ArchiveResource(data_dir=settings.data_dir)
+    return dg.Definitions(
+        assets=[raw_asset(partitions), *(aggregated_asset(each, partitions) for each in settings.timeframes)],
+        asset_checks=[file_checks(each, partitions) for each in (RAW, *settings.timeframes)],
+        resources={
+            "massive": massive or MassiveResource.of(settings),
+            "archive": archive,
+            IO_MANAGER: BarsCsvIOManager(archive=archive),
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build(Settings.from_environment(os.environ))

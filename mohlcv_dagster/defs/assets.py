@@ -1,0 +1,81 @@
+"""The assets: `raw_1s` from the vendor, and one aggregate for each timeframe from `raw_1s`."""
+
+from typing import Final
+
+import dagster as dg
+import pyarrow as pa
+
+from mohlcv_dagster.bars import resample, rules
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.defs import metadata, records
+from mohlcv_dagster.defs.failures import told_to_dagster
+from mohlcv_dagster.defs.partitions import asset_key, file_of
+from mohlcv_dagster.defs.progress import Reporter
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+
+IO_MANAGER: Final = "bars_csv"
+POOL: Final = "massive_api"
+OWNERS: Final = ["team:market-data"]
+
+RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
+    max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""For vendors that were away longer than a fetch outlasts by itself; other failures say `allow_retries=False`."""
+
+
+def raw_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """`raw_1s`: a symbol's month of 1-second bars, as the vendor has them."""
+
+    @dg.asset(
+        key=asset_key(RAW),
+        partitions_def=partitions,
+        io_manager_key=IO_MANAGER,
+        pool=POOL,
+        retry_policy=RETRY_WHEN_UNAVAILABLE,
+        group_name="raw",
+        kinds={"massive", "csv"},
+        owners=OWNERS,
+        tags={"timeframe": RAW.name},
+        metadata={"dagster/column_schema": metadata.column_schema()},
+        description=(
+            "1-second OHLCV bars of one symbol in one UTC month, downloaded from Massive.com.\n\n"
+            "Each page of the answer is proven before a bar of it is believed; a month that cannot be proven whole "
+            "fails and leaves the stored file as it was. A second without trades has no bar.\n\n"
+            "Materialize a partition again to download it anew; tick *only failed and missing* in a backfill to resume."
+        ),
+    )
+    def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource) -> dg.MaterializeResult[pa.Table]:
+        with told_to_dagster():
+            file = file_of(context.asset_key, context.partition_key)
+            with massive.create_vendor() as vendor:
+                fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
+        return dg.MaterializeResult(value=fetched.bars, metadata=metadata.of_fetch(fetched))
+
+    return raw_1s
+
+
+def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """`aggregated/…`: the bars of `raw_1s` folded into bars of `timeframe`."""
+
+    @dg.asset(
+        key=asset_key(timeframe),
+        partitions_def=partitions,
+        io_manager_key=IO_MANAGER,
+        group_name="aggregated",
+        kinds={"arrow", "csv"},
+        owners=OWNERS,
+        tags={"timeframe": timeframe.name},
+        metadata={"dagster/column_schema": metadata.column_schema()},
+        description=(
+            f"{timeframe} bars of one symbol in one UTC month, folded from `raw_1s` as it stands on disk.\n\n"
+            "Buckets start at midnight UTC and are labelled by their start (inclusive); first, highest, lowest and "
+            "last price, exact sum of volume. A bucket without trades has no bar."
+        ),
+    )
+    def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource, raw_1s: pa.Table) -> pa.Table:
+        with told_to_dagster():
+            raw = file_of(asset_key(RAW), context.partition_key)
+            rules.require(raw, archive.reader().judge(raw, records.latest(context.instance, raw)))
+            return resample.fold(raw_1s, timeframe)
+
+    return aggregated

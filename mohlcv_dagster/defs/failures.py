@@ -1,0 +1,32 @@
+"""Our errors as Dagster failures: the cure as description, the facts as metadata, retried only where that helps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from mohlcv_dagster.errors import MohlcvError, VendorError, VendorUnavailableError
+
+
+@contextmanager
+def told_to_dagster() -> Iterator[None]:
+    """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are."""
+    try:
+        yield
+    except MohlcvError as error:
+        raise failure(error) from error
+
+
+def failure(error: MohlcvError) -> dg.Failure:
+    """The failure that tells `error` to the user; Dagster may retry it only when the vendor was unavailable."""
+    again = isinstance(error, VendorUnavailableError)
+    metadata: dict[str, dg.MetadataValue] = {
+        "error": dg.MetadataValue.text(type(error).__name__),
+        "trying again helps": dg.MetadataValue.bool(again),
+    }
+    if isinstance(error, VendorError):
+        if error.request_id is not None:
+            metadata["request_id"] = dg.MetadataValue.text(error.request_id)
+        if error.status is not None:
+            metadata["http_status"] = dg.MetadataValue.int(error.status)
+    return dg.Failure(description=str(error), metadata=metadata, allow_retries=again)

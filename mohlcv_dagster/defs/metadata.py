@@ -1,0 +1,66 @@
+"""Facts of the domain as Dagster metadata: standard keys where Dagster has them, plain words elsewhere."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mohlcv_dagster.bars import schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mohlcv_dagster.archive import Written
+    from mohlcv_dagster.vendor.fetched import FetchedMonth
+
+Metadata = Mapping[str, dg.MetadataValue]
+
+
+def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
+    """The columns of a file with types, units and meanings; volume's type is open where `whole_volume` is `None`."""
+    types = {schema.TIME: "timestamp[s, UTC]", **dict.fromkeys(schema.PRICES, "float64")}
+    types[schema.VOLUME] = {None: "int64 or float64", True: "int64", False: "float64"}[whole_volume]
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                type=types[name],
+                description=schema.MEANINGS[name],
+                constraints=dg.TableColumnConstraints(nullable=False, unique=name == schema.TIME),
+            )
+            for name in schema.COLUMNS
+        ]
+    )
+
+
+def of_file(bars: "pa.Table", written: "Written") -> Metadata:
+    """What is recorded of a file that was written with these bars."""
+    facts: dict[str, dg.MetadataValue] = {
+        "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
+        "dagster/uri": dg.MetadataValue.text(written.uri),
+        "dagster/column_schema": dg.MetadataValue.table_schema(
+            column_schema(whole_volume=schema.has_whole_volume(bars))
+        ),
+        "size_bytes": dg.MetadataValue.int(written.size),
+        "sha256": dg.MetadataValue.text(written.sha256),
+    }
+    if bars.num_rows:
+        starts = bars[schema.TIME]
+        facts["first_bar"] = dg.MetadataValue.text(str(starts[0].as_py()))
+        facts["last_bar"] = dg.MetadataValue.text(str(starts[-1].as_py()))
+    return facts
+
+
+def of_fetch(fetched: "FetchedMonth") -> Metadata:
+    """What is recorded of how a month was fetched."""
+    return {
+        "vendor": dg.MetadataValue.text(fetched.vendor),
+        "adjusted": dg.MetadataValue.bool(fetched.adjusted),
+        "fetched_at": dg.MetadataValue.timestamp(fetched.fetched_at),
+        "complete_through": dg.MetadataValue.timestamp(fetched.complete_through),
+        "requests": dg.MetadataValue.int(fetched.requests),
+        "retries": dg.MetadataValue.int(fetched.retries),
+        "fetch_seconds": dg.MetadataValue.float(round(fetched.seconds, 3)),
+        "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
+        "request_ids": dg.MetadataValue.json(list(fetched.request_ids)),
+    }

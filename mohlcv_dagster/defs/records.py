@@ -1,0 +1,39 @@
+"""What Dagster remembers of a file: the facts recorded when it was last written."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Recorded
+from mohlcv_dagster.defs.partitions import asset_key, partition_key
+
+
+@dataclass(frozen=True)
+class Record(Recorded):
+    """The latest materialization of a file.
+
+    Attributes:
+        complete_through: the moment (exclusive) up to which a raw month was asked for; `None` for an aggregate.
+    """
+
+    complete_through: datetime | None = None
+
+
+def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
+    """The record of `file`; `None` when this instance never saw it written."""
+    key, partition = asset_key(file.timeframe), partition_key(file.symbol, file.month)
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition]), limit=1
+    ).records
+    made = found[0].asset_materialization if found else None
+    if made is None or "sha256" not in made.metadata:
+        return None
+    facts = {name: value.value for name, value in made.metadata.items()}
+    through = facts.get("complete_through")
+    return Record(
+        rows=int(str(facts["dagster/partition_row_count"])),
+        sha256=str(facts["sha256"]),
+        complete_through=datetime.fromtimestamp(float(str(through)), UTC) if through is not None else None,
+    )

@@ -1,0 +1,81 @@
+"""The resources: configuration in, plain objects out. Made at start-up without a key and without network."""
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Self
+
+import dagster as dg
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.vendor.massive import MassiveVendor
+
+
+class MassiveResource(dg.ConfigurableResource["MassiveVendor"]):
+    """Massive.com, the vendor. The API key is not configuration: it is read when a fetch begins.
+
+    Attributes:
+        base_url: where the vendor answers.
+        adjusted: whether bars are asked for adjusted for later splits.
+        concurrency: requests in flight for one month.
+        requests_per_minute: shared by all fetches of the process; `None` means no limit.
+    """
+
+    base_url: str
+    adjusted: bool
+    concurrency: int
+    requests_per_minute: int | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The resource that these settings ask for."""
+        return cls(
+            base_url=settings.base_url,
+            adjusted=settings.adjusted,
+            concurrency=settings.concurrency,
+            requests_per_minute=settings.requests_per_minute,
+        )
+
+    def create_vendor(self) -> "MassiveVendor":
+        """The vendor, ready to be asked.
+
+        Raises:
+            MissingKeyError: no API key is set.
+        """
+        from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415 - the location loads without the client
+
+        return MassiveVendor(
+            api_key=Settings.from_environment(os.environ).require_key(),
+            base_url=self.base_url,
+            adjusted=self.adjusted,
+            concurrency=self.concurrency,
+            requests_per_minute=self.requests_per_minute,
+        )
+
+
+class ArchiveResource(dg.ConfigurableResource[Archive]):
+    """The files.
+
+    Attributes:
+        data_dir: a folder or an fsspec URL.
+        raw_dir: the same for raw files, where they are not in `raw_1s` under `data_dir`.
+    """
+
+    data_dir: str
+    raw_dir: str | None = None
+
+    def open(self) -> Archive:
+        """The archive."""
+        return self.reader().archive
+
+    def reader(self) -> Reader:
+        """Its reader; one a folder and process, so that a file read for one step serves the next."""
+        return _reader(self.data_dir, self.raw_dir)
+
+
+@lru_cache(maxsize=8)
+def _reader(data_dir: str, raw_dir: str | None) -> Reader:
+    return Reader(Archive(data_dir, raw_dir))
