@@ -1,0 +1,128 @@
+"""`mohlcv demo`: the whole job with no key, on the sandbox, in a home and a data folder of its own."""
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.homes import Home, project_root
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mohlcv_dagster.archive import Archive
+    from mohlcv_dagster.cli.runs import Outcome
+
+SYMBOLS: Final = ("SPY", "QQQ")
+MONTH: Final = Month(2024, 1)
+_HEAD: Final = 4
+
+
+@click.command("demo")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="SPEC", help="Let the sandbox misbehave: see docs/sandbox.md."
+)
+def command(faults: tuple[str, ...]) -> int:
+    """Do the whole job once, with no key: a stand-in vendor, two symbols, one month, every check.
+
+    What it makes stays in .mohlcv/sandbox, apart from your own files. Leaves with 1 when a month failed.
+
+    \b
+    Examples:
+      mohlcv demo
+      mohlcv demo --fault bad-bar:symbol=QQQ      a check that fails, honestly
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    from rich.console import Console  # noqa: PLC0415 - as below
+
+    from mohlcv_dagster.sandbox import Fault, Sandbox, Synthetic  # noqa: PLC0415 - not for the help text
+
+    began = time.monotonic()
+    console = Console(highlight=False)
+    with Sandbox(Synthetic(), faults=[Fault.parse(spec) for spec in faults]) as sandbox:
+        home = Home.sandboxed(project_root(), sandbox.url).prepare()
+        console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com: its bars are synthetic.\n")
+        outcomes = _materialize(home, console)
+    _show_files(home, console)
+    _show_checks(outcomes, console)
+    failed = [symbol for symbol, outcome in outcomes.items() if not outcome.succeeded]
+    for symbol in failed:
+        for reason in outcomes[symbol].reasons:
+            console.print(f"[red]✗[/] {symbol} {MONTH}: ", reason, soft_wrap=True)
+    console.print(f"\n{len(outcomes) - len(failed)} of {len(outcomes)} months whole and right, in", end=" ")
+    console.print(f"{time.monotonic() - began:.0f} s. Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
+    return 1 if failed else 0
+
+
+def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
+    import dagster as dg  # noqa: PLC0415 - it takes its time to load
+
+    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
+    from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
+
+    settings = home.settings()
+    definitions = build(settings)
+    timeframes = [RAW, *settings.timeframes]
+    outcomes = {}
+    with dg.DagsterInstance.get() as instance:
+        for symbol in SYMBOLS:
+            display = Display(console, f"{symbol} {MONTH}")
+            with display.moving():
+                raw = BarFile(symbol, RAW, MONTH)
+                outcomes[symbol] = runs.materialize(definitions, instance, raw, timeframes, display)
+    return outcomes
+
+
+def _show_files(home: Home, console: "Console") -> None:
+    from rich.filesize import decimal  # noqa: PLC0415 - with the console
+    from rich.tree import Tree  # noqa: PLC0415 - with the console
+
+    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - with the console
+
+    archive = Archive(home.settings().data_dir)
+    tree = Tree(str(archive.root))
+    folders: dict[str, Tree] = {}
+    for file in archive.files():
+        at = tree
+        for depth, folder in enumerate(file.path.parts[:-1], start=1):
+            place = "/".join(file.path.parts[:depth])
+            at = folders.setdefault(place, folders.get(place) or at.add(f"{folder}/"))
+        at.add(f"{file.path.name}  [dim]{decimal(archive.path(file).stat().st_size)}[/]")
+    console.print("\n", tree)
+    _show_head(archive, BarFile(SYMBOLS[0], RAW, MONTH), console)
+
+
+def _show_head(archive: "Archive", file: BarFile, console: "Console") -> None:
+    if not archive.exists(file):
+        return
+    console.print(f"\n[bold]{file.path}[/]")
+    with archive.path(file).open("r", encoding="utf-8") as text:
+        for _, line in zip(range(_HEAD), text, strict=False):
+            console.print(line.rstrip("\n"), markup=False)
+
+
+def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
+    from rich.table import Table  # noqa: PLC0415 - with the console
+
+    names = list(dict.fromkeys(check.name for outcome in outcomes.values() for check in outcome.checks))
+    assets = list(dict.fromkeys(check.asset for outcome in outcomes.values() for check in outcome.checks))
+    table = Table(title=f"Asset checks, {' and '.join(outcomes)} {MONTH}", title_justify="left")
+    table.add_column("check")
+    for asset in assets:
+        table.add_column(asset, justify="center")
+    for name in names:
+        table.add_row(name, *(_verdict(outcomes, asset, name) for asset in assets))
+    console.print()
+    console.print(table)
+
+
+def _verdict(outcomes: "dict[str, Outcome]", asset: str, name: str) -> str:
+    """A mark for each symbol: passed, warned, failed, or nothing where the check was not reached."""
+    marks = []
+    for outcome in outcomes.values():
+        found = [check for check in outcome.checks if (check.asset, check.name) == (asset, name)]
+        marks += ["[green]✓[/]" if c.passed else "[red]✗[/]" if c.blocking else "[yellow]![/]" for c in found]
+    return " ".join(marks)

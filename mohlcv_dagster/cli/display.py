@@ -1,0 +1,85 @@
+"""What a person sees while runs work: a line for each asset done, and on a terminal a line that moves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+OK: Final = "[green]✓[/]"
+WARNED: Final = "[yellow]![/]"
+FAILED: Final = "[red]✗[/]"
+
+
+class Display:
+    """Turns the events of a run into lines.
+
+    Args:
+        console: where to; a terminal also gets a line that moves.
+        label: what the run is about, such as `SPY 2024-01`.
+    """
+
+    def __init__(self, console: Console, label: str) -> None:
+        self._console = console
+        self._label = label
+        self._status: Status | None = None
+        self._verdicts: dict[str, list[dg.AssetCheckEvaluation]] = {}
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Show the line that moves, on a terminal, until the block ends."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._console.status(f"{self._label}: starting") as status:
+            self._status = status
+            yield
+        self._status = None
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        """Take one event of the run."""
+        event = entry.dagster_event
+        if event is None:
+            self._move(entry.user_message)
+        elif event.event_type == dg.DagsterEventType.STEP_START:
+            self._move(f"{self._label}: {(event.step_key or '').replace('__', '/')}")
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            self._materialized(event.step_materialization_data.materialization)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            self._verdicts.setdefault(event.step_key or "", []).append(evaluation)
+        elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
+            self._checked(self._verdicts.pop(event.step_key or "", []))
+        elif event.event_type == dg.DagsterEventType.STEP_RESTARTED:
+            self._move(f"{self._label}: trying again")
+
+    def _move(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(text)
+
+    def _materialized(self, made: dg.AssetMaterialization) -> None:
+        facts = {name: value.value for name, value in made.metadata.items()}
+        line = f"{OK} {self._label}  {_name(made.asset_key):<16} {facts['dagster/partition_row_count']:>9,} bars"
+        line += f"  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
+        if "fetch_seconds" in facts:
+            line += f"  fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
+        self._console.print(line, highlight=False)
+
+    def _checked(self, verdicts: list[dg.AssetCheckEvaluation]) -> None:
+        if not verdicts:
+            return
+        bad = [verdict for verdict in verdicts if not verdict.passed]
+        errors = [verdict for verdict in bad if verdict.severity == dg.AssetCheckSeverity.ERROR]
+        mark = FAILED if errors else WARNED if bad else OK
+        count = f"{len(verdicts) - len(bad)} of {len(verdicts)} checks passed"
+        self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}", highlight=False)
+        for verdict in bad:
+            self._console.print(f"    {verdict.check_name}: {verdict.description}", highlight=False, markup=False)
+
+
+def _name(key: dg.AssetKey | None) -> str:
+    return key.to_user_string() if key else ""

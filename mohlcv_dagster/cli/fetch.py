@@ -1,0 +1,130 @@
+"""`mohlcv fetch`: raw bars of a range of days, by whole months, through Dagster; the original's download script."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from mohlcv_dagster.bars.files import BarFile, check_symbol
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.errors import MonthError, MonthInFutureError
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from rich.console import Console
+
+    from mohlcv_dagster.archive import Archive
+    from mohlcv_dagster.cli.runs import Outcome
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("fetch")
+@click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
+@click.option("--start", required=True, type=_DAY, help="First day (inclusive); its whole month is fetched.")
+@click.option("--end", required=True, type=_DAY, help="Last day (inclusive); its whole month is fetched.")
+@click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
+@click.option("--force", is_flag=True, help="Fetch again what is stored.")
+def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir: str | None, *, force: bool) -> int:
+    """Download 1-second bars of the months that a range of days touches.
+
+    A month that is stored and was fetched after its end is skipped; one fetched while it was in progress is fetched
+    again. Each month is checked as it is written. Leaves with 1 when a month failed.
+
+    \b
+    Examples:
+      mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-12-31
+      mohlcv fetch --symbol SPY --symbol QQQ --start 2024-06-01 --end 2024-06-30 --force
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    months = months_touched(start, end, now=datetime.now(UTC))
+    for symbol in symbols:
+        check_symbol(symbol)
+    files = [BarFile(symbol, RAW, month) for symbol in dict.fromkeys(symbols) for month in months]
+    home = Home.real(project_root()).prepare()
+    return _fetch(home, files, output_dir, force=force)
+
+
+def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]:
+    """The months from that of `start` to that of `end`, both inclusive, less those that have not begun at `now`.
+
+    Raises:
+        MonthError: `end` is before `start`.
+        MonthInFutureError: none of them has begun.
+    """
+    if end < start:
+        raise MonthError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}; turn them round")
+    months = [month for month in Month.of(start).until(Month.of(end)) if month.start <= now]
+    if not months:
+        raise MonthInFutureError(f"--start {start:%Y-%m-%d} is in the future: it is {now:%Y-%m-%d} (UTC)")
+    return months
+
+
+def _fetch(home: Home, files: list[BarFile], output_dir: str | None, *, force: bool) -> int:
+    # Dagster takes its time to load: not before the options have been understood
+    import dagster as dg  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from mohlcv_dagster.cli import runs  # noqa: PLC0415
+    from mohlcv_dagster.cli.display import Display  # noqa: PLC0415
+    from mohlcv_dagster.definitions import build  # noqa: PLC0415
+    from mohlcv_dagster.defs.resources import ArchiveResource  # noqa: PLC0415
+
+    settings = home.settings()
+    settings.require_key()
+    console = Console(highlight=False)
+    archive = ArchiveResource(data_dir=settings.data_dir, raw_dir=output_dir)
+    definitions = build(settings, archive=archive)
+    summary = Summary()
+    # a home remembers the files of its own data folder only
+    with dg.DagsterInstance.ephemeral() if output_dir else dg.DagsterInstance.get() as instance:
+        for file in files:
+            if not force and (why := _stored(archive.open(), instance, file)):
+                console.print(f"- {file.symbol} {file.month}  {why}")
+                summary.skipped += 1
+                continue
+            display = Display(console, f"{file.symbol} {file.month}")
+            with display.moving():
+                outcome = runs.materialize(definitions, instance, file, [RAW], display)
+            summary.add(file, outcome)
+    summary.show(console)
+    return 1 if summary.failed else 0
+
+
+def _stored(archive: "Archive", instance: "dg.DagsterInstance", file: BarFile) -> str | None:
+    """Why `file` need not be fetched; `None` when it must be."""
+    from mohlcv_dagster.defs.records import latest  # noqa: PLC0415 - it loads Dagster
+
+    if not archive.exists(file):
+        return None
+    record = latest(instance, file)
+    if record is None:
+        return "skipped: stored, though not by this home; --force fetches it again"
+    if record.complete_through is not None and record.complete_through < file.month.end:
+        return None
+    return "skipped: stored"
+
+
+@dataclass
+class Summary:
+    """What became of the months asked for."""
+
+    downloaded: int = 0
+    skipped: int = 0
+    failed: dict[BarFile, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, file: BarFile, outcome: "Outcome") -> None:
+        """Count a run."""
+        if outcome.succeeded:
+            self.downloaded += 1
+        else:
+            self.failed[file] = outcome.reasons
+
+    def show(self, console: "Console") -> None:
+        """Print the counts, and each failed month with its reasons."""
+        console.print(f"\n{self.downloaded} downloaded, {self.skipped} skipped, {len(self.failed)} failed")
+        for file, reasons in self.failed.items():
+            for reason in reasons:
+                console.print(f"[red]✗[/] {file.symbol} {file.month}: ", reason, soft_wrap=True)

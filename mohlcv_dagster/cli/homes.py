@@ -1,0 +1,94 @@
+"""Where Dagster remembers: one home for real bars, one for the sandbox's, so that the two never stand side by side.
+
+::
+
+    .mohlcv/home/               what is known of the files in the data folder
+    .mohlcv/sandbox/home/       what is known of the files in .mohlcv/sandbox/data/
+
+`DAGSTER_HOME` and `MOHLCV_DATA_DIR` win over the first of these places. The sandbox's are its own whatever they say:
+a variable exported for real bars must not lead synthetic ones to them.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import dotenv
+
+from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR, Settings
+
+DAGSTER_HOME: Final = "DAGSTER_HOME"
+OWN_FOLDER: Final = ".mohlcv"
+SANDBOX_KEY: Final = "sandbox"
+
+_DAGSTER_YAML: Final = """\
+# Written once by mohlcv; change it as you like, it is not written again.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: {runs}
+  pools:
+    granularity: op
+    # the pool massive_api bounds the months fetched at once, over all runs
+    default_limit: {fetches}
+"""
+
+
+def project_root() -> Path:
+    """The folder that everything relative is relative to: the nearest with a `workspace.yaml`, else the working one."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").exists()), here)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A place where Dagster remembers, and the environment that its processes run in.
+
+    Attributes:
+        path: the folder; holds `dagster.yaml`.
+        environment: every variable of the process, with those of the home set.
+    """
+
+    path: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def real(cls, root: Path) -> Self:
+        """The home for bars of the vendor: `.env` of `root` is read, the shell's variables win over it."""
+        told = {name: value for name, value in dotenv.dotenv_values(root / ".env").items() if value is not None}
+        environment = {**told, **os.environ}
+        data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
+        if "://" not in data_dir:
+            environment[DATA_DIR.variable] = str((root / data_dir).absolute())
+        path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").absolute()
+        return cls(path, {**environment, DAGSTER_HOME: str(path)})
+
+    @classmethod
+    def sandboxed(cls, root: Path, url: str) -> Self:
+        """The home for bars of the sandbox at `url`: `.env` is not read, files land in a folder of their own."""
+        own = (root / OWN_FOLDER / "sandbox").absolute()
+        places = {DATA_DIR.variable: str(own / "data"), BASE_URL.variable: url, API_KEY.variable: SANDBOX_KEY}
+        return cls(own / "home", {**os.environ, **places, DAGSTER_HOME: str(own / "home")})
+
+    def prepare(self) -> Self:
+        """Make the folder and its `dagster.yaml` where they are absent, and put the environment in force."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        yaml = self.path / "dagster.yaml"
+        if not yaml.exists():
+            runs = max(2, os.cpu_count() or 2)
+            yaml.write_text(_DAGSTER_YAML.format(runs=runs, fetches=max(4, runs)), encoding="utf-8")
+        os.environ.update(self.environment)
+        return self
+
+    def settings(self) -> Settings:
+        """The settings in this home.
+
+        Raises:
+            SettingsError: a variable has a value that cannot be meant.
+        """
+        return Settings.from_environment(self.environment)

@@ -1,0 +1,155 @@
+"""Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+
+_QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
+_LOOK_EVERY: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one asset check said.
+
+    Attributes:
+        asset: such as `aggregated/15s`.
+        name: of the check.
+        passed: whether it passed.
+        blocking: whether its failing fails the run.
+        message: what it found, in a sentence.
+    """
+
+    asset: str
+    name: str
+    passed: bool
+    blocking: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: as the UI shows it.
+        succeeded: whether every step did and no blocking check failed.
+        reasons: why it failed, a sentence for each step that failed of itself.
+        checks: every check that was evaluated.
+        rows: bars written, by asset.
+    """
+
+    run_id: str
+    succeeded: bool
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+    rows: dict[str, int]
+
+
+def materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    raw: BarFile,
+    timeframes: Sequence[Timeframe],
+    on_event: Callable[[dg.EventLogEntry], None] | None = None,
+) -> Outcome:
+    """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
+
+    A run that fails is an outcome too, never raised.
+
+    Args:
+        definitions: the code location.
+        instance: where the run is remembered; the symbol is added to its partitions.
+        raw: the raw file of the symbol and month.
+        timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
+        on_event: told each event of the run, in order, from a thread of its own.
+    """
+    instance.add_dynamic_partitions(SYMBOL, [raw.symbol])
+    job = definitions.resolve_implicit_global_asset_job_def()
+    run_id = str(uuid.uuid4())
+    with _watched(instance, run_id, on_event):
+        result = job.execute_in_process(
+            run_config=_QUIET,
+            instance=instance,
+            partition_key=partition_key(raw.symbol, raw.month),
+            asset_selection=[asset_key(timeframe) for timeframe in timeframes],
+            raise_on_error=False,
+            run_id=run_id,
+        )
+    return _outcome(result)
+
+
+@contextmanager
+def _watched(
+    instance: dg.DagsterInstance, run_id: str, on_event: Callable[[dg.EventLogEntry], None] | None
+) -> Iterator[None]:
+    if on_event is None:
+        yield
+        return
+    over = threading.Event()
+    watcher = threading.Thread(target=_follow, args=(instance, run_id, on_event, over), name="run-watcher")
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _follow(
+    instance: dg.DagsterInstance, run_id: str, on_event: Callable[[dg.EventLogEntry], None], over: threading.Event
+) -> None:
+    """Hand on each event once, looking for new ones until the run is over and none is left."""
+    cursor: str | None = None
+    last_look = False
+    while not last_look:
+        last_look = over.wait(_LOOK_EVERY)
+        connection = instance.get_records_for_run(run_id, cursor=cursor)
+        cursor = connection.cursor
+        for record in connection.records:
+            on_event(record.event_log_entry)
+
+
+def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+    checks = tuple(
+        Check(
+            asset=evaluation.asset_key.to_user_string(),
+            name=evaluation.check_name,
+            passed=evaluation.passed,
+            blocking=bool(evaluation.blocking),
+            message=evaluation.description or "",
+        )
+        for evaluation in result.get_asset_check_evaluations()
+    )
+    rows = {}
+    for event in result.all_events:
+        if event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            count = made.metadata["dagster/partition_row_count"].value
+            rows[made.asset_key.to_user_string() if made.asset_key else ""] = int(str(count))
+    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks, rows)
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """A sentence for each step that failed of itself; for one whose checks failed, each of them says its own."""
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            yield data.user_failure_data.description
+        elif data.error is not None and data.error.cls_name != _CHECKS_FAILED:
+            yield data.error.message.strip()
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+            yield f"{evaluation.asset_key.to_user_string()} {evaluation.check_name}: {evaluation.description}"

@@ -1,0 +1,31 @@
+"""`mohlcv sandbox`: the stand-in vendor, served until Ctrl-C."""
+
+from pathlib import Path
+
+import click
+
+from mohlcv_dagster.sandbox import Replayed, Synthetic
+
+
+@click.command("sandbox")
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with second/SYMBOL_YYYY_MM.csv and minute/SYMBOL_YYYY_MM.csv to serve instead of synthetic bars.",
+)
+@click.option(
+    "--port", default=8123, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@click.option("--fault", "faults", multiple=True, metavar="SPEC", help="A fault on demand; see docs/sandbox.md.")
+@click.option("--latency", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds before each answer.")
+@click.option("--key", "keys", multiple=True, help="Accept this API key only; give it again for more.  [default: any]")
+def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: float, keys: tuple[str, ...]) -> None:
+    """Serve a stand-in for Massive.com on loopback; its bars are synthetic, or replayed from a folder.
+
+    \b
+    Examples:
+      mohlcv sandbox
+      mohlcv sandbox --replay recordings --port 8123
+      mohlcv sandbox --fault truncated-body:symbol=SPY,times=2
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    market = Replayed(replay) if replay else Synthetic()
