@@ -21,9 +21,11 @@ AGGREGATED_FOLDER: Final = "aggregated"
 
 LONGEST_SYMBOL: Final = 24
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9]+(?:[.\-][A-Za-z0-9]+)*")
-_RAW_PATH: Final = re.compile(rf"{RAW_FOLDER}/(?P<folder>[^/]+)/(?P<symbol>[^/_]+)_(?P<month>\d{{4}}_\d{{2}})\.csv")
+_RAW_PATH: Final = re.compile(
+    rf"{RAW_FOLDER}/(?P<folder>[^/]+)/(?P<symbol>[^/_]+)_(?P<month>[0-9]{{4}}_[0-9]{{2}})\.csv"
+)
 _AGGREGATED_PATH: Final = re.compile(
-    rf"{AGGREGATED_FOLDER}/(?P<folder>[^/]+)/(?P<symbol>[^/_]+)_(?P<month>\d{{4}}_\d{{2}})_(?P<timeframe>[^/_]+)\.csv"
+    rf"{AGGREGATED_FOLDER}/(?P<folder>[^/]+)/(?P<symbol>[^/_]+)_(?P<month>[0-9]{{4}}_[0-9]{{2}})_(?P<timeframe>[^/_]+)\.csv"
 )
 _WINDOWS_DEVICES: Final = frozenset(
     {"CON", "PRN", "AUX", "NUL"} | {f"{device}{n}" for device in ("COM", "LPT") for n in range(1, 10)}
@@ -40,12 +42,12 @@ def check_symbol(symbol: str) -> str:
         raise SymbolError("the symbol is empty; write one such as SPY")
     if len(symbol) > LONGEST_SYMBOL:
         raise SymbolError(
-            f"symbol {symbol[:LONGEST_SYMBOL]!r}… has {len(symbol)} characters, {LONGEST_SYMBOL} are allowed"
+            f"symbol {symbol[:LONGEST_SYMBOL]!a}… has {len(symbol)} characters, {LONGEST_SYMBOL} are allowed"
         )
     if not _SYMBOL.fullmatch(symbol):
         raise SymbolError(
-            f"{symbol!r} is not a US stock symbol: "
-            "letters and digits, with inner dots or hyphens, such as SPY, BRK.B or BACpB"
+            f"{symbol!a} is not a US stock symbol: "
+            "letters A to Z and digits, with inner dots or hyphens, such as SPY, BRK.B or BACpB"
         )
     return symbol
 

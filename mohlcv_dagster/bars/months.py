@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from mohlcv_dagster.errors import MonthError
 
-_KEY: Final = re.compile(r"(\d{4})-(\d{2})")
+_KEY: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 9998
 _MONTHS: Final = 12
@@ -57,7 +57,7 @@ class Month:
     @property
     def end(self) -> datetime:
         """The first instant of the next month (exclusive end of this one), UTC."""
-        return self.next().start
+        return datetime(self.year + self.month // _MONTHS, self.month % _MONTHS + 1, 1, tzinfo=UTC)
 
     @property
     def start_second(self) -> int:

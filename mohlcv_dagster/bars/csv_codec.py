@@ -1,0 +1,181 @@
+"""Table ⇄ the bytes of a CSV file, exactly as `pandas.DataFrame.to_csv` writes them.
+
+The form of the bytes and nothing else: whether the bars are right is in `rules`, where the file stands in `files`.
+
+How it is fast: a month has few distinct prices, so each distinct number is written once and taken back by index, and
+Arrow joins the columns to rows whose string data *is* the file.
+"""
+
+import csv
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.errors import CsvFormatError
+
+HEADER: Final = (",".join(schema.COLUMNS) + "\n").encode()
+
+_ROWS_AT_ONCE: Final = 1 << 17
+"""About 8 MB of text: large enough to be fast, small beside the file."""
+_SMALLEST_PLAIN: Final = 1e-4
+_LARGEST_PLAIN: Final = 1e9
+"""Within these sizes Arrow and Python write a fraction with the same digits, without an exponent."""
+
+
+def encode(bars: pa.Table) -> bytes:
+    """The whole file: what `DataFrame.to_csv(index=True)` gives for these bars, lines ended by a bare line feed.
+
+    Args:
+        bars: a table of bars as `schema` has it; further columns are left out. Null and NaN give an empty field.
+    """
+    return b"".join(encode_chunks(bars))
+
+
+def encode_chunks(bars: pa.Table) -> Iterator[bytes | pa.Buffer]:
+    """The same file piece by piece, header first, each piece ending at the end of a line."""
+    yield HEADER
+    for start in range(0, len(bars), _ROWS_AT_ONCE):
+        yield _rows(bars.slice(start, _ROWS_AT_ONCE))
+
+
+def decode(data: bytes | pa.Buffer) -> pa.Table:
+    """The bars of a CSV file.
+
+    Columns are found by name in any order, further ones are ignored; CRLF and a missing last line end are accepted.
+    Volume is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is
+    null, `nan` and `inf` are floats: judging them is for `rules`. A moment has whole seconds and carries its offset
+    from UTC (`+00:00`; `Z` and others are taken to UTC).
+
+    Raises:
+        CsvFormatError: the bytes are no CSV of bars; the message names the line, the column and the value.
+    """
+    buffer = pa.py_buffer(data)
+    end = _header_end(buffer)
+    names = _header(buffer, end)
+    if end >= buffer.size:
+        return schema.empty()
+    for whole_volume in (True, False):
+        try:
+            return _read(buffer, whole_volume=whole_volume)
+        except pa.ArrowInvalid as exc:
+            error = exc
+    raise CsvFormatError(_what_is_wrong(buffer, names, error)) from error
+
+
+def _rows(bars: pa.Table) -> pa.Buffer:
+    """The text of the rows, each with its line end."""
+    times = bars[schema.TIME].combine_chunks().cast(pa.timestamp("s"))
+    offsets = pc.if_else(times.is_valid(), "+00:00,", ",")
+    ends = [","] * len(schema.PRICES) + ["\n"]
+    numbers = [_fields(bars[name].combine_chunks(), end) for name, end in zip(schema.COLUMNS[1:], ends, strict=True)]
+    rows = _join(times.cast(pa.string()), offsets, *numbers)
+    text = rows.buffers()[-1] or pa.py_buffer(b"")
+    return text.slice(0, int(pc.sum(pc.binary_length(rows)).as_py()))
+
+
+def _fields(numbers: "pa.Array[Any]", end: str) -> "pa.Array[Any]":
+    """The text of each number, with `end` after it."""
+    # as bits, or 0.0 and -0.0 would be one value
+    distinct = numbers.view(pa.int64()).dictionary_encode(null_encoding="encode")
+    texts = _join(_texts(distinct.dictionary.view(numbers.type)), end)
+    return pc.take(texts, distinct.indices)
+
+
+def _texts(numbers: "pa.Array[Any]") -> "pa.Array[Any]":
+    """Each number as Python's `repr` writes it, which is how pandas does; NaN as nothing."""
+    texts = numbers.cast(pa.string())
+    if pa.types.is_integer(numbers.type):
+        return texts
+    values = numbers.to_numpy(zero_copy_only=False)
+    size = np.abs(values)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        fraction = values != np.rint(values)
+    otherwise = ~((size >= _SMALLEST_PLAIN) & (size < _LARGEST_PLAIN) & fraction)
+    mended = ["" if value != value else repr(value) for value in values[otherwise].tolist()]  # noqa: PLR0124 - NaN alone differs from itself
+    result: pa.StringArray = pc.replace_with_mask(texts, pa.array(otherwise), pa.array(mended, pa.string()))
+    return result
+
+
+def _join(*columns: Any) -> pa.StringArray:  # noqa: ANN401 - arrays and scalars alike, as Arrow takes them
+    joined: pa.StringArray = pc.binary_join_element_wise(*columns, "", null_handling="replace", null_replacement="")
+    return joined
+
+
+def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = schema.COLUMNS) -> pa.Table:
+    convert = arrow_csv.ConvertOptions(
+        column_types=schema.bar_schema(whole_volume=whole_volume), include_columns=list(columns), null_values=[""]
+    )
+    return arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+
+
+def _header_end(buffer: pa.Buffer) -> int:
+    """Where the first line ends, its line end included; the size of the file where it has one line."""
+    size = 1 << 16
+    at = buffer.slice(0, min(size, buffer.size)).to_pybytes().find(b"\n")
+    return at + 1 if at >= 0 else buffer.size
+
+
+def _header(buffer: pa.Buffer, end: int) -> list[str]:
+    """The names of the columns, every one of ours among them once."""
+    if not buffer.size:
+        raise CsvFormatError(f"the file is empty, without even a header; expected {HEADER.decode().strip()}")
+    line = buffer.slice(0, min(end, 1 << 16)).to_pybytes()
+    try:
+        names = _split(line.decode("utf-8-sig"))
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise CsvFormatError(f"the file is not text: it begins with {line[:40]!r}; expected a CSV of bars") from exc
+    for name in schema.COLUMNS:
+        if names.count(name) != 1:
+            what = "has no column" if name not in names else "has more than one column"
+            raise CsvFormatError(f"the header {what} {name!r}: it reads {line[:200].decode(errors='replace')!r}")
+    return names
+
+
+def _split(line: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")]), [])
+
+
+def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) -> str:
+    """The first line that cannot be read, found by halving: every prefix of whole lines before it can."""
+    breaks = np.flatnonzero(np.frombuffer(memoryview(buffer), np.uint8) == ord("\n")) + 1
+    ends = [*breaks.tolist(), buffer.size] if breaks[-1] < buffer.size else breaks.tolist()
+    line = bisect_left(range(1, len(ends)), True, key=lambda last: not _readable(buffer.slice(0, ends[last])))
+    if line + 1 >= len(ends):
+        return f"the file is not a CSV of bars: {error}"
+    header, row = buffer.slice(0, ends[0]), buffer.slice(ends[line], ends[line + 1] - ends[line])
+    return f"line {line + 2}: {_what_is_wrong_in(header, row, names)}; fetch the month again or correct the line"
+
+
+def _readable(buffer: pa.Buffer, columns: tuple[str, ...] = schema.COLUMNS) -> bool:
+    try:
+        _read(buffer, whole_volume=False, columns=columns)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _what_is_wrong_in(header: pa.Buffer, row: pa.Buffer, names: list[str]) -> str:
+    text = row.to_pybytes().decode(errors="replace")
+    try:
+        fields = _split(text)
+    except csv.Error as exc:
+        return f"{text[:40]!r} is not text of a CSV ({exc})"
+    if len(fields) != len(names):
+        cut = "" if text.endswith("\n") else " and no line end: the file was cut off"
+        return f"the row {text[:80]!r} has {len(fields)} of {len(names)} fields{cut}"
+    alone = pa.py_buffer(header.to_pybytes() + row.to_pybytes())
+    for name in schema.COLUMNS:
+        if not _readable(alone, (name,)):
+            return f"{name} {fields[names.index(name)]!r} is not {_EXPECTED.get(name, 'a number')}"
+    return f"the row {text[:80]!r} cannot be read"
+
+
+_EXPECTED: Final = {
+    schema.TIME: "a moment in whole seconds with its offset from UTC, such as 2024-01-02 09:30:00+00:00"
+}

@@ -1,0 +1,187 @@
+"""Folding equals pandas in every price, and the decimals' own sums in every volume."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mohlcv_dagster.bars import csv_codec, schema, timeframes
+from mohlcv_dagster.bars.resample import fold
+from mohlcv_dagster.bars.timeframes import AGGREGATED, RAW
+from mohlcv_dagster.bars.volumes import ExactVolumes
+from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
+from mohlcv_dagster_tests.bars import strategies
+from mohlcv_dagster_tests.bars.strategies import bars
+from mohlcv_dagster_tests.real import REAL, needs_real
+
+FIFTEEN, MINUTE, HOUR = (timeframes.parse(name) for name in ("15s", "1min", "1h"))
+DIVIDING = [(a, b) for a, b in combinations(AGGREGATED, 2) if b.seconds % a.seconds == 0]
+
+
+def test_bars_worked_by_hand_fold_to_bars_worked_by_hand():
+    seconds = bars(
+        ("2024-01-31 23:58:59", 10.0, 10.5, 9.5, 10.25, 100),
+        ("2024-01-31 23:59:00", 11.0, 11.5, 10.75, 11.25, 200),
+        ("2024-01-31 23:59:14", 11.25, 12.0, 11.0, 11.5, 300),
+        ("2024-01-31 23:59:15", 11.5, 11.75, 8.0, 8.25, 1),
+        ("2024-01-31 23:59:59", 8.25, 8.5, 8.25, 8.5, 20),
+        ("2024-02-01 00:00:00", 9.0, 9.25, 8.75, 9.0, 3000),
+    )
+    assert fold(seconds, FIFTEEN).equals(
+        bars(
+            ("2024-01-31 23:58:45", 10.0, 10.5, 9.5, 10.25, 100),
+            ("2024-01-31 23:59:00", 11.0, 12.0, 10.75, 11.5, 500),
+            ("2024-01-31 23:59:15", 11.5, 11.75, 8.0, 8.25, 1),
+            ("2024-01-31 23:59:45", 8.25, 8.5, 8.25, 8.5, 20),
+            ("2024-02-01 00:00:00", 9.0, 9.25, 8.75, 9.0, 3000),
+        )
+    )
+    assert fold(seconds, MINUTE).equals(
+        bars(
+            ("2024-01-31 23:58:00", 10.0, 10.5, 9.5, 10.25, 100),
+            ("2024-01-31 23:59:00", 11.0, 12.0, 8.0, 8.5, 521),
+            ("2024-02-01 00:00:00", 9.0, 9.25, 8.75, 9.0, 3000),
+        )
+    )
+    assert fold(seconds, HOUR).equals(
+        bars(
+            ("2024-01-31 23:00:00", 10.0, 12.0, 8.0, 8.5, 621),
+            ("2024-02-01 00:00:00", 9.0, 9.25, 8.75, 9.0, 3000),
+        )
+    )
+
+
+def test_fractional_volumes_worked_by_hand_are_summed_without_rounding():
+    seconds = bars(
+        ("2026-03-02 14:30:00", 1.0, 1.0, 1.0, 1.0, 0.1),
+        ("2026-03-02 14:30:01", 1.0, 1.0, 1.0, 1.0, 0.2),
+        ("2026-03-02 14:30:15", 1.0, 1.0, 1.0, 1.0, 100.0),
+    )
+    assert fold(seconds, FIFTEEN)["volume"].to_pylist() == [0.3, 100.0]
+
+
+def frame_of(table):
+    columns = {name: table[name].to_numpy() for name in schema.COLUMNS[1:]}
+    starts = table["ts_event"].cast(pa.timestamp("s")).to_numpy()
+    return pd.DataFrame(columns, index=pd.DatetimeIndex(starts, name="ts_event").tz_localize("UTC"))
+
+
+def exact_sum(volume):
+    if volume.dtype == np.int64:
+        return sum(volume.tolist())
+    return float(sum(Decimal(repr(shares)) for shares in volume.tolist()))
+
+
+@given(strategies.tables(min_size=1), st.sampled_from(AGGREGATED))
+def test_folding_is_what_pandas_resample_gives_without_its_empty_buckets(table, timeframe):
+    frame = frame_of(table)
+    buckets = frame.resample(pd.Timedelta(seconds=timeframe.seconds), label="left", closed="left")
+    expected = buckets.agg({"open": "first", "high": "max", "low": "min", "close": "last"})[buckets["open"].count() > 0]
+    volume = {start: exact_sum(shares.to_numpy()) for start, shares in buckets["volume"] if len(shares)}
+    folded = frame_of(fold(table, timeframe))
+    pd.testing.assert_frame_equal(folded[list(schema.PRICES)], expected, check_exact=True, check_freq=False)
+    assert folded["volume"].to_dict() == volume
+
+
+@given(strategies.tables())
+def test_folding_in_steps_gives_what_folding_at_once_gives(table):
+    folded = {timeframe: fold(table, timeframe) for timeframe in AGGREGATED}
+    for short, long in DIVIDING:
+        assert fold(folded[short], long).equals(folded[long])
+
+
+@given(strategies.tables(), st.sampled_from(AGGREGATED))
+def test_no_share_is_lost_or_made(table, timeframe):
+    before, after = table["volume"].to_numpy(), fold(table, timeframe)["volume"].to_numpy()
+    assert ExactVolumes.of(before).total() == ExactVolumes.of(after).total()
+
+
+@given(strategies.tables(), st.sampled_from((RAW, *AGGREGATED)))
+def test_every_bar_starts_on_its_timeframe_and_the_columns_keep_their_types(table, timeframe):
+    folded = fold(table, timeframe)
+    assert folded.schema == table.schema
+    assert not (schema.seconds(folded) % timeframe.seconds).any()
+
+
+@given(strategies.tables())
+def test_folding_seconds_to_seconds_changes_nothing(table):
+    assert fold(table, RAW).equals(table)
+
+
+@pytest.mark.parametrize("whole_volume", [True, False])
+def test_no_bars_fold_to_no_bars(whole_volume):
+    empty = schema.empty(whole_volume=whole_volume)
+    assert fold(empty, MINUTE).equals(empty)
+
+
+@needs_real
+@pytest.mark.parametrize("name", ["15s", "30s", "1min"])
+def test_real_seconds_fold_to_the_expected_file_byte_for_byte(name):
+    seconds = csv_codec.decode((REAL / "second" / "SPY_2013_10.csv").read_bytes())
+    expected = (REAL / "expected" / f"SPY_2013_10_{name}.csv").read_bytes()
+    assert csv_codec.encode(fold(seconds, timeframes.parse(name))) == expected
+
+
+@needs_real
+def test_real_volumes_of_eight_decimals_fold_to_the_published_minutes():
+    seconds, minutes = (
+        csv_codec.decode((REAL / "fractional" / name).read_bytes()) for name in ("second.csv", "minute.csv")
+    )
+    assert len(minutes) == 1419
+    assert fold(seconds, MINUTE).equals(minutes)
+
+
+# refusing
+
+
+def test_bars_out_of_order_are_refused_with_both_moments():
+    rows = [(f"2024-01-02 09:30:0{i}", 1.0, 1.0, 1.0, 1.0, 1) for i in (0, 2, 1)]
+    with pytest.raises(UnsortedBarsError, match=r"09:30:02\+00:00 is followed by 2024-01-02 09:30:01\+00:00 \(bar 3"):
+        fold(bars(*rows), MINUTE)
+
+
+def test_a_second_that_is_there_twice_is_refused():
+    row = ("2024-01-02 09:30:00", 1.0, 1.0, 1.0, 1.0, 1)
+    with pytest.raises(UnsortedBarsError, match="followed by 2024-01-02 09:30:00"):
+        fold(bars(row, row), MINUTE)
+
+
+@pytest.mark.parametrize("name", schema.COLUMNS)
+def test_a_missing_value_is_refused_with_its_column_and_bar(name):
+    table = bars(*[(f"2024-01-02 09:30:0{i}", 1.0, 1.0, 1.0, 1.0, 1) for i in range(3)])
+    at = table.schema.get_field_index(name)
+    values = [*table[name].to_pylist()[:2], None]
+    with pytest.raises(BarsError, match=f"bar 3 of 3, at .*, has no {name}"):
+        fold(table.set_column(at, table.schema.field(name), pa.array(values, table.schema.field(name).type)), MINUTE)
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_nan_is_refused_like_a_missing_value(at):
+    numbers = [1.0, 1.0, 1.0, 1.0, 1.5]
+    numbers[at - 1] = float("nan")
+    with pytest.raises(BarsError, match=rf"at 2024-01-02 09:30:07\+00:00, has no {schema.COLUMNS[at]}"):
+        fold(bars(("2024-01-02 09:30:07", *numbers)), MINUTE)
+
+
+def test_a_volume_too_fine_to_sum_is_refused():
+    with pytest.raises(VolumePrecisionError, match=r"0\.1234567891"):
+        fold(bars(("2024-01-02 09:30:00", 1.0, 1.0, 1.0, 1.0, 0.1234567891)), MINUTE)
+
+
+DOMAIN = "csv_codec, files, frames, months, resample, schema, timeframes, volumes"
+
+
+def test_the_domain_loads_neither_dagster_nor_the_vendor_nor_pandas():
+    code = (
+        f"import sys; from mohlcv_dagster.bars import {DOMAIN}; "
+        "print(sorted({'dagster', 'massive', 'pandas', 'urllib3', 'starlette'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter and code
+    assert done.stdout.strip() == "[]"
