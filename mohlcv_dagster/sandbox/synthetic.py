@@ -1,0 +1,149 @@
+"""Synthetic bars: what a symbol's seconds could have been on a day. They look like a market's and are nobody's.
+
+A day's bars depend on the symbol and the day alone, for one version of NumPy: not on the request, the process or what
+was asked before. Prices run on from day to day along a walk each symbol has of its own. No HTTP here.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars import resample, schema, sessions
+from mohlcv_dagster.bars.schema import Floats, Seconds
+from mohlcv_dagster.bars.sessions import Session
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.sandbox import listings
+from mohlcv_dagster.sandbox.listings import Listing, seeded
+from mohlcv_dagster.sandbox.shelf import Shelf
+
+FIRST_DAY: Final = date(2003, 9, 10)
+"""The first day the vendor's plans reach back to."""
+LAST_DAY: Final = date(2099, 12, 31)
+FRACTIONAL_FROM: Final = date(2026, 2, 23)
+"""The day US stock volumes became fractional."""
+
+_WALK_FROM: Final = date(2003, 1, 1)
+_PRICED_ON: Final = date(2024, 1, 2)
+_DAILY_MOVE: Final = 0.010
+_ROOM: Final = 128 * 2**20
+_MICRO: Final = 10**6
+_WEEKDAYS: Final = 5
+_SMALL_LOT: Final = 12
+
+
+class Synthetic:
+    """A market of synthetic bars, from 2003-09-10 to 2099; see `listings` for the symbols it has."""
+
+    def __init__(self) -> None:
+        self._seconds: Shelf[pa.Table] = Shelf(_ROOM, lambda bars: int(bars.nbytes))
+
+    def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
+        """The days from `first` to `last`, both inclusive, with a session; none for a symbol that is not listed."""
+        if listings.find(symbol) is None:
+            return ()
+        return (s.date for s in sessions.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY)))
+
+    def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
+        """A session's bars of one second, minute or hour; see `market.Market`."""
+        seconds = self._seconds.get((symbol, day, adjusted), lambda: _day(symbol, day, adjusted=adjusted))
+        return seconds if timeframe.seconds == RAW.seconds else resample.fold(seconds, timeframe)
+
+
+def _day(symbol: str, day: date, *, adjusted: bool) -> pa.Table:
+    listing, session = listings.find(symbol), sessions.session_on(day)
+    if listing is None or session is None:
+        return schema.empty()
+    chance = seeded(symbol, day.isoformat())
+    starts, pace = _traded_seconds(chance, listing, session)
+    trades = 1 + chance.poisson(pace)
+    ticks, scale = _ticks(chance, listing, day, pace, trades)
+    fractional = day >= FRACTIONAL_FROM
+    volume = _volume(chance, trades, _position(starts, session.regular_close), fractional=fractional)
+    ratio = listing.ratio_after(day) if adjusted else 1
+    if ratio > 1:
+        ticks = {name: np.rint(column * (10_000 / (scale * ratio))) for name, column in ticks.items()}
+        scale, volume = 10_000, volume * ratio
+    prices = {name: column / scale for name, column in ticks.items()}
+    shares = volume / _MICRO if fractional else volume // _MICRO
+    return schema.from_arrays(starts, prices, shares)
+
+
+def _position(starts: Seconds, moment: datetime) -> int:
+    return int(np.searchsorted(starts, int(moment.timestamp())))
+
+
+def _traded_seconds(chance: np.random.Generator, listing: Listing, session: Session) -> tuple[Seconds, Floats]:
+    """The seconds something traded in, and the trades expected in each."""
+    bounds = session.extended_open, session.regular_open, session.regular_close, session.extended_close
+    begin, bell, close, end = (int(moment.timestamp()) for moment in bounds)
+    seconds = np.arange(begin, end, dtype=np.int64)
+    pace = listing.activity * _busyness(seconds, bell, close)
+    traded = chance.random(len(seconds)) < -np.expm1(-pace)
+    traded[[bell - begin, close - 1 - begin]] = True  # the auctions
+    return seconds[traded], pace[traded]
+
+
+def _busyness(seconds: Seconds, bell: int, close: int) -> Floats:
+    """How much of a symbol's activity each second has: high at the bells, low in extended hours."""
+    since_bell, to_close = seconds - bell, close - seconds
+    before = 0.045 + 0.25 * np.exp(np.minimum(since_bell, 0) / 2400)
+    regular = 0.75 + 1.6 * np.exp(-np.maximum(since_bell, 0) / 900) + 1.3 * np.exp(-np.maximum(to_close, 0) / 600)
+    after = 0.045 + 0.25 * np.exp(np.minimum(to_close, 0) / 2400)
+    shape: Floats = np.select([since_bell < 0, to_close > 0], [before, regular], after)
+    return shape
+
+
+def _ticks(
+    chance: np.random.Generator, listing: Listing, day: date, pace: Floats, trades: npt.NDArray[np.int64]
+) -> tuple[dict[str, npt.NDArray[np.int64]], int]:
+    """Open, high, low and close in whole ticks, and the ticks in a dollar: cents, or 1/10,000 below a dollar."""
+    start, end = _levels(listing, day)
+    steps = chance.standard_normal(len(pace)) * np.sqrt(pace / pace.sum()) * _DAILY_MOVE
+    path = np.cumsum(steps)
+    bridge = path + (np.log(end / start) - path[-1]) * np.cumsum(pace) / pace.sum()
+    scale = 100 if min(start, end) >= 1 else 10_000
+    close = np.maximum(np.rint(start * np.exp(bridge) * scale).astype(np.int64), 1)
+    opened = np.concatenate(([max(round(start * scale), 1)], close[:-1])) + chance.integers(-1, 2, len(pace))
+    opened = np.where(trades == 1, close, np.maximum(opened, 1))
+    reach = chance.integers(0, 3, (2, len(pace))) * (trades > 2)  # noqa: PLR2004 - a wick needs a third trade
+    high, low = np.maximum(opened, close) + reach[0], np.maximum(np.minimum(opened, close) - reach[1], 1)
+    return {"open": opened, "high": high, "low": low, "close": close}, scale
+
+
+def _volume(
+    chance: np.random.Generator, trades: npt.NDArray[np.int64], closing: int, *, fractional: bool
+) -> npt.NDArray[np.int64]:
+    """Millionths of a share: whole shares, or two bars in five with a fraction and a few below one share."""
+    shares = np.maximum(np.rint(trades * np.exp(chance.normal(4.4, 0.9, len(trades)))), 1).astype(np.int64)
+    shares[max(closing - 1, 0)] = shares.sum() // 20 + 1  # the closing auction
+    if not fractional:
+        return shares * _MICRO
+    fraction = chance.integers(1, _MICRO, len(trades)) * (chance.random(len(trades)) < 2 / 5)
+    whole = np.where((fraction > 0) & (shares < _SMALL_LOT), 0, shares)
+    millionths: npt.NDArray[np.int64] = whole * _MICRO + fraction
+    return millionths
+
+
+def _levels(listing: Listing, day: date) -> tuple[float, float]:
+    """The price a day starts from and ends at, US dollars, unadjusted."""
+    walk = _walk(listing.symbol)
+    at = (day - _WALK_FROM).days
+    dollars = listing.price * listing.ratio_after(day)
+    priced = walk[(_PRICED_ON - _WALK_FROM).days]
+    return dollars * float(np.exp(walk[at - 1] - priced)), dollars * float(np.exp(walk[at] - priced))
+
+
+@lru_cache(maxsize=256)
+def _walk(symbol: str) -> Floats:
+    """The logarithm of a symbol's price on each calendar day; it rests at weekends."""
+    days = (LAST_DAY - _WALK_FROM).days + 1
+    moves = seeded(symbol, "walk").normal(0, _DAILY_MOVE, days)
+    weekday = (np.arange(days) + _WALK_FROM.weekday()) % 7
+    moves[weekday >= _WEEKDAYS] = 0
+    walk: Floats = np.cumsum(moves)
+    return walk

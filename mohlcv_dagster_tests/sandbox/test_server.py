@@ -1,0 +1,151 @@
+"""The wire, through a plain HTTP client; expected answers are worked by hand from the six seconds in conftest."""
+
+import json
+import subprocess
+import sys
+import threading
+import zlib
+
+import pytest
+
+from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster_tests.sandbox.conftest import LATER
+
+OPEN = 1704205800000
+
+
+def times(answer):
+    return [row["t"] for row in answer.get("results", ())]
+
+
+def test_an_answer_has_the_vendor_s_form_to_the_byte(ask):
+    answer = ask(f"{OPEN}/{OPEN + 1000}")
+    said = answer.data.decode()
+    request_id = json.loads(said)["request_id"]
+    assert answer.headers["content-type"] == "application/json"
+    assert request_id.startswith("sandbox-")
+    assert said == (
+        '{"ticker":"ABC","queryCount":2,"resultsCount":2,"adjusted":false,"results":['
+        '{"v":1.300741e+06,"vw":184.185,"o":184,"c":184.25,"h":184.5,"l":183.99,"t":1704205800000,"n":7433},'
+        '{"v":100,"vw":184.25,"o":184.25,"c":184.25,"h":184.25,"l":184.25,"t":1704205801000,"n":1}],'
+        f'"status":"OK","request_id":"{request_id}","count":2}}'
+    )
+
+
+@pytest.mark.parametrize(("span", "symbol"), [("0/1", "ABC"), (f"{OPEN}/{OPEN}", "XYZ"), (f"{OPEN}/{OPEN}", "abc")])
+def test_an_empty_answer_has_no_results_at_all(ask, span, symbol):
+    answer = ask(span, symbol=symbol)
+    assert answer.status == 200
+    assert list(json.loads(answer.data)) == ["ticker", "queryCount", "resultsCount", "adjusted", "status", "request_id"]
+
+
+def test_to_is_inclusive_and_an_evening_belongs_to_its_eastern_day(told):
+    assert times(told(f"{OPEN + 1000}/{OPEN + 3000}")) == [OPEN + 1000, OPEN + 3000]
+    assert times(told("2024-01-02/2024-01-02"))[-1] == 1704243599000  # 19:59:59 Eastern is 00:59:59Z on the 3rd
+    assert times(told("2024-01-03/2024-01-03")) == []
+
+
+def test_the_chain_of_pages_ends_with_the_last_bar(sandbox, http, told):
+    answer = told(limit=2)
+    seen = times(answer)
+    while "next_url" in answer:
+        assert answer["next_url"].startswith(
+            f"https://api.massive.com/v2/aggs/ticker/ABC/range/1/second/{seen[-1] + 1000}/"
+        )
+        assert "adjusted" not in answer["next_url"]
+        url = answer["next_url"].replace("https://api.massive.com", sandbox.url) + "&adjusted=false"
+        answer = json.loads(http.request("GET", url, headers={"Authorization": "Bearer k"}).data)
+        assert answer["resultsCount"] == 2
+        seen += times(answer)
+    assert seen == times(told())
+    assert len(seen) == 6
+    assert len(sandbox.requests) == 4
+
+
+def test_descending_pages_are_the_ascending_rows_from_the_end(sandbox, http, told):
+    answer = told(limit=4, sort="desc")
+    url = answer["next_url"].replace("https://api.massive.com", sandbox.url)
+    rest = json.loads(http.request("GET", url, headers={"Authorization": "Bearer k"}).data)
+    assert times(answer) + times(rest) == times(told())[::-1]
+
+
+def test_minutes_are_the_seconds_folded(told):
+    first, *others = told(bar="1/minute")["results"]
+    assert (first["t"], first["o"], first["h"], first["l"], first["c"]) == (OPEN, 184, 184.5, 183.99, 184.3)
+    assert first["v"] == 1300741 + 100 + 250
+    assert [row["t"] for row in others] == [OPEN + 60_000, 1704243540000, 1706734740000]
+
+
+def test_the_limit_counts_base_bars(told):
+    answer = told(bar="5/minute", limit=2)
+    assert (answer["queryCount"], answer["resultsCount"]) == (2, 1)
+    assert "next_url" in answer
+
+
+def test_gzip_is_sent_when_asked_for_and_says_the_same(sandbox, http, told):
+    url = f"{sandbox.url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}"
+    headers = {"Authorization": "Bearer k", "Accept-Encoding": "gzip"}
+    packed = http.request("GET", url, headers=headers, decode_content=False)
+    assert packed.headers["content-encoding"] == "gzip"
+    answer = json.loads(zlib.decompress(packed.data, wbits=31))
+    assert answer["results"] == told(f"{OPEN}/{OPEN}")["results"]
+
+
+def test_a_request_without_a_key_or_with_an_unknown_one_is_refused(handmade, http, ask):
+    answer = ask(key="")
+    assert (answer.status, json.loads(answer.data)["error"]) == (401, "API Key was not provided")
+    with Sandbox(Replayed(handmade), keys=["right"]) as strict:
+        url = f"{strict.url}/v2/aggs/ticker/ABC/range/1/second/0/1"
+        wrong = http.request("GET", url, headers={"Authorization": "Bearer wrong"})
+        right = http.request("GET", url, fields={"apiKey": "right"})
+        assert strict.requests[1].query == {}
+    assert (wrong.status, json.loads(wrong.data)["error"]) == (401, "Unknown API Key")
+    assert right.status == 200
+
+
+def test_rubbish_is_a_400_and_another_path_a_404(ask, sandbox, http):
+    answer = ask("2/1")
+    body = json.loads(answer.data)
+    assert (answer.status, body["status"]) == (400, "ERROR")
+    assert body["error"] == "The parameter 'to' cannot be a time that occurs before 'from'"
+    elsewhere = http.request("GET", f"{sandbox.url}/v3/nothing")
+    assert (elsewhere.status, json.loads(elsewhere.data)["status"]) == (404, "NOT_FOUND")
+
+
+def test_the_future_is_refused_and_today_is_not(ask):
+    now = int(LATER * 1000)
+    assert ask(f"0/{now}").status == 200
+    assert ask("2024-01-02/2027-01-15").status == 200  # the day LATER lies in
+    answer = ask(f"0/{now + 1}")
+    assert (answer.status, json.loads(answer.data)["status"]) == (403, "NOT_AUTHORIZED")
+
+
+def test_a_bar_that_has_not_ended_does_not_exist(handmade, http):
+    with Sandbox(Replayed(handmade), clock=lambda: OPEN / 1000 + 1.5) as early:
+        url = f"{early.url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN + 1500}"
+        answer = json.loads(http.request("GET", url, headers={"Authorization": "Bearer k"}).data)
+    assert times(answer) == [OPEN]
+
+
+def test_it_leaves_neither_thread_nor_port_behind(handmade):
+    before = set(threading.enumerate())
+    with Sandbox(Replayed(handmade)) as first:
+        with pytest.raises(SettingsError, match="cannot be served"), Sandbox(Replayed(handmade), port=_port(first)):
+            pass
+        port = _port(first)
+    assert set(threading.enumerate()) == before
+    with Sandbox(Replayed(handmade), port=port) as again:
+        assert again.url == first.url
+
+
+def test_importing_it_loads_neither_pandas_nor_the_calendar_nor_dagster():
+    program = (
+        "import sys, mohlcv_dagster.sandbox; print({'pandas', 'exchange_calendars', 'dagster'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+    assert done.stdout.strip() == "set()"
+
+
+def _port(sandbox):
+    return int(sandbox.url.rpartition(":")[2])
