@@ -8,6 +8,7 @@ import click
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.homes import Home, project_root
 
 if TYPE_CHECKING:
@@ -35,13 +36,11 @@ def command(faults: tuple[str, ...]) -> int:
       mohlcv demo
       mohlcv demo --fault bad-bar:symbol=QQQ      a check that fails, honestly
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    from rich.console import Console  # noqa: PLC0415 - as below
-
-    from mohlcv_dagster.sandbox import Fault, Sandbox, Synthetic  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.sandbox import Sandbox, Synthetic  # noqa: PLC0415 - not for the help text
 
     began = time.monotonic()
-    console = Console(highlight=False)
-    with Sandbox(Synthetic(), faults=[Fault.parse(spec) for spec in faults]) as sandbox:
+    console = open_console()
+    with Sandbox(Synthetic(), faults=faults) as sandbox:
         home = Home.sandboxed(project_root(), sandbox.url).prepare()
         console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com: its bars are synthetic.\n")
         outcomes = _materialize(home, console)
@@ -50,7 +49,7 @@ def command(faults: tuple[str, ...]) -> int:
     failed = [symbol for symbol, outcome in outcomes.items() if not outcome.succeeded]
     for symbol in failed:
         for reason in outcomes[symbol].reasons:
-            console.print(f"[red]✗[/] {symbol} {MONTH}: ", reason, soft_wrap=True)
+            console.print(f"[red]✗[/] {symbol} {MONTH}: ", reason)
     console.print(f"\n{len(outcomes) - len(failed)} of {len(outcomes)} months whole and right, in", end=" ")
     console.print(f"{time.monotonic() - began:.0f} s. Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
     return 1 if failed else 0
@@ -77,10 +76,10 @@ def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
 
 
 def _show_files(home: Home, console: "Console") -> None:
-    from rich.filesize import decimal  # noqa: PLC0415 - with the console
-    from rich.tree import Tree  # noqa: PLC0415 - with the console
+    from rich.filesize import decimal  # noqa: PLC0415 - as above
+    from rich.tree import Tree  # noqa: PLC0415 - as above
 
-    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - with the console
+    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - as above
 
     archive = Archive(home.settings().data_dir)
     tree = Tree(str(archive.root))
@@ -105,12 +104,16 @@ def _show_head(archive: "Archive", file: BarFile, console: "Console") -> None:
 
 
 def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
-    from rich.table import Table  # noqa: PLC0415 - with the console
+    from dagster import AssetKey  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
 
-    names = list(dict.fromkeys(check.name for outcome in outcomes.values() for check in outcome.checks))
-    assets = list(dict.fromkeys(check.asset for outcome in outcomes.values() for check in outcome.checks))
+    from mohlcv_dagster.defs.partitions import timeframe_of  # noqa: PLC0415 - as above
+
+    checks = [check for outcome in outcomes.values() for check in outcome.checks]
+    names = list(dict.fromkeys(check.name for check in checks))
+    assets = sorted({check.asset for check in checks}, key=lambda asset: timeframe_of(AssetKey.from_user_string(asset)))
     table = Table(title=f"Asset checks, {' and '.join(outcomes)} {MONTH}", title_justify="left")
-    table.add_column("check")
+    table.add_column("check", no_wrap=True)
     for asset in assets:
         table.add_column(asset, justify="center")
     for name in names:

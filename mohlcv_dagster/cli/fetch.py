@@ -9,6 +9,7 @@ import click
 from mohlcv_dagster.bars.files import BarFile, check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 
@@ -65,7 +66,6 @@ def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]
 def _fetch(home: Home, files: list[BarFile], output_dir: str | None, *, force: bool) -> int:
     # Dagster takes its time to load: not before the options have been understood
     import dagster as dg  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
 
     from mohlcv_dagster.cli import runs  # noqa: PLC0415
     from mohlcv_dagster.cli.display import Display  # noqa: PLC0415
@@ -74,7 +74,7 @@ def _fetch(home: Home, files: list[BarFile], output_dir: str | None, *, force: b
 
     settings = home.settings()
     settings.require_key()
-    console = Console(highlight=False)
+    console = open_console()
     archive = ArchiveResource(data_dir=settings.data_dir, raw_dir=output_dir)
     definitions = build(settings, archive=archive)
     summary = Summary()
@@ -127,4 +127,4 @@ class Summary:
         console.print(f"\n{self.downloaded} downloaded, {self.skipped} skipped, {len(self.failed)} failed")
         for file, reasons in self.failed.items():
             for reason in reasons:
-                console.print(f"[red]✗[/] {file.symbol} {file.month}: ", reason, soft_wrap=True)
+                console.print(f"[red]✗[/] {file.symbol} {file.month}: ", reason)

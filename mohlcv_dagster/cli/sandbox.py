@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mohlcv_dagster.sandbox import Replayed, Synthetic
+from mohlcv_dagster.sandbox import Replayed, Sandbox, Synthetic
+from mohlcv_dagster.settings import API_KEY, BASE_URL
 
 
 @click.command("sandbox")
@@ -29,3 +30,9 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
       mohlcv sandbox --fault truncated-body:symbol=SPY,times=2
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     market = Replayed(replay) if replay else Synthetic()
+    Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)
+
+
+def _announce(url: str) -> None:
+    click.echo(f"The sandbox answers at {url}; Ctrl-C ends it. To use it in place of Massive.com:")
+    click.echo(f"  export {BASE_URL.variable}={url} {API_KEY.variable}=sandbox")
