@@ -30,9 +30,7 @@ class Differences:
 
 def columns_as_text(content: bytes, names: tuple[str, ...]) -> pa.Table:
     """Columns of a readable file as written, by name, as strings."""
-    convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), include_columns=list(names), strings_can_be_null=False
-    )
+    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), include_columns=list(names))
     # A header that no line end closes is not one for Arrow.
     text = content if b"\n" in content else content + b"\n"
     return csv.read_csv(io.BytesIO(text), convert_options=convert)
