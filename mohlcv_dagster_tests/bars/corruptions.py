@@ -132,6 +132,7 @@ CORRUPTIONS = (
         swap("2024-01-02 14:30:15+00:00", ""),
         also=("rising_time", "inside_month", "aligned", *AGAINST_RAW),
     ),
+    Corruption("exact_form", "a byte order mark", RAW, lambda content: b"\xef\xbb\xbf" + content),
     Corruption("exact_form", "a blank line in between", RAW, swap("15234\n", "15234\n\n")),
     Corruption(
         "volume_precision",

@@ -31,6 +31,14 @@ MESSAGES = {
     "it is absent. Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
     "the last digit and line end cut off": "raw_1s/SPY/SPY_2024_01.csv ends without a line end, so its last line may "
     "be cut short. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
+    "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "of 4 bars 1 not due; first at 2024-01-02 14:30:00Z (volume 15634, due missing); "
+    "in total it has 32,288 shares, its raw file 16,654. "
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
+    "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "of 2 bars 1 absent; first at 2024-01-02 14:30:15Z (volume missing, due 300); "
+    "in total it has 16,354 shares, its raw file 16,654. "
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
     "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
     "not. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
 }

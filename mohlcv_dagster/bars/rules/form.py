@@ -1,6 +1,7 @@
 """A file's text beside the text the contract writes for the same bars: what differs, and which of it matters."""
 
 import io
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ def normalized(content: bytes) -> tuple[bytes, list[str]]:
         accepted.append("CRLF line ends")
         content = content.replace(b"\r\n", b"\n")
     header = content.partition(b"\n")[0]
-    if header != _HEADER:
+    if header != _HEADER and not content.startswith(BOM_UTF8):  # some readers take the mark for a part of the name
         accepted.append(f"the columns {header.decode(errors='backslashreplace')}")
         content = _selected(content)
     return content, accepted
