@@ -9,6 +9,7 @@ Arrow joins the columns to rows whose string data *is* the file.
 import csv
 from bisect import bisect_left
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,9 @@ _ROWS_AT_ONCE: Final = 1 << 17
 _SMALLEST_PLAIN: Final = 1e-4
 _LARGEST_PLAIN: Final = 1e9
 """Within these sizes Arrow and Python write a fraction with the same digits, without an exponent."""
+_EXPECTED: Final = {
+    schema.TIME: "a moment in whole seconds with its offset from UTC, such as 2024-01-02 09:30:00+00:00"
+}
 
 
 def encode(bars: pa.Table) -> bytes:
@@ -34,7 +38,10 @@ def encode(bars: pa.Table) -> bytes:
     Args:
         bars: a table of bars as `schema` has it; further columns are left out. Null and NaN give an empty field.
     """
-    return b"".join(encode_chunks(bars))
+    file = BytesIO()  # joining the pieces at the end would hold the file twice
+    for piece in encode_chunks(bars):
+        file.write(piece)
+    return file.getvalue()
 
 
 def encode_chunks(bars: pa.Table) -> Iterator[bytes | pa.Buffer]:
@@ -81,9 +88,8 @@ def _rows(bars: pa.Table) -> pa.Buffer:
 
 def _fields(numbers: "pa.Array[Any]", end: str) -> "pa.Array[Any]":
     """The text of each number, with `end` after it."""
-    # as bits, or 0.0 and -0.0 would be one value
-    distinct = numbers.view(pa.int64()).dictionary_encode(null_encoding="encode")
-    texts = _join(_texts(distinct.dictionary.view(numbers.type)), end)
+    distinct = numbers.dictionary_encode(null_encoding="encode")
+    texts = _join(_texts(distinct.dictionary), end)
     return pc.take(texts, distinct.indices)
 
 
@@ -174,8 +180,3 @@ def _what_is_wrong_in(header: pa.Buffer, row: pa.Buffer, names: list[str]) -> st
         if not _readable(alone, (name,)):
             return f"{name} {fields[names.index(name)]!r} is not {_EXPECTED.get(name, 'a number')}"
     return f"the row {text[:80]!r} cannot be read"
-
-
-_EXPECTED: Final = {
-    schema.TIME: "a moment in whole seconds with its offset from UTC, such as 2024-01-02 09:30:00+00:00"
-}

@@ -57,9 +57,8 @@ def _refuse_nulls(bars: pa.Table) -> None:
     """Null and NaN alike: a price or a volume that is not there cannot be joined."""
     for name in schema.COLUMNS:
         column = bars[name]
-        missing = column.is_null(nan_is_null=True).to_numpy()
-        if missing.any():
-            at = int(np.argmax(missing))
+        if column.null_count or (pa.types.is_floating(column.type) and np.isnan(column.to_numpy()).any()):
+            at = int(np.argmax(column.is_null(nan_is_null=True).to_numpy()))
             moment = bars[schema.TIME][at].as_py()
             raise BarsError(
                 f"bar {at + 1} of {len(bars)}, at {moment}, has no {name}; fetch the month again or correct the file"

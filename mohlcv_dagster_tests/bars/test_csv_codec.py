@@ -57,6 +57,12 @@ def test_a_price_is_written_in_the_shortest_form_that_reads_back(number, text):
     assert encode(table) == HEADER + f"2024-01-02 09:30:00+00:00,{text},0.0,{text},2.5,1\n".encode()
 
 
+def test_the_two_zeros_of_one_column_are_kept_apart():
+    zeros = np.array([0.0, -0.0, -0.0, 0.0])
+    table = schema.from_arrays(np.arange(4), dict.fromkeys(schema.PRICES, zeros), zeros)
+    assert [row.split(",")[1] for row in encode(table).decode().splitlines()[1:]] == ["0.0", "-0.0", "-0.0", "0.0"]
+
+
 @given(strategies.tables(prices=strategies.nasty_floats, volumes=strategies.nasty_floats))
 def test_any_floats_are_written_as_pandas_writes_them(table):
     assert encode(table) == pandas_bytes(table)
