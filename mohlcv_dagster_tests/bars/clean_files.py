@@ -1,6 +1,7 @@
-"""Clean files written by hand, and edits of their bytes. No test and no corruption lives here."""
+"""Clean files written by hand, edits of their bytes, and what a corruption is. No test and no single corruption."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 
 from mohlcv_dagster.bars.files import BarFile
@@ -109,3 +110,28 @@ def same(content: bytes) -> bytes:
 
 def gone(_: bytes) -> None:
     return None
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A fault, the rule made to see it, and the other rules that must fail with it."""
+
+    rule: str
+    what: str
+    path: str
+    own: Edit = same
+    also: tuple[str, ...] = ()
+    severity: str = "error"
+    raw: Edit = same
+    facts: Callable[[bytes], Recorded | None] | None = None
+
+    def evidence(self) -> Evidence:
+        content = self.own(CLEAN[self.path])
+        file = BarFile.parse(self.path)
+        raw = self.raw(CLEAN[str(file.raw.path)])
+        # Recorded after the fault, unless said otherwise: else every fault would be seen by its digest alone.
+        facts = recorded(content or b"") if self.facts is None else self.facts(CLEAN[self.path])
+        return Evidence.of(file, content, raw=raw, recorded=facts)
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.what}"

@@ -4,57 +4,26 @@ A corruption is made on file bytes, as a user meets it. `also` are the other rul
 scoreboard demands exactly these, so a rule that cries at everything does not count as one that sees its own fault.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Recorded
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,
     AGGREGATE_FRACTIONAL,
-    CLEAN,
     FILE_RULES,
     HEADER,
     RAW,
     RAW_FRACTIONAL,
     RAW_RULES,
+    Corruption,
     Edit,
     everywhere,
     gone,
     lines,
     recorded,
     reorder,
-    same,
     swap,
     widen,
 )
 
 AGAINST_RAW = ("volume_conserved", "equals_recomputation")
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """A fault, the rule made to see it, and the other rules that must fail with it."""
-
-    rule: str
-    what: str
-    path: str
-    own: Edit = same
-    also: tuple[str, ...] = ()
-    severity: str = "error"
-    raw: Edit = same
-    facts: Callable[[bytes], Recorded | None] | None = None
-
-    def evidence(self) -> Evidence:
-        content = self.own(CLEAN[self.path])
-        file = BarFile.parse(self.path)
-        raw = self.raw(CLEAN[str(file.raw.path)])
-        # Recorded after the fault, unless said otherwise: else every fault would be seen by its digest alone.
-        facts = recorded(content or b"") if self.facts is None else self.facts(CLEAN[self.path])
-        return Evidence.of(file, content, raw=raw, recorded=facts)
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.what}"
 
 
 def _unreadable(what: str, edit: Edit) -> Corruption:
@@ -145,6 +114,33 @@ CORRUPTIONS = (
     ),
     Corruption("positive_prices", "a negative low", RAW, swap("475.28", "-475.28")),
     Corruption("non_negative_volume", "a negative volume", RAW, swap("15234", "-15234"), also=("volume_traded",)),
+    Corruption("ohlc_order", "a high below the open alone", RAW, swap("475.36", "475.3")),
+    Corruption("ohlc_order", "a high below the close alone", RAW, swap("475.45", "475.35")),
+    Corruption("ohlc_order", "a low above the close alone", RAW, swap("475.2,475.25", "475.3,475.25")),
+    Corruption("no_missing_values", "an infinite volume", RAW_FRACTIONAL, swap(",300.0", ",inf")),
+    Corruption(
+        "no_missing_values",
+        "an empty time in the first bar",
+        RAW,
+        swap("2024-01-02 14:30:00+00:00", ""),
+        also=("rising_time", "inside_month"),
+    ),
+    Corruption(
+        "no_missing_values",
+        "an empty time in an aggregate",
+        AGGREGATE,
+        swap("2024-01-02 14:30:15+00:00", ""),
+        also=("rising_time", "inside_month", "aligned", *AGAINST_RAW),
+    ),
+    Corruption("exact_form", "a byte order mark", RAW, lambda content: b"\xef\xbb\xbf" + content),
+    Corruption("exact_form", "a blank line in between", RAW, swap("15234\n", "15234\n\n")),
+    Corruption(
+        "volume_precision",
+        "a volume written with a capital exponent",
+        RAW_FRACTIONAL,
+        swap(",300.0", ",3E+02"),
+        also=("exact_form",),
+    ),
     Corruption("volume_traded", "a volume of zero", RAW, swap("15234", "0"), severity="warn"),
     Corruption(
         "volume_type",

@@ -29,7 +29,8 @@ def checks() -> str:
 def scoreboard() -> str:
     """The table of what was caught, judged anew."""
     rows = []
-    for corruption in CORRUPTIONS:
+    order = [rule.name for rule in RULES]
+    for corruption in sorted(CORRUPTIONS, key=lambda corruption: order.index(corruption.rule)):
         failed = {finding.rule.name: finding for finding in judge(corruption.evidence()) if not finding.passed}
         caught = failed.pop(corruption.rule, None)
         others = ", ".join(failed) if len(failed) < len(RULES) // 2 else f"all {len(failed)} others that need it"

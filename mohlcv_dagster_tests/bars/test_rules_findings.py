@@ -29,6 +29,16 @@ MESSAGES = {
     "Re-materialize aggregated/15s for SPY 2026-03 once raw_1s is there and passes its checks.",
     "a missing raw file": "aggregated/15s/SPY_2024_01_15s.csv could not be compared with raw_1s/SPY/SPY_2024_01.csv: "
     "it is absent. Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
+    "the last digit and line end cut off": "raw_1s/SPY/SPY_2024_01.csv ends without a line end, so its last line may "
+    "be cut short. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
+    "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "of 4 bars 1 not due; first at 2024-01-02 14:30:00Z (volume 15634, due missing); "
+    "in total it has 32,288 shares, its raw file 16,654. "
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
+    "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "of 2 bars 1 absent; first at 2024-01-02 14:30:15Z (volume missing, due 300); "
+    "in total it has 16,354 shares, its raw file 16,654. "
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
     "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
     "not. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
 }
@@ -89,6 +99,12 @@ def test_a_line_in_another_form_is_shown_beside_the_line_that_is_due():
     assert bar["expected"] == "2024-01-02 14:30:00+00:00,475.32,475.45,475.28,475.4,15234"
 
 
+def test_lines_that_cannot_be_matched_to_bars_are_counted_and_no_bar_is_blamed():
+    found = of_corruption("a blank line in between")
+    assert (found.count, found.bars.num_rows) == (7, 0)
+    assert "line 3 is '' where '2024-01-02 14:30:01" in found.message
+
+
 def test_a_lost_bucket_is_shown_with_what_was_due_and_nothing_found():
     (bar,) = of_corruption("a bucket lost").bars.to_pylist()
     assert bar["ts_event"] == datetime(2024, 1, 2, 14, 30, 15, tzinfo=UTC)
@@ -106,8 +122,9 @@ def test_a_wrong_open_is_shown_beside_the_open_that_is_due():
     assert (bar["open"], bar["expected_open"], bar["close"], bar["expected_close"]) == (475.4, 475.32, 475.35, 475.35)
 
 
-def test_a_month_of_one_bar_passes():
-    content = HEADER + b"2024-01-31 23:59:59+00:00,475.3,475.3,475.3,475.3,7\n"
+@pytest.mark.parametrize("moment", [b"2024-01-01 00:00:00", b"2024-01-31 23:59:59"], ids=["first", "last"])
+def test_a_month_of_one_bar_at_its_edge_passes(moment):
+    content = HEADER + moment + b"+00:00,475.3,475.3,475.3,475.3,7\n"
     assert [found.message for found in judge(raw_evidence(content)) if not found.passed] == []
 
 

@@ -1,6 +1,7 @@
 """A file's text beside the text the contract writes for the same bars: what differs, and which of it matters."""
 
 import io
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,7 @@ class Differences:
 
 def columns_as_text(content: bytes, names: tuple[str, ...]) -> pa.Table:
     """Columns of a readable file as written, by name, as strings."""
-    convert = csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), include_columns=list(names), strings_can_be_null=False
-    )
+    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), include_columns=list(names))
     # A header that no line end closes is not one for Arrow.
     text = content if b"\n" in content else content + b"\n"
     return csv.read_csv(io.BytesIO(text), convert_options=convert)
@@ -45,7 +44,7 @@ def normalized(content: bytes) -> tuple[bytes, list[str]]:
         accepted.append("CRLF line ends")
         content = content.replace(b"\r\n", b"\n")
     header = content.partition(b"\n")[0]
-    if header != _HEADER:
+    if header != _HEADER and not content.startswith(BOM_UTF8):  # some readers take the mark for a part of the name
         accepted.append(f"the columns {header.decode(errors='backslashreplace')}")
         content = _selected(content)
     return content, accepted

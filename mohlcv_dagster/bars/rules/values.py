@@ -63,7 +63,7 @@ def aligned(evidence: Evidence) -> Outcome:
     """Judge: every bar starts on a multiple of the timeframe from midnight UTC. Context: `bucket_start`."""
     timeframe, starts = evidence.file.timeframe, evidence.own.starts
     off = starts % timeframe.seconds
-    good = (off == 0) & (starts != NO_TIME)
+    good = off == 0  # never of NO_TIME: no timeframe divides a power of two
     outcome = _offenders(evidence.own, good, f"a start that is not a multiple of {timeframe}", shown=())
     if outcome.bars is None:
         return outcome
@@ -75,7 +75,7 @@ def aligned(evidence: Evidence) -> Outcome:
 def ohlc_order(evidence: Evidence) -> Outcome:
     """Judge: high is the highest and low the lowest of the four prices, without tolerance."""
     opens, high, low, close = (evidence.own.prices[name] for name in PRICES)
-    good = (high >= opens) & (high >= close) & (high >= low) & (low <= opens) & (low <= close)
+    good = (high >= opens) & (high >= close) & (low <= opens) & (low <= close)
     text = "high below open, low or close, or low above open or close"
     return _offenders(evidence.own, good, text, shown=PRICES)
 
