@@ -174,4 +174,14 @@ class ConflictingBarsError(VendorError):
 
 
 class NoTradesError(VendorError):
-    """The vendor proved that there are no bars."""
+    """The vendor proved that there are no bars.
+
+    Attributes:
+        windows: how many requests the span was cut into, each answered whole and empty.
+    """
+
+    def __init__(
+        self, message: str, *, windows: int = 0, request_id: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message, request_id=request_id, status=status)
+        self.windows = windows

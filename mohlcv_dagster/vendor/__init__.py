@@ -1,1 +1,17 @@
-"""WHERE bars come from: requests to Massive.com, the proof of every page, retries and limits; bytes to table."""
+"""WHERE bars come from: requests to Massive.com, the proof of every page, retries and limits; bytes to table.
+
+Enter by `massive.MassiveVendor`. The way of a month through the room::
+
+    massive     what is asked for and given back; joins the parts
+    windows     the month in stretches that one page each can answer
+    month       windows side by side, everything counted    gather: threads and chains of pages
+    retry       when to ask again                           limits: requests a minute
+    client      the official client, with our pool inside
+    transport   the edge: HTTP to answers or errors         cutoff, allowance: in time; answers: what a status means
+    decoder     a body to typed columns                     pages: the proof
+    merge       pages to one table
+
+Beside it: `fetched` (what comes back), `plans` (what a subscription reaches), `secret` (the key), `clock`.
+
+This module imports nothing; neither the client nor HTTP is loaded before the first request.
+"""

@@ -120,7 +120,8 @@ class MassiveVendor:
         if not any(page.rows for page in pages):
             raise NoTradesError(
                 f"{symbol} has no trades in {month}: all {len(windows)} windows were answered whole and empty. "
-                "Is the symbol right (case counts), was it listed in that month?"
+                "Is the symbol right (case counts), was it listed in that month?",
+                windows=len(windows),
             )
         return FetchedMonth(
             bars=merge(pages),
