@@ -34,7 +34,7 @@ def build(
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,
-            IO_MANAGER: BarsCsvIOManager(archive=archive),
+            IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
         },
         executor=dg.in_process_executor,
     )

@@ -20,7 +20,7 @@ from mohlcv_dagster.bars import csv_codec, frames
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.defs.resources import reader_of
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
 
 if TYPE_CHECKING:
@@ -31,20 +31,20 @@ ALLOW_MISSING: Final = "allow_missing_partitions"
 
 
 class BarsCsvIOManager(dg.ConfigurableIOManager):
-    """Bars in the archive's CSV files.
+    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`.
 
-    Attributes:
-        archive: where the files stand.
+    (A resource nested in another works too, but makes Dagster 1.13 warn about a call of its own.)
     """
 
-    archive: ArchiveResource
+    data_dir: str
+    raw_dir: str | None = None
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write the bars of one partition, a `pyarrow.Table` or a `pandas.DataFrame`, and record what was written."""
         with told_to_dagster():
             file = file_of(context.asset_key, context.partition_key)
             bars = _table(obj)
-            written = self.archive.open().write(file, csv_codec.encode(bars))
+            written = reader_of(self.data_dir, self.raw_dir).archive.write(file, csv_codec.encode(bars))
         context.add_output_metadata(metadata.of_file(bars, written))
 
     def load_input(self, context: dg.InputContext) -> object:
@@ -54,7 +54,7 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
         as_frame = _is_frame(get_args(wanted)[1] if keyed else wanted)
         with told_to_dagster():
             files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
-            loaded = _load(self.archive.reader(), files, allow_missing=_allow_missing(context))
+            loaded = _load(reader_of(self.data_dir, self.raw_dir), files, allow_missing=_allow_missing(context))
             if keyed:
                 return {key: frames.to_frame(bars) if as_frame else bars for key, bars in loaded.items()}
             joined = _join({files[key]: bars for key, bars in loaded.items()})

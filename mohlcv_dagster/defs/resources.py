@@ -73,9 +73,10 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
 
     def reader(self) -> Reader:
         """Its reader; one a folder and process, so that a file read for one step serves the next."""
-        return _reader(self.data_dir, self.raw_dir)
+        return reader_of(self.data_dir, self.raw_dir)
 
 
 @lru_cache(maxsize=8)
-def _reader(data_dir: str, raw_dir: str | None) -> Reader:
+def reader_of(data_dir: str, raw_dir: str | None) -> Reader:
+    """The reader of an archive; the same object whenever the same places are asked for in this process."""
     return Reader(Archive(data_dir, raw_dir))

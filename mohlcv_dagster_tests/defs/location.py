@@ -1,0 +1,82 @@
+"""A code location whose vendor gives the months it was handed, for tests that are not about the vendor."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.definitions import build
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.vendor.fetched import FetchedMonth
+
+FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
+
+
+class HandedVendor:
+    """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades."""
+
+    def __init__(self, months):
+        self.months = months
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def fetch_month(self, symbol, month, *, on_progress=None):
+        content = self.months.get((symbol, str(month)))
+        if content is None:
+            raise NoTradesError(f"{symbol} has no trades in {month}")
+        return FetchedMonth(
+            bars=csv_codec.decode(content),
+            requests=54,
+            retries=1,
+            seconds=1.23456,
+            bytes=4321,
+            fetched_at=FETCHED_AT,
+            complete_through=min(FETCHED_AT, Month.parse(str(month)).end),
+            base_url="http://127.0.0.1:1",
+            vendor="stand-in at http://127.0.0.1:1",
+            adjusted=False,
+            request_ids=("first", "second"),
+            plan_delayed=False,
+        )
+
+
+class HandedMassive(MassiveResource):
+    """A resource that gives what `vendor` says, whatever its configuration."""
+
+    def create_vendor(self):
+        return _VENDORS[self.base_url]
+
+
+_VENDORS: dict[str, HandedVendor] = {}
+
+
+def location(data_dir, months, *, extra=(), timeframes="15s"):
+    """Definitions over `data_dir` with the handed months; `extra` are a user's own assets."""
+    settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes})
+    url = f"http://handed/{len(_VENDORS)}"
+    _VENDORS[url] = HandedVendor(months)
+    massive = HandedMassive(base_url=url, adjusted=False, concurrency=1, requests_per_minute=None)
+    ours = build(settings, massive=massive, archive=ArchiveResource(data_dir=str(data_dir)))
+    return dg.Definitions.merge(ours, dg.Definitions(assets=list(extra))) if extra else ours
+
+
+def run(definitions, instance, partition, *assets, expect=True):
+    """Materialize `assets` (key strings) of one partition in this process; `partition` is `None` for none."""
+    for symbol in [partition.partition("|")[2]] if partition and "|" in partition else []:
+        instance.add_dynamic_partitions("symbol", [symbol])
+    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    assert result.success is expect, [event.message for event in result.all_events if event.is_failure]
+    return result

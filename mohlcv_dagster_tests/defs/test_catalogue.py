@@ -1,0 +1,135 @@
+"""The public surface of the code location: what the UI's catalogue reads, pinned."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW, parse
+from mohlcv_dagster.definitions import build, defs
+from mohlcv_dagster.defs import failures, partitions
+from mohlcv_dagster.errors import PlanError, RateLimitError, SettingsError, SymbolError
+from mohlcv_dagster.settings import Settings
+
+
+def test_the_assets_are_those_of_the_contract():
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+
+    assert keys == {"raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min"}
+
+
+def test_further_timeframes_appear_when_the_setting_names_them():
+    location = build(Settings.from_environment({"MOHLCV_TIMEFRAMES": "1h,45s"}))
+
+    keys = {key.to_user_string() for key in location.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == {"raw_1s", "aggregated/45s", "aggregated/1h"}
+
+
+def test_every_aggregate_depends_on_the_raw_bars_alone():
+    graph = defs.resolve_asset_graph()
+
+    for name in ("15s", "30s", "1min"):
+        assert graph.get(dg.AssetKey(["aggregated", name])).parent_keys == {dg.AssetKey("raw_1s")}
+
+
+def test_the_catalogue_tells_group_kinds_owners_columns_and_meaning_of_every_asset():
+    graph = defs.resolve_asset_graph()
+
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.group_name == key.path[0].removesuffix("_1s")
+        assert {"csv"} < node.kinds
+        assert node.owners == ["team:market-data"]
+        assert "bars of one symbol in one UTC month" in node.description
+        columns = node.metadata["dagster/column_schema"].columns
+        assert [column.name for column in columns] == ["ts_event", "open", "high", "low", "close", "volume"]
+        assert all(column.description for column in columns)
+
+
+def test_partitions_are_months_by_symbols_from_the_first_month_to_the_one_in_progress():
+    months = partitions.months(Month(2003, 9))
+
+    keys = months.get_partition_keys(current_time=datetime(2026, 11, 23, tzinfo=UTC))
+    assert keys[0] == "2003-09"
+    assert keys[-1] == "2026-11"
+    assert defs.resolve_asset_graph().get(dg.AssetKey("raw_1s")).partitions_def.partition_dimension_names == [
+        "month",
+        "symbol",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "partition", "path"),
+    [
+        (["raw_1s"], "2024-01|SPY", "raw_1s/SPY/SPY_2024_01.csv"),
+        (["raw_1s"], "2024-01|BRK.B", "raw_1s/BRK.B/BRK.B_2024_01.csv"),
+        (["aggregated", "1min"], "2003-12|BACpB", "aggregated/1min/BACpB_2003_12_1min.csv"),
+    ],
+)
+def test_a_partition_of_an_asset_is_one_file_of_the_contracts_layout(key, partition, path):
+    assert str(partitions.file_of(dg.AssetKey(key), partition).path) == path
+
+
+def test_a_partition_key_reads_month_then_symbol():
+    assert partitions.partition_key("SPY", Month(2024, 1)) == "2024-01|SPY"
+
+
+def test_an_asset_key_and_its_timeframe_lead_to_each_other():
+    for timeframe in (RAW, parse("15s"), parse("1h")):
+        assert partitions.timeframe_of(partitions.asset_key(timeframe)) == timeframe
+
+
+def test_a_symbol_added_by_hand_that_cannot_be_stored_is_refused_before_any_request():
+    with pytest.raises(SymbolError, match=r"'\.\./x' is not a US stock symbol"):
+        partitions.file_of(dg.AssetKey("raw_1s"), "2024-01|../x")
+
+
+def test_fetches_share_a_pool_so_that_their_number_can_be_bounded_over_all_runs():
+    raw = defs.resolve_asset_graph().get(dg.AssetKey("raw_1s")).assets_def
+
+    assert raw.op.pool == "massive_api"
+
+
+def test_steps_of_a_run_share_one_process():
+    assert defs.executor is dg.in_process_executor
+
+
+def test_a_failure_carries_the_cure_and_whether_trying_again_helps():
+    error = RateLimitError("too many requests; wait a minute", request_id="abc", status=429)
+    failure = failures.failure(error)
+
+    assert failure.description == "too many requests; wait a minute"
+    assert failure.allow_retries is True
+    assert failure.metadata["error"].value == "RateLimitError"
+    assert failure.metadata["request_id"].value == "abc"
+    assert failure.metadata["http_status"].value == 429
+
+
+def test_what_trying_again_cannot_cure_is_not_tried_again():
+    assert failures.failure(PlanError("the plan lacks seconds", status=403)).allow_retries is False
+    assert failures.failure(SettingsError("no key")).allow_retries is False
+
+
+def test_an_error_that_is_not_ours_passes_through_as_it_is():
+    with pytest.raises(ZeroDivisionError), failures.told_to_dagster():
+        raise ZeroDivisionError
+
+
+def test_the_location_loads_without_a_key_without_network_and_without_pandas(tmp_path):
+    refuse_and_load = (
+        "import socket, sys, warnings\n"
+        "def refuse(*args): raise AssertionError(f'network: {args}')\n"
+        "socket.socket.connect = refuse\n"
+        "import mohlcv_dagster.definitions as location\n"
+        "assert location.defs.resolve_asset_graph().get_all_asset_keys()\n"
+        "print([name for name in ('pandas', 'massive', 'exchange_calendars', 'uvicorn') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", refuse_and_load], capture_output=True, text=True, cwd=tmp_path, check=False, env={}
+    )
+
+    assert done.stderr == ""
+    assert done.stdout == "[]\n"
