@@ -164,21 +164,22 @@ class Truncated(Response):
 
 
 class Drip(Response):
-    """The body in small pieces, each well within a read timeout."""
+    """The body in small pieces, each well within a read timeout, all of them in about `seconds`."""
 
     def __init__(self, body: bytes, headers: dict[str, str], seconds: float, stopping: Event) -> None:
         super().__init__(body, headers=headers)
-        self._pieces = max(int(seconds / _DRIP_EVERY), 1)
+        pieces = min(max(int(seconds / _DRIP_EVERY), 1), len(body))
+        self._size = -(-len(body) // pieces)
+        self._pause = seconds / pieces
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Send piece after piece, as an ASGI application."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        size = -(-len(self.body) // self._pieces)
-        for at in range(0, len(self.body), size):
+        for at in range(0, len(self.body), self._size):
             if self._stopping.is_set():
                 break
-            await send({"type": "http.response.body", "body": self.body[at : at + size], "more_body": True})
-            await asyncio.sleep(_DRIP_EVERY)
+            await send({"type": "http.response.body", "body": self.body[at : at + self._size], "more_body": True})
+            await asyncio.sleep(self._pause)
         else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
