@@ -75,7 +75,7 @@ def test_a_drip_comes_in_pieces_and_is_whole_in_the_end(sandbox, wire):
 
 
 @pytest.mark.timeout(20)
-def test_closing_does_not_wait_for_a_drip(handmade):
+def test_closing_breaks_off_a_drip_without_complaint(handmade, caplog):
     with Sandbox(Replayed(handmade), faults=["drip:seconds=60"]) as dripping, urllib3.PoolManager() as pool:
         url = f"{dripping.url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}"
         answer = pool.request("GET", url, headers={"Authorization": "Bearer k"}, preload_content=False, retries=False)
@@ -83,6 +83,7 @@ def test_closing_does_not_wait_for_a_drip(handmade):
         dripping.close()
         with pytest.raises(urllib3.exceptions.ProtocolError):
             answer.read()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,9 @@ def test_a_fault_strikes_only_the_symbol_month_and_timespan_it_names(sandbox, as
     ask("1706745600000/1709251199999")  # February, to the millisecond
     ask(bar="1/minute")
     ask("1706745599999/1709251199999")  # and one millisecond of January
-    assert struck(sandbox) == [None, None, None, None, "server-error"]
+    ask("1704060000000/1704067199999")  # the same at its other end
+    ask("1704060000000/1704067200000")
+    assert struck(sandbox) == [None, None, None, None, "server-error", None, "server-error"]
 
 
 def test_a_fault_of_rows_waits_for_an_answer_with_rows(sandbox, told):

@@ -108,8 +108,10 @@ def test_prices_run_on_from_day_to_day(market):
     days = list(market.days("QQQ", date(2024, 1, 2), date(2024, 1, 31)))
     tables = [market.bars("QQQ", d, RAW, adjusted=False) for d in days]
     jumps = [column(b, "open")[0] / column(a, "close")[-1] for a, b in pairwise(tables)]
-    assert len(jumps) == 20
-    assert max(abs(np.log(jumps))) < 0.05
+    over_a_holiday = days.index(date(2024, 1, 16)) - 1
+    assert abs(np.log(jumps.pop(over_a_holiday))) < 0.05
+    assert len(jumps) == 19
+    assert max(abs(np.log(jumps))) < 0.001  # weekends included
 
 
 def test_a_split_divides_the_price_and_only_the_adjusted_history_hides_it(market):
