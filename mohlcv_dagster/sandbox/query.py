@@ -1,7 +1,7 @@
 """What is asked: the path and query of an aggregates request, read as the vendor reads them. No bar, no answer."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -91,7 +91,8 @@ def parse(path: Mapping[str, str], parameters: Mapping[str, str]) -> Query:
 
 def _opened(cursor: str) -> dict[str, str]:
     try:
-        return dict(parse_qsl(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return dict(parse_qsl(b64decode(padded, altchars=b"-_", validate=True).decode()))
     except ValueError as error:
         raise InputError(f"Could not read the cursor '{cursor}'") from error
 
