@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.timeframes import Timeframe
-from mohlcv_dagster.errors import InputError, MonthError
+from mohlcv_dagster.errors import InputError
 
 BASES: Final = {"second": Timeframe(1, "second"), "minute": Timeframe(60, "minute"), "hour": Timeframe(3600, "hour")}
 DEFAULT_LIMIT: Final = 5_000
@@ -133,7 +133,7 @@ def eastern_days(first: int, last: int) -> tuple[date, date]:
     try:
         days = [datetime.fromtimestamp(moment / 1000, sessions.EASTERN).date() for moment in (first, last)]
     except (ValueError, OverflowError) as error:
-        raise MonthError(f"Could not parse the time parameter: {first} to {last} is beyond the calendar") from error
+        raise InputError(f"Could not parse the time parameter: {first} to {last} is beyond the calendar") from error
     return days[0], days[1]
 
 

@@ -114,6 +114,11 @@ def test_rubbish_is_a_400_and_another_path_a_404(ask, sandbox, http):
     assert (elsewhere.status, json.loads(elsewhere.data)["status"]) == (404, "NOT_FOUND")
 
 
+def test_a_moment_beyond_any_calendar_is_rubbish_or_the_future_but_never_a_500(ask):
+    assert ask("0/999999999999999").status == 403
+    assert ask("2024-01-01/9999-12-31").status == 400
+
+
 def test_the_future_is_refused_and_today_is_not(ask):
     now = int(LATER * 1000)
     assert ask(f"0/{now}").status == 200
