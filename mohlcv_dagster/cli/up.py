@@ -1,5 +1,6 @@
 """`mohlcv up`: the Dagster UI and its daemon on a home that stays."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from mohlcv_dagster.cli.homes import Home, project_root
 
 LOOPBACK: Final = "127.0.0.1"
 _PATIENCE: Final = 20.0
+_SUPERSEDED: Final = "ignore:Function `dev_command` is superseded"
+"""`dagster dev` is asked for on purpose: `dg` would be one more package."""
 
 
 @click.command("up")
@@ -52,7 +55,8 @@ def dagster_dev(host: str, port: int, root: Path) -> list[str]:
 
 def _serve(words: Sequence[str]) -> int:
     """Run `words` until they end or a signal asks for it; what they started ends with them."""
-    process = subprocess.Popen(words)  # noqa: S603 - our own words, no shell
+    quiet = {"PYTHONWARNINGS": _SUPERSEDED, **os.environ}
+    process = subprocess.Popen(words, env=quiet)  # noqa: S603 - our own words, no shell
 
     def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is signal's
         process.send_signal(signal.SIGINT)
