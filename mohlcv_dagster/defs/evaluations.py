@@ -59,9 +59,7 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
         stored: how many partitions were judged.
     """
     errors = any(found.severity == dg.AssetCheckSeverity.ERROR for found in failing)
-    told = (
-        f"{len(failing)} of {stored} stored partitions fail." if stored else "No partition is stored: materialize one."
-    )
+    nothing = "No partition is stored: materialize one."
     rows = [dg.TableRecord({"partition": found.partition, "found": found.description}) for found in failing[:SAMPLE]]
     return dg.AssetCheckEvaluation(
         asset_key=check.asset_key,
