@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
+from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SettingsError
@@ -44,6 +45,7 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
             home = Home.real(project_root()).prepare()
         home.settings()
         _refuse_taken(host, port)
+        stack.enter_context(_alone_in(home))
         click.echo(f"Dagster UI: http://{host}:{port}   home: {home.path}   Ctrl-C ends it.")
         return _serve(dagster_dev(host, port, project_root()))
 
@@ -53,6 +55,20 @@ def dagster_dev(host: str, port: int, root: Path) -> list[str]:
     workspace = root / "workspace.yaml"
     location = ["-w", str(workspace)] if workspace.exists() else ["-m", "mohlcv_dagster.definitions"]
     return [sys.executable, "-m", "dagster", "dev", "-h", host, "-p", str(port), *location]
+
+
+@contextmanager
+def _alone_in(home: Home) -> Iterator[None]:
+    """Hold the home while the block runs: two daemons on one home would launch every backfill twice.
+
+    Raises:
+        SettingsError: another `mohlcv up` holds it.
+    """
+    try:
+        with FileLock(home.path / "up.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise SettingsError(f"the UI is up already on {home.path}: use that one, or end it first") from error
 
 
 def _refuse_taken(host: str, port: int) -> None:
