@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from threading import Lock
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ FIRST_YEAR: Final = 1971
 LAST_YEAR: Final = 2199
 
 _CALENDAR: Final = "XNYS"
+_LOADING: Final = Lock()  # warning filters belong to the process: two threads must not put them back crosswise
 _USUAL_CLOSE: Final = time(16)
 _EXTENDED_OPEN: Final = time(4)
 _EXTENDED_CLOSE: Final = time(20)
@@ -120,7 +122,7 @@ def _year(year: int) -> dict[date, Session]:
         raise MonthError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}, asked was {year}")
     import exchange_calendars  # noqa: PLC0415 - loads pandas, which takes seconds
 
-    with warnings.catch_warnings():
+    with _LOADING, warnings.catch_warnings():
         # the library's own use of pandas is behind the newest pandas; nothing of it reaches our callers
         warnings.simplefilter("ignore", DeprecationWarning)
         calendar = exchange_calendars.get_calendar(_CALENDAR, start=f"{year}-01-01", end=f"{year}-12-31")

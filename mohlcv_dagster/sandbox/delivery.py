@@ -112,7 +112,7 @@ def respond(reply: Reply, packer: Packer, wires: Wires, stopping: Event, *, gzip
     if how is Delivery.TRUNCATED:
         return Truncated(body, headers, wires)
     if how is Delivery.DRIP and reply.fault is not None:
-        return Drip(body, headers, reply.fault.seconds, stopping)
+        return Drip(body, headers, reply.fault.seconds, wires, stopping)
     return Response(body, reply.told.status if isinstance(reply.told, Refusal) else 200, headers)
 
 
@@ -121,6 +121,12 @@ def _headers(told: Answer | Refusal) -> dict[str, str]:
         return {"content-type": _JSON}
     headers = {"content-type": "text/html" if told.html else _JSON}
     return headers if told.retry_after is None else headers | {"retry-after": f"{told.retry_after:g}"}
+
+
+async def _abort(wire: asyncio.Transport | None, receive: Receive) -> None:
+    if wire is not None:
+        wire.abort()
+    await _gone(receive)
 
 
 async def _gone(receive: Receive) -> None:
@@ -142,8 +148,7 @@ class Reset(Response):
         if wire is not None:
             lingering = struct.pack("ii", 1, 0)  # close without a FIN: the kernel sends RST
             wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
-            wire.abort()
-        await _gone(receive)
+        await _abort(wire, receive)
 
 
 class Truncated(Response):
@@ -164,21 +169,30 @@ class Truncated(Response):
 
 
 class Drip(Response):
-    """The body in small pieces, each well within a read timeout."""
+    """The body in small pieces, each well within a read timeout, all of them in about `seconds`."""
 
-    def __init__(self, body: bytes, headers: dict[str, str], seconds: float, stopping: Event) -> None:
+    def __init__(self, body: bytes, headers: dict[str, str], seconds: float, wires: Wires, stopping: Event) -> None:
         super().__init__(body, headers=headers)
-        self._pieces = max(int(seconds / _DRIP_EVERY), 1)
+        pieces = min(max(int(seconds / _DRIP_EVERY), 1), len(body))
+        self._size = -(-len(body) // pieces)
+        self._pause = seconds / pieces
+        self._wires = wires
         self._stopping = stopping
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send piece after piece, as an ASGI application."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        size = -(-len(self.body) // self._pieces)
-        for at in range(0, len(self.body), size):
+        for at in range(0, len(self.body), self._size):
+            await send({"type": "http.response.body", "body": self.body[at : at + self._size], "more_body": True})
+            await self._wait()
             if self._stopping.is_set():
-                break
-            await send({"type": "http.response.body", "body": self.body[at : at + size], "more_body": True})
-            await asyncio.sleep(_DRIP_EVERY)
-        else:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await _abort(self._wires.of(scope), receive)
+                return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _wait(self) -> None:
+        """Pause, but not for long once the server closes."""
+        left = self._pause
+        while left > 0 and not self._stopping.is_set():
+            await asyncio.sleep(min(left, _DRIP_EVERY))
+            left -= _DRIP_EVERY

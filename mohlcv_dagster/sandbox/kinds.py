@@ -90,7 +90,7 @@ _ALL: Final = (
     Kind("server-error", "500 with a JSON body", refuse=lambda _: answers.error(500, "Internal server error")),
     Kind("bad-gateway", "502 with an HTML body", refuse=lambda _: Refusal(502, GATEWAY_PAGE, html=True)),
     Kind("reset", "the connection is reset before an answer", deliver=Delivery.RESET),
-    Kind("drip", "the body comes in small pieces, over `seconds`", seconds=30, deliver=Delivery.DRIP),
+    Kind("drip", "the body comes in small pieces, over about `seconds`", seconds=30, deliver=Delivery.DRIP),
     Kind("plan-seconds", "403: the plan has no second bars", standing=True, only="second", refuse=_plan_seconds),
     Kind(
         PLAN_DATE,

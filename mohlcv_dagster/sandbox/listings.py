@@ -3,12 +3,11 @@
 A few well-known symbols are named; the rest follow from a hash of their letters. No bar is made here.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
-from math import exp, log
+from math import exp, log, prod
 from typing import Final
 
 import numpy as np
@@ -54,15 +53,7 @@ class Listing:
 
     def ratio_after(self, day: date) -> int:
         """New shares for each share held on `day`, by all later splits."""
-        return product(split.ratio for split in self.splits if split.date > day)
-
-
-def product(ratios: Iterable[int]) -> int:
-    """The ratios multiplied; 1 for none."""
-    result = 1
-    for ratio in ratios:
-        result *= ratio
-    return result
+        return prod(split.ratio for split in self.splits if split.date > day)
 
 
 # prices and splits are public record, near enough; how often each trades is chosen

@@ -1,7 +1,7 @@
 """What is asked: the path and query of an aggregates request, read as the vendor reads them. No bar, no answer."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.timeframes import Timeframe
-from mohlcv_dagster.errors import InputError, MonthError
+from mohlcv_dagster.errors import InputError
 
 BASES: Final = {"second": Timeframe(1, "second"), "minute": Timeframe(60, "minute"), "hour": Timeframe(3600, "hour")}
 DEFAULT_LIMIT: Final = 5_000
@@ -91,7 +91,8 @@ def parse(path: Mapping[str, str], parameters: Mapping[str, str]) -> Query:
 
 def _opened(cursor: str) -> dict[str, str]:
     try:
-        return dict(parse_qsl(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return dict(parse_qsl(b64decode(padded, altchars=b"-_", validate=True).decode()))
     except ValueError as error:
         raise InputError(f"Could not read the cursor '{cursor}'") from error
 
@@ -132,7 +133,7 @@ def eastern_days(first: int, last: int) -> tuple[date, date]:
     try:
         days = [datetime.fromtimestamp(moment / 1000, sessions.EASTERN).date() for moment in (first, last)]
     except (ValueError, OverflowError) as error:
-        raise MonthError(f"Could not parse the time parameter: {first} to {last} is beyond the calendar") from error
+        raise InputError(f"Could not parse the time parameter: {first} to {last} is beyond the calendar") from error
     return days[0], days[1]
 
 

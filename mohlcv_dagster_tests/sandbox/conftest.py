@@ -47,7 +47,7 @@ def http():
 
 @pytest.fixture
 def ask(sandbox, http):
-    def ask(span=JANUARY, symbol="ABC", bar="1/second", key="k", gzip=False, **parameters):
+    def ask(span=JANUARY, symbol="ABC", bar="1/second", key="k", *, gzip=False, **parameters):
         headers = {"Authorization": f"Bearer {key}"} | ({"Accept-Encoding": "gzip"} if gzip else {})
         url = f"{sandbox.url}/v2/aggs/ticker/{symbol}/range/{bar}/{span}"
         return http.request("GET", url, fields={"adjusted": "false", **parameters}, headers=headers)

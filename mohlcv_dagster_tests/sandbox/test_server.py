@@ -1,6 +1,7 @@
 """The wire, through a plain HTTP client; expected answers are worked by hand from the six seconds in conftest."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -113,6 +114,11 @@ def test_rubbish_is_a_400_and_another_path_a_404(ask, sandbox, http):
     assert (elsewhere.status, json.loads(elsewhere.data)["status"]) == (404, "NOT_FOUND")
 
 
+def test_a_moment_beyond_any_calendar_is_rubbish_or_the_future_but_never_a_500(ask):
+    assert ask("0/999999999999999").status == 403
+    assert ask("2024-01-01/9999-12-31").status == 400
+
+
 def test_the_future_is_refused_and_today_is_not(ask):
     now = int(LATER * 1000)
     assert ask(f"0/{now}").status == 200
@@ -137,6 +143,21 @@ def test_it_leaves_neither_thread_nor_port_behind(handmade):
     assert set(threading.enumerate()) == before
     with Sandbox(Replayed(handmade), port=port) as again:
         assert again.url == first.url
+
+
+def test_serving_goes_on_until_a_signal(handmade, http):
+    program = (
+        "import sys; from pathlib import Path; from mohlcv_dagster.sandbox import Replayed, Sandbox; "
+        "Sandbox(Replayed(Path(sys.argv[1]))).serve(lambda url: print(url, flush=True))"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(handmade)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own program
+        url = server.stdout.readline().strip()
+        answer = http.request("GET", f"{url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}")
+        server.send_signal(signal.SIGTERM)
+        _, said = server.communicate(timeout=20)
+    assert answer.status == 401
+    assert (server.returncode, said) == (-signal.SIGTERM, "")
 
 
 def test_importing_it_loads_neither_pandas_nor_the_calendar_nor_dagster():
