@@ -8,7 +8,7 @@ import os
 import dagster as dg
 
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs.assets import IO_MANAGER, aggregated_asset, raw_asset
+from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
@@ -17,7 +17,11 @@ from mohlcv_dagster.settings import Settings
 
 
 def build(
-    settings: Settings, *, massive: MassiveResource | None = None, archive: ArchiveResource | None = None
+    settings: Settings,
+    *,
+    massive: MassiveResource | None = None,
+    archive: ArchiveResource | None = None,
+    retry: dg.RetryPolicy = RETRY_WHEN_UNAVAILABLE,
 ) -> dg.Definitions:
     """The code location that `settings` ask for.
 
@@ -25,11 +29,12 @@ def build(
         settings: what the user decided.
         massive: the vendor; by default the one that the settings name.
         archive: the files; by default those in the folder that the settings name.
+        retry: when Dagster starts a fetch again that the vendor was away for.
     """
     partitions = months_by_symbol(settings.start)
     archive = archive or ArchiveResource(data_dir=settings.data_dir)
     return dg.Definitions(
-        assets=[raw_asset(partitions), *(aggregated_asset(each, partitions) for each in settings.timeframes)],
+        assets=[raw_asset(partitions, retry), *(aggregated_asset(each, partitions) for each in settings.timeframes)],
         asset_checks=[file_checks(each, partitions) for each in (RAW, *settings.timeframes)],
         resources={
             "massive": massive or MassiveResource.of(settings),

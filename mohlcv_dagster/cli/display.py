@@ -8,6 +8,8 @@ import dagster as dg
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from dagster._core.execution.plan.objects import StepRetryData
+    from dagster_shared.error import SerializableErrorInfo
     from rich.status import Status
 
 OK: Final = "[green]✓[/]"
@@ -54,12 +56,20 @@ class Display:
             self._verdicts.setdefault(event.step_key or "", []).append(evaluation)
         elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
             self._checked(self._verdicts.pop(event.step_key or "", []))
+        elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+            self._waiting(event.step_retry_data)
         elif event.event_type == dg.DagsterEventType.STEP_RESTARTED:
             self._move(f"{self._label}: trying again")
 
     def _move(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)
+
+    def _waiting(self, retry: "StepRetryData") -> None:
+        """Say why nothing happens for a while: a vendor that is away is waited for, for minutes."""
+        wait = f"in {retry.seconds_to_wait:.0f} s" if retry.seconds_to_wait else "now"
+        self._console.print(f"{WARNED} {self._label}  trying again {wait}:", end=" ", highlight=False)
+        self._console.print(_said(retry.error), highlight=False, markup=False)
 
     def _materialized(self, made: dg.AssetMaterialization) -> None:
         facts = {name: value.value for name, value in made.metadata.items()}
@@ -79,6 +89,13 @@ class Display:
         self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}", highlight=False)
         for verdict in bad:
             self._console.print(f"    {verdict.check_name}: {verdict.description}", highlight=False, markup=False)
+
+
+def _said(error: "SerializableErrorInfo") -> str:
+    """What the error that Dagster's own wraps says, without the name of its class."""
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip().partition(": ")[2] or error.message.strip()
 
 
 def _name(key: dg.AssetKey | None) -> str:

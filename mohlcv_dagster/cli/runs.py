@@ -5,13 +5,16 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+
+if TYPE_CHECKING:
+    from dagster._core.events import JobFailureData
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
@@ -141,8 +144,13 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """A sentence for each step that failed of itself; for one whose checks failed, each of them says its own."""
+    """A sentence for each step that failed of itself; for one whose checks failed, each of them says its own.
+
+    A run that failed before its first step says so itself.
+    """
     for event in result.all_events:
+        if event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
+            yield from _unbegun(event.job_failure_data)
         if not event.is_step_failure:
             continue
         data = event.step_failure_data
@@ -153,3 +161,11 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for evaluation in result.get_asset_check_evaluations():
         if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
             yield f"{evaluation.asset_key.to_user_string()} {evaluation.check_name}: {evaluation.description}"
+
+
+def _unbegun(failure: "JobFailureData") -> Iterator[str]:
+    """What kept a run from its first step: the cause at the bottom, where the run's own error only wraps it."""
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    yield error.message.strip() if error is not None else "the run failed before its first step; see its log"

@@ -23,15 +23,22 @@ RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
 """For vendors that were away longer than a fetch outlasts by itself; other failures say `allow_retries=False`."""
 
 
-def raw_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
-    """`raw_1s`: a symbol's month of 1-second bars, as the vendor has them."""
+def raw_asset(
+    partitions: dg.MultiPartitionsDefinition, retry: dg.RetryPolicy = RETRY_WHEN_UNAVAILABLE
+) -> dg.AssetsDefinition:
+    """`raw_1s`: a symbol's month of 1-second bars, as the vendor has them.
+
+    Args:
+        partitions: month × symbol.
+        retry: when Dagster starts a fetch again that the vendor was away for.
+    """
 
     @dg.asset(
         key=asset_key(RAW),
         partitions_def=partitions,
         io_manager_key=IO_MANAGER,
         pool=POOL,
-        retry_policy=RETRY_WHEN_UNAVAILABLE,
+        retry_policy=retry,
         group_name="raw",
         kinds={"massive", "csv"},
         owners=OWNERS,

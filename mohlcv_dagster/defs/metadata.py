@@ -56,6 +56,7 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
     return {
         "vendor": dg.MetadataValue.text(fetched.vendor),
         "adjusted": dg.MetadataValue.bool(fetched.adjusted),
+        "delayed": dg.MetadataValue.bool(fetched.plan_delayed),
         "fetched_at": dg.MetadataValue.timestamp(fetched.fetched_at),
         "complete_through": dg.MetadataValue.timestamp(fetched.complete_through),
         "requests": dg.MetadataValue.int(fetched.requests),

@@ -95,9 +95,10 @@ class Page:
 def not_whole(request: PageRequest, reason: str, request_id: str | None = None) -> PageNotWholeError:
     """The error for a page that failed its proof, saying where and why."""
     mark = f" (request_id {request_id})" if request_id else ""
+    else_ask = "give the request_id to the vendor's support" if request_id else "check what answers at MASSIVE_BASE_URL"
     return PageNotWholeError(
         f"the page for {request} is not whole: {reason}{mark}; nothing was stored. Try again later; "
-        "if it stays so, give the request_id to the vendor's support",
+        f"if it stays so, {else_ask}",
         request_id=request_id,
         status=200,
     )

@@ -5,6 +5,8 @@ from typing import Final
 from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
 
 MASK: Final = "***"
+SHORTEST_MASKED: Final = 12
+"""Characters; the vendor's keys have 32. A shorter one is a word such as `sandbox`, and masking it mangles messages."""
 
 
 class Secret:
@@ -30,18 +32,19 @@ class Secret:
                 "MASSIVE_API_KEY holds a blank, a control character or one outside ASCII: copy the key again"
             )
         self._value = key
+        self._hidden = len(key) >= SHORTEST_MASKED
 
     def reveal(self) -> str:
         """The key itself, for the client alone."""
         return self._value
 
     def redact(self, text: str) -> str:
-        """`text` with the key masked."""
-        return text.replace(self._value, MASK)
+        """`text` with the key masked, if it has at least `SHORTEST_MASKED` characters."""
+        return text.replace(self._value, MASK) if self._hidden else text
 
     def redact_body(self, body: bytes) -> bytes:
-        """`body` with the key masked."""
-        return body.replace(self._value.encode(), MASK.encode())
+        """`body` with the key masked, as `redact` does."""
+        return body.replace(self._value.encode(), MASK.encode()) if self._hidden else body
 
     def redact_error(self, error: VendorError) -> None:
         """Mask the key in an error; drop its causes where one of them holds the key, as tracebacks print them."""
@@ -49,7 +52,7 @@ class Secret:
         error.request_id = self.redact(error.request_id) if error.request_id else error.request_id
         cause: BaseException | None = error.__cause__ or error.__context__
         while cause is not None:
-            if self._value in f"{cause}{cause!r}":
+            if self._hidden and self._value in f"{cause}{cause!r}":
                 error.__cause__ = error.__context__ = None
                 return
             cause = cause.__cause__ or cause.__context__

@@ -60,6 +60,16 @@ def test_a_request_id_that_echoes_the_key_is_masked(vendor, server):
     assert vendor.fetch_month("SPY", MONTH, timeframe="minute").request_ids == ("***",)
 
 
+@pytest.mark.parametrize("word", ["x", "sandbox"])
+def test_a_word_in_place_of_a_key_does_not_mangle_what_is_said(server, word):
+    server.answer = lambda asked: page(asked, [row(START)], request_id="sandbox-9ec5")
+    with MassiveVendor(word, server.url) as vendor:
+        assert vendor.fetch_month("SPY", MONTH, timeframe="minute").request_ids == ("sandbox-9ec5",)
+    server.answer = lambda asked: Reply(b'{"status":"ERROR","error":"exactly one box in the sandbox"}', 400)
+    with MassiveVendor(word, server.url) as vendor, pytest.raises(VendorError, match="exactly one box in the sandbox"):
+        vendor.fetch_month("SPY", MONTH, timeframe="minute")
+
+
 def test_a_key_that_no_header_can_carry_is_refused_unshown():
     with pytest.raises(SettingsError) as caught:
         MassiveVendor("pk-one\npk-two")

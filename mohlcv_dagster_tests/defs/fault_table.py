@@ -1,0 +1,160 @@
+"""docs/faults.md, made of what was seen: each kind of fault struck once and for ever, and how the vendor can be away.
+
+`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` strikes them all and writes the page anew.
+What is right is not said here but in `test_faults`; an outcome there is no sentence for is an error.
+"""
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from mohlcv_dagster.sandbox import KINDS
+from mohlcv_dagster_tests.defs.fault_lab import Lab, Observed, fault
+from mohlcv_dagster_tests.defs.impatient import Vendor
+from mohlcv_dagster_tests.defs.quiet_market import NEVER_TRADED
+
+ONCE, FOR_EVER = 1, None
+RAW_FILE, MINUTE_FILE = "raw_1s/ABC/ABC_2024_01.csv", "aggregated/1min/ABC_2024_01_1min.csv"
+
+_SPECS = {
+    "plan-date": "plan-date:before=2025-01",
+    "rate-limit-retry-after": "rate-limit-retry-after:seconds=30",
+}
+_HEAD = """# Faults and what comes of them
+
+A symbol's month is fetched from the sandbox over HTTP and folded and checked by Dagster, while a fault strikes once or
+whenever it can; a file of before stands in the place of each. "Identical" means: every file is byte for byte that of
+an undisturbed fetch, and all checks pass. "Fails" means: the run does, and Dagster does
+not try the step again unless it says so. "No file changes" means: nothing in the data folder appears, goes or differs.
+
+Every row was observed, none is written by hand. `uv run python -m mohlcv_dagster_tests.defs.fault_table >
+docs/faults.md` makes this page; a test holds it equal to what is observed. Wherever a fetch fails, the message is in
+the run's log and on the step, with the error's name and the vendor's `request_id` in its metadata.
+
+"""
+
+
+class Board:
+    """The outcomes, each observed once.
+
+    Args:
+        lab: where the faults are struck.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.of = cache(self._of)
+        self.away = cache(self._away)
+
+    def _of(self, kind: str, times: int | None) -> Observed:
+        """A kind of fault struck so often; for ever, windows are asked one by one, so that the same one fails."""
+        patience = {"attempt_seconds": 0.4, "tries": 2} if kind == "drip" else {}
+        concurrency = 1 if times is FOR_EVER else 8
+        return self.lab.run([fault(_SPECS.get(kind, kind), times)], Vendor(concurrency=concurrency, **patience))
+
+    def _away(self, circumstance: str) -> Observed:
+        return CIRCUMSTANCES[circumstance](self.lab)
+
+    def page(self) -> str:
+        """The whole of docs/faults.md."""
+        rows = [
+            (f"`{name}`", kind.sentence, outcome(self.of(name, ONCE)), outcome(self.of(name, FOR_EVER)))
+            for name, kind in KINDS.items()
+        ]
+        others = [(name, outcome(self.away(name))) for name in CIRCUMSTANCES]
+        struck = _table(("fault", "what it does", "struck once", "struck for ever"), rows)
+        return "\n".join(
+            [
+                _HEAD + struck,
+                _table(("circumstance", "outcome"), others),
+                "## What the run says\n\nStruck for ever; lengths, times and marks left out.\n",
+                _table(("fault", "message"), self._messages()),
+            ]
+        )
+
+    def _messages(self) -> list[tuple[str, str]]:
+        seen = {f"`{name}`": self.of(name, FOR_EVER) for name in KINDS} | {
+            name: self.away(name) for name in CIRCUMSTANCES
+        }
+        return [(name, " · ".join(observed.reasons)) for name, observed in seen.items() if observed.reasons]
+
+
+CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
+    "no key is set": lambda lab: lab.run([], Vendor(key="")),
+    "nobody listens at the base URL": Lab.without_vendor,
+    "the vendor goes away in the middle of a month": Lab.dying_vendor,
+    "the symbol has no trades in the month": lambda lab: lab.run([], symbol=NEVER_TRADED),
+    "away for one fetch, back when Dagster tries again": lambda lab: lab.run(
+        [fault("server-error", 8)], Vendor(concurrency=1)
+    ),
+    "500 twice, then the key is unknown": lambda lab: lab.run(
+        [fault("server-error", 2), fault("unknown-key")], Vendor(concurrency=1)
+    ),
+}
+"""What no kind of fault alone can show."""
+
+
+def outcome(observed: Observed) -> str:
+    """What came of a run, in a few words.
+
+    Raises:
+        ValueError: it is neither of the outcomes that there may be.
+    """
+    if observed.succeeded and observed.wanted and not observed.failed_checks:
+        return _identical(observed)
+    if observed.succeeded or len(observed.reasons) != 1:
+        raise ValueError(f"no outcome of a fault: {observed}")
+    if not observed.changed and len(observed.errors) == 1:
+        return _failed(observed)
+    if observed.changed == {RAW_FILE} and observed.failed_checks:
+        names = ", ".join(f"`{name}`" for name in observed.failed_checks)
+        return f"fails: {names}; the raw file stays to be looked at, no aggregate is written"
+    raise ValueError(f"no outcome of a fault: {observed}")
+
+
+def tries(observed: Observed) -> int:
+    """How often the page that failed was asked for, by the message; 1 where it says nothing."""
+    said = re.search(r"tried (\d+) times", observed.reasons[0])
+    return int(said[1]) if said else 1
+
+
+def _identical(observed: Observed) -> str:
+    retries = int(str(observed.facts["retries"]))
+    words = f"identical, after {_times(retries, 'retry', 'retries')}" if retries else "identical, no retry"
+    if observed.dagster_retries:
+        words += f", Dagster tried {_times(observed.dagster_retries, 'time', 'times')} more"
+    return words + (", recorded as `delayed`" if observed.facts["delayed"] else "")
+
+
+def _failed(observed: Observed) -> str:
+    tried = tries(observed)
+    when = (
+        f"after {tried} tries"
+        if tried > 1
+        else "at once"
+        if observed.asked_again == 0
+        else f"after {observed.asked_again} retries"
+    )
+    again = f", Dagster tries {_times(observed.dagster_retries, 'time', 'times')} more"
+    return f"fails: `{observed.errors[0]}` {when}{again if observed.dagster_retries else ''}; no file changes"
+
+
+def _times(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [
+        head,
+        ("---",) * len(head),
+        *(tuple(cell.replace("|", "\\|").replace("<", "&lt;") for cell in row) for row in rows),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
+        sys.stdout.write(Board(lab).page())

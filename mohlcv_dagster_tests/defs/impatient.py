@@ -1,0 +1,70 @@
+"""The vendor's side of a run without its waits: real requests, skipped sleeps. What is asked of it is `fault_lab`'s."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mohlcv_dagster.defs.resources import MassiveResource
+from mohlcv_dagster.settings import API_KEY, Settings
+from mohlcv_dagster.vendor.clock import Clock
+from mohlcv_dagster.vendor.massive import MassiveVendor
+from mohlcv_dagster.vendor.retry import RetryPolicy
+
+KEY = "pk-Never5how-Th1s"
+
+_TODAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+class SkippedTime:
+    """Real time in which nobody waits: a sleep is over at once, and has passed for the thread that slept."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self.clock = Clock(now=lambda: _TODAY, monotonic=self.monotonic, sleep=self.sleep, random=lambda: 0.5)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + getattr(self._own, "slept", 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        self._own.slept = getattr(self._own, "slept", 0.0) + seconds
+
+
+TIME = SkippedTime()
+
+
+class ImpatientMassive(MassiveResource):
+    """The vendor of the resource, on skipped time; an empty key stands for none."""
+
+    api_key: str
+    attempt_seconds: float
+    tries: int
+
+    def create_vendor(self) -> MassiveVendor:
+        return MassiveVendor(
+            api_key=Settings.from_environment({API_KEY.variable: self.api_key}).require_key(),
+            base_url=self.base_url,
+            adjusted=self.adjusted,
+            concurrency=self.concurrency,
+            retry=RetryPolicy(attempt_seconds=self.attempt_seconds, tries=self.tries),
+            clock=TIME.clock,
+        )
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """How the vendor is asked in one run.
+
+    Attributes:
+        url: where; `None` for the lab's sandbox.
+        key: empty for none.
+        attempt_seconds: as in `RetryPolicy`.
+        tries: as in `RetryPolicy`.
+        concurrency: requests in flight.
+    """
+
+    url: str | None = None
+    key: str = KEY
+    attempt_seconds: float = 60.0
+    tries: int = 8
+    concurrency: int = 8
