@@ -12,6 +12,7 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
+from mohlcv_dagster.settings import START, Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -45,7 +46,11 @@ def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir
         check_symbol(symbol)
     files = [BarFile(symbol, RAW, month) for symbol in dict.fromkeys(symbols) for month in months]
     home = Home.real(project_root()).prepare()
-    return _fetch(home, files, output_dir, force=force)
+    settings = home.settings()
+    settings.require_key()
+    if months[0] < settings.start:
+        raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
+    return _fetch(settings, files, output_dir, force=force)
 
 
 def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]:
@@ -63,7 +68,7 @@ def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]
     return months
 
 
-def _fetch(home: Home, files: list[BarFile], output_dir: str | None, *, force: bool) -> int:
+def _fetch(settings: Settings, files: list[BarFile], output_dir: str | None, *, force: bool) -> int:
     # Dagster takes its time to load: not before the options have been understood
     import dagster as dg  # noqa: PLC0415
 
@@ -72,8 +77,6 @@ def _fetch(home: Home, files: list[BarFile], output_dir: str | None, *, force: b
     from mohlcv_dagster.definitions import build  # noqa: PLC0415
     from mohlcv_dagster.defs.resources import ArchiveResource  # noqa: PLC0415
 
-    settings = home.settings()
-    settings.require_key()
     console = open_console()
     archive = ArchiveResource(data_dir=settings.data_dir, raw_dir=output_dir)
     definitions = build(settings, archive=archive)

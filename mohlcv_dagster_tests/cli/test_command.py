@@ -1,0 +1,65 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mohlcv_dagster.cli import COMMANDS
+
+MOHLCV = Path(sys.executable).with_name("mohlcv")
+
+
+def test_the_commands_are_these():
+    assert COMMANDS == ("demo", "up", "sandbox", "fetch", "symbols")
+
+
+@pytest.mark.parametrize("words", [(), *((command,) for command in COMMANDS), ("symbols", "add")])
+def test_every_command_explains_itself(mohlcv, words):
+    said = mohlcv(*words, "--help")
+
+    assert said.code == 0
+    assert "Usage: mohlcv" in said.out
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "symbols"])
+def test_every_command_shows_examples(mohlcv, command):
+    assert f"mohlcv {command}" in mohlcv(command, "--help").out.partition("Examples:")[2]
+
+
+def test_an_unknown_command_is_refused(mohlcv):
+    said = mohlcv("fetsch")
+
+    assert said.code == 2
+    assert "fetsch" in said.err
+
+
+def test_help_is_given_without_loading_dagster():
+    looked = "import sys\nfrom mohlcv_dagster.cli import main\nsys.argv = ['mohlcv', '--help']\ntry:\n    main()\n"
+    looked += "except SystemExit:\n    print('dagster' in sys.modules, 'pandas' in sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", looked], capture_output=True, text=True, check=True)
+
+    assert done.stdout.endswith("False False\n")
+
+
+def test_the_sandbox_serves_until_it_is_interrupted(project):
+    process = subprocess.Popen([MOHLCV, "sandbox", "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=project)
+    try:
+        told = process.stdout.readline()
+        export = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+
+    assert told.startswith("The sandbox answers at http://127.0.0.1:")
+    assert "export MASSIVE_BASE_URL=http://127.0.0.1:" in export
+    assert process.returncode in {0, 130}
+    assert rest == ""
+
+
+def test_a_fault_that_does_not_exist_is_refused_with_those_that_do(mohlcv):
+    said = mohlcv("sandbox", "--fault", "gremlins")
+
+    assert said.code == 2
+    assert "no fault 'gremlins'; choose from truncated-body" in said.err

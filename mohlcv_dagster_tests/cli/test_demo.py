@@ -1,0 +1,43 @@
+"""The first minute of a newcomer, as they have it: a fresh folder, no key, one command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+MOHLCV = Path(sys.executable).with_name("mohlcv")
+
+
+def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_path):
+    mine = tmp_path / "mine"
+    done = subprocess.run(
+        [MOHLCV, "demo", "--fault", "bad-bar:symbol=QQQ"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "MOHLCV_DATA_DIR": str(mine),
+            "DAGSTER_HOME": str(mine),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+    assert "✓ SPY 2024-01  raw_1s           13 of 13 checks passed" in done.stdout
+    assert "✗ QQQ 2024-01  raw_1s           12 of 13 checks passed" in done.stdout
+    assert "QQQ 2024-01:  raw_1s ohlc_order: 1 of " in done.stdout
+    assert "1 of 2 months whole and right" in done.stdout
+    assert "uv run mohlcv up --sandbox" in done.stdout
+    made = tmp_path / ".mohlcv/sandbox/data"
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*.csv")) == [
+        "aggregated/15s/SPY_2024_01_15s.csv",
+        "aggregated/1min/SPY_2024_01_1min.csv",
+        "aggregated/30s/SPY_2024_01_30s.csv",
+        "raw_1s/QQQ/QQQ_2024_01.csv",
+        "raw_1s/SPY/SPY_2024_01.csv",
+    ]
+    assert not mine.exists()

@@ -1,0 +1,134 @@
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from mohlcv_dagster.cli.fetch import months_touched
+from mohlcv_dagster.defs import records
+from mohlcv_dagster.errors import MonthError, MonthInFutureError
+
+JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
+NOW = datetime(2024, 3, 15, tzinfo=UTC)
+
+
+def day(text):
+    return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day as the option gives it
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "months"),
+    [
+        ("2024-01-01", "2024-01-31", ["2024-01"]),
+        ("2024-01-31", "2024-02-01", ["2024-01", "2024-02"]),
+        ("2023-12-15", "2024-02-10", ["2023-12", "2024-01", "2024-02"]),
+        ("2024-02-29", "2024-02-29", ["2024-02"]),
+        ("2024-02-01", "2024-12-31", ["2024-02", "2024-03"]),
+    ],
+)
+def test_every_month_the_range_touches_is_meant_up_to_the_one_in_progress(start, end, months):
+    assert [str(month) for month in months_touched(day(start), day(end), NOW)] == months
+
+
+def test_a_range_that_ends_before_it_starts_is_refused_with_both_days():
+    with pytest.raises(MonthError, match="--end 2024-01-01 is before --start 2024-02-01"):
+        months_touched(day("2024-02-01"), day("2024-01-01"), NOW)
+
+
+def test_a_range_that_begins_in_the_future_is_refused():
+    with pytest.raises(MonthInFutureError, match="2024-04-01 is in the future: it is 2024-03-15"):
+        months_touched(day("2024-04-01"), day("2024-05-01"), NOW)
+
+
+def test_a_month_is_fetched_checked_and_stored_and_then_skipped_until_forced(mohlcv, project, vendor):
+    first = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+    stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
+    asked = len(vendor.requests)
+
+    assert (first.code, first.err) == (0, "")
+    assert "13 of 13 checks passed" in first.out
+    assert first.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert stored.read_text().count("\n") == 1 + 21 * 13 * 2
+
+    os.utime(stored, (1, 1))
+    second = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+    assert second.code == 0
+    assert "ABC 2024-01  skipped: stored" in second.out
+    assert second.out.endswith("0 downloaded, 1 skipped, 0 failed\n")
+    assert len(vendor.requests) == asked
+    assert stored.stat().st_mtime == 1
+
+    third = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force")
+    assert third.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert stored.stat().st_mtime > 1
+
+
+def test_the_originals_spelling_of_options_and_a_folder_of_its_own_work(mohlcv, project, vendor):
+    said = mohlcv("fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-01-31", "--output_dir", "mine")
+
+    assert said.code == 0
+    assert (project / "mine/ABC/ABC_2024_01.csv").exists()
+    assert not (project / "data").exists()
+
+
+def test_a_month_that_fails_is_told_with_its_reason_and_the_others_go_on(mohlcv, project, vendor):
+    vendor.inject("not-found:symbol=NOPE")
+    said = mohlcv("fetch", "--symbol", "NOPE", "--symbol", "ABC", *JANUARY)
+
+    assert said.code == 1
+    assert "1 downloaded, 0 skipped, 1 failed" in said.out
+    assert "NOPE 2024-01:" in said.out
+    assert (project / "data/raw_1s/ABC/ABC_2024_01.csv").exists()
+
+
+def test_a_month_that_breaks_a_rule_fails_and_says_which(mohlcv, project, vendor):
+    vendor.inject("bad-bar:symbol=ABC")
+    said = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+
+    assert said.code == 1
+    assert "ohlc_order" in said.out
+    assert "0 downloaded, 0 skipped, 1 failed" in said.out
+
+
+def test_a_month_stored_before_its_end_is_fetched_again(mohlcv, project, vendor, monkeypatch):
+    mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+    whole = records.latest
+
+    def fetched_in_its_middle(instance, file):
+        record = whole(instance, file)
+        return (
+            record
+            if record is None
+            else type(record)(
+                rows=record.rows,
+                sha256=record.sha256,
+                materialization=record.materialization,
+                complete_through=datetime(2024, 1, 15, tzinfo=UTC),
+            )
+        )
+
+    monkeypatch.setattr(records, "latest", fetched_in_its_middle)
+    said = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+
+    assert said.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--symbol", "../x", *JANUARY], 2, "'../x' is not a US stock symbol"),
+        (["--symbol", "", *JANUARY], 2, "the symbol is empty"),
+        (["--symbol", "SPY", "--start", "01/02/2024", "--end", "2024-01-31"], 2, "01/02/2024"),
+        (["--symbol", "SPY", "--start", "2024-02-01", "--end", "2024-01-31"], 2, "is before"),
+        (["--symbol", "SPY", "--start", "2999-01-01", "--end", "2999-01-31"], 2, "in the future"),
+        (["--symbol", "SPY", "--start", "1999-01-01", "--end", "1999-01-31"], 2, "MOHLCV_START"),
+        ([*JANUARY], 2, "--symbol"),
+        (["--symbol", "SPY", *JANUARY, "--frobnicate"], 2, "--frobnicate"),
+        (["--symbol", "SPY", *JANUARY], 2, "MASSIVE_API_KEY is not set"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_value_and_nothing_is_written(mohlcv, project, words, code, told):
+    said = mohlcv("fetch", *words)
+
+    assert said.code == code
+    assert told in said.err
+    assert not list(project.rglob("*.csv"))

@@ -1,0 +1,81 @@
+import os
+
+import pytest
+import yaml
+
+from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.errors import SettingsError
+
+
+def test_the_real_home_is_in_the_project_and_its_files_in_data(project):
+    home = Home.real(project)
+
+    assert home.path == project / ".mohlcv" / "home"
+    assert home.settings().data_dir == str(project / "data")
+
+
+def test_the_env_file_is_read_and_the_shell_wins_over_it(project, monkeypatch):
+    (project / ".env").write_text("MASSIVE_API_KEY=from-file\nMOHLCV_START=2020-01\n")
+    monkeypatch.setenv("MOHLCV_START", "2021-01")
+    settings = Home.real(project).settings()
+
+    assert settings.require_key() == "from-file"
+    assert str(settings.start) == "2021-01"
+
+
+def test_a_home_and_a_data_folder_given_in_the_shell_are_used(project, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "elsewhere"))
+    monkeypatch.setenv("MOHLCV_DATA_DIR", "s3://bucket/bars")
+    home = Home.real(project)
+
+    assert home.path == project / "elsewhere"
+    assert home.settings().data_dir == "s3://bucket/bars"
+
+
+def test_a_relative_data_folder_is_relative_to_the_project_wherever_the_command_is_called(project, monkeypatch):
+    (project / "workspace.yaml").touch()
+    (project / "docs").mkdir()
+    monkeypatch.chdir(project / "docs")
+    monkeypatch.setenv("MOHLCV_DATA_DIR", "bars")
+
+    assert project_root() == project
+    assert Home.real(project_root()).settings().data_dir == str(project / "bars")
+
+
+def test_nothing_set_for_real_bars_leads_synthetic_ones_to_them(project, monkeypatch):
+    (project / ".env").write_text("MOHLCV_DATA_DIR=/real\nMASSIVE_API_KEY=real\n")
+    monkeypatch.setenv("DAGSTER_HOME", "/real/home")
+    monkeypatch.setenv("MOHLCV_DATA_DIR", "/real/data")
+    monkeypatch.setenv("MASSIVE_API_KEY", "real")
+    monkeypatch.setenv("MASSIVE_BASE_URL", "https://api.massive.com")
+    home = Home.sandboxed(project, "http://127.0.0.1:8123")
+
+    settings = home.settings()
+    assert home.path == project / ".mohlcv" / "sandbox" / "home"
+    assert settings.data_dir == str(project / ".mohlcv" / "sandbox" / "data")
+    assert settings.base_url == "http://127.0.0.1:8123"
+    assert settings.require_key() != "real"
+
+
+def test_a_prepared_home_sends_no_telemetry_and_greets_nobody(project):
+    home = Home.real(project).prepare()
+
+    configuration = yaml.safe_load((home.path / "dagster.yaml").read_text())
+    assert configuration["telemetry"] == {"enabled": False}
+    assert configuration["nux"] == {"enabled": False}
+    assert os.environ["DAGSTER_HOME"] == str(home.path)
+
+
+def test_what_a_user_changed_in_a_home_stays(project):
+    home = Home.real(project).prepare()
+    (home.path / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
+    home.prepare()
+
+    assert (home.path / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
+
+
+def test_a_setting_that_cannot_be_meant_is_told_by_its_name(project):
+    (project / ".env").write_text("MASSIVE_CONCURRENCY=many\n")
+
+    with pytest.raises(SettingsError, match="MASSIVE_CONCURRENCY='many'"):
+        Home.real(project).settings()
