@@ -47,9 +47,9 @@ def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir
     files = [BarFile(symbol, RAW, month) for symbol in dict.fromkeys(symbols) for month in months]
     home = Home.real(project_root()).prepare()
     settings = home.settings()
-    settings.require_key()
     if months[0] < settings.start:
         raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
+    settings.require_key()
     return _fetch(settings, files, output_dir, force=force)
 
 
