@@ -1,20 +1,24 @@
 """`mohlcv up`: the Dagster UI and its daemon on a home that stays."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import click
 
 from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.errors import SettingsError
 
 LOOPBACK: Final = "127.0.0.1"
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
+_SUPERSEDED: Final = "ignore:Function `dev_command` is superseded"
+"""`dagster dev` is asked for on purpose: `dg` would be one more package."""
 
 
 @click.command("up")
@@ -39,6 +43,7 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
         else:
             home = Home.real(project_root()).prepare()
         home.settings()
+        _refuse_taken(host, port)
         click.echo(f"Dagster UI: http://{host}:{port}   home: {home.path}   Ctrl-C ends it.")
         return _serve(dagster_dev(host, port, project_root()))
 
@@ -50,18 +55,41 @@ def dagster_dev(host: str, port: int, root: Path) -> list[str]:
     return [sys.executable, "-m", "dagster", "dev", "-h", host, "-p", str(port), *location]
 
 
+def _refuse_taken(host: str, port: int) -> None:
+    """Say that a port is taken before Dagster spends its time to find out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"port {port} of {host} cannot be served ({error.strerror}): is the UI up already? "
+                "If not, choose another with --port"
+            ) from error
+
+
 def _serve(words: Sequence[str]) -> int:
-    """Run `words` until they end or a signal asks for it; what they started ends with them."""
-    process = subprocess.Popen(words)  # noqa: S603 - our own words, no shell
-
-    def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is signal's
-        process.send_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, end)
+    """Run `words` until they end or a signal asks for it; everything they started ends with them."""
+    # a shell starts background jobs with SIGINT ignored, and Dagster would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    quiet = {"PYTHONWARNINGS": _SUPERSEDED, **os.environ}
+    process = subprocess.Popen(words, env=quiet, start_new_session=True)  # noqa: S603 - our own words, no shell
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # the terminal has sent the same signal to the child
-        return 0 if process.wait(_PATIENCE) is not None else 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        click.echo("\nEnding Dagster; runs under way are told to stop.", err=True)
+        process.send_signal(signal.SIGINT)
+        return _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for Dagster to end its services; after `_PATIENCE`, or a second Ctrl-C, end them by force."""
+    try:
+        process.wait(_PATIENCE)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return 1
+    return 0

@@ -1,53 +1,71 @@
 """The asset checks: every rule as a check on the file as written, partition by partition.
 
 One step an asset reads its file once and evaluates all of its rules. That a check carries its asset's partitions is a
-preview feature of Dagster (1.13), used in this module only.
+preview feature of Dagster (1.13), used in this module only. How a finding looks in the UI is in `evaluations`.
 """
 
-import math
 import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import dagster as dg
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.rules import Finding, Rule, Severity
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Rule, Severity
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs import evaluations, records
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of
 from mohlcv_dagster.defs.resources import ArchiveResource
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-
-SAMPLE: Final = 20
-"""How many offending bars an evaluation shows: each is kept in the event log for ever."""
-
-_SEVERITY: Final = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+from mohlcv_dagster.reader import Reader
 
 
 def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
-    """The checks of the asset of `timeframe`; those of error severity block what is downstream."""
-    key = asset_key(timeframe)
+    """The checks of the asset of `timeframe`; those of error severity block what is downstream.
 
-    @dg.multi_asset_check(
-        name="_".join([*key.path, "checks"]),
-        specs=[_spec(rule, timeframe, partitions) for rule in rules.for_timeframe(timeframe)],
-        can_subset=True,
-    )
-    def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[dg.AssetCheckResult]:
+    In the run of one partition, its file is judged. In a run without one (*Execute all* on the checks tab, where the UI
+    cannot name a partition) every stored partition is: each gets evaluations of its own, and one more sums them up.
+    """
+    key = asset_key(timeframe)
+    specs = {rule.name: _spec(rule, timeframe, partitions) for rule in rules.for_timeframe(timeframe)}
+
+    @dg.multi_asset_check(name="_".join([*key.path, "checks"]), specs=list(specs.values()), can_subset=True)
+    def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
         selected = {check.name for check in context.selected_asset_check_keys}
         with told_to_dagster():
-            file = file_of(key, context.partition_key)
-            findings = archive.reader().judge(file, records.latest(context.instance, file))
-        for finding in findings:
-            if finding.rule.name in selected:
-                yield _result(finding, key)
+            # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
+            yield from _evaluations(context, archive.reader(), key, selected)
+        yield from (dg.Output(None, output_name=specs[name].get_python_identifier()) for name in selected)
 
     return checks
+
+
+def _evaluations(
+    context: dg.AssetCheckExecutionContext, reader: Reader, key: dg.AssetKey, selected: Collection[str]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    if context.has_partition_key:
+        yield from _judge(context.instance, reader, file_of(key, context.partition_key), selected)
+        return
+    stored = sorted(context.instance.get_materialized_partitions(key))
+    failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
+    for done, partition in enumerate(stored, start=1):
+        for evaluation in _judge(context.instance, reader, file_of(key, partition), selected):
+            yield evaluation
+            if not evaluation.passed:
+                failing[evaluation.check_name].append(evaluation)
+        context.log.info("%s: %d of %d stored partitions judged", key.to_user_string(), done, len(stored))
+    for name, found in failing.items():
+        yield evaluations.sum_up(dg.AssetCheckKey(key, name), found, len(stored))
+
+
+def _judge(
+    instance: dg.DagsterInstance, reader: Reader, file: BarFile, selected: Collection[str]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    record = records.latest(instance, file)
+    for finding in reader.judge(file, record):
+        if finding.rule.name in selected:
+            yield evaluations.evaluation(finding, file, record)
 
 
 def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:
@@ -61,35 +79,3 @@ def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefini
             blocking=rule.severity is Severity.ERROR,
             partitions_def=partitions,
         )
-
-
-def _result(finding: Finding, key: dg.AssetKey) -> dg.AssetCheckResult:
-    metadata: dict[str, dg.MetadataValue] = {
-        "offending bars": dg.MetadataValue.int(finding.count),
-        "bars looked at": dg.MetadataValue.int(finding.of),
-        "threshold": dg.MetadataValue.text(finding.threshold),
-    }
-    if finding.bars.num_rows:
-        metadata["first offending bars"] = dg.MetadataValue.table(_sample(finding.bars))
-    return dg.AssetCheckResult(
-        asset_key=key,
-        check_name=finding.rule.name,
-        passed=finding.passed,
-        severity=_SEVERITY[finding.severity],
-        description=finding.message,
-        metadata=metadata,
-    )
-
-
-def _sample(bars: "pa.Table") -> list[dg.TableRecord]:
-    rows = bars.slice(0, SAMPLE).to_pylist()
-    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    """A value that JSON can carry: times, and numbers that are not finite, as text."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    return str(value)

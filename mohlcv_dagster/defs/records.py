@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    # not exported, though a field of the exported AssetCheckEvaluation takes nothing else
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Recorded
@@ -15,10 +19,12 @@ class Record(Recorded):
     """The latest materialization of a file.
 
     Attributes:
+        materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
         complete_through: the moment (exclusive) up to which a raw month was asked for; `None` for an aggregate.
     """
 
-    complete_through: datetime | None = None
+    materialization: AssetCheckEvaluationTargetMaterializationData
+    complete_through: datetime | None
 
 
 def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
@@ -30,10 +36,14 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     made = found[0].asset_materialization if found else None
     if made is None or "sha256" not in made.metadata:
         return None
+    pointer = AssetCheckEvaluationTargetMaterializationData(
+        storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
+    )
     facts = {name: value.value for name, value in made.metadata.items()}
     through = facts.get("complete_through")
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
+        materialization=pointer,
         complete_through=datetime.fromtimestamp(float(str(through)), UTC) if through is not None else None,
     )

@@ -33,6 +33,14 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def latest_evaluation(instance, asset, name, partition):
+    """The newest evaluation of a check for a partition, from the event log as the UI reads it."""
+    key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
+    evaluations = [record.event.dagster_event.event_specific_data for record in history if record.event]
+    return next(evaluation for evaluation in evaluations if evaluation.partition == partition)
+
+
 def execute_checks_alone(definitions, instance, asset, partition, *names):
     """What the UI's Execute on the checks tab does: run checks of a stored partition without materializing it."""
     keys = {dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name) for name in names}
@@ -193,6 +201,35 @@ def test_a_file_this_home_never_wrote_warns_and_does_not_block(tmp_path, instanc
     assert [name for (_, name), passed in verdicts(result).items() if not passed] == ["as_recorded"]
     [unknown] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
     assert unknown.severity == dg.AssetCheckSeverity.WARN
+
+
+def test_executing_all_checks_without_a_partition_judges_every_stored_one(tmp_path, instance):
+    definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE, ("QQQ", "2024-01"): WHOLE})
+    run(definitions, instance, JANUARY, "raw_1s")
+    run(definitions, instance, "2024-01|QQQ", "raw_1s")
+    (tmp_path / "raw_1s/QQQ/QQQ_2024_01.csv").write_bytes(HIGH_BELOW_LOW)
+    result = execute_checks_alone(definitions, instance, "raw_1s", None, "ohlc_order", "rising_time")
+
+    own = {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+    assert own["rising_time"].passed
+    assert not own["ohlc_order"].passed
+    assert own["ohlc_order"].description.startswith("1 of 2 stored partitions fail.")
+    [row] = own["ohlc_order"].metadata["first failing partitions"].value.records
+    assert row.data["partition"] == "2024-01|QQQ"
+    assert "1 of 6 bars" in row.data["found"]
+    for partition, passed in ((JANUARY, True), ("2024-01|QQQ", False)):
+        latest = latest_evaluation(instance, "raw_1s", "ohlc_order", partition)
+        assert latest.passed is passed
+        assert latest.blocking is True
+
+
+def test_executing_all_checks_where_nothing_is_stored_says_so_and_does_not_pass(tmp_path, instance):
+    result = execute_checks_alone(location(tmp_path, {}), instance, "raw_1s", None, "ohlc_order")
+
+    [found] = result.get_asset_check_evaluations()
+    assert not found.passed
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert found.description.startswith("No partition is stored: materialize one.")
 
 
 def test_a_materialization_records_what_was_written_and_how_it_was_fetched(tmp_path, instance):

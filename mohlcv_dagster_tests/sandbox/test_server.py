@@ -151,7 +151,7 @@ def test_serving_goes_on_until_a_signal(handmade, http):
         "Sandbox(Replayed(Path(sys.argv[1]))).serve(lambda url: print(url, flush=True))"
     )
     command = [sys.executable, "-W", "error", "-c", program, str(handmade)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own program
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         url = server.stdout.readline().strip()
         answer = http.request("GET", f"{url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}")
         server.send_signal(signal.SIGTERM)

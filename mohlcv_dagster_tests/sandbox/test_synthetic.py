@@ -153,5 +153,5 @@ def test_a_day_is_the_same_whatever_was_asked_before(market):
 def test_chance_is_the_same_in_every_process():
     program = "from mohlcv_dagster.sandbox.listings import seeded; print(seeded('QUIET', '2026-03-09').random())"
     environment = os.environ | {"PYTHONHASHSEED": "7"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)  # noqa: S603 - our own program
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert float(done.stdout) == listings.seeded("QUIET", "2026-03-09").random()

@@ -1,0 +1,86 @@
+"""How a finding looks in the UI: a sentence, count and threshold, and a table of the first offending bars."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Finding, Severity
+from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.defs.records import Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SAMPLE: Final = 20
+"""How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
+
+_SEVERITY: Final = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+
+
+def evaluation(finding: Finding, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+    """What a rule found of a file, as the evaluation of its check for the file's partition.
+
+    Args:
+        finding: what was found.
+        file: the file that was judged.
+        record: the materialization that wrote it; `None` where this instance saw none.
+    """
+    metadata: dict[str, dg.MetadataValue] = {
+        "offending bars": dg.MetadataValue.int(finding.count),
+        "bars looked at": dg.MetadataValue.int(finding.of),
+        "threshold": dg.MetadataValue.text(finding.threshold),
+    }
+    if finding.bars.num_rows:
+        metadata["first offending bars"] = dg.MetadataValue.table(_sample(finding.bars))
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key(file.timeframe),
+        check_name=finding.rule.name,
+        passed=finding.passed,
+        severity=_SEVERITY[finding.severity],
+        description=finding.message,
+        metadata=metadata,
+        blocking=finding.rule.severity is Severity.ERROR,
+        partition=partition_key(file.symbol, file.month),
+        target_materialization_data=record.materialization if record else None,
+    )
+
+
+def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], stored: int) -> dg.AssetCheckEvaluation:
+    """The evaluation of a check over all stored partitions; without any, it warns that there was nothing to judge.
+
+    It blocks nothing: the evaluations it sums up do.
+
+    Args:
+        check: which check.
+        failing: those that did not pass, one a partition.
+        stored: how many partitions were judged.
+    """
+    errors = any(found.severity == dg.AssetCheckSeverity.ERROR for found in failing)
+    nothing = "No partition is stored: materialize one."
+    rows = [dg.TableRecord({"partition": found.partition, "found": found.description}) for found in failing[:SAMPLE]]
+    return dg.AssetCheckEvaluation(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        passed=stored > 0 and not failing,
+        severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
+        description=f"{len(failing)} of {stored} stored partitions fail." if stored else nothing,
+        metadata={"first failing partitions": dg.MetadataValue.table(rows)} if rows else {},
+        blocking=False,
+    )
+
+
+def _sample(bars: "pa.Table") -> list[dg.TableRecord]:
+    rows = bars.slice(0, SAMPLE).to_pylist()
+    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    """A value that JSON can carry: times, and numbers that are not finite, as text."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return str(value)
