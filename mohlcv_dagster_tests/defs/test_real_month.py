@@ -1,0 +1,57 @@
+"""Real bars, the whole way: replayed over HTTP, fetched by the real client, stored, checked and folded by Dagster."""
+
+import dagster as dg
+import pytest
+
+from mohlcv_dagster.definitions import build
+from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.settings import Settings
+from mohlcv_dagster_tests.defs.location import run
+from mohlcv_dagster_tests.real import REAL, needs_real
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory):
+    """The data folder and the run of SPY 2013-10, of which the recording holds two sessions."""
+    data = tmp_path_factory.mktemp("real")
+    with Sandbox(Replayed(REAL)) as sandbox, pytest.MonkeyPatch.context() as patch:
+        environment = {
+            "MASSIVE_API_KEY": "a-key-that-no-word-holds",
+            "MASSIVE_BASE_URL": sandbox.url,
+            "MOHLCV_DATA_DIR": str(data),
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        definitions = build(Settings.from_environment(environment))
+        with dg.DagsterInstance.ephemeral() as instance:
+            assets = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
+            yield data, run(definitions, instance, "2013-10|SPY", *assets)
+
+
+@needs_real
+def test_the_raw_file_is_the_recording_byte_for_byte(month):
+    data, _ = month
+    assert (data / "raw_1s/SPY/SPY_2013_10.csv").read_bytes() == (REAL / "second/SPY_2013_10.csv").read_bytes()
+
+
+@needs_real
+@pytest.mark.parametrize("timeframe", ["15s", "30s", "1min"])
+def test_each_aggregate_is_the_expected_one_byte_for_byte(month, timeframe):
+    data, _ = month
+    expected = REAL / f"expected/SPY_2013_10_{timeframe}.csv"
+    assert (data / f"aggregated/{timeframe}/SPY_2013_10_{timeframe}.csv").read_bytes() == expected.read_bytes()
+
+
+@needs_real
+def test_every_check_passes(month):
+    _, result = month
+    assert [(e.check_name, e.description) for e in result.get_asset_check_evaluations() if not e.passed] == []
+    assert len(result.get_asset_check_evaluations()) == 13 + 3 * 16
+
+
+@needs_real
+def test_a_month_that_did_not_come_from_the_vendor_says_where_it_came_from(month):
+    _, result = month
+    [made] = result.asset_materializations_for_node("raw_1s")
+    assert made.metadata["vendor"].value.startswith("stand-in at http://127.0.0.1:")
+    assert all(mark.startswith("sandbox-") for mark in made.metadata["request_ids"].value)
