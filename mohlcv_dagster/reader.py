@@ -5,10 +5,13 @@ The steps of a run look at a month's raw file one after the other: its checks, e
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Finding, Reading, Recorded
+from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
 
@@ -34,6 +37,7 @@ class Reader:
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
         self._kept: _Kept | None = None
+        self._sound: dict[BarFile, tuple[str | None, Recorded | None]] = {}
 
     def read(self, file: BarFile) -> Reading:
         """The file as it stands; an absent or unreadable one is a reading that says so."""
@@ -53,6 +57,26 @@ class Reader:
             raw.recorded = recorded
             raw.findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded))
         return raw.findings
+
+    def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+        """The bars of a raw file that something is to be made from.
+
+        A verdict is remembered without its bars, so that the second aggregate of a month does not judge it again.
+
+        Raises:
+            FileMissingError: it is not stored.
+            BrokenRulesError: it breaks a rule of error severity.
+        """
+        reading = self._raw(file).reading
+        if reading.content is None:
+            raise FileMissingError(
+                f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
+            )
+        seen = (self.archive.mark(file), recorded)
+        if self._sound.get(file) != seen:
+            rules.require(file, self.judge(file, recorded))
+            self._sound[file] = seen
+        return reading.present
 
     def _raw(self, file: BarFile) -> _Kept:
         mark = self.archive.mark(file)

@@ -1,15 +1,18 @@
 """The assets: `raw_1s` from the vendor, and one aggregate for each timeframe from `raw_1s`."""
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample, rules
+from mohlcv_dagster.bars import resample
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import metadata, records
+from mohlcv_dagster.defs import metadata, records, several
 from mohlcv_dagster.defs.failures import told_to_dagster
-from mohlcv_dagster.defs.partitions import asset_key, file_of
+from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.progress import Reporter
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
@@ -51,14 +54,18 @@ def raw_asset(
             "Materialize a partition again to download it anew; tick *only failed and missing* in a backfill to resume."
         ),
     )
-    def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource) -> dg.MaterializeResult[pa.Table]:
+    def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
         with told_to_dagster():
-            file = file_of(context.asset_key, context.partition_key)
-            with massive.create_vendor() as vendor:
-                fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
-        return dg.MaterializeResult(value=fetched.bars, metadata=metadata.of_fetch(fetched))
+            vendor = massive.create_vendor()
 
-    return raw_1s
+        def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
+            fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
+            return fetched.bars, metadata.of_fetch(fetched)
+
+        with vendor:
+            yield from several.materialize(context, archive, fetch)
+
+    return raw_1s.with_attributes(backfill_policy=several.BACKFILL)
 
 
 def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -67,6 +74,7 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
     @dg.asset(
         key=asset_key(timeframe),
         partitions_def=partitions,
+        deps=[asset_key(RAW)],
         io_manager_key=IO_MANAGER,
         group_name="aggregated",
         kinds={"arrow", "csv"},
@@ -79,10 +87,13 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
             "last price, exact sum of volume. A bucket without trades has no bar."
         ),
     )
-    def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource, raw_1s: pa.Table) -> pa.Table:
-        with told_to_dagster():
-            raw = file_of(asset_key(RAW), context.partition_key)
-            rules.require(raw, archive.reader().judge(raw, records.latest(context.instance, raw)))
-            return resample.fold(raw_1s, timeframe)
+    def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
+        reader = archive.reader()
 
-    return aggregated
+        def fold(file: BarFile) -> tuple[pa.Table, Metadata]:
+            raw = reader.require(file.raw, records.latest(context.instance, file.raw))
+            return resample.fold(raw, timeframe), {}
+
+        yield from several.materialize(context, archive, fold)
+
+    return aggregated.with_attributes(backfill_policy=several.BACKFILL)

@@ -24,8 +24,8 @@ from mohlcv_dagster.reader import Reader
 def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
     """The checks of the asset of `timeframe`; those of error severity block what is downstream.
 
-    In the run of one partition, its file is judged. In a run without one (*Execute all* on the checks tab, where the UI
-    cannot name a partition) every stored partition is: each gets evaluations of its own, and one more sums them up.
+    In a run of one or several partitions their files are judged. In a run without any (*Execute all* on the checks tab,
+    where the UI cannot name one) every stored partition is, and one more evaluation sums up.
     """
     key = asset_key(timeframe)
     specs = {rule.name: _spec(rule, timeframe, partitions) for rule in rules.for_timeframe(timeframe)}
@@ -46,7 +46,18 @@ def _evaluations(
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
         yield from _judge(context.instance, reader, file_of(key, context.partition_key), selected)
-        return
+    elif context.has_partition_key_range:
+        # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
+        for partition in context.partition_keys:
+            yield from _judge(context.instance, reader, file_of(key, partition), selected, blocking=False)
+    else:
+        yield from _sweep(context, reader, key, selected)
+
+
+def _sweep(
+    context: dg.AssetCheckExecutionContext, reader: Reader, key: dg.AssetKey, selected: Collection[str]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Judge every stored partition, then sum up."""
     stored = sorted(context.instance.get_materialized_partitions(key))
     failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
     for done, partition in enumerate(stored, start=1):
@@ -60,12 +71,12 @@ def _evaluations(
 
 
 def _judge(
-    instance: dg.DagsterInstance, reader: Reader, file: BarFile, selected: Collection[str]
+    instance: dg.DagsterInstance, reader: Reader, file: BarFile, selected: Collection[str], *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
     record = records.latest(instance, file)
     for finding in reader.judge(file, record):
         if finding.rule.name in selected:
-            yield evaluations.evaluation(finding, file, record)
+            yield evaluations.evaluation(finding, file, record, blocking=blocking)
 
 
 def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:

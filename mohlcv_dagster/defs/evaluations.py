@@ -20,13 +20,16 @@ SAMPLE: Final = 20
 _SEVERITY: Final = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 
 
-def evaluation(finding: Finding, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+def evaluation(
+    finding: Finding, file: BarFile, record: Record | None, *, blocking: bool = True
+) -> dg.AssetCheckEvaluation:
     """What a rule found of a file, as the evaluation of its check for the file's partition.
 
     Args:
         finding: what was found.
         file: the file that was judged.
         record: the materialization that wrote it; `None` where this instance saw none.
+        blocking: whether a failure of error severity holds back what is downstream in the run.
     """
     metadata: dict[str, dg.MetadataValue] = {
         "offending bars": dg.MetadataValue.int(finding.count),
@@ -42,7 +45,7 @@ def evaluation(finding: Finding, file: BarFile, record: Record | None) -> dg.Ass
         severity=_SEVERITY[finding.severity],
         description=finding.message,
         metadata=metadata,
-        blocking=finding.rule.severity is Severity.ERROR,
+        blocking=blocking and finding.rule.severity is Severity.ERROR,
         partition=partition_key(file.symbol, file.month),
         target_materialization_data=record.materialization if record else None,
     )

@@ -1,6 +1,6 @@
 """Our errors as Dagster failures: the cure as description, the facts as metadata, retried only where that helps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -30,3 +30,21 @@ def failure(error: MohlcvError) -> dg.Failure:
         if error.status is not None:
             metadata["http_status"] = dg.MetadataValue.int(error.status)
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=again)
+
+
+def several(errors: Mapping[str, MohlcvError], of: int) -> dg.Failure:
+    """The failure of a run of several partitions; retried when one of the errors is worth it.
+
+    Args:
+        errors: what failed, by partition.
+        of: how many partitions the run was to make.
+    """
+    said = " · ".join(f"{partition}: {error}" for partition, error in errors.items())
+    return dg.Failure(
+        description=f"{len(errors)} of {of} partitions failed. {said}",
+        metadata={
+            "failed partitions": dg.MetadataValue.json(sorted(errors)),
+            "error": dg.MetadataValue.text(", ".join(sorted({type(error).__name__ for error in errors.values()}))),
+        },
+        allow_retries=any(isinstance(error, VendorUnavailableError) for error in errors.values()),
+    )

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec, frames
-from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.bars import frames
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import reader_of
+from mohlcv_dagster.defs.storing import ALREADY_STORED, store
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write the bars of one partition, a `pyarrow.Table` or a `pandas.DataFrame`, and record what was written."""
+        if isinstance(obj, str) and obj == ALREADY_STORED:
+            return
         with told_to_dagster():
             file = file_of(context.asset_key, context.partition_key)
-            bars = _table(obj)
-            written = reader_of(self.data_dir, self.raw_dir).archive.write(file, csv_codec.encode(bars))
-        context.add_output_metadata(metadata.of_file(bars, written))
+            recorded = store(reader_of(self.data_dir, self.raw_dir).archive, file, _table(obj))
+        context.add_output_metadata(recorded)
 
     def load_input(self, context: dg.InputContext) -> object:
         """The bars of the partitions asked for, in the form of the input's annotation."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.months import Month
@@ -29,6 +30,8 @@ class HandedVendor:
 
     def fetch_month(self, symbol, month, *, on_progress=None):
         content = self.months.get((symbol, str(month)))
+        if isinstance(content, Exception):
+            raise content
         if content is None:
             raise NoTradesError(f"{symbol} has no trades in {month}")
         return FetchedMonth(
@@ -57,23 +60,27 @@ class HandedMassive(MassiveResource):
 _VENDORS: dict[str, HandedVendor] = {}
 
 
-def location(data_dir, months, *, extra=(), timeframes="15s"):
-    """Definitions over `data_dir` with the handed months; `extra` are a user's own assets."""
+def location(data_dir, months, *, extra=(), timeframes="15s", **options):
+    """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`."""
     settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes})
     url = f"http://handed/{len(_VENDORS)}"
     _VENDORS[url] = HandedVendor(months)
     massive = HandedMassive(base_url=url, adjusted=False, concurrency=1, requests_per_minute=None)
-    ours = build(settings, massive=massive, archive=ArchiveResource(data_dir=str(data_dir)))
+    ours = build(settings, massive=massive, archive=ArchiveResource(data_dir=str(data_dir)), **options)
     return dg.Definitions.merge(ours, dg.Definitions(assets=list(extra))) if extra else ours
 
 
-def run(definitions, instance, partition, *assets, expect=True):
-    """Materialize `assets` (key strings) of one partition in this process; `partition` is `None` for none."""
+def run(definitions, instance, partition, *assets, expect=True, until=None):
+    """Materialize `assets` (key strings) of one partition in this process; `partition` is `None` for none.
+
+    With `until`, the run is over the range of partitions from `partition` to `until`, as a backfill makes it.
+    """
     for symbol in [partition.partition("|")[2]] if partition and "|" in partition else []:
         instance.add_dynamic_partitions("symbol", [symbol])
     result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
-        partition_key=partition,
+        partition_key=None if until else partition,
+        tags={ASSET_PARTITION_RANGE_START_TAG: partition, ASSET_PARTITION_RANGE_END_TAG: until} if until else None,
         asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -1,0 +1,75 @@
+"""One partition a run, or several: made one after the other, each stored before the next one is begun.
+
+A backfill gives each run up to a year of a symbol's months: starting a process costs more than a quiet month. In such a
+run a month that fails does not keep the others from being stored, recorded and judged; then the run fails and says
+which, and *only failed and missing* goes on from there.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+import dagster as dg
+import pyarrow as pa
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.defs import evaluations, failures, records
+from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.defs.partitions import file_of
+from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.defs.storing import ALREADY_STORED, store
+from mohlcv_dagster.errors import MohlcvError, UnknownKeyError, VendorUnavailableError
+
+MONTHS_A_RUN: Final = 12
+BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=MONTHS_A_RUN)
+
+Make: TypeAlias = Callable[[BarFile], tuple[pa.Table, Metadata]]
+"""Gives the bars of a file and what is to be recorded of how they were made; raises our errors."""
+
+_HOPELESS: Final = (VendorUnavailableError, UnknownKeyError)
+"""What fails one month will fail the next: the rest is not tried."""
+
+
+def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make) -> Iterator[Any]:
+    """Make the partitions of the run: one goes to the IO manager as bars, several are stored here as they are made."""
+    if context.has_partition_key:
+        with failures.told_to_dagster():
+            bars, facts = make(file_of(context.asset_key, context.partition_key))
+        yield dg.MaterializeResult(value=bars, metadata=facts)
+        return
+    stored, failed = _store_each(context, archive, make)
+    if failed:
+        yield from _record(context, archive, stored)
+        raise failures.several(failed, of=len(context.partition_keys))
+    for partition, facts in stored.items():
+        context.add_asset_metadata(facts, partition_key=partition)
+    yield dg.MaterializeResult(value=ALREADY_STORED)
+
+
+def _store_each(
+    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make
+) -> tuple[dict[str, Metadata], dict[str, MohlcvError]]:
+    stored: dict[str, Metadata] = {}
+    failed: dict[str, MohlcvError] = {}
+    for done, partition in enumerate(context.partition_keys, start=1):
+        try:
+            file = file_of(context.asset_key, partition)
+            bars, facts = make(file)
+            stored[partition] = {**facts, **store(archive.open(), file, bars)}
+        except MohlcvError as error:
+            failed[partition] = error
+            context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
+            if isinstance(error, _HOPELESS):
+                break
+        else:
+            context.log.info("%s stored, %d of %d months done", partition, done, len(context.partition_keys))
+    return stored, failed
+
+
+def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored: dict[str, Metadata]) -> Iterator[Any]:
+    """What a step that is about to fail has stored all the same, and what its checks say of it: they will not run."""
+    for partition, facts in stored.items():
+        yield dg.AssetMaterialization(context.asset_key, partition=partition, metadata=facts)
+        file = file_of(context.asset_key, partition)
+        record = records.latest(context.instance, file)
+        for finding in archive.reader().judge(file, record):
+            yield evaluations.evaluation(finding, file, record, blocking=False)
