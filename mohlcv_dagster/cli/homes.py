@@ -36,6 +36,22 @@ concurrency:
     granularity: op
     # the pool massive_api bounds the months fetched at once, over all runs
     default_limit: {fetches}
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    # a quiet month takes a few seconds: by default the next one would wait for up to 5 more
+    dequeue_interval_seconds: 1
+    # a launch lasts as long as a process takes to start: without threads, runs start one after the other
+    dequeue_use_threads: true
+    dequeue_num_workers: {runs}
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 5
+  # a run that was killed keeps its place in the pool for ever unless it is taken back
+  free_slots_after_run_end_seconds: 1
+  # a run whose code server was killed with it (power cut) is called failed after this time, not never
+  max_runtime_seconds: 21600
 """
 
 

@@ -1,0 +1,208 @@
+"""The location under the real webserver, daemon and run processes, driven through GraphQL as the UI drives it.
+
+One server and one story for all tests of the module, in their order: what one leaves stored, the next looks at. The
+slow two start four runs more, each a process of its own, and wait on purpose.
+"""
+
+import itertools
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster_tests.defs.served import ASSETS, OVER, Webserver, serve, until
+
+pytestmark = pytest.mark.timeout(240)
+
+SYMBOLS = ("ABC", "XYZ")
+FIRST = ("2024-01", "2024-02", "2024-03")
+LATER = "2024-04"
+SIX = {f"{month}|{symbol}" for month in FIRST for symbol in SYMBOLS}
+TWO = {f"{LATER}|{symbol}" for symbol in SYMBOLS}
+SHARES = {"ABC": 100, "XYZ": 300}
+
+HEADER = "ts_event,open,high,low,close,volume\n"
+SECONDS = """{month}-05 14:30:00+00:00,10.0,10.5,9.5,10.25,{v}
+{month}-05 14:30:14+00:00,10.25,10.75,10.25,10.5,7
+{month}-05 14:30:20+00:00,10.5,10.5,9.25,9.75,11
+{month}-05 14:30:45+00:00,9.75,9.75,9.75,9.75,2
+{month}-05 14:31:00+00:00,9.75,10.0,9.75,10.0,5
+"""
+FOLDED = {
+    "15s": """{month}-05 14:30:00+00:00,10.0,10.75,9.5,10.5,{v7}
+{month}-05 14:30:15+00:00,10.5,10.5,9.25,9.75,11
+{month}-05 14:30:45+00:00,9.75,9.75,9.75,9.75,2
+{month}-05 14:31:00+00:00,9.75,10.0,9.75,10.0,5
+""",
+    "30s": """{month}-05 14:30:00+00:00,10.0,10.75,9.25,9.75,{v18}
+{month}-05 14:30:30+00:00,9.75,9.75,9.75,9.75,2
+{month}-05 14:31:00+00:00,9.75,10.0,9.75,10.0,5
+""",
+    "1min": """{month}-05 14:30:00+00:00,10.0,10.75,9.25,9.75,{v20}
+{month}-05 14:31:00+00:00,9.75,10.0,9.75,10.0,5
+""",
+}
+
+
+def text_of(rows, symbol, month):
+    volumes = {f"v{more or ''}": SHARES[symbol] + more for more in (0, 7, 18, 20)}
+    return HEADER + rows.format(month=month, **volumes)
+
+
+def files_of(partitions):
+    """Every file that `partitions` of all assets are, with its text, worked out by hand above."""
+    files = {}
+    for partition in partitions:
+        month, symbol = partition.split("|")
+        name = f"{symbol}_{month.replace('-', '_')}"
+        files[f"raw_1s/{symbol}/{name}.csv"] = text_of(SECONDS, symbol, month)
+        files |= {f"aggregated/{each}/{name}_{each}.csv": text_of(rows, symbol, month) for each, rows in FOLDED.items()}
+    return files
+
+
+@dataclass(frozen=True)
+class Stage:
+    webserver: Webserver
+    sandbox: Sandbox
+    data: Path
+
+    def tree(self):
+        """Everything under the data folder, whatever its name."""
+        return {str(at.relative_to(self.data)): at.read_text() for at in self.data.rglob("*") if at.is_file()}
+
+    def written(self):
+        """When and as which file each was written."""
+        found = {str(at.relative_to(self.data)): at.stat() for at in self.data.rglob("*") if at.is_file()}
+        return {name: (seen.st_ino, seen.st_mtime_ns) for name, seen in found.items()}
+
+    def asked(self):
+        """The symbols of the requests that the sandbox answered or began to, in order."""
+        return [request.path.split("/")[4] for request in self.sandbox.requests]
+
+    def to_do(self):
+        return self.webserver.failed_and_missing("raw_1s", SYMBOLS, (*FIRST, LATER))
+
+    def complete(self, backfill):
+        return until(lambda: self.webserver.completed(backfill), f"backfill {backfill} is over")
+
+    def ended(self, *run_ids):
+        """How these runs ended, once all have."""
+
+        def statuses():
+            found = {run.run_id: run.status for run in self.webserver.runs() if run.run_id in run_ids}
+            return found if set(found.values()) <= OVER else None
+
+        return until(statuses, f"runs {run_ids} are over")
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dagster_dev")
+    (folder / "replay" / "second").mkdir(parents=True)
+    for symbol, month in itertools.product(SYMBOLS, (*FIRST, LATER)):
+        served = folder / "replay" / "second" / f"{symbol}_{month.replace('-', '_')}.csv"
+        served.write_text(text_of(SECONDS, symbol, month))
+    market = Replayed(folder / "replay")
+    with Sandbox(market, latency=0.1) as sandbox, serve(folder, sandbox.url) as webserver:
+        yield Stage(webserver, sandbox, folder / "data")
+
+
+def test_a_backfill_of_three_months_of_two_symbols_stores_every_file(stage):
+    for symbol in SYMBOLS:
+        stage.webserver.add_symbol(symbol)
+    assert stage.to_do() == SIX | TWO
+
+    backfill = stage.webserver.launch_backfill(SIX)
+
+    assert stage.complete(backfill) == "COMPLETED_SUCCESS"
+    assert stage.tree() == files_of(SIX)
+    assert {run.partition for run in stage.webserver.runs(backfill=backfill)} == SIX
+
+
+def test_every_check_has_passed_on_every_partition_of_the_backfill_and_says_which(stage):
+    for asset in ASSETS:
+        checks = stage.webserver.checks(asset)
+        assert len(checks) > 10
+        for check in checks:
+            found = stage.webserver.evaluations(asset, check["name"], None)
+            assert {each["evaluation"]["partition"] for each in found} == SIX
+            assert [each["evaluation"]["success"] for each in found] == [True] * 6
+            assert {each["name"] for each in check["partitionDefinition"]["dimensionTypes"]} == {"month", "symbol"}
+
+
+@pytest.mark.slow
+def test_runs_killed_in_the_middle_of_a_fetch_fail_and_leave_no_file(stage):
+    before = stage.written()
+    stage.sandbox.clear()
+    stage.sandbox.inject(f"drip:month={LATER},times=all,seconds=600")
+    assert stage.to_do() == TWO
+
+    backfill = stage.webserver.launch_backfill(TWO)
+    until(lambda: set(stage.asked()) == set(SYMBOLS), "both months are being fetched, at once")
+    for run in stage.webserver.runs(backfill=backfill):
+        os.kill(stage.webserver.process_of(run.run_id), signal.SIGKILL)
+
+    assert stage.webserver.pool()["activeSlotCount"] == 2
+    assert stage.complete(backfill) == "COMPLETED_FAILED"
+    assert {run.status for run in stage.webserver.runs(backfill=backfill)} == {"FAILURE"}
+    assert stage.written() == before
+    assert {str(file.path) for file in Archive(stage.data).files()} == set(before)
+
+
+def test_checks_executed_alone_pass_on_a_whole_file_and_fail_on_one_that_was_corrupted(stage):
+    whole, corrupted = "2024-01|ABC", "2024-01|XYZ"
+    broken = stage.data / "raw_1s" / "XYZ" / "XYZ_2024_01.csv"
+    right = broken.read_text()
+    broken.write_text(right.replace("10.25,10.75,", "10.25,1.75,"))
+    stage.sandbox.clear()
+    before = stage.written()
+    names = [check["name"] for check in stage.webserver.checks("raw_1s")]
+
+    runs = {each: stage.webserver.execute_checks("raw_1s", each, names) for each in (whole, corrupted)}
+    stage.ended(*runs.values())
+
+    assert failed(stage.webserver, names, runs[whole], whole) == {}
+    assert failed(stage.webserver, names, runs[corrupted], corrupted) == {"as_recorded": "ERROR", "ohlc_order": "ERROR"}
+    assert stage.written() == before
+    assert stage.asked() == []
+    broken.write_text(right)
+
+
+def failed(webserver, names, run_id, partition):
+    """The severity of each check that the run found broken on the partition; each must have been evaluated by it."""
+    latest = {name: webserver.evaluations("raw_1s", name, partition)[0] for name in names}
+    assert {each["runId"] for each in latest.values()} == {run_id}
+    assert {each["evaluation"]["partition"] for each in latest.values()} == {partition}
+    found = {name: each["evaluation"] for name, each in latest.items()}
+    return {name: each["severity"] for name, each in found.items() if not each["success"]}
+
+
+@pytest.mark.slow
+def test_only_failed_and_missing_does_only_the_rest_and_one_month_at_a_time_where_the_pool_has_one_place(stage):
+    before = stage.written()
+    stage.sandbox.clear()
+    stage.webserver.limit_fetches(1)
+    # the month that comes first asks once more at its end: behind the other's requests, if that were let in meanwhile
+    stage.sandbox.inject("rate-limit-retry-after:times=1,seconds=6")
+    assert stage.to_do() == TWO
+
+    backfill = stage.webserver.launch_backfill(stage.to_do())
+
+    # also shows that the killed runs have given their places back: one of them would fill the pool
+    assert stage.complete(backfill) == "COMPLETED_SUCCESS"
+    assert stage.tree() == files_of(SIX | TWO)
+    assert {name: stage.written()[name] for name in before} == before
+    assert all(april(request.path) for request in stage.sandbox.requests)
+    assert {symbol for symbol, _ in itertools.groupby(stage.asked())} == set(SYMBOLS)
+    assert len(list(itertools.groupby(stage.asked()))) == 2
+    assert stage.to_do() == set()
+
+
+def april(path):
+    """Whether a request lies in April 2024, 1711929600 to 1714521599 in Unix seconds."""
+    first, last = map(int, path.split("/")[-2:])
+    return 1711929600000 <= first < last <= 1714521599999
