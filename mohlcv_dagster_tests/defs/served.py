@@ -58,6 +58,7 @@ class Webserver:
     """What the UI asks of the webserver, with the words it uses."""
 
     def __init__(self, url):
+        self.url = url
         self._url = f"{url}/graphql"
 
     def ask(self, query, **variables):
