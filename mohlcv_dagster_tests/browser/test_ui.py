@@ -11,7 +11,7 @@ import pytest
 from mohlcv_dagster_tests.bars.clean_files import RAW_RULES
 from mohlcv_dagster_tests.browser.conftest import picture
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 AGGREGATES = ("15s", "30s", "1min")
 MONTHS_OF_2024 = "[2024-01...2024-12]"
@@ -127,7 +127,10 @@ def test_a_check_that_fails_says_what_where_and_how_much_is_allowed(page, bad_ba
     offending = page.get_by_role("row").filter(has_text="first offending bars")
     shown(offending, *bad_bar.values())
     page.get_by_role("row").filter(has_text="offending bars1").first.wait_for()
+    plot = page.locator("canvas").first
+    plot.wait_for()
     page.get_by_text("Plots", exact=True).click()
+    plot.wait_for(state="hidden")
     picture(page, "checks")
 
 
