@@ -82,7 +82,7 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         tags={"timeframe": timeframe.name},
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
-            f"{timeframe} bars of one symbol in one UTC month, folded from `raw_1s` as it stands on disk.\n\n"
+            f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"
             "Buckets start at midnight UTC and are labelled by their start (inclusive); first, highest, lowest and "
             "last price, exact sum of volume. A bucket without trades has no bar."
         ),

@@ -86,7 +86,7 @@ def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefini
             name=rule.name,
             asset=asset_key(timeframe),
             additional_deps=[] if timeframe == RAW else [asset_key(RAW)],
-            description=f"{rule.sentence} Allowed: {rule.threshold}.",
+            description=f"{rule.sentence} Threshold: {rule.threshold}.",
             blocking=rule.severity is Severity.ERROR,
             partitions_def=partitions,
         )

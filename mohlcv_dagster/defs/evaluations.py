@@ -33,7 +33,8 @@ def evaluation(
     """
     metadata: dict[str, dg.MetadataValue] = {
         "offending bars": dg.MetadataValue.int(finding.count),
-        "bars looked at": dg.MetadataValue.int(finding.of),
+        # text: as a number, the UI would plot it, one symbol's months beside another's
+        "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
         "threshold": dg.MetadataValue.text(finding.threshold),
     }
     if finding.bars.num_rows:

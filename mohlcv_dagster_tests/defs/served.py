@@ -51,13 +51,14 @@ def key_of(asset):
 class Run:
     run_id: str
     status: str
-    partition: str
+    span: tuple[str, str]
 
 
 class Webserver:
     """What the UI asks of the webserver, with the words it uses."""
 
     def __init__(self, url):
+        self.url = url
         self._url = f"{url}/graphql"
 
     def ask(self, query, **variables):
@@ -121,7 +122,7 @@ class Webserver:
             tags=[{"key": f"dagster/{name}", "value": value} for name, value in tags.items()],
         )["runsOrError"]["results"]
         told = [(each, {tag["key"]: tag["value"] for tag in each["tags"]}) for each in found]
-        return [Run(each["runId"], each["status"], tags.get("dagster/partition", "")) for each, tags in told]
+        return [Run(each["runId"], each["status"], _range_of(tags)) for each, tags in told]
 
     def process_of(self, run_id):
         """The process in which a run's executor said that it runs."""
@@ -193,6 +194,15 @@ class Webserver:
             partition=partition,
         )
         return found["assetCheckExecutions"]
+
+
+def _range_of(tags):
+    """The first and the last partition of a run, as its tags tell; of a run of one they are the same."""
+    one = tags.get("dagster/partition", "")
+    return (
+        tags.get("dagster/asset_partition_range_start", one),
+        tags.get("dagster/asset_partition_range_end", one),
+    )
 
 
 @contextmanager

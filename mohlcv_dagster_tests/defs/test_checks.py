@@ -123,7 +123,7 @@ def test_a_failing_evaluation_shows_count_threshold_sentence_and_the_first_offen
     assert "1 of 6 bars" in failed.description
     assert "2024-01-02 14:30:00Z" in failed.description
     assert failed.metadata["offending bars"].value == 1
-    assert failed.metadata["bars looked at"].value == 6
+    assert failed.metadata["bars looked at"].value == "6"
     assert failed.metadata["threshold"].value == "0 bars"
     [row] = failed.metadata["first offending bars"].value.records
     assert row.data["ts_event"] == "2024-01-02 14:30:00+00:00"

@@ -120,7 +120,9 @@ def test_a_backfill_of_three_months_of_two_symbols_stores_every_file(stage):
 
     assert stage.complete(backfill) == "COMPLETED_SUCCESS"
     assert stage.tree() == files_of(SIX)
-    assert {run.partition for run in stage.webserver.runs(backfill=backfill)} == SIX
+    # a symbol's months share a run
+    spans = sorted(run.span for run in stage.webserver.runs(backfill=backfill))
+    assert spans == [("2024-01|ABC", "2024-03|ABC"), ("2024-01|XYZ", "2024-03|XYZ")]
 
 
 def test_every_check_has_passed_on_every_partition_of_the_backfill_and_says_which(stage):
@@ -141,14 +143,15 @@ def test_runs_killed_in_the_middle_of_a_fetch_fail_and_leave_no_file(stage):
     stage.sandbox.inject(f"drip:month={LATER},times=all,seconds=600")
     assert stage.to_do() == TWO
 
-    backfill = stage.webserver.launch_backfill(TWO)
+    backfills = [stage.webserver.launch_backfill({partition}) for partition in TWO]
     until(lambda: set(stage.asked()) == set(SYMBOLS), "both months are being fetched, at once")
-    for run in stage.webserver.runs(backfill=backfill):
+    runs = [run for backfill in backfills for run in stage.webserver.runs(backfill=backfill)]
+    for run in runs:
         os.kill(stage.webserver.process_of(run.run_id), signal.SIGKILL)
 
     assert stage.webserver.pool()["activeSlotCount"] == 2
-    assert stage.complete(backfill) == "COMPLETED_FAILED"
-    assert {run.status for run in stage.webserver.runs(backfill=backfill)} == {"FAILURE"}
+    assert [stage.complete(backfill) for backfill in backfills] == ["COMPLETED_FAILED"] * 2
+    assert set(stage.ended(*(run.run_id for run in runs)).values()) == {"FAILURE"}
     assert stage.written() == before
     assert {str(file.path) for file in Archive(stage.data).files()} == set(before)
 
@@ -190,10 +193,10 @@ def test_only_failed_and_missing_does_only_the_rest_and_one_month_at_a_time_wher
     stage.sandbox.inject("rate-limit-retry-after:times=1,seconds=6")
     assert stage.to_do() == TWO
 
-    backfill = stage.webserver.launch_backfill(stage.to_do())
+    backfills = [stage.webserver.launch_backfill({partition}) for partition in stage.to_do()]
 
     # also shows that the killed runs have given their places back: one of them would fill the pool
-    assert stage.complete(backfill) == "COMPLETED_SUCCESS"
+    assert [stage.complete(backfill) for backfill in backfills] == ["COMPLETED_SUCCESS"] * 2
     assert stage.tree() == files_of(SIX | TWO)
     assert {name: stage.written()[name] for name in before} == before
     assert all(april(request.path) for request in stage.sandbox.requests)
