@@ -42,7 +42,7 @@ def command(faults: tuple[str, ...]) -> int:
     console = open_console()
     with Sandbox(Synthetic(), faults=faults) as sandbox:
         home = Home.sandboxed(project_root(), sandbox.url).prepare()
-        console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com: its bars are synthetic.\n")
+        console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com.\nIts bars are synthetic.\n")
         outcomes = _materialize(home, console)
     _show_files(home, console)
     _show_checks(outcomes, console)
@@ -50,15 +50,14 @@ def command(faults: tuple[str, ...]) -> int:
     for symbol in failed:
         for reason in outcomes[symbol].reasons:
             console.print(f"[red]✗[/] {symbol} {MONTH}: ", reason)
-    console.print(f"\n{len(outcomes) - len(failed)} of {len(outcomes)} months whole and right, in", end=" ")
-    console.print(f"{time.monotonic() - began:.0f} s. Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
+    whole = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
+    console.print(f"\n{whole} months whole and right, in {time.monotonic() - began:.0f} s.")
+    console.print("Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
     return 1 if failed else 0
 
 
 def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
-    import dagster as dg  # noqa: PLC0415 - it takes its time to load
-
-    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it takes its time to load
     from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
     from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
 
@@ -66,7 +65,7 @@ def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
     definitions = build(settings)
     timeframes = [RAW, *settings.timeframes]
     outcomes = {}
-    with dg.DagsterInstance.get() as instance:
+    with runs.instance() as instance:
         for symbol in SYMBOLS:
             display = Display(console, f"{symbol} {MONTH}")
             with display.moving():
@@ -115,7 +114,7 @@ def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
     table = Table(title=f"Asset checks, {' and '.join(outcomes)} {MONTH}", title_justify="left")
     table.add_column("check", no_wrap=True)
     for asset in assets:
-        table.add_column(asset, justify="center")
+        table.add_column(asset.replace("/", "/\n"), justify="center")  # fits 80 columns
     for name in names:
         table.add_row(name, *(_verdict(outcomes, asset, name) for asset in assets))
     console.print()

@@ -75,9 +75,10 @@ class Display:
         facts = {name: value.value for name, value in made.metadata.items()}
         line = f"{OK} {self._label}  {_name(made.asset_key):<16} {facts['dagster/partition_row_count']:>9,} bars"
         line += f"  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
-        if "fetch_seconds" in facts:
-            line += f"  fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
         self._console.print(line, highlight=False)
+        if "fetch_seconds" in facts:
+            line = f"    fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
+            self._console.print(line, highlight=False, markup=False)
 
     def _checked(self, verdicts: list[dg.AssetCheckEvaluation]) -> None:
         if not verdicts:

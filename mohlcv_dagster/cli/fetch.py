@@ -26,8 +26,12 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.command("fetch")
 @click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
-@click.option("--start", required=True, type=_DAY, help="First day (inclusive); its whole month is fetched.")
-@click.option("--end", required=True, type=_DAY, help="Last day (inclusive); its whole month is fetched.")
+@click.option(
+    "--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its whole month is fetched."
+)
+@click.option(
+    "--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is fetched."
+)
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
 @click.option("--force", is_flag=True, help="Fetch again what is stored.")
 def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir: str | None, *, force: bool) -> int:
@@ -82,7 +86,7 @@ def _fetch(settings: Settings, files: list[BarFile], output_dir: str | None, *, 
     definitions = build(settings, archive=archive)
     summary = Summary()
     # a home remembers the files of its own data folder only
-    with dg.DagsterInstance.ephemeral() if output_dir else dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.ephemeral() if output_dir else runs.instance() as instance:
         for file in files:
             if not force and (why := _stored(archive.open(), instance, file)):
                 console.print(f"- {file.symbol} {file.month}  {why}")

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 import dotenv
 
+from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR, Settings
 
 DAGSTER_HOME: Final = "DAGSTER_HOME"
@@ -75,13 +76,17 @@ class Home:
 
     @classmethod
     def real(cls, root: Path) -> Self:
-        """The home for bars of the vendor: `.env` of `root` is read, the shell's variables win over it."""
-        told = {name: value for name, value in dotenv.dotenv_values(root / ".env").items() if value is not None}
-        environment = {**told, **os.environ}
+        """The home for bars of the vendor: `.env` of `root` is read, the shell's variables win over it.
+
+        Raises:
+            SettingsError: `.env` cannot be read.
+        """
+        environment = {**_told(root / ".env"), **os.environ}
         data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
         if "://" not in data_dir:
-            environment[DATA_DIR.variable] = str((root / data_dir).absolute())
-        path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").absolute()
+            # a shell leaves ~ alone within quotes and in .env: taken as it stands, it is a folder to fear
+            environment[DATA_DIR.variable] = str((root / Path(data_dir).expanduser()).absolute())
+        path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").expanduser().absolute()
         return cls(path, {**environment, DAGSTER_HOME: str(path)})
 
     @classmethod
@@ -92,14 +97,27 @@ class Home:
         return cls(own / "home", {**os.environ, **places, DAGSTER_HOME: str(own / "home")})
 
     def prepare(self) -> Self:
-        """Make the folder and its `dagster.yaml` where they are absent, and put the environment in force."""
+        """Make the folder and its `dagster.yaml` where they are absent, and put the environment in force.
+
+        Raises:
+            SettingsError: the folder cannot be written.
+        """
+        try:
+            self._make()
+        except OSError as error:
+            raise SettingsError(
+                f"Dagster's home {self.path} cannot be written: {error.strerror}; "
+                f"set {DAGSTER_HOME} to a folder that can, or make room"
+            ) from error
+        os.environ.update(self.environment)
+        return self
+
+    def _make(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         yaml = self.path / "dagster.yaml"
         if not yaml.exists():
             runs = max(2, os.cpu_count() or 2)
             yaml.write_text(_DAGSTER_YAML.format(runs=runs, fetches=max(4, runs)), encoding="utf-8")
-        os.environ.update(self.environment)
-        return self
 
     def settings(self) -> Settings:
         """The settings in this home.
@@ -108,3 +126,12 @@ class Home:
             SettingsError: a variable has a value that cannot be meant.
         """
         return Settings.from_environment(self.environment)
+
+
+def _told(file: Path) -> dict[str, str]:
+    """The variables of a `.env` file, with the mark that some editors of Windows put first or without."""
+    try:
+        values = dotenv.dotenv_values(file, encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
+    return {name: value for name, value in values.items() if value is not None}

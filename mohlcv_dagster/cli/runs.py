@@ -1,5 +1,8 @@
 """Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
 
+import os
+import signal
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import Timeframe
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from dagster._core.events import JobFailureData
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_UNLOGGED: Final = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
 _LOOK_EVERY: Final = 0.25
 
@@ -59,6 +66,15 @@ class Outcome:
     rows: dict[str, int]
 
 
+def instance() -> dg.DagsterInstance:
+    """The instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
+
+    Dagster would turn file descriptor 1 into a log file while a run works, where a line that moves finds no terminal
+    and stands still; and four processes would copy that file back, which answer Ctrl-C with tracebacks.
+    """
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=_UNLOGGED))
+
+
 def materialize(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
@@ -70,6 +86,9 @@ def materialize(
 
     A run that fails is an outcome too, never raised.
 
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM came while the run worked.
+
     Args:
         definitions: the code location.
         instance: where the run is remembered; the symbol is added to its partitions.
@@ -80,7 +99,7 @@ def materialize(
     instance.add_dynamic_partitions(SYMBOL, [raw.symbol])
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    with _watched(instance, run_id, on_event):
+    with _interruptible(), _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -90,6 +109,29 @@ def materialize(
             run_id=run_id,
         )
     return _outcome(result)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise the Ctrl-C, or SIGTERM, of the block at its end: to Dagster it is one step that failed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told, heard = socket.socketpair()
+    with told, heard:
+        told.setblocking(False)
+        heard.setblocking(False)
+        former = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(former)
+        try:
+            signals = heard.recv(4096)
+        except BlockingIOError:
+            return
+    if signal.SIGINT in signals or signal.SIGTERM in signals:
+        raise KeyboardInterrupt
 
 
 @contextmanager

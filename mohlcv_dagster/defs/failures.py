@@ -10,9 +10,15 @@ from mohlcv_dagster.errors import MohlcvError, VendorError, VendorUnavailableErr
 
 @contextmanager
 def told_to_dagster() -> Iterator[None]:
-    """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are."""
+    """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are.
+
+    So does an interruption, since Dagster would apply the retry policy to it: Ctrl-C and *Terminate* would only begin
+    the step again.
+    """
     try:
         yield
+    except dg.DagsterExecutionInterruptedError as interrupted:
+        raise dg.Failure("interrupted; materialize the partition again", allow_retries=False) from interrupted
     except MohlcvError as error:
         raise failure(error) from error
 

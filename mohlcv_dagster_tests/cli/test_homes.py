@@ -79,3 +79,39 @@ def test_a_setting_that_cannot_be_meant_is_told_by_its_name(project):
 
     with pytest.raises(SettingsError, match="MASSIVE_CONCURRENCY='many'"):
         Home.real(project).settings()
+
+
+def test_a_tilde_means_the_users_folder_and_never_a_folder_of_that_name(project, monkeypatch):
+    monkeypatch.setenv("HOME", str(project / "me"))
+    monkeypatch.setenv("USERPROFILE", str(project / "me"))
+    (project / ".env").write_text("MOHLCV_DATA_DIR=~/bars\nDAGSTER_HOME=~/dagster\n")
+    home = Home.real(project)
+
+    assert home.settings().data_dir == str(project / "me" / "bars")
+    assert home.path == project / "me" / "dagster"
+
+
+def test_an_env_file_as_windows_editors_save_it_is_read(project):
+    (project / ".env").write_bytes(b"\xef\xbb\xbfMASSIVE_API_KEY=from-file\r\nMOHLCV_START='2020-01' \r\n")
+    settings = Home.real(project).settings()
+
+    assert settings.require_key() == "from-file"
+    assert str(settings.start) == "2020-01"
+
+
+def test_an_env_file_that_is_no_utf_8_is_told_with_its_name(mohlcv, project):
+    (project / ".env").write_text("MASSIVE_API_KEY=from-file\n", encoding="utf-16")
+    said = mohlcv("symbols", "list")
+
+    assert said.code == 2
+    assert ".env cannot be read" in said.err
+    assert "UTF-8" in said.err
+
+
+def test_a_home_that_cannot_be_written_is_told_with_its_place(mohlcv, project, monkeypatch):
+    (project / "file").touch()
+    monkeypatch.setenv("DAGSTER_HOME", str(project / "file" / "home"))
+    said = mohlcv("symbols", "list")
+
+    assert said.code == 2
+    assert f"Dagster's home {project / 'file' / 'home'} cannot be written" in said.err

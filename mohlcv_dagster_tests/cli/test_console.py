@@ -1,0 +1,71 @@
+"""What a person sees on a terminal: the line that moves, and Ctrl-C."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mohlcv_dagster.sandbox import Sandbox
+
+pty = pytest.importorskip("pty", reason="a pseudo-terminal is a thing of POSIX")
+
+MOHLCV = Path(sys.executable).with_name("mohlcv")
+_ERASED = re.compile(r"[^\r\n]*\r(\n\x1b\[\?25h\r\x1b\[1A)?\x1b\[2K")
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def _on_a_terminal(words, folder, environment):
+    """All that the command writes to a terminal of 80 columns."""
+    child, terminal = pty.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.chdir(folder)
+        os.execve(words[0], [str(word) for word in words], environment)  # noqa: S606 - our own words, no shell
+    written = b""
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        while True:
+            try:
+                piece = screen.read(4096)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), written.decode()
+
+
+def test_on_a_terminal_the_moving_line_names_each_step_and_leaves_no_trace(project, vendor):
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "HOME": str(project)}
+    words = [MOHLCV, "fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-01-31"]
+    code, written = _on_a_terminal(words, project, environment)
+
+    assert code == 0, written
+    assert "ABC 2024-01: raw_1s_checks" in written
+    lines = [_COLOUR.sub("", line) for line in _ERASED.sub("", written).replace("\r\n", "\n").split("\n")]
+    assert [line for line in lines if "bars" in line or "checks" in line] == [
+        line for line in lines if line.startswith("✓ ABC 2024-01  raw_1s")
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_ctrl_c_ends_the_command_at_once_with_130_and_leaves_no_half_file(project, market):
+    words = [MOHLCV, "fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-03-31"]
+    with Sandbox(market, latency=0.3) as sandbox:
+        environment = {**os.environ, "MASSIVE_BASE_URL": sandbox.url, "MASSIVE_API_KEY": "any"}
+        process = subprocess.Popen(words, cwd=project, env=environment, stderr=subprocess.PIPE, text=True)
+        while not sandbox.requests:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        asked = len(sandbox.requests)
+
+    assert process.returncode == 130
+    assert told.strip() == "Interrupted: what was finished is kept, the same command goes on from there."
+    assert not [path for path in (project / "data").rglob("*") if path.is_file()]
+    assert asked < 54  # of the first month, and none of the months after
