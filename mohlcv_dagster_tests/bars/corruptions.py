@@ -169,9 +169,7 @@ CORRUPTIONS = (
         swap(",300.0", ",3e+02"),
         also=("exact_form",),
     ),
-    Corruption(
-        "volume_precision", "a volume below 0.0001 share", RAW_FRACTIONAL, swap(",0.1", ",5e-05"), severity="warn"
-    ),
+    Corruption("volume_precision", "a tiny volume with seven decimals", RAW_FRACTIONAL, swap(",0.1", ",5.1e-06")),
     Corruption(
         "volume_conserved",
         "a share too many in one bucket",

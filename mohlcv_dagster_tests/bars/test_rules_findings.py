@@ -1,6 +1,7 @@
 """What a finding tells: words a user can act on, the offending bars, and an answer to any bytes at all."""
 
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded, judge
 from mohlcv_dagster_tests.bars import clean_files
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, HEADER, RAW, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, FRACTIONAL, HEADER, RAW, RAW_FRACTIONAL, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.real import REAL, needs_real
 
@@ -208,3 +209,12 @@ def test_a_real_month_and_its_expected_aggregates_pass_every_rule(timeframe):
         *judge(clean_files.evidence(f"aggregated/{timeframe}/SPY_2013_10_{timeframe}.csv", own, raw=raw)),
     ]
     assert [found.message for found in judged if not found.passed] == []
+
+
+def test_a_volume_of_a_few_millionths_of_a_share_is_one_like_any_other():
+    tiny = FRACTIONAL.replace(b",0.1\n", b",2.3e-05\n")
+    recorded = Recorded(4, sha256(tiny).hexdigest())
+
+    findings = judge(Evidence.of(BarFile.parse(RAW_FRACTIONAL), tiny, recorded=recorded))
+
+    assert [finding.rule.name for finding in findings if not finding.passed] == []

@@ -137,7 +137,7 @@ RULES: Final = (
     ),
     Rule(
         name="volume_precision",
-        sentence="No volume has more than 6 decimals or is written with an exponent.",
+        sentence="No volume has more than 6 decimals, or an exponent where 0.0001 share or more traded.",
         threshold="0 bars",
         check=writing.volume_precision,
     ),

@@ -81,9 +81,9 @@ def volume_type(evidence: Evidence) -> Outcome:
 
 
 def volume_precision(evidence: Evidence) -> Outcome:
-    """Judge: no volume has more than 6 decimals or is written with an exponent.
+    """Judge: no volume has more than 6 decimals, or is written with an exponent from 0.0001 share up.
 
-    A warning where the sole exponents are those of volumes below 0.0001 share, which the contract's own form writes so.
+    Below that the contract's own form has one (`2.3e-05`): 23 millionths of a share are a volume like any other.
     Context: `volume_text`. A volume that is missing or infinite is the matter of `no_missing_values`.
     """
     own, volume = evidence.own, evidence.own.volume
@@ -91,16 +91,15 @@ def volume_precision(evidence: Evidence) -> Outcome:
     fine = ~finite | ~volumes.beyond_millionths(volume)
     text = _texts_with_exponent(own.content or b"")
     exponent = np.zeros(rows, dtype=bool) if text is None else pc.match_substring(text, "e").to_numpy()
-    bad = ~fine | (exponent & finite)
+    bad = ~fine | (exponent & finite & (np.abs(volume) >= _SMALLEST_PLAIN))
     if not bad.any():
         return Outcome(of=rows)
     bars = own.present.filter(pa.array(bad))
     shown: tuple[str, ...] = (VOLUME,)
     if text is not None:
         bars, shown = bars.append_column("volume_text", text.filter(pa.array(bad))), ("volume_text",)
-    harmless = bool(np.all(fine & (np.abs(volume) < _SMALLEST_PLAIN), where=bad))
     fault = tally(bars, rows, "a volume with more than 6 decimals or an exponent", shown=shown)
-    return Outcome(of=rows, fault=fault, bars=bars, severity=Severity.WARN if harmless else None)
+    return Outcome(of=rows, fault=fault, bars=bars)
 
 
 def _is_written_form(content: bytes, bars: pa.Table) -> bool:
