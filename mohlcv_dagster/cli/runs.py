@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
+_INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 _LOOK_EVERY: Final = 0.25
 
 
@@ -68,7 +69,7 @@ def materialize(
 ) -> Outcome:
     """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
 
-    A run that fails is an outcome too, never raised.
+    A run that fails is an outcome too, never raised; one that is interrupted is recorded as failed, and raised.
 
     Args:
         definitions: the code location.
@@ -76,6 +77,9 @@ def materialize(
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
         on_event: told each event of the run, in order, from a thread of its own.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
     """
     instance.add_dynamic_partitions(SYMBOL, [raw.symbol])
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -89,7 +93,16 @@ def materialize(
             raise_on_error=False,
             run_id=run_id,
         )
+    if any(_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
     return _outcome(result)
+
+
+def _interrupted(event: dg.DagsterEvent) -> bool:
+    if not (event.is_step_failure or event.is_job_failure):
+        return False
+    data = event.step_failure_data if event.is_step_failure else event.job_failure_data
+    return data.error is not None and data.error.cls_name in _INTERRUPTS
 
 
 @contextmanager

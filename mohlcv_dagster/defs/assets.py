@@ -8,7 +8,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample, rules
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import metadata, records
-from mohlcv_dagster.defs.failures import told_to_dagster
+from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.partitions import asset_key, file_of
 from mohlcv_dagster.defs.progress import Reporter
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
@@ -38,7 +38,6 @@ def raw_asset(
         partitions_def=partitions,
         io_manager_key=IO_MANAGER,
         pool=POOL,
-        retry_policy=retry,
         group_name="raw",
         kinds={"massive", "csv"},
         owners=OWNERS,
@@ -52,7 +51,7 @@ def raw_asset(
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource) -> dg.MaterializeResult[pa.Table]:
-        with told_to_dagster():
+        with tried_again(retry, context.retry_number), told_to_dagster():
             file = file_of(context.asset_key, context.partition_key)
             with massive.create_vendor() as vendor:
                 fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
