@@ -6,6 +6,7 @@ file is the business of `bars`; this module moves bytes.
 
 import hashlib
 import os
+import re
 import secrets
 import socket
 import time
@@ -18,11 +19,12 @@ from upath import UPath
 
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError
+from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
 
 _HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
 _FORGOTTEN_AFTER: Final = 86_400.0
-"""Seconds after which an unfinished file of another machine is taken for forgotten."""
+"""Seconds after which an unfinished file whose writer cannot be asked for is taken for forgotten."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Archive:
     Args:
         root: a folder (relative ones against the working folder, at once) or an fsspec URL such as `s3://bucket/bars`.
         raw: the same for the folder of raw files, where it is not `raw_1s` under `root`.
+
+    Raises:
+        InputError: a root is a URL of no store that is known or installed.
     """
 
     def __init__(self, root: str | os.PathLike[str], raw: str | os.PathLike[str] | None = None) -> None:
@@ -72,11 +77,14 @@ class Archive:
 
         Raises:
             FileMissingError: it is not there.
+            FileError: the disk refused.
         """
         try:
             return bytes(self.path(file).read_bytes())
         except FileNotFoundError:
             raise FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}") from None
+        except OSError as error:
+            raise FileError(f"{file} could not be read from {self.uri(file)}: {error}") from error
 
     def mark(self, file: BarFile) -> str | None:
         """A text that changes whenever `file` is written anew, by anybody; `None` while it is not there."""
@@ -117,7 +125,14 @@ class Archive:
 
 
 def _place(text: str | os.PathLike[str]) -> UPath | Path:
-    at = UPath(text)
+    try:
+        at = UPath(text)
+        _ = at if at.protocol in {"", "file", "local"} else at.fs  # loads the store's package
+    except (ValueError, ImportError) as error:
+        raise InputError(
+            f"no files can be kept under {os.fspath(text)!r}: {error}. Write a folder or an fsspec URL such as "
+            "s3://bucket/bars, and add the package of its store (`uv add s3fs`)"
+        ) from error
     return Path(at.path).absolute() if at.protocol in {"", "file", "local"} else at
 
 
@@ -164,10 +179,16 @@ def _refuse_case_twin(at: Path) -> None:
 def _sweep(at: Path) -> None:
     """Remove what writers that were killed left beside `at`."""
     for left in at.parent.glob(f".{at.name}.*.part"):
-        host, pid, _ = left.name.removesuffix(".part").rsplit(".", 1)[-1].split("-")
-        abandoned = not _alive(int(pid)) if host == _HOST else _age(left) > _FORGOTTEN_AFTER
-        if abandoned:
+        match = _UNFINISHED.fullmatch(left.name)
+        if match is not None and _abandoned(left, match["host"], int(match["pid"])):
             left.unlink(missing_ok=True)
+
+
+def _abandoned(left: Path, host: str, pid: int) -> bool:
+    # on Windows os.kill(pid, 0) asks nothing: it sends Ctrl-C
+    if host == _HOST and os.name != "nt":
+        return not _alive(pid)
+    return _age(left) > _FORGOTTEN_AFTER
 
 
 def _alive(pid: int) -> bool:

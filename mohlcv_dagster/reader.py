@@ -82,6 +82,7 @@ class Reader:
         mark = self.archive.mark(file)
         kept = self._kept
         if kept is None or mark is None or (kept.file, kept.mark) != (file, mark):
+            kept = self._kept = None  # let go of the one before first: two busy months are 200 MB
             kept = self._kept = _Kept(file, mark, self._read(file))
         return kept
 

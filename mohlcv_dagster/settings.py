@@ -74,8 +74,8 @@ class Settings:
         """
         return cls(
             api_key=environment.get(API_KEY.variable, "").strip() or None,
-            base_url=_read(environment, BASE_URL, _url),
-            data_dir=_read(environment, DATA_DIR, str),
+            base_url=_read(environment, BASE_URL, check_base_url),
+            data_dir=_read(environment, DATA_DIR, _data_dir),
             timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
             start=_read(environment, START, Month.parse),
             adjusted=_read(environment, ADJUSTED, _truth),
@@ -98,23 +98,45 @@ class Settings:
         return self.api_key
 
 
+def check_base_url(text: str) -> str:
+    """`text` without a slash at its end, when it can be asked under.
+
+    Raises:
+        SettingsError: it is no `http(s)://host`, or holds a user, a password, a query or a fragment. These may be
+            credentials, so the message leaves them out.
+    """
+    url = urlsplit(text.strip())
+    if url.username or url.password or url.query or url.fragment:
+        raise SettingsError(
+            f"{BASE_URL.variable} for {url.hostname} holds more than scheme, host, port and path: take out the rest"
+        )
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise SettingsError(
+            f"{BASE_URL.variable}={text!r} cannot be used: write it as https://host or http://host:port "
+            f"(default: {BASE_URL.default})"
+        )
+    return text.strip().rstrip("/")
+
+
 def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:
     text = environment.get(setting.variable, "").strip() or setting.default
     try:
         return parse(text)
+    except SettingsError:
+        raise  # it says all there is to say, and leaves out what must not be shown
     except (InputError, ValueError) as error:
         raise SettingsError(
             f"{setting.variable}={text!r} cannot be used: {error} (default: {setting.default or 'none'})"
         ) from error
 
 
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write it as https://host or http://host:port")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("a base URL has no user, query or fragment")
-    return text.rstrip("/")
+def _data_dir(text: str) -> str:
+    if "://" in text and urlsplit(text).password:
+        raise SettingsError(
+            f"{DATA_DIR.variable} holds a password, and where a file stands is recorded with it: take it out, and give "
+            "the store's credentials in its own variables or files"
+        )
+    return text
 
 
 def _truth(text: str) -> bool:

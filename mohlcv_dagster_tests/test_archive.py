@@ -11,7 +11,7 @@ from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError
+from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
@@ -153,3 +153,29 @@ def test_listing_passes_over_what_is_not_a_file_of_bars(archive):
         at.write_bytes(b"?")
 
     assert list(archive.files()) == [SPY, SPY_15S]
+
+
+@pytest.mark.parametrize("root", ["foo://bucket/bars", "s3://bucket/bars"])
+def test_a_store_that_is_not_known_or_not_installed_is_told_with_its_cure(root, monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+
+    with pytest.raises(InputError, match=rf"under '{root}'.*uv add s3fs"):
+        Archive(root)
+
+
+def test_a_file_that_the_disk_does_not_give_is_an_error_that_names_it(tmp_path):
+    archive = Archive(tmp_path)
+    (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").mkdir(parents=True)
+
+    with pytest.raises(FileError, match="SPY 2024-01 1s could not be read from file://"):
+        archive.read(SPY)
+
+
+def test_an_unfinished_file_that_is_none_of_ours_is_left_alone(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"1")
+    stray = archive.path(SPY).with_name(".SPY_2024_01.csv.rsync.part")
+    stray.write_bytes(b"?")
+    archive.write(SPY, b"2")
+
+    assert stray.exists()

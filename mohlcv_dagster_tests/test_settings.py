@@ -48,7 +48,6 @@ def test_every_variable_is_read():
     [
         ("MASSIVE_BASE_URL", "api.massive.com"),
         ("MASSIVE_BASE_URL", "ftp://api.massive.com"),
-        ("MASSIVE_BASE_URL", "https://user:secret@api.massive.com"),
         ("MOHLCV_TIMEFRAMES", "15s,7s"),
         ("MOHLCV_TIMEFRAMES", ","),
         ("MOHLCV_START", "2020-13"),
@@ -65,6 +64,26 @@ def test_a_value_that_cannot_be_meant_is_refused_with_variable_and_value(variabl
         Settings.from_environment({variable: value})
 
     assert f"{variable}={value!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MASSIVE_BASE_URL", "https://user:hush@api.massive.com"),
+        ("MASSIVE_BASE_URL", "https://:hush@api.massive.com"),
+        ("MASSIVE_BASE_URL", "https://api.massive.com?apiKey=hush"),
+        ("MASSIVE_BASE_URL", "https://api.massive.com#hush"),
+        ("MASSIVE_BASE_URL", "ftp://user:hush@api.massive.com"),
+        ("MOHLCV_DATA_DIR", "sftp://user:hush@files.example/bars"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_without_being_shown(variable, value):
+    with pytest.raises(SettingsError, match=variable) as refused:
+        Settings.from_environment({variable: value})
+
+    assert "hush" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
 
 
 def test_a_missing_key_is_told_with_the_file_and_the_variable_that_cure_it():

@@ -1,6 +1,9 @@
 """Where the command speaks: a terminal at its own width, anything else in lines that are never cut."""
 
+from collections.abc import Iterable
+
 from rich.console import Console
+from rich.markup import escape
 
 _WIDTH_OF_A_FILE = 160
 
@@ -11,3 +14,9 @@ def open_console() -> Console:
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
+
+
+def show_reasons(console: Console, label: str, reasons: Iterable[str]) -> None:
+    """Say why `label` failed, a line a reason, in its own words: brackets in them are no colours."""
+    for reason in reasons:
+        console.print(f"[red]✗[/] {label}:  {escape(reason)}")

@@ -8,7 +8,7 @@ import click
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.cli.console import open_console
+from mohlcv_dagster.cli.console import open_console, show_reasons
 from mohlcv_dagster.cli.homes import Home, project_root
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def command(faults: tuple[str, ...]) -> int:
     _show_checks(outcomes, console)
     failed = [symbol for symbol, outcome in outcomes.items() if not outcome.succeeded]
     for symbol in failed:
-        for reason in outcomes[symbol].reasons:
-            console.print(f"[red]✗[/] {symbol} {MONTH}: ", reason)
+        show_reasons(console, f"{symbol} {MONTH}", outcomes[symbol].reasons)
     whole = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
     console.print(f"\n{whole} months whole and right, in {time.monotonic() - began:.0f} s.")
     console.print("Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
@@ -76,12 +75,13 @@ def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
 
 def _show_files(home: Home, console: "Console") -> None:
     from rich.filesize import decimal  # noqa: PLC0415 - as above
+    from rich.markup import escape  # noqa: PLC0415 - as above
     from rich.tree import Tree  # noqa: PLC0415 - as above
 
     from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - as above
 
     archive = Archive(home.settings().data_dir)
-    tree = Tree(str(archive.root))
+    tree = Tree(escape(str(archive.root)))
     folders: dict[str, Tree] = {}
     for file in archive.files():
         at = tree

@@ -9,7 +9,7 @@ import click
 from mohlcv_dagster.bars.files import BarFile, check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.cli.console import open_console
+from mohlcv_dagster.cli.console import open_console, show_reasons
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.settings import START, Settings
@@ -133,5 +133,4 @@ class Summary:
         """Print the counts, and each failed month with its reasons."""
         console.print(f"\n{self.downloaded} downloaded, {self.skipped} skipped, {len(self.failed)} failed")
         for file, reasons in self.failed.items():
-            for reason in reasons:
-                console.print(f"[red]✗[/] {file.symbol} {file.month}: ", reason)
+            show_reasons(console, f"{file.symbol} {file.month}", reasons)

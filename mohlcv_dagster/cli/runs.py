@@ -1,8 +1,6 @@
 """Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
 
 import os
-import signal
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +23,7 @@ _UNLOGGED: Final = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
+_INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 _LOOK_EVERY: Final = 0.25
 
 
@@ -86,20 +85,20 @@ def materialize(
 
     A run that fails is an outcome too, never raised.
 
-    Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM came while the run worked.
-
     Args:
         definitions: the code location.
         instance: where the run is remembered; the symbol is added to its partitions.
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
         on_event: told each event of the run, in order, from a thread of its own.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
     """
     instance.add_dynamic_partitions(SYMBOL, [raw.symbol])
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    with _interruptible(), _watched(instance, run_id, on_event):
+    with _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -108,30 +107,16 @@ def materialize(
             raise_on_error=False,
             run_id=run_id,
         )
+    if any(_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
     return _outcome(result)
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise the Ctrl-C, or SIGTERM, of the block at its end: to Dagster it is one step that failed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    told, heard = socket.socketpair()
-    with told, heard:
-        told.setblocking(False)
-        heard.setblocking(False)
-        former = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(former)
-        try:
-            signals = heard.recv(4096)
-        except BlockingIOError:
-            return
-    if signal.SIGINT in signals or signal.SIGTERM in signals:
-        raise KeyboardInterrupt
+def _interrupted(event: dg.DagsterEvent) -> bool:
+    if not (event.is_step_failure or event.is_job_failure):
+        return False
+    data = event.step_failure_data if event.is_step_failure else event.job_failure_data
+    return data.error is not None and data.error.cls_name in _INTERRUPTS
 
 
 @contextmanager

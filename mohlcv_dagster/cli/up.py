@@ -47,7 +47,7 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
         _refuse_taken(host, port)
         stack.enter_context(_alone_in(home))
         click.echo(f"Dagster UI: http://{host}:{port}   home: {home.path}   Ctrl-C ends it.")
-        return _serve(dagster_dev(host, port, project_root()))
+        return _serve(dagster_dev(host, port, project_root()), home.path, project_root())
 
 
 def dagster_dev(host: str, port: int, root: Path) -> list[str]:
@@ -85,13 +85,21 @@ def _refuse_taken(host: str, port: int) -> None:
             ) from error
 
 
-def _serve(words: Sequence[str]) -> int:
-    """Run `words` until they end or a signal asks for it; everything they started ends with them."""
+def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
+    """Run `words` until they end or a signal asks for it; everything they started ends with them.
+
+    Args:
+        words: the command.
+        folder: where it works. Not the project's own: Dagster puts the `.env` of its working folder over the
+            environment, which would lead a sandbox's bars to the real data folder, and win over the shell.
+        root: the project, whose own modules stay importable.
+    """
     # a shell starts background jobs with SIGINT ignored, and Dagster would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    quiet = {"PYTHONWARNINGS": _SUPERSEDED, **os.environ}
-    process = subprocess.Popen(words, env=quiet, start_new_session=True)  # noqa: S603 - our own words, no shell
+    modules = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(root)]))
+    environment = {"PYTHONWARNINGS": _SUPERSEDED, **os.environ, "PYTHONPATH": modules}
+    process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True)  # noqa: S603 - our own words, no shell
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import metadata, records, several
-from mohlcv_dagster.defs.failures import told_to_dagster
+from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.progress import Reporter
@@ -41,7 +41,6 @@ def raw_asset(
         partitions_def=partitions,
         io_manager_key=IO_MANAGER,
         pool=POOL,
-        retry_policy=retry,
         group_name="raw",
         kinds={"massive", "csv"},
         owners=OWNERS,
@@ -55,15 +54,16 @@ def raw_asset(
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
-        with told_to_dagster():
-            vendor = massive.create_vendor()
+        with tried_again(retry, context.retry_number):
+            with told_to_dagster():
+                vendor = massive.create_vendor()
 
-        def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
-            fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
-            return fetched.bars, metadata.of_fetch(fetched)
+            def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
+                fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
+                return fetched.bars, metadata.of_fetch(fetched)
 
-        with vendor:
-            yield from several.materialize(context, archive, fetch)
+            with vendor:
+                yield from several.materialize(context, archive, fetch)
 
     return raw_1s.with_attributes(backfill_policy=several.BACKFILL)
 

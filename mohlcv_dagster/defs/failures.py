@@ -1,4 +1,4 @@
-"""Our errors as Dagster failures: the cure as description, the facts as metadata, retried only where that helps."""
+"""Our errors as Dagster failures: the cure as description, the facts as metadata, tried again only where that helps."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,17 +10,31 @@ from mohlcv_dagster.errors import MohlcvError, VendorError, VendorUnavailableErr
 
 @contextmanager
 def told_to_dagster() -> Iterator[None]:
-    """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are.
+    """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are."""
+    try:
+        yield
+    except MohlcvError as error:
+        raise failure(error) from error
 
-    So does an interruption, since Dagster would apply the retry policy to it: Ctrl-C and *Terminate* would only begin
-    the step again.
+
+@contextmanager
+def tried_again(policy: dg.RetryPolicy, attempts_before: int) -> Iterator[None]:
+    """Ask Dagster to start the step again after a failure that leaves the block and says that this may help.
+
+    In the place of an asset's own `retry_policy`: Dagster 1.13 follows that one when a run is interrupted too, so that
+    a terminated run, or a command that was sent Ctrl-C, would wait and fetch on.
+
+    Args:
+        policy: how often, and how long to wait before.
+        attempts_before: how often the step was started again already.
     """
     try:
         yield
-    except dg.DagsterExecutionInterruptedError as interrupted:
-        raise dg.Failure("interrupted; materialize the partition again", allow_retries=False) from interrupted
-    except MohlcvError as error:
-        raise failure(error) from error
+    except dg.Failure as failed:
+        if not failed.allow_retries:
+            raise
+        delay = policy.calculate_delay(attempts_before + 1)
+        raise dg.RetryRequested(policy.max_retries, delay) from failed
 
 
 def failure(error: MohlcvError) -> dg.Failure:

@@ -51,8 +51,8 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> object:
         """The bars of the partitions asked for, in the form of the input's annotation."""
         wanted = context.dagster_type.typing_type
-        keyed = get_origin(wanted) is dict
-        as_frame = _is_frame(get_args(wanted)[1] if keyed else wanted)
+        keyed = dict in (wanted, get_origin(wanted))
+        as_frame = _is_frame(get_args(wanted)[-1] if get_args(wanted) else wanted)
         with told_to_dagster():
             files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
             loaded = _load(reader_of(self.data_dir, self.raw_dir), files, allow_missing=_allow_missing(context))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mohlcv_dagster.bars.files import check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import NoTradesError, PlanError, SettingsError, VendorError
+from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, Setting, check_base_url
 from mohlcv_dagster.vendor import plans
 from mohlcv_dagster.vendor.allowance import Allowance, within
 from mohlcv_dagster.vendor.client import open_client
@@ -27,10 +28,6 @@ from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, end_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
-
-MASSIVE_URL: Final = "https://api.massive.com"
-DEFAULT_CONCURRENCY: Final = 8
-"""Requests in flight: more gained nothing at a round trip of 150 ms."""
 
 _VENDOR: Final = "massive.com"
 
@@ -55,20 +52,20 @@ class MassiveVendor:
     def __init__(  # noqa: PLR0913  # one argument for each setting
         self,
         api_key: str,
-        base_url: str = MASSIVE_URL,
+        base_url: str = BASE_URL.default,
         *,
         adjusted: bool = False,
-        concurrency: int = DEFAULT_CONCURRENCY,
+        concurrency: int = int(CONCURRENCY.default),
         requests_per_minute: int | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._secret = Secret(api_key)
-        self.base_url = _checked_url(base_url)
+        self.base_url = check_base_url(base_url)
         self.adjusted = adjusted
-        self.concurrency = _at_least_one("MASSIVE_CONCURRENCY", concurrency)
+        self.concurrency = _at_least_one(CONCURRENCY, concurrency)
         self.requests_per_minute = (
-            None if requests_per_minute is None else _at_least_one("MASSIVE_REQUESTS_PER_MINUTE", requests_per_minute)
+            None if requests_per_minute is None else _at_least_one(REQUESTS_PER_MINUTE, requests_per_minute)
         )
         self.retry = retry or RetryPolicy()
         self._clock = clock or Clock()
@@ -186,21 +183,9 @@ class MassiveVendor:
             return self._client
 
 
-def _checked_url(base_url: str) -> str:
-    """The base URL without its trailing slash."""
-    url = urlsplit(base_url.strip())
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise SettingsError(f"MASSIVE_BASE_URL {base_url!r} is no base URL; write one such as {MASSIVE_URL}")
-    if url.username or url.password or url.query or url.fragment:
-        raise SettingsError(
-            f"MASSIVE_BASE_URL for {url.hostname} holds more than scheme, host, port and path: take it out"
-        )
-    return base_url.strip().rstrip("/")
-
-
-def _at_least_one(setting: str, value: int) -> int:
+def _at_least_one(setting: Setting, value: int) -> int:
     if value < 1:
-        raise SettingsError(f"{setting} is {value}; expected a whole number of at least 1")
+        raise SettingsError(f"{setting.variable} is {value}; expected a whole number of at least 1")
     return value
 
 

@@ -98,8 +98,11 @@ def test_what_is_missing_becomes_nan_in_a_frame_and_null_on_the_way_back():
         (lambda: two().rename_axis("date"), "no ts_event, neither as its index .named 'date'."),
         (lambda: two().tz_localize(None), "ts_event has no zone"),
         (lambda: two().shift(freq=pd.Timedelta(milliseconds=5)), "ts_event has fractions of a second"),
-        (lambda: two().reset_index().assign(ts_event="2024-01-02 09:30:00+00:00"), "ts_event holds str, not moments"),
-        (lambda: two(close=["475.4", "x"]), "column close holds str, not numbers"),
+        (
+            lambda: two().reset_index().assign(ts_event="2024-01-02 09:30:00+00:00"),
+            "ts_event holds (str|object), not moments",
+        ),
+        (lambda: two(close=["475.4", "x"]), "column close holds (str|object), not numbers"),
         (lambda: two(volume=[True, False]), "column volume holds bool, not numbers"),
         (lambda: two(open=[2**53 + 1, 1]), "column open holds a number that 64 bits"),
         (lambda: two(volume=np.array([2**63, 1], dtype=np.uint64)), "column volume holds a number that 64 bits"),

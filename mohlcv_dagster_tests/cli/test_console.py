@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mohlcv_dagster.cli.console import open_console, show_reasons
 from mohlcv_dagster.sandbox import Sandbox
 
 pty = pytest.importorskip("pty", reason="a pseudo-terminal is a thing of POSIX")
@@ -69,3 +70,11 @@ def test_ctrl_c_ends_the_command_at_once_with_130_and_leaves_no_half_file(projec
     assert told.strip() == "Interrupted: what was finished is kept, the same command goes on from there."
     assert not [path for path in (project / "data").rglob("*") if path.is_file()]
     assert asked < 54  # of the first month, and none of the months after
+
+
+def test_a_reason_is_shown_in_its_own_words_brackets_and_all(capsys):
+    show_reasons(open_console(), "SPY 2024-01", ["the vendor answered 500: '[/no] [red]markup[/]'", "[1, 2]"])
+
+    assert capsys.readouterr().out == (
+        "✗ SPY 2024-01:  the vendor answered 500: '[/no] [red]markup[/]'\n✗ SPY 2024-01:  [1, 2]\n"
+    )

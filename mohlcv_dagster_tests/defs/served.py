@@ -220,6 +220,8 @@ def serve(folder, vendor_url):
         "DAGSTER_HOME": str(folder / "home"),
         "PYTHONPATH": str(site),
     }
+    # the shell's variables win over these; a run that heeded one of them would fail
+    (folder / ".env").write_text(f"MOHLCV_DATA_DIR={folder / 'not-here'}\nMASSIVE_BASE_URL=http://127.0.0.1:1\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)} | own
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(

@@ -123,6 +123,20 @@ def test_an_asset_over_several_months_can_have_them_by_partition(tmp_path, insta
     }
 
 
+def test_a_dict_of_nothing_in_particular_holds_tables(tmp_path, instance):
+    def asset_of(seen):
+        @dg.asset(ins={"raw_1s": dg.AssetIn(metadata={"allow_missing_partitions": True})})
+        def mine(raw_1s: dict) -> None:
+            seen.append(raw_1s)
+
+        return mine
+
+    tables = seen_by(asset_of, tmp_path, instance, "2024-02|SPY", "2024-01|SPY")
+
+    assert {key: table.num_rows for key, table in tables.items()} == {"2024-01|SPY": 6, "2024-02|SPY": 1}
+    assert all(isinstance(table, pa.Table) for table in tables.values())
+
+
 def test_several_symbols_in_one_table_are_told_apart_by_a_column(tmp_path, instance):
     def asset_of(seen):
         @dg.asset(ins={"raw_1s": dg.AssetIn(metadata={"allow_missing_partitions": True})})

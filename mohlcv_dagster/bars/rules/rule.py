@@ -16,7 +16,7 @@ from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 
 ASK_AGAIN: Final = "Re-materialize {asset} for {partition}; if it stays, report the request ids to the vendor."
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew."
-RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, or record the file as it stands with `mohlcv adopt`."
+RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew and records it."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
 FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
 

@@ -1,0 +1,86 @@
+import hashlib
+import weakref
+
+import pytest
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import Recorded
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.reader import Reader
+from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+
+SPY = BarFile("SPY", RAW, Month(2024, 1))
+QQQ = BarFile("QQQ", RAW, Month(2024, 1))
+SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
+RECORDED = Recorded(6, hashlib.sha256(WHOLE).hexdigest())
+
+
+class Watched(Archive):
+    """Counts what is read, and whether the reading of before was still held meanwhile."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.reads = []
+        self.before = None
+
+    def read(self, file):
+        self.reads.append((str(file), self.before is not None and self.before() is not None))
+        return super().read(file)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    archive = Watched(tmp_path)
+    for file, content in ((SPY, WHOLE), (QQQ, WHOLE), (SPY_15S, WHOLE_15S)):
+        archive.write(file, content)
+    return archive
+
+
+def failing(findings):
+    return [finding.rule.name for finding in findings if not finding.passed]
+
+
+def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
+    reader = Reader(archive)
+    first = reader.judge(SPY, RECORDED)
+    reader.read(SPY)
+
+    assert reader.judge(SPY, Recorded(RECORDED.rows, RECORDED.sha256)) is first
+    assert failing(reader.judge(SPY_15S, None)) == ["as_recorded"]
+    assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
+
+
+def test_a_raw_file_that_changed_is_read_and_judged_again(archive):
+    reader = Reader(archive)
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
+
+    assert failing(reader.judge(SPY, RECORDED)) == ["as_recorded", "ohlc_order"]
+
+
+def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archive):
+    reader = Reader(archive)
+
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.judge(SPY, Recorded(7, RECORDED.sha256))) == ["as_recorded"]
+    assert len(archive.reads) == 1
+
+
+def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive):
+    reader = Reader(archive)
+    archive.path(SPY).unlink()
+    assert reader.read(SPY).problem == "it is absent"
+    archive.write(SPY, WHOLE)
+
+    assert reader.read(SPY).rows == 6
+
+
+def test_one_month_is_let_go_of_before_the_next_is_read(archive):
+    reader = Reader(archive)
+    archive.before = weakref.ref(reader.read(SPY))
+    reader.read(QQQ)
+
+    assert archive.reads == [("SPY 2024-01 1s", False), ("QQQ 2024-01 1s", False)]
