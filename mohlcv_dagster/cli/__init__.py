@@ -55,7 +55,7 @@ def mohlcv() -> None:
 def main() -> None:
     """Run the command and leave with its exit code."""
     try:
-        code = mohlcv.main(standalone_mode=False)
+        code = mohlcv.main(prog_name="mohlcv", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -55,7 +55,11 @@ class Display:
             evaluation = event.asset_check_evaluation_data
             self._verdicts.setdefault(event.step_key or "", []).append(evaluation)
         elif event.event_type in {dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}:
-            self._checked(self._verdicts.pop(event.step_key or "", []))
+            verdicts = self._verdicts.pop(event.step_key or "", [])
+            if not verdicts and event.is_failure:
+                step = (event.step_key or "").replace("__", "/")
+                self._console.print(f"{FAILED} {self._label}  {step:<16} failed", highlight=False)
+            self._checked(verdicts)
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
             self._waiting(event.step_retry_data)
         elif event.event_type == dg.DagsterEventType.STEP_RESTARTED:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import metadata, records, several
+from mohlcv_dagster.defs import metadata, notes, records, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import asset_key
@@ -60,7 +60,10 @@ def raw_asset(
 
             def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
                 fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
-                return fetched.bars, metadata.of_fetch(fetched)
+                told = notes.of_month(context.instance, file, adjusted=fetched.adjusted)
+                for note in told:
+                    context.log.warning(note)
+                return fetched.bars, {**metadata.of_fetch(fetched), **metadata.of_notes(told)}
 
             with vendor:
                 yield from several.materialize(context, archive, fetch)
@@ -91,8 +94,9 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         reader = archive.reader()
 
         def fold(file: BarFile) -> tuple[pa.Table, Metadata]:
-            raw = reader.require(file.raw, records.latest(context.instance, file.raw))
-            return resample.fold(raw, timeframe), {}
+            record = records.latest(context.instance, file.raw)
+            raw = reader.require(file.raw, record)
+            return resample.fold(raw, timeframe), metadata.of_fold(record)
 
         yield from several.materialize(context, archive, fold)
 

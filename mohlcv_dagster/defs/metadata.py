@@ -1,19 +1,25 @@
 """Facts of the domain as Dagster metadata: standard keys where Dagster has them, plain words elsewhere."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars import schema
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from mohlcv_dagster.archive import Written
+    from mohlcv_dagster.defs.records import Record
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
+
+ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through")
+"""What is recorded of a raw month's fetch that holds for its aggregates too."""
 
 
 def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
@@ -65,3 +71,13 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
         "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
         "request_ids": dg.MetadataValue.json(list(fetched.request_ids)),
     }
+
+
+def of_fold(raw: "Record | None") -> Metadata:
+    """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
+    return {**raw.origin, "raw_sha256": dg.MetadataValue.text(raw.sha256)} if raw else {}
+
+
+def of_notes(notes: "Sequence[str]") -> Metadata:
+    """What is worth knowing of a month beside its bars, where there is something."""
+    return {"notes": dg.MetadataValue.text(" ".join(notes))} if notes else {}

@@ -1,5 +1,6 @@
 """What Dagster remembers of a file: the facts recorded when it was last written."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Recorded
+from mohlcv_dagster.defs.metadata import ORIGIN
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 
@@ -20,10 +22,12 @@ class Record(Recorded):
 
     Attributes:
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
+        origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         complete_through: the moment (exclusive) up to which a raw month was asked for; `None` for an aggregate.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
+    origin: Mapping[str, dg.MetadataValue]
     complete_through: datetime | None
 
 
@@ -45,5 +49,6 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
         materialization=pointer,
+        origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         complete_through=datetime.fromtimestamp(float(str(through)), UTC) if through is not None else None,
     )

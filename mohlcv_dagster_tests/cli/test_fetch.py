@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -95,16 +96,7 @@ def test_a_month_stored_before_its_end_is_fetched_again(mohlcv, project, vendor,
 
     def fetched_in_its_middle(instance, file):
         record = whole(instance, file)
-        return (
-            record
-            if record is None
-            else type(record)(
-                rows=record.rows,
-                sha256=record.sha256,
-                materialization=record.materialization,
-                complete_through=datetime(2024, 1, 15, tzinfo=UTC),
-            )
-        )
+        return record and replace(record, complete_through=datetime(2024, 1, 15, tzinfo=UTC))
 
     monkeypatch.setattr(records, "latest", fetched_in_its_middle)
     said = mohlcv("fetch", "--symbol", "ABC", *JANUARY)

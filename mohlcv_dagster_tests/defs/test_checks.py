@@ -260,6 +260,18 @@ def test_a_materialization_records_what_was_written_and_how_it_was_fetched(tmp_p
     assert facts["request_ids"] == ["first", "second"]
 
 
+def test_an_aggregate_records_where_its_raw_bars_came_from_and_which_they_were(tmp_path, instance):
+    result = run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s", "aggregated/15s")
+
+    [made] = result.asset_materializations_for_node("aggregated__15s")
+    facts = {name: value.value for name, value in made.metadata.items()}
+    assert facts["vendor"] == "stand-in at http://127.0.0.1:1"
+    assert facts["adjusted"] is False
+    assert facts["fetched_at"] == datetime(2026, 3, 5, 12, 0, tzinfo=UTC).timestamp()
+    assert facts["raw_sha256"] == hashlib.sha256(WHOLE).hexdigest()
+    assert facts["dagster/partition_row_count"] == 3
+
+
 def test_the_record_of_a_file_is_that_of_its_latest_materialization(tmp_path, instance):
     file = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
     assert records.latest(instance, file) is None

@@ -1,0 +1,46 @@
+"""What a month says of itself beside its bars."""
+
+import dagster as dg
+import pytest
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.defs import notes
+from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
+from mohlcv_dagster_tests.defs.location import location, run
+
+FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def noted(result):
+    [made] = result.asset_materializations_for_node("raw_1s")
+    return made.metadata["notes"].value if "notes" in made.metadata else None
+
+
+def test_a_month_like_its_neighbours_has_nothing_to_say(tmp_path, instance):
+    definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE, ("SPY", "2024-02"): FEBRUARY})
+    assert noted(run(definitions, instance, "2024-01|SPY", "raw_1s")) is None
+    assert noted(run(definitions, instance, "2024-02|SPY", "raw_1s")) is None
+
+
+def test_an_adjusted_month_beside_an_unadjusted_one_says_so(tmp_path, instance):
+    run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, "2024-01|SPY", "raw_1s")
+
+    february = BarFile.parse("raw_1s/SPY/SPY_2024_02.csv")
+    assert notes.of_month(instance, february, adjusted=True) == [
+        "SPY 2024-02 is adjusted for splits, 2024-01 beside it unadjusted: fetch one anew."
+    ]
+    assert notes.of_month(instance, february, adjusted=False) == []
+
+
+def test_a_symbol_that_another_disk_could_not_hold_is_told_with_its_first_month(tmp_path, instance):
+    definitions = location(tmp_path, {("CON", "2024-01"): WHOLE, ("spy", "2024-01"): WHOLE, ("SPY", "2024-01"): WHOLE})
+
+    assert "name of a device on Windows" in noted(run(definitions, instance, "2024-01|CON", "raw_1s"))
+    assert noted(run(definitions, instance, "2024-01|spy", "raw_1s")) is None
+    assert "differs from spy in case only" in noted(run(definitions, instance, "2024-01|SPY", "raw_1s"))
