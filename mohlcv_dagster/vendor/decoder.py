@@ -9,7 +9,6 @@ in what is read, text where a number belongs, and times that are not integers. W
 - it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.prove_rows`.
 """
 
-import io
 from typing import Any, Final
 
 import pyarrow as pa
@@ -62,7 +61,7 @@ def decode_page(body: bytes, request: PageRequest) -> Page:
 def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stubs have no type that carries its methods
     document = _BEFORE + body + _BEHIND
     table = pa_json.read_json(
-        io.BytesIO(document),
+        pa.BufferReader(document),  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
         read_options=pa_json.ReadOptions(use_threads=False, block_size=len(document) + 1),
         parse_options=pa_json.ParseOptions(
             explicit_schema=_SCHEMA, newlines_in_values=True, unexpected_field_behavior="ignore"

@@ -53,12 +53,12 @@ class StrictPool(urllib3.PoolManager):
     def request(  # type: ignore[override]  # as much of the signature as the official client uses
         self, method: str, url: str, fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> urllib3.HTTPResponse:
-        """Ask once, with neither retry nor redirect.
+        """Ask once, with neither retry nor redirect; the body is as it came over the wire, see `decompressed`.
 
         Raises:
             UnreachableError: no connection, or it broke before the end.
             DeadlineError: the allowance ran out.
-            ServerError: the body is not what its headers say.
+            ServerError: the body of an answer that is not 200 is not what its headers say.
             VendorError: the status is not 200; which one, `answers` says.
         """
         allowance = granted()
@@ -75,8 +75,8 @@ class StrictPool(urllib3.PoolManager):
                 "check the network and MASSIVE_BASE_URL, or try again later"
             ) from exc
         if answer.status != HTTPStatus.OK:
-            shown = replace(answer, body=self._secret.redact_body(answer.body))
-            raise error_for(shown, self._clock.now())
+            plain = decompressed(answer.body, answer.headers)
+            raise error_for(replace(answer, body=self._secret.redact_body(plain)), self._clock.now())
         return urllib3.HTTPResponse(body=answer.body, status=answer.status, headers=answer.headers)
 
     def _ask(
@@ -106,7 +106,7 @@ class StrictPool(urllib3.PoolManager):
             response.close()  # what is left unread must not be met by the next request on this connection
             raise
         response.release_conn()
-        return Answer(response.status, response.headers, _decompressed(body, response.headers))
+        return Answer(response.status, response.headers, body)
 
     def _read(self, response: urllib3.BaseHTTPResponse, allowance: Allowance) -> bytes:
         chunks: list[bytes] = []
@@ -134,8 +134,12 @@ class StrictPool(urllib3.PoolManager):
         return left
 
 
-def _decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body as its `Content-Encoding` says, to the last byte."""
+def decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as its `Content-Encoding` says, to the last byte.
+
+    Raises:
+        ServerError: it is not what the headers say, or it is cut short.
+    """
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", "") or not body:
         return body
