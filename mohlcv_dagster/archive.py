@@ -10,16 +10,19 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from upath import UPath
 
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
@@ -97,22 +100,27 @@ class Archive:
             return None
         return f"{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
 
-    def write(self, file: BarFile, content: bytes | memoryview) -> Written:
+    def write(self, file: BarFile, content: "bytes | Iterable[Buffer]") -> Written:
         """Put `content` in the place of `file`, whole or not at all; a file that was there is replaced.
+
+        Args:
+            file: which file.
+            content: its bytes, or pieces of them one after the other, which never stand in memory together.
 
         Raises:
             FileNameClashError: on this disk the name belongs to another symbol, different in case only.
             FileError: the disk refused.
         """
         at = self.path(file)
+        tally = _Tally([content] if isinstance(content, bytes) else content)
         try:
             if isinstance(at, Path):
-                _replace(at, content)
+                _replace(at, tally)
             else:
-                at.fs.pipe_file(at.path, bytes(content))
+                at.fs.pipe_file(at.path, b"".join(tally))
         except OSError as error:
             raise FileError(f"{file} could not be written to {self.uri(file)}: {error}") from error
-        return Written(self.uri(file), len(content), hashlib.sha256(content).hexdigest())
+        return Written(self.uri(file), tally.size, tally.sha256.hexdigest())
 
     def files(self) -> Iterator[BarFile]:
         """Every file of the archive that stands at its own path; others are passed over."""
@@ -136,14 +144,29 @@ def _place(text: str | os.PathLike[str]) -> UPath | Path:
     return Path(at.path).absolute() if at.protocol in {"", "file", "local"} else at
 
 
-def _replace(at: Path, content: bytes | memoryview) -> None:
+class _Tally:
+    """Pieces of bytes, measured as they go by."""
+
+    def __init__(self, pieces: "Iterable[Buffer]") -> None:
+        self._pieces = pieces
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def __iter__(self) -> "Iterator[Buffer]":
+        for piece in self._pieces:
+            self.size += memoryview(piece).nbytes
+            self.sha256.update(piece)
+            yield piece
+
+
+def _replace(at: Path, content: "Iterable[Buffer]") -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     _refuse_case_twin(at)
     _sweep(at)
     beside = at.with_name(f".{at.name}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as out:
-            out.write(content)
+            out.writelines(content)
             out.flush()
             os.fsync(out.fileno())
         beside.replace(at)

@@ -3,7 +3,7 @@
 The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -50,12 +50,14 @@ class Reader:
             file: which file.
             recorded: what was recorded when it was written; `None` where nothing was.
         """
-        raw = self._raw(file.raw)
         if file.timeframe != RAW:
-            return rules.judge(Evidence(file, self._read(file), raw.reading, recorded))
+            return rules.judge(Evidence(file, self._read(file), self._raw(file.raw).reading, recorded))
+        raw = self._raw(file)
         if raw.findings is None or raw.recorded != recorded:
-            raw.recorded = recorded
-            raw.findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded))
+            whole = raw.reading if raw.findings is None else self._read(file)
+            raw.recorded, raw.findings = recorded, rules.judge(Evidence(file, whole, whole, recorded))
+            if whole.bars is not None:
+                raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
         return raw.findings
 
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
@@ -67,16 +69,15 @@ class Reader:
             FileMissingError: it is not stored.
             BrokenRulesError: it breaks a rule of error severity.
         """
-        reading = self._raw(file).reading
-        if reading.content is None:
+        raw = self._raw(file)
+        if raw.mark is None:
             raise FileMissingError(
                 f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
             )
-        seen = (self.archive.mark(file), recorded)
-        if self._sound.get(file) != seen:
+        if self._sound.get(file) != (raw.mark, recorded):
             rules.require(file, self.judge(file, recorded))
-            self._sound[file] = seen
-        return reading.present
+            self._sound[file] = (raw.mark, recorded)
+        return raw.reading.present
 
     def _raw(self, file: BarFile) -> _Kept:
         mark = self.archive.mark(file)

@@ -66,7 +66,25 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
 
     assert failing(reader.judge(SPY, RECORDED)) == []
     assert failing(reader.judge(SPY, Recorded(7, RECORDED.sha256))) == ["as_recorded"]
+    assert failing(reader.judge(SPY, RECORDED)) == []
+
+
+def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archive):
+    reader = Reader(archive)
+
+    reader.judge(SPY, RECORDED)
+    for _ in ("15s", "30s", "1min"):
+        assert reader.require(SPY, RECORDED).num_rows == 6
+
     assert len(archive.reads) == 1
+
+
+def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
+    reader = Reader(archive)
+    reader.judge(SPY, RECORDED)
+
+    assert reader.read(SPY).content is None
+    assert reader.read(SPY).rows == 6
 
 
 def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive):

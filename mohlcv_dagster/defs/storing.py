@@ -20,4 +20,4 @@ def store(archive: Archive, file: BarFile, bars: pa.Table) -> Metadata:
     Raises:
         FileError: the disk refused, or the name clashes with another symbol's.
     """
-    return metadata.of_file(bars, archive.write(file, csv_codec.encode(bars)))
+    return metadata.of_file(bars, archive.write(file, csv_codec.encode_chunks(bars)))
