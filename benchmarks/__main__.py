@@ -37,10 +37,10 @@ def main(  # noqa: PLR0913, PLR0917 - one argument for each option
         for name in names or ALL:
             click.echo(f"{name} …", err=True)
             ALL[name](bench)
+            if out is not None:  # after each stage: a long run that is broken off has not been for nothing
+                out.write_text(json.dumps(results.to_dict(), indent=1), encoding="utf-8")
     section = report.markdown(results, command=" ".join(["uv run python -m benchmarks", *sys.argv[1:]]))
     click.echo(section)
-    if out is not None:
-        out.write_text(json.dumps(results.to_dict(), indent=1), encoding="utf-8")
     if docs:
         report.put_in(PAGE, section)
 

@@ -16,7 +16,7 @@ class Row:
         stage: what was done.
         way: who did it.
         seconds: wall time, median.
-        cpu: seconds of CPU, median.
+        cpu: seconds of CPU, median; 0 where it was not looked at.
         peak: bytes held at the most; 0 where it was not looked at.
         runs: how many the medians are of.
     """
@@ -78,7 +78,8 @@ class Results:
         mine, theirs = self.row(stage, ours), self.row(stage, other)
         if mine is not None and theirs is not None:
             ratio = theirs.seconds / mine.seconds
-            self.targets.append(Target(stage, f"{wanted:g}× the {other}", f"{ratio:.1f}×", ratio >= wanted))
+            worked = f" ({theirs.cpu / mine.cpu:.1f}× in CPU)" if mine.cpu else ""
+            self.targets.append(Target(stage, f"{wanted:g}× the {other}", f"{ratio:.1f}×{worked}", ratio >= wanted))
 
     def at_most(self, what: str, wanted: float, reached: float, unit: str) -> None:
         """Add a target that a number must not exceed."""

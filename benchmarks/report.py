@@ -19,8 +19,8 @@ def markdown(results: Results, command: str) -> str:
         ]
         parts.append("")
     parts += [
-        "| stage | way | seconds | CPU | peak MB | original ÷ this | this ÷ floor | runs |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        "| stage | way | seconds | CPU | peak MB | original ÷ this | in CPU | this ÷ floor | runs |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     parts += [_line(row, results) for row in results.rows]
     parts += ["", *(f"- {note}" for note in results.notes)]
@@ -30,9 +30,11 @@ def markdown(results: Results, command: str) -> str:
 def _line(row: Row, results: Results) -> str:
     original, floor = results.row(row.stage, "original"), results.row(row.stage, "floor")
     gain = f"{original.seconds / row.seconds:.1f}×" if original is not None else ""
+    worked = f"{original.cpu / row.cpu:.1f}×" if original is not None and row.cpu else ""
     above = f"{row.seconds / floor.seconds:.1f}×" if floor is not None else ""
+    cpu = f"{row.cpu:.2f}" if row.cpu else ""
     peak = f"{row.peak / MEGABYTE:.0f}" if row.peak else ""
-    numbers = f"{row.seconds:.3f} | {row.cpu:.2f} | {peak} | {gain} | {above} | {row.runs}"
+    numbers = f"{row.seconds:.3f} | {cpu} | {peak} | {gain} | {worked} | {above} | {row.runs}"
     return f"| {row.stage} | {row.way} | {numbers} |"
 
 

@@ -42,7 +42,7 @@ class Bench:
     root: Path
     results: Results
     latency: float = 0.0
-    original: dict[str, Trial] | None = None
+    original: Trial | None = None
 
     def prepare(self) -> None:
         """Make the files of the month and of a tiny one."""

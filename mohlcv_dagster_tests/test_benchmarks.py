@@ -79,7 +79,10 @@ def test_a_target_is_judged_by_medians_of_the_same_stage():
     results.add("read", {"ours": mine, "original": Series([Trial(30.0, 1, 1)])})
     results.times_faster("read", 15)
     results.times_faster("read", 16)
-    assert [(target.reached, target.met) for target in results.targets] == [("15.0×", True), ("15.0×", False)]
+    assert [(target.reached, target.met) for target in results.targets] == [
+        ("15.0× (1.0× in CPU)", True),
+        ("15.0× (1.0× in CPU)", False),
+    ]
 
 
 def test_the_section_of_the_docs_is_replaced_and_nothing_else(tmp_path):

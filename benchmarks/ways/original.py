@@ -7,7 +7,6 @@ was (volume's type, exact sums), one vectorised line makes its bytes the same. p
 does.
 """
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -99,21 +98,10 @@ def _fold(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
     return folded
 
 
-TOLD: Final[dict[str, float]] = {}
-"""What the parts of the last download took: seconds and seconds of CPU."""
-
-
 def download_script(case: Case) -> None:
     """`fetch_1s_bars_massive.py`: one process for a symbol's months."""
     for month in case.months:
-        wall, cpu = time.perf_counter(), time.process_time()
-        bars = fetch(case, month)
-        TOLD.update(fetch=time.perf_counter() - wall, fetch_cpu=time.process_time() - cpu)
-        write(bars, case.raw(month))
-
-
-def nothing(case: Case) -> None:
-    """What each of the scripts takes before its work begins: the interpreter and its imports."""
+        write(fetch(case, month), case.raw(month))
 
 
 def resample_script(case: Case) -> None:
