@@ -50,6 +50,10 @@ class Bench:
             self.served.warm(case.symbol, case.months)
             trials.process(OWN, "month", case)
         self.served.delay(self.latency)
+        if "polars_best" not in LIBRARIES:
+            self.results.notes.append(
+                "Polars is not installed here: skipped (`uv run --with polars …` measures it too)."
+            )
 
 
 def drain(bench: Bench) -> None:
