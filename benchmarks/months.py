@@ -1,0 +1,87 @@
+"""Generated bars for the sandbox to serve: as many as a symbol of each size has, the same at every run.
+
+They are shaped after stored seconds of SPY in what costs time: how many, how many distinct prices (cents, and a few
+in a hundredth of one), how many distinct volumes, how many digits. They are nobody's prices. No HTTP here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars import resample, schema, sessions
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+
+BARS_A_SESSION: Final = {"spy": 40_000, "quiet": 1_800, "crowded": 53_000, "tiny": 40}
+"""Of the 57,600 seconds from 04:00 to 20:00 Eastern; January 2024 has 23 weekdays, holidays not taken out."""
+FRACTIONAL, WHOLE = "fractional", "int"
+
+_OPENS: Final = 4 * 3600
+_SECONDS: Final = 16 * 3600
+_WEEKDAYS: Final = 5
+_SUB_PENNY: Final = 0.04
+_MICRO: Final = 10**6
+_NO_FRACTION: Final = 3 / 5
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A market where every symbol has a size: `TINY…` symbols are tiny, the others have the one given.
+
+    Attributes:
+        size: a name in `BARS_A_SESSION`.
+        volume: `int` or `fractional`.
+    """
+
+    size: str
+    volume: str = WHOLE
+
+    def days(self, symbol: str, first: date, last: date) -> Iterable[date]:  # noqa: ARG002 - every symbol trades
+        """The weekdays from `first` to `last`, both inclusive."""
+        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+        return [day for day in days if day.weekday() < _WEEKDAYS]
+
+    def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:  # noqa: ARG002 - no splits
+        """A day's bars; see `mohlcv_dagster.sandbox.Market`."""
+        size = "tiny" if symbol.startswith("TINY") else self.size
+        seconds = _day(symbol, day, BARS_A_SESSION[size], fractional=self.volume == FRACTIONAL)
+        return seconds if timeframe.seconds == RAW.seconds else resample.fold(seconds, timeframe)
+
+
+def _day(symbol: str, day: date, bars: int, *, fractional: bool) -> pa.Table:
+    chance = np.random.Generator(np.random.PCG64(_seed(symbol, day)))
+    opens = int(sessions.eastern_midnight(day).timestamp()) + _OPENS
+    starts = opens + np.sort(chance.choice(_SECONDS, bars, replace=False)).astype(np.int64)
+    level = 475 * np.exp(0.03 * np.sin(day.toordinal() / 9))
+    close = np.rint(level * np.exp(np.cumsum(chance.normal(0, 3e-5, bars))) * 10_000).astype(np.int64)
+    close = np.where(chance.random(bars) < _SUB_PENNY, close, close // 100 * 100)
+    opened = np.concatenate((close[:1], close[:-1]))
+    reach = chance.integers(0, 4, (2, bars)) * 100
+    ticks = {
+        "open": opened,
+        "high": np.maximum(opened, close) + reach[0],
+        "low": np.minimum(opened, close) - reach[1],
+        "close": close,
+    }
+    prices = {name: column / 10_000 for name, column in ticks.items()}
+    return schema.from_arrays(starts, prices, _volume(chance, bars, fractional=fractional))
+
+
+def _volume(
+    chance: np.random.Generator, bars: int, *, fractional: bool
+) -> npt.NDArray[np.int64] | npt.NDArray[np.float64]:
+    shares = np.maximum(np.rint(np.exp(chance.normal(6.5, 1.4, bars))), 1).astype(np.int64)
+    if not fractional:
+        return shares
+    millionths = chance.integers(1, _MICRO, bars) * (chance.random(bars) >= _NO_FRACTION)
+    result: npt.NDArray[np.float64] = (shares * _MICRO + millionths) / _MICRO
+    return result
+
+
+def _seed(symbol: str, day: date) -> int:
+    return int.from_bytes(blake2b(f"{symbol}|{day}".encode(), digest_size=16).digest())

@@ -1,0 +1,117 @@
+"""This project's way, by its own functions: what `defs` joins to assets and checks, joined here without Dagster."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from benchmarks.case import Case
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import Finding, Recorded
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.vendor.massive import MassiveVendor
+
+TIMEFRAMES = timeframes.parse_list("15s,30s,1min")
+
+
+class _CountingArchive(Archive):
+    """An archive that counts its reads."""
+
+    reads = 0
+
+    def read(self, file: BarFile) -> bytes:
+        """The bytes of `file`."""
+        self.reads += 1
+        return super().read(file)
+
+
+def fetch(case: Case) -> pa.Table:
+    """A month's bars, eight requests in flight."""
+    with MassiveVendor("benchmark", case.url) as vendor:
+        return vendor.fetch_month(case.symbol, Month.parse(case.month)).bars
+
+
+def read(path: Path) -> pa.Table:
+    """A file's bars."""
+    return csv_codec.decode(path.read_bytes())
+
+
+load = read
+
+
+def write(bars: pa.Table, path: Path) -> None:
+    """A whole file: encoded, written beside, flushed to disk, renamed."""
+    Archive(path.parents[2]).write(_raw_at(path), csv_codec.encode(bars))
+
+
+def text(bars: pa.Table) -> bytes:
+    """The file that proves the bars."""
+    return csv_codec.encode(bars)
+
+
+def aggregate(case: Case) -> None:
+    """The three aggregates, the raw file read once."""
+    archive = Archive(case.folder)
+    raw = _raw(case)
+    bars = csv_codec.decode(archive.read(raw))
+    for timeframe in TIMEFRAMES:
+        folded = resample.fold(bars, timeframe)
+        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode(folded))
+
+
+def recorded(case: Case) -> dict[BarFile, Recorded]:
+    """What would have been recorded of the case's files when they were written."""
+    archive = Archive(case.folder)
+    readings = {file: Reader(archive).read(file) for file in _files(case)}
+    return {file: Recorded(reading.rows, reading.sha256) for file, reading in readings.items()}
+
+
+def check(case: Case, records: dict[BarFile, Recorded]) -> list[str]:
+    """Every rule on the raw file and the aggregates; one read of each."""
+    archive = _CountingArchive(case.folder)
+    reader = Reader(archive)
+    findings = {file: reader.judge(file, records.get(file)) for file in _files(case)}
+    if archive.reads != len(findings):
+        raise AssertionError(f"{archive.reads} reads of {len(findings)} files: each is to be read once")
+    return [f"{file}: {finding.message}" for file in findings for finding in findings[file] if not finding.passed]
+
+
+def month(case: Case) -> list[str]:
+    """The whole job for each month, in the order of a run: each file judged as written; the faults found."""
+    archive = Archive(case.folder)
+    reader = Reader(archive)
+    faults: list[str] = []
+    with MassiveVendor("benchmark", case.url) as vendor:
+        for text_form in case.months:
+            raw = BarFile(case.symbol, RAW, Month.parse(text_form))
+            fetched = vendor.fetch_month(raw.symbol, raw.month)
+            findings = _written(reader, raw, fetched.bars)
+            del fetched
+            rules.require(raw, findings)
+            for timeframe in TIMEFRAMES:
+                folded = resample.fold(reader.read(raw).present, timeframe)
+                findings += _written(reader, BarFile(raw.symbol, timeframe, raw.month), folded)
+            faults += [finding.message for finding in findings if not finding.passed]
+    return faults
+
+
+def _written(reader: Reader, file: BarFile, bars: pa.Table) -> list[Finding]:
+    """Write the file and judge it as it stands."""
+    written = reader.archive.write(file, csv_codec.encode(bars))
+    return list(reader.judge(file, Recorded(bars.num_rows, written.sha256)))
+
+
+def _raw(case: Case) -> BarFile:
+    return BarFile(case.symbol, RAW, Month.parse(case.month))
+
+
+def _files(case: Case) -> list[BarFile]:
+    raw = _raw(case)
+    return [raw, *(BarFile(raw.symbol, timeframe, raw.month) for timeframe in TIMEFRAMES)]
+
+
+def _raw_at(path: Path) -> BarFile:
+    return BarFile.parse(str(path.relative_to(path.parents[2])))

@@ -1,0 +1,55 @@
+"""Whole jobs under Dagster, each in a fresh process with the imports it needs; the home is the environment's."""
+
+import os
+import sys
+from typing import Any, Final
+
+import dagster as dg
+
+from benchmarks.case import Case
+
+TOLD: Final[dict[str, Any]] = {}
+"""`run_id` of a run, `pandas` after a load."""
+
+
+def materialize(case: Case) -> list[str]:
+    """The month through `raw_1s` and every aggregate, with all checks and events; what failed."""
+    from mohlcv_dagster.bars.files import BarFile  # noqa: PLC0415 - the empty runs beside it load nothing of ours
+    from mohlcv_dagster.bars.months import Month  # noqa: PLC0415 - as above
+    from mohlcv_dagster.bars.timeframes import RAW  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
+    from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
+    from mohlcv_dagster.settings import Settings  # noqa: PLC0415 - as above
+
+    settings = Settings.from_environment(os.environ)
+    raw = BarFile(case.symbol, RAW, Month.parse(case.month))
+    with dg.DagsterInstance.get() as instance:
+        outcome = runs.materialize(build(settings), instance, raw, [RAW, *settings.timeframes])
+    TOLD["run_id"] = outcome.run_id
+    return [*outcome.reasons, *(check.message for check in outcome.checks if not check.passed)]
+
+
+def materialize_nothing(case: Case) -> list[str]:  # noqa: ARG001 - every job takes a case
+    """One asset that does nothing."""
+
+    @dg.asset
+    def nothing() -> None:
+        """Nothing."""
+
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dg.DagsterInstance.get() as instance:
+        result = dg.materialize([nothing], instance=instance, run_config=quiet)
+    return [] if result.success else ["the empty run failed"]
+
+
+def load(case: Case) -> None:  # noqa: ARG001 - as above
+    """The code location, as a code server loads it."""
+    from mohlcv_dagster.definitions import defs  # noqa: PLC0415 - this is what is measured
+
+    defs.get_repository_def().load_all_definitions()
+    TOLD["pandas"] = "pandas" in sys.modules
+
+
+def load_nothing(case: Case) -> None:  # noqa: ARG001 - as above
+    """A code location with nothing in it."""
+    dg.Definitions().get_repository_def().load_all_definitions()
