@@ -30,6 +30,11 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+event_log_storage:
+  # Dagster's own, with connections that are kept; without this entry Dagster reads the same files
+  module: mohlcv_dagster.defs.event_log
+  class: KeptSqliteEventLogStorage
+  config: {{}}
 concurrency:
   runs:
     max_concurrent_runs: {runs}

@@ -1,0 +1,80 @@
+"""Dagster's SQLite event log with connections that are kept; the homes that `mohlcv` makes use it.
+
+Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has about two
+hundred events, most of them the results of checks, so that cost more than all the work on a quiet month. The files are
+those of Dagster's own storage, and either class reads what the other wrote. Private parts of Dagster are used here and
+nowhere else; a test holds what is stored against what Dagster's own class reads.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from dagster import Field, StringSource
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import QueuePool
+
+KEPT: Final = 8
+"""Databases held open: the index and the latest runs. A webserver meets thousands, each in a file of its own."""
+
+
+class KeptSqliteEventLogStorage(SqliteEventLogStorage):
+    """`SqliteEventLogStorage` that opens a database once, not once an event."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:  # noqa: ANN401 - what Dagster's own says
+        """`base_dir`, the folder of the databases; by default `history/runs` in `DAGSTER_HOME`, as Dagster has it."""
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """The storage that a `dagster.yaml` asks for."""
+        base_dir = config_value.get("base_dir") or str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs")
+        return cls(base_dir, inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.connect() as connection, connection.begin():
+                yield connection
+
+    def _engine(self, shard: str) -> Engine:
+        engine = self._engines.pop(shard, None)
+        if engine is None:
+            # threads take turns under the lock, so that a connection may go from one to the next
+            own = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            engine = create_engine(self.conn_string_for_shard(shard), poolclass=QueuePool, connect_args=own)
+        self._engines[shard] = engine
+        if len(self._engines) > KEPT:
+            self._engines.popitem(last=False)[1].dispose()
+        return engine
+
+    def wipe(self) -> None:
+        """Delete every event; the databases are files that go too."""
+        self._close()
+        super().wipe()
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._close()
+        super().dispose()
+
+    def _close(self) -> None:
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()

@@ -1,0 +1,85 @@
+"""The event log of our homes holds what Dagster's own would, in the same files."""
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.defs.event_log import KEPT, KeptSqliteEventLogStorage
+from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.defs.location import location, run
+
+JANUARY = "2024-01|SPY"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home as the command makes it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    return Home.real(tmp_path).prepare()
+
+
+@pytest.fixture
+def instance(home):
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def told(storage, run_id):
+    """Every event of a run as a storage reads it."""
+    return [dg.serialize_value(record.event_log_entry) for record in storage.get_records_for_run(run_id).records]
+
+
+def test_a_home_of_ours_keeps_its_connections(instance):
+    assert type(instance.event_log_storage) is KeptSqliteEventLogStorage
+
+
+def test_dagsters_own_class_reads_every_event_that_was_stored(instance, home, tmp_path):
+    result = run(
+        location(tmp_path / "data", {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s", "aggregated/15s"
+    )
+    own = SqliteEventLogStorage(str(home.path / "history" / "runs"))
+
+    ours = told(instance.event_log_storage, result.run_id)
+    assert len(ours) > 80
+    assert told(own, result.run_id) == ours
+    key = dg.AssetKey("raw_1s")
+    assert own.get_materialized_partitions(key) == {JANUARY}
+    [latest] = own.get_asset_check_execution_history(dg.AssetCheckKey(key, "ohlc_order"), limit=9)
+    assert latest.partition == JANUARY
+
+
+def test_what_dagsters_own_class_stored_is_read(instance, home, tmp_path):
+    configuration = yaml.safe_load((home.path / "dagster.yaml").read_text())
+    del configuration["event_log_storage"]
+    (home.path / "dagster.yaml").write_text(yaml.safe_dump(configuration))
+    with dg.DagsterInstance.get() as plain:
+        assert type(plain.event_log_storage) is SqliteEventLogStorage
+        result = run(location(tmp_path / "data", {("SPY", "2024-01"): WHOLE}), plain, JANUARY, "raw_1s")
+        stored = told(plain.event_log_storage, result.run_id)
+
+    assert told(instance.event_log_storage, result.run_id) == stored
+
+
+def test_the_databases_held_open_are_few_however_many_runs_there_are(instance, tmp_path):
+    definitions = location(tmp_path / "data", {("SPY", "2024-01"): WHOLE})
+    runs = [run(definitions, instance, JANUARY, "raw_1s").run_id for _ in range(KEPT + 2)]
+
+    assert len(instance.event_log_storage._engines) == KEPT
+    counts = {len(told(instance.event_log_storage, run_id)) for run_id in runs}
+    assert len(counts) == 1
+
+
+def test_what_was_wiped_is_gone_and_new_events_are_stored(instance, tmp_path):
+    run_id = run(location(tmp_path / "data", {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s").run_id
+    event = instance.event_log_storage.get_records_for_run(run_id).records[0].event_log_entry
+    storage = KeptSqliteEventLogStorage(str(tmp_path / "log"))
+
+    storage.store_event(event)
+    storage.wipe()
+    assert told(storage, run_id) == []
+    storage.store_event(event)
+    assert told(storage, run_id) == [dg.serialize_value(event)]
+    storage.dispose()
