@@ -61,6 +61,12 @@ run_monitoring:
 """
 
 
+def configuration() -> str:
+    """The `dagster.yaml` of a new home on this machine."""
+    runs = max(2, os.cpu_count() or 2)
+    return _DAGSTER_YAML.format(runs=runs, fetches=max(4, runs))
+
+
 def project_root() -> Path:
     """The folder that everything relative is relative to: the nearest with a `workspace.yaml`, else the working one."""
     here = Path.cwd()
@@ -121,8 +127,7 @@ class Home:
         self.path.mkdir(parents=True, exist_ok=True)
         yaml = self.path / "dagster.yaml"
         if not yaml.exists():
-            runs = max(2, os.cpu_count() or 2)
-            yaml.write_text(_DAGSTER_YAML.format(runs=runs, fetches=max(4, runs)), encoding="utf-8")
+            yaml.write_text(configuration(), encoding="utf-8")
 
     def settings(self) -> Settings:
         """The settings in this home.

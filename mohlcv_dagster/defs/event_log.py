@@ -21,6 +21,8 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from mohlcv_dagster.errors import SettingsError
+
 KEPT: Final = 8
 """Databases held open: the index and the latest runs. A webserver meets thousands, each in a file of its own."""
 
@@ -39,9 +41,17 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """The storage that a `dagster.yaml` asks for."""
-        base_dir = config_value.get("base_dir") or str(Path(os.environ["DAGSTER_HOME"]) / "history" / "runs")
-        return cls(base_dir, inst_data)
+        """The storage that a `dagster.yaml` asks for.
+
+        Raises:
+            SettingsError: it names no `base_dir`, and there is no `DAGSTER_HOME`.
+        """
+        home = os.environ.get("DAGSTER_HOME")
+        if "base_dir" in config_value:
+            return cls(config_value["base_dir"], inst_data)
+        if not home:
+            raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
+        return cls(str(Path(home) / "history" / "runs"), inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

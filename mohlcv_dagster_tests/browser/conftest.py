@@ -69,8 +69,10 @@ class Project:
 
     def _materialize(self, symbol):
         assets = [RAW, *self.settings.timeframes]
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
-            return runs.materialize(build(self.settings), instance, BarFile(symbol, RAW, MONTH), assets)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DAGSTER_HOME", str(self.home))
+            with dg.DagsterInstance.get() as instance:
+                return runs.materialize(build(self.settings), instance, BarFile(symbol, RAW, MONTH), assets)
 
 
 @pytest.fixture(scope="package")

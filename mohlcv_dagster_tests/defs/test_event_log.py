@@ -7,6 +7,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.defs.event_log import KEPT, KeptSqliteEventLogStorage
+from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster_tests.bars.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
@@ -83,3 +84,13 @@ def test_what_was_wiped_is_gone_and_new_events_are_stored(instance, tmp_path):
     storage.store_event(event)
     assert told(storage, run_id) == [dg.serialize_value(event)]
     storage.dispose()
+
+
+def test_without_a_home_the_cure_is_told(home, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME")
+
+    with (
+        pytest.raises(SettingsError, match="DAGSTER_HOME is not set"),
+        dg.DagsterInstance.from_config(str(home.path)) as it,
+    ):
+        assert it.event_log_storage is None
