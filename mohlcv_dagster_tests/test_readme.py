@@ -1,0 +1,89 @@
+"""The README is true: what it names is there, what it shows works."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mohlcv_dagster.cli import COMMANDS
+from mohlcv_dagster.definitions import defs
+from mohlcv_dagster.settings import SETTINGS
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "CONTRIBUTING.md"]
+README = PAGES[0].read_text(encoding="utf-8")
+
+
+def test_the_two_commands_stand_on_the_first_screen():
+    first_screen = README.splitlines()[:20]
+
+    assert any(line.startswith("uv run mohlcv demo") for line in first_screen)
+    assert any(line.startswith("uv run pytest") for line in first_screen)
+
+
+def test_the_settings_are_those_of_the_code():
+    told = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
+
+    assert told == [
+        (setting.variable, f"`{setting.default}`" if setting.default else "", setting.meaning) for setting in SETTINGS
+    ]
+
+
+def test_every_command_it_calls_is_one():
+    called = set(re.findall(r"(?:uv run |`)mohlcv ([a-z]+)", README))
+
+    assert called <= set(COMMANDS)
+    assert called >= {"demo", "up", "fetch", "symbols"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_modules_of_the_layout_are_those_there_are():
+    told = set(re.findall(r"^[├└]── (\w+(?:\.py|/))", README.split("## Layout")[1], re.MULTILINE))
+    package = REPOSITORY / "mohlcv_dagster"
+    there = {f"{path.name}/" if path.is_dir() else path.name for path in package.iterdir()}
+
+    assert told == {name for name in there if not name.startswith("__") and name != "py.typed"}
+
+
+def test_every_dependency_is_named_with_its_reason():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.match(r"[a-z0-9-]+", text)[0] for text in project["dependencies"]}
+    table = README.split("## Dependencies")[1].split("##")[0]
+    told = {name for row in re.findall(r"^\| ([a-z0-9, -]+) \|", table, re.MULTILINE) for name in row.split(", ")}
+
+    assert told - {"package"} == needed
+
+
+def test_the_asset_of_ones_own_that_it_shows_joins_the_graph():
+    snippet = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "@dg.asset" in code)
+    names = {}
+    exec(snippet, names)  # noqa: S102 - our own page
+
+    joined = dg.Definitions.merge(defs, dg.Definitions(assets=[names["daily_range"]]))
+    assert joined.resolve_asset_graph().get(dg.AssetKey("daily_range")).parent_keys == {dg.AssetKey("raw_1s")}
+
+
+def test_the_frame_that_it_reads_is_in_new_york_time(tmp_path, monkeypatch):
+    stored = tmp_path / "data/raw_1s/SPY/SPY_2024_01.csv"
+    stored.parent.mkdir(parents=True)
+    stored.write_text("ts_event,open,high,low,close,volume\n2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n")
+    snippet = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "read_csv" in code)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{snippet}\nprint(bars.index[0])"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "2024-01-02 09:30:00-05:00\n"
