@@ -1,5 +1,6 @@
 """The lab that faults are struck in, one for all tests: its observations are made once."""
 
+import dagster as dg
 import pytest
 
 from mohlcv_dagster_tests.defs.fault_lab import Lab
@@ -15,3 +16,10 @@ def lab(tmp_path_factory):
 @pytest.fixture(scope="session")
 def board(lab):
     return Board(lab)
+
+
+@pytest.fixture
+def instance():
+    """A Dagster that forgets."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance

@@ -3,7 +3,6 @@ import json
 from datetime import UTC, datetime
 
 import dagster as dg
-import pytest
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import records
@@ -14,12 +13,6 @@ JANUARY = "2024-01|SPY"
 HIGH_BELOW_LOW = WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100")
 ONE_SECOND_TWICE = WHOLE.replace(b"14:30:01", b"14:30:00")
 WARNS_ONLY = {"volume_traded"}
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def verdicts(result):

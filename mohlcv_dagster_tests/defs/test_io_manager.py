@@ -23,12 +23,6 @@ MONTHS = {
 }
 
 
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
 def seen_by(asset_of, tmp_path, instance, *partitions):
     """What a user's asset, made by `asset_of(seen)`, got when the partitions of raw_1s it looks at were stored."""
     seen = []

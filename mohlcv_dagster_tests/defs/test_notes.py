@@ -1,20 +1,11 @@
 """What a month says of itself beside its bars."""
 
-import dagster as dg
-import pytest
-
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import notes
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def noted(result):

@@ -1,7 +1,6 @@
 """Runs over several months of a symbol, as a backfill makes them."""
 
 import dagster as dg
-import pytest
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import defs
@@ -21,12 +20,6 @@ def month(number):
 WHOLE = {("SPY", f"2024-{number:02d}"): month(number) for number in (1, 2, 3)}
 FEBRUARY = ("SPY", "2024-02")
 BROKEN = {**WHOLE, FEBRUARY: month(2).replace(b"11.0", b"8.0")}
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 def verdicts(result):
