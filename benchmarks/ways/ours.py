@@ -44,7 +44,7 @@ load = read
 
 def write(bars: pa.Table, path: Path) -> None:
     """A whole file: encoded, written beside, flushed to disk, renamed."""
-    Archive(path.parents[2]).write(_raw_at(path), csv_codec.encode(bars))
+    Archive(path.parents[2]).write(_raw_at(path), csv_codec.encode_chunks(bars))
 
 
 def text(bars: pa.Table) -> bytes:
@@ -59,7 +59,7 @@ def aggregate(case: Case) -> None:
     bars = csv_codec.decode(archive.read(raw))
     for timeframe in TIMEFRAMES:
         folded = resample.fold(bars, timeframe)
-        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode(folded))
+        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folded))
 
 
 def recorded(case: Case) -> dict[BarFile, Recorded]:
@@ -100,7 +100,7 @@ def month(case: Case) -> list[str]:
 
 def _written(reader: Reader, file: BarFile, bars: pa.Table) -> list[Finding]:
     """Write the file and judge it as it stands."""
-    written = reader.archive.write(file, csv_codec.encode(bars))
+    written = reader.archive.write(file, csv_codec.encode_chunks(bars))
     return list(reader.judge(file, Recorded(bars.num_rows, written.sha256)))
 
 
