@@ -1,5 +1,6 @@
 """`mohlcv sandbox`: the stand-in vendor, served until Ctrl-C."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -29,6 +30,8 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
       mohlcv sandbox --replay recordings --port 8123
       mohlcv sandbox --fault truncated-body:symbol=SPY,times=2
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    # a shell starts background jobs with SIGINT ignored: `kill -INT` must end them all the same, and at once
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     market = Replayed(replay) if replay else Synthetic()
     Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)
 
