@@ -24,7 +24,8 @@ HEADER: Final = (",".join(schema.COLUMNS) + "\n").encode()
 
 _ROWS_AT_ONCE: Final = 1 << 17
 """About 8 MB of text: large enough to be fast, small beside the file."""
-_SMALLEST_PLAIN: Final = 1e-4
+SMALLEST_PLAIN: Final = 1e-4
+"""Python's `repr`, hence pandas and the contract, writes a float below this with an exponent."""
 _LARGEST_PLAIN: Final = 1e9
 """Within these sizes Arrow and Python write a fraction with the same digits, without an exponent."""
 _EXPECTED: Final = {
@@ -102,7 +103,7 @@ def _texts(numbers: "pa.Array[Any]") -> "pa.Array[Any]":
     size = np.abs(values)
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         fraction = values != np.rint(values)
-    otherwise = ~((size >= _SMALLEST_PLAIN) & (size < _LARGEST_PLAIN) & fraction)
+    otherwise = ~((size >= SMALLEST_PLAIN) & (size < _LARGEST_PLAIN) & fraction)
     mended = ["" if value != value else repr(value) for value in values[otherwise].tolist()]  # noqa: PLR0124 - NaN alone differs from itself
     result: pa.StringArray = pc.replace_with_mask(texts, pa.array(otherwise), pa.array(mended, pa.string()))
     return result

@@ -1,11 +1,16 @@
 """Where the command speaks: a terminal at its own width, anything else in lines that are never cut."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
 
-_WIDTH_OF_A_FILE = 160
+OK: Final = "[green]✓[/]"
+WARNED: Final = "[yellow]![/]"
+FAILED: Final = "[red]✗[/]"
+
+_WIDTH_OF_A_FILE: Final = 160
 
 
 def open_console() -> Console:
@@ -19,4 +24,4 @@ def open_console() -> Console:
 def show_reasons(console: Console, label: str, reasons: Iterable[str]) -> None:
     """Say why `label` failed, a line a reason, in its own words: brackets in them are no colours."""
     for reason in reasons:
-        console.print(f"[red]✗[/] {label}:  {escape(reason)}")
+        console.print(f"{FAILED} {label}:  {escape(reason)}")

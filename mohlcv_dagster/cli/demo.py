@@ -8,7 +8,7 @@ import click
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.cli.console import open_console, show_reasons
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console, show_reasons
 from mohlcv_dagster.cli.homes import Home, project_root
 
 if TYPE_CHECKING:
@@ -126,5 +126,5 @@ def _verdict(outcomes: "dict[str, Outcome]", asset: str, name: str) -> str:
     marks = []
     for outcome in outcomes.values():
         found = [check for check in outcome.checks if (check.asset, check.name) == (asset, name)]
-        marks += ["[green]✓[/]" if c.passed else "[red]✗[/]" if c.blocking else "[yellow]![/]" for c in found]
+        marks += [OK if check.passed else FAILED if check.blocking else WARNED for check in found]
     return " ".join(marks)

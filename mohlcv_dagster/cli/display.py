@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from rich.console import Console
+
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED
 
 if TYPE_CHECKING:
     from dagster._core.execution.plan.objects import StepRetryData
     from dagster_shared.error import SerializableErrorInfo
     from rich.status import Status
-
-OK: Final = "[green]✓[/]"
-WARNED: Final = "[yellow]![/]"
-FAILED: Final = "[red]✗[/]"
 
 
 class Display:
@@ -58,7 +56,7 @@ class Display:
             verdicts = self._verdicts.pop(event.step_key or "", [])
             if not verdicts and event.is_failure:
                 step = (event.step_key or "").replace("__", "/")
-                self._console.print(f"{FAILED} {self._label}  {step:<16} failed", highlight=False)
+                self._console.print(f"{FAILED} {self._label}  {step:<16} failed")
             self._checked(verdicts)
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
             self._waiting(event.step_retry_data)
@@ -72,17 +70,17 @@ class Display:
     def _waiting(self, retry: "StepRetryData") -> None:
         """Say why nothing happens for a while: a vendor that is away is waited for, for minutes."""
         wait = f"in {retry.seconds_to_wait:.0f} s" if retry.seconds_to_wait else "now"
-        self._console.print(f"{WARNED} {self._label}  trying again {wait}:", end=" ", highlight=False)
-        self._console.print(_said(retry.error), highlight=False, markup=False)
+        self._console.print(f"{WARNED} {self._label}  trying again {wait}:", end=" ")
+        self._console.print(_said(retry.error), markup=False)
 
     def _materialized(self, made: dg.AssetMaterialization) -> None:
         facts = {name: value.value for name, value in made.metadata.items()}
         line = f"{OK} {self._label}  {_name(made.asset_key):<16} {facts['dagster/partition_row_count']:>9,} bars"
         line += f"  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
-        self._console.print(line, highlight=False)
+        self._console.print(line)
         if "fetch_seconds" in facts:
             line = f"    fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
-            self._console.print(line, highlight=False, markup=False)
+            self._console.print(line, markup=False)
 
     def _checked(self, verdicts: list[dg.AssetCheckEvaluation]) -> None:
         if not verdicts:
@@ -91,9 +89,9 @@ class Display:
         errors = [verdict for verdict in bad if verdict.severity == dg.AssetCheckSeverity.ERROR]
         mark = FAILED if errors else WARNED if bad else OK
         count = f"{len(verdicts) - len(bad)} of {len(verdicts)} checks passed"
-        self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}", highlight=False)
+        self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}")
         for verdict in bad:
-            self._console.print(f"    {verdict.check_name}: {verdict.description}", highlight=False, markup=False)
+            self._console.print(f"    {verdict.check_name}: {verdict.description}", markup=False)
 
 
 def _said(error: "SerializableErrorInfo") -> str:

@@ -55,14 +55,12 @@ class Outcome:
         succeeded: whether every step did and no blocking check failed.
         reasons: why it failed, a sentence for each step that failed of itself.
         checks: every check that was evaluated.
-        rows: bars written, by asset.
     """
 
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
-    rows: dict[str, int]
 
 
 def instance() -> dg.DagsterInstance:
@@ -161,13 +159,7 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
         )
         for evaluation in result.get_asset_check_evaluations()
     )
-    rows = {}
-    for event in result.all_events:
-        if event.is_step_materialization:
-            made = event.step_materialization_data.materialization
-            count = made.metadata["dagster/partition_row_count"].value
-            rows[made.asset_key.to_user_string() if made.asset_key else ""] = int(str(count))
-    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks, rows)
+    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks)
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -12,9 +12,6 @@ from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normali
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
 from mohlcv_dagster.bars.schema import VOLUME
 
-_SMALLEST_PLAIN = 1e-4
-"""Python's `repr`, hence pandas and the contract, writes a float below this with an exponent."""
-
 
 def readable(evidence: Evidence) -> Outcome:
     """Judge: the bytes are a CSV file with the six columns, numeric throughout."""
@@ -91,7 +88,7 @@ def volume_precision(evidence: Evidence) -> Outcome:
     fine = ~finite | ~volumes.beyond_millionths(volume)
     text = _texts_with_exponent(own.content or b"")
     exponent = np.zeros(rows, dtype=bool) if text is None else pc.match_substring(text, "e").to_numpy()
-    bad = ~fine | (exponent & finite & (np.abs(volume) >= _SMALLEST_PLAIN))
+    bad = ~fine | (exponent & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN))
     if not bad.any():
         return Outcome(of=rows)
     bars = own.present.filter(pa.array(bad))
