@@ -12,7 +12,7 @@ import dagster as dg
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Rule, Severity
+from mohlcv_dagster.bars.rules import Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, records
 from mohlcv_dagster.defs.failures import told_to_dagster
@@ -87,6 +87,6 @@ def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefini
             asset=asset_key(timeframe),
             additional_deps=[] if timeframe == RAW else [asset_key(RAW)],
             description=f"{rule.sentence} Threshold: {rule.threshold}.",
-            blocking=rule.severity is Severity.ERROR,
+            blocking=rule.blocking,
             partitions_def=partitions,
         )

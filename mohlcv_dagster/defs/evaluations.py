@@ -46,7 +46,7 @@ def evaluation(
         severity=_SEVERITY[finding.severity],
         description=finding.message,
         metadata=metadata,
-        blocking=blocking and finding.rule.severity is Severity.ERROR,
+        blocking=blocking and finding.rule.blocking,
         partition=partition_key(file.symbol, file.month),
         target_materialization_data=record.materialization if record else None,
     )

@@ -16,19 +16,17 @@ from mohlcv_dagster.defs.metadata import ORIGIN
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Record(Recorded):
     """The latest materialization of a file.
 
-    Attributes:
+    Attributes (those of `Recorded` beside):
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
-        complete_through: the moment (exclusive) up to which a raw month was asked for; `None` for an aggregate.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
     origin: Mapping[str, dg.MetadataValue]
-    complete_through: datetime | None
 
 
 def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
@@ -44,11 +42,17 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
     )
     facts = {name: value.value for name, value in made.metadata.items()}
-    through = facts.get("complete_through")
+    adjusted = facts.get("adjusted")
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
         materialization=pointer,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
-        complete_through=datetime.fromtimestamp(float(str(through)), UTC) if through is not None else None,
+        fetched_at=_moment(facts.get("fetched_at")),
+        complete_through=_moment(facts.get("complete_through")),
+        adjusted=adjusted if isinstance(adjusted, bool) else None,
     )
+
+
+def _moment(seconds: object) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)

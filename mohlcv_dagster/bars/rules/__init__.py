@@ -29,6 +29,7 @@ from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
+    "FORM",
     "RULES",
     "Evidence",
     "Finding",
@@ -43,7 +44,7 @@ __all__ = [
     "require",
 ]
 
-RULES: Final = (
+FORM: Final = (
     Rule(
         name="readable",
         sentence="The file is CSV with ts_event, open, high, low, close and volume, each field a time or a number.",
@@ -160,6 +161,9 @@ RULES: Final = (
         aggregate_cure=AFTER_RAW,
     ),
 )
+"""What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
+
+RULES: Final = FORM
 """Every rule. The names are those of the asset checks: a contract once published."""
 
 
@@ -174,12 +178,12 @@ def judge(evidence: Evidence) -> list[Finding]:
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:
-    """Let `file` be used only when no rule of error severity failed.
+    """Let `file` be used only when no rule failed that holds back what is made from it.
 
     Raises:
         BrokenRulesError: one did; the message gives each with what it found.
     """
-    broken = [finding for finding in findings if not finding.passed and finding.severity is Severity.ERROR]
+    broken = [finding for finding in findings if finding.holds_back]
     if broken:
         faults = " ".join(f"{finding.rule.name}: {finding.message}" for finding in broken)
         raise BrokenRulesError(f"nothing is made from {file.path}, which breaks {len(broken)} rules. {faults}")

@@ -5,6 +5,7 @@ Each file is decoded once, here; a file that is absent or cannot be read is evid
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self
@@ -41,10 +42,16 @@ class Recorded:
     Attributes:
         rows: its number of bars.
         sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
+        fetched_at: when its bars (for an aggregate: those of its raw month) were asked for, UTC; `None` where unknown.
+        complete_through: the moment (exclusive) up to which they were asked for, UTC; `None` where unknown.
+        adjusted: whether they are adjusted for later splits; `None` where unknown.
     """
 
     rows: int
     sha256: str
+    fetched_at: datetime | None = None
+    complete_through: datetime | None = None
+    adjusted: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,12 @@ class Scope(StrEnum):
     """Which files a rule is for."""
 
     EVERY = "every file"
+    RAW = "raw files"
     AGGREGATE = "aggregates"
 
     def holds(self, timeframe: Timeframe) -> bool:
         """Whether files of `timeframe` are among them."""
-        return self is Scope.EVERY or timeframe != RAW
+        return self is Scope.EVERY or (self is Scope.RAW) == (timeframe == RAW)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Rule:
         threshold: how much of a breach is allowed.
         check: looks at evidence on which `ground` was found to stand.
         severity: the worst it can give.
+        holds_back: whether an error keeps what is downstream from being made. A file whose bars are not bars does; one
+            that lacks some of the month's does not, since what it has can be folded exactly.
         scope: the files it is for.
         ground: what must be there before it can be judged; where that is missing, the rule fails.
         cure: what to do for a raw file; `{asset}` and `{partition}` are filled in.
@@ -81,10 +84,16 @@ class Rule:
     threshold: str
     check: Callable[[Evidence], Outcome]
     severity: Severity = Severity.ERROR
+    holds_back: bool = True
     scope: Scope = Scope.EVERY
     ground: Ground = Ground.BARS
     cure: str = ASK_AGAIN
     aggregate_cure: str = FOLD_AGAIN
+
+    @property
+    def blocking(self) -> bool:
+        """Whether its failure, of error severity, keeps what is downstream from being made."""
+        return self.holds_back and self.severity is Severity.ERROR
 
     def cure_of(self, file: BarFile) -> str:
         """What to do when the rule does not hold of `file`."""
@@ -113,6 +122,11 @@ class Finding:
     of: int
     message: str
     bars: pa.Table
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether it keeps what is downstream from being made."""
+        return not self.passed and self.rule.blocking and self.severity is Severity.ERROR
 
     @property
     def threshold(self) -> str:
