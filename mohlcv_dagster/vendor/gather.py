@@ -39,8 +39,8 @@ def side_by_side(
 ) -> list[T]:
     """`work` on each item in threads, the results in the order of the items.
 
-    The first failure, or an interrupt, sets `stop`, calls off what has not begun and is raised without waiting for the
-    rest, which is expected to watch `stop`.
+    The first failure, or an interrupt, sets `stop` at once, calls off what has not begun and is raised without waiting
+    for the rest, which is expected to watch `stop`.
 
     Args:
         work: runs in a thread of its own.
@@ -49,10 +49,22 @@ def side_by_side(
         stop: set when this returns or raises.
         done: told each result as it comes, in the caller's thread.
     """
+    failures: list[BaseException] = []  # the first is the cause of the others, which were stopped
+
+    def attempt(item: A) -> T:
+        try:
+            return work(item)
+        except BaseException as error:
+            failures.append(error)
+            stop.set()  # here, in the thread that knows it first: no other is to begin meanwhile
+            raise
+
     pool = ThreadPoolExecutor(min(concurrency, len(items)), thread_name_prefix="massive")
     try:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(attempt, item) for item in items]
         for future in as_completed(futures):
+            if future.exception() is not None:
+                raise failures[0]
             done(future.result())
         return [future.result() for future in futures]
     finally:

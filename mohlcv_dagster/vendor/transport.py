@@ -5,13 +5,13 @@ a gzip body cut short for a whole one. So the pool inside it is replaced by `Str
 under a deadline and gives it back, or raises an error of the tree. No retries here, no limits, no JSON.
 """
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
 import urllib3
+from isal import isal_zlib
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from mohlcv_dagster.errors import DeadlineError, ServerError, UnreachableError
@@ -29,7 +29,7 @@ _CHUNK: Final = 256 * 1024
 _LARGEST_BODY: Final = 256 * 1024 * 1024
 """Bytes; a page of 50,000 bars has five million. More is a fault, or a gzip bomb."""
 
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP: Final = 16 + isal_zlib.MAX_WBITS
 
 
 class StrictPool(urllib3.PoolManager):
@@ -145,10 +145,10 @@ def decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
         return body
     if encoding not in ("gzip", "x-gzip"):
         raise ServerError(f"the answer came as {encoding!r} although gzip was asked for; try again later")
-    unzip = zlib.decompressobj(_GZIP)
+    unzip = isal_zlib.decompressobj(_GZIP)
     try:
         whole = unzip.decompress(body, _LARGEST_BODY)
-    except zlib.error as exc:
+    except isal_zlib.error as exc:  # type: ignore[misc]  # the stubs take it for a plain object
         raise ServerError(f"the gzip body of the answer is broken ({exc}); try again later") from exc
     if not unzip.eof or unzip.unused_data:
         raise ServerError(f"the gzip body of the answer is cut short after {len(body)} bytes; try again later")
