@@ -3,6 +3,10 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # the first example pays for imports, and machines are busy
+settings.load_profile("untimed")
 
 _OURS = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "POLYGON_")
 

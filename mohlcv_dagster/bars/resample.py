@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.schema import Floats, Seconds
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.bars.volumes import ExactVolumes
@@ -39,17 +40,17 @@ def fold(bars: pa.Table, timeframe: Timeframe) -> pa.Table:
         return schema.empty(whole_volume=schema.has_whole_volume(bars))
     buckets = starts - starts % timeframe.seconds
     first = np.flatnonzero(np.concatenate(([True], buckets[1:] != buckets[:-1])))
-    volume = ExactVolumes.of(bars[schema.VOLUME].to_numpy()).sums(first)
+    volume = ExactVolumes.of(to_numpy(bars[schema.VOLUME])).sums(first)
     return schema.from_arrays(buckets[first], _prices(bars, first), volume)
 
 
 def _prices(bars: pa.Table, first: npt.NDArray[np.intp]) -> dict[str, Floats]:
     last = np.append(first[1:], len(bars)) - 1
     return {
-        "open": bars["open"].to_numpy()[first],
-        "high": np.maximum.reduceat(bars["high"].to_numpy(), first),
-        "low": np.minimum.reduceat(bars["low"].to_numpy(), first),
-        "close": bars["close"].to_numpy()[last],
+        "open": to_numpy(bars["open"])[first],
+        "high": np.maximum.reduceat(to_numpy(bars["high"]), first),
+        "low": np.minimum.reduceat(to_numpy(bars["low"]), first),
+        "close": to_numpy(bars["close"])[last],
     }
 
 
@@ -57,8 +58,8 @@ def _refuse_nulls(bars: pa.Table) -> None:
     """Null and NaN alike: a price or a volume that is not there cannot be joined."""
     for name in schema.COLUMNS:
         column = bars[name]
-        if column.null_count or (pa.types.is_floating(column.type) and np.isnan(column.to_numpy()).any()):
-            at = int(np.argmax(column.is_null(nan_is_null=True).to_numpy()))
+        if column.null_count or (pa.types.is_floating(column.type) and np.isnan(to_numpy(column)).any()):
+            at = int(np.argmax(to_numpy(column.is_null(nan_is_null=True))))
             moment = bars[schema.TIME][at].as_py()
             raise BarsError(
                 f"bar {at + 1} of {len(bars)}, at {moment}, has no {name}; fetch the month again or correct the file"

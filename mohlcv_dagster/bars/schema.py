@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
+
 Seconds: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -51,7 +53,8 @@ def bar_schema(*, whole_volume: bool) -> pa.Schema:
 
 def empty(*, whole_volume: bool = True) -> pa.Table:
     """A table of bars with no rows."""
-    return bar_schema(whole_volume=whole_volume).empty_table()
+    kinds = bar_schema(whole_volume=whole_volume)
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in kinds], schema=kinds)
 
 
 def has_whole_volume(bars: pa.Table) -> bool:
@@ -61,7 +64,7 @@ def has_whole_volume(bars: pa.Table) -> bool:
 
 def seconds(bars: pa.Table) -> Seconds:
     """The bars' starts as Unix seconds, int64, shape (rows,)."""
-    return bars[TIME].cast(pa.int64()).to_numpy()
+    return to_numpy(bars[TIME].cast(pa.int64()))
 
 
 def from_arrays(starts: Seconds, prices: dict[str, Floats], volume: npt.NDArray[np.int64] | Floats) -> pa.Table:
@@ -72,9 +75,9 @@ def from_arrays(starts: Seconds, prices: dict[str, Floats], volume: npt.NDArray[
         prices: an array for each name in `PRICES`, US dollars.
         volume: shares, int64 or float64.
     """
-    columns: list[pa.Array[Any]] = [pa.array(starts).cast(TIME_TYPE)]
-    columns += [pa.array(prices[name]) for name in PRICES]
-    columns.append(pa.array(volume))
+    columns: list[pa.Array[Any]] = [from_numpy(starts).cast(TIME_TYPE)]
+    columns += [from_numpy(prices[name]) for name in PRICES]
+    columns.append(from_numpy(volume))
     return pa.Table.from_arrays(columns, schema=bar_schema(whole_volume=volume.dtype == np.int64))
 
 
@@ -85,9 +88,9 @@ def settle_volume(bars: pa.Table) -> pa.Table:
     """
     if has_whole_volume(bars):
         return bars
-    volume: Floats = bars[VOLUME].to_numpy()
+    volume: Floats = to_numpy(bars[VOLUME])
     whole = bool(np.all(np.isfinite(volume) & (volume == np.floor(volume)) & (np.abs(volume) < 2**53)))
     if not whole:
         return bars
     at = bars.schema.get_field_index(VOLUME)
-    return bars.set_column(at, pa.field(VOLUME, WHOLE_VOLUME), pa.array(volume.astype(np.int64)))
+    return bars.set_column(at, pa.field(VOLUME, WHOLE_VOLUME), from_numpy(volume.astype(np.int64)))

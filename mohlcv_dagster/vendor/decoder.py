@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.json as pa_json
 
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
 from mohlcv_dagster.vendor import alike
 from mohlcv_dagster.vendor.pages import DELAYED, Envelope, Page, PageRequest, not_whole, prove_envelope, prove_rows
@@ -119,9 +120,9 @@ def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:
         if column.null_count:
             row = column.is_null().index(True).as_py()
             raise not_whole(request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id)
-    numbers: dict[str, Floats] = {name: columns[key].to_numpy() for name, key in _KEYS.items()}
+    numbers: dict[str, Floats] = {name: to_numpy(columns[key]) for name, key in _KEYS.items()}
     return Page(
-        starts=columns[_TIME_KEY].to_numpy(),
+        starts=to_numpy(columns[_TIME_KEY]),
         numbers=numbers,
         request_id=envelope.request_id,
         delayed=envelope.status == DELAYED,

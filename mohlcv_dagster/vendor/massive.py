@@ -3,17 +3,15 @@
 The client is imported when the first request is made: it costs half a second, and a code location loads without it.
 """
 
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.files import check_symbol
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.errors import NoTradesError, PlanError, SettingsError, VendorError
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, Setting, check_base_url
 from mohlcv_dagster.vendor import plans
@@ -175,7 +173,8 @@ class MassiveVendor:
                     limit=PAGE_LIMIT,
                     raw=True,
                 )
-            return _decoders().submit(_decode, response, request).result()
+            # not in the threads that wait for the vendor: they are many, and each keeps what it freed
+            return pool().submit(_decode, response, request).result()
         except VendorError as error:
             self._secret.redact_error(error)
             raise
@@ -185,15 +184,6 @@ class MassiveVendor:
             if self._client is None:
                 self._client = open_client(self._secret, self.base_url, self._clock, self.concurrency)
             return self._client
-
-
-@cache
-def _decoders() -> ThreadPoolExecutor:
-    """Where pages are unpacked and decoded: as many threads as there are processors, for all fetches of the process.
-
-    In the threads that wait for the vendor it took no less time and twice the memory: each thread keeps what it freed.
-    """
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
 
 
 def _decode(response: "BaseHTTPResponse", request: PageRequest) -> Page:

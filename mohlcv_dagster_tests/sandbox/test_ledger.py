@@ -47,7 +47,7 @@ def whole():
     return rows(LEDGER.page(asked(BEGIN, END), NOW))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(cuts=st.lists(st.integers(BEGIN + 1, END), max_size=12, unique=True))
 def test_pages_joined_over_any_cut_into_windows_are_the_whole(whole, cuts):
     seconds = sorted({cut // 1000 * 1000 for cut in cuts} - {BEGIN})  # from is snapped down to a whole second
@@ -56,7 +56,7 @@ def test_pages_joined_over_any_cut_into_windows_are_the_whole(whole, cuts):
     assert joined == whole
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(limit=st.integers(100, 6000), sort=st.sampled_from(["asc", "desc"]))
 def test_a_chain_of_pages_is_the_whole_in_order_whatever_the_limit(whole, limit, sort):
     found, sizes = chain(BEGIN, END, limit=str(limit), sort=sort)
@@ -65,7 +65,7 @@ def test_a_chain_of_pages_is_the_whole_in_order_whatever_the_limit(whole, limit,
     assert 0 < sizes[-1] <= limit
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(limit=st.integers(10, 400), sort=st.sampled_from(["asc", "desc"]))
 def test_no_page_of_folded_bars_holds_more_base_bars_than_its_limit_unless_one_bar_does(limit, sort):
     bar = ("5", "minute")

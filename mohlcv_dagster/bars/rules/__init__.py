@@ -174,6 +174,7 @@ def for_timeframe(timeframe: Timeframe) -> tuple[Rule, ...]:
 
 def judge(evidence: Evidence) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
+    evidence.begin()
     return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe)]
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence, Reading
 from mohlcv_dagster.bars.rules.rule import Outcome, as_text
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
@@ -69,11 +70,11 @@ def _compare(own: Reading, due: pa.Table, names: tuple[str, ...]) -> _Unlike:
     known[1:] &= starts[1:] > np.maximum.accumulate(starts)[:-1]
     good = known.copy()
     for name in names:
-        found, expected = own.present[name].to_numpy(), due[name].to_numpy()
+        found, expected = to_numpy(own.present[name]), to_numpy(due[name])
         good[known] &= found[known] == expected[at[known]]
-    lost = due.filter(np.isin(due_starts, starts, invert=True))
-    partner: Any = pa.array(at[~good], mask=~known[~good])
-    bars = _beside(own.present.filter(~good), due.take(partner))
+    lost = due.filter(from_numpy(np.isin(due_starts, starts, invert=True)))
+    partner: Any = from_numpy(at[~good], missing=~known[~good])
+    bars = _beside(own.present.filter(from_numpy(~good)), due.take(partner))
     if lost.num_rows:
         bars = pa.concat_tables([bars, _beside(_nothing_at(lost, own.present.schema), lost)]).sort_by(TIME)
     return _Unlike(bars, absent=lost.num_rows, extra=int((~known).sum()))
@@ -92,7 +93,7 @@ def _nothing_at(lost: pa.Table, form: pa.Schema) -> pa.Table:
 
 def _total(bars: pa.Table) -> str:
     """The exact sum of the volumes as written, in shares; `an unknown number of` where one is not a number."""
-    volume: npt.NDArray[Any] = bars[VOLUME].to_numpy()
+    volume: npt.NDArray[Any] = to_numpy(bars[VOLUME])
     if not np.isfinite(volume).all():
         return "an unknown number of"
     with localcontext(prec=400):  # room for every sum of floats

@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars.arrays import integer, to_numpy
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import BarsError, CsvFormatError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 NO_TIME: Final = -(2**63)
 """Stands in `Reading.starts` for a missing `ts_event`: inside no month, on no grid."""
+_NO_TIME: Final = integer(NO_TIME)
 
 
 class Ground(StrEnum):
@@ -90,27 +96,32 @@ class Reading:
         """The number of bars; 0 where none could be read."""
         return 0 if self.bars is None else int(self.bars.num_rows)
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """The digest of the bytes, 64 lower-case hexadecimal digits."""
-        return hashlib.sha256(self.content or b"").hexdigest()
+        return self.digest.result()
+
+    @cached_property
+    def digest(self) -> "Future[str]":
+        """`sha256`, being worked out on another processor from the first time this is looked at."""
+        return pool().submit(_sha256, self.content or b"")
 
     @cached_property
     def starts(self) -> Seconds:
         """`ts_event` as Unix seconds, shape (rows,); `NO_TIME` where it is missing."""
         starts: Any = self.present[TIME].cast(pa.int64())
-        seconds: Seconds = starts.fill_null(NO_TIME).to_numpy()
+        seconds: Seconds = to_numpy(starts.fill_null(_NO_TIME))
         return seconds
 
     @cached_property
     def prices(self) -> dict[str, Floats]:
         """The four prices, each of shape (rows,); NaN where one is missing."""
-        return {name: self.present[name].to_numpy() for name in PRICES}
+        return {name: to_numpy(self.present[name]) for name in PRICES}
 
     @cached_property
     def volume(self) -> npt.NDArray[Any]:
         """The volume, shape (rows,): int64, or float64 with NaN where it is missing."""
-        return self.present[VOLUME].to_numpy()
+        return to_numpy(self.present[VOLUME])
 
 
 @dataclass(frozen=True)
@@ -157,13 +168,22 @@ class Evidence:
         """Whether the file is a raw one."""
         return self.file.timeframe == RAW
 
-    @cached_property
+    @property
     def recomputed(self) -> pa.Table | str:
         """The aggregate as the second engine makes it from the raw file, or why it cannot."""
-        try:
-            return recompute.recompute(self.raw.present, self.file.timeframe)
-        except BarsError as error:
-            return str(error)
+        return self.recomputation.result()
+
+    @cached_property
+    def recomputation(self) -> "Future[pa.Table | str]":
+        """`recomputed`, being worked out on another processor from the first time this is looked at."""
+        return pool().submit(_recomputed, self.raw.present, self.file.timeframe)
+
+    def begin(self) -> None:
+        """Begin what takes longest, on other processors, before the rules ask for it one by one."""
+        if not self.is_raw and self.obstacle(Ground.RAW) is None:
+            _ = self.recomputation
+        if self.own.content is not None:
+            _ = self.own.digest
 
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
@@ -172,3 +192,14 @@ class Evidence:
         if self.raw.problem and ground is Ground.RAW:
             return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"
         return None
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _recomputed(raw: pa.Table, timeframe: Timeframe) -> pa.Table | str:
+    try:
+        return recompute.recompute(raw, timeframe)
+    except BarsError as error:
+        return str(error)

@@ -1,16 +1,17 @@
 """The second engine: an aggregate made again from raw bars, to hold the first one's result against.
 
-It shares no line with `bars/resample.py` or the exact sums that one uses: Arrow groups by hash where that one reduces
-slices of sorted arrays. Slower on purpose and never used to write a file.
+It shares no line with `bars/resample.py` or the exact sums that one uses. That one cuts sorted arrays into slices and
+reduces each; here every bar is thrown into the slot of its bucket. Never used to write a file.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, VOLUME, Floats
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
@@ -20,13 +21,8 @@ _EXACT: Final = 2.0**53
 """Integers below it are exact in a float64, and so is their quotient by a scale, rounded once."""
 _SUM_ROOM: Final = 2.0**62
 _TOO_LARGE: Final = "the volumes of the raw file are too large to be summed exactly"
-_AGGREGATIONS: Final[list[tuple[str, Any]]] = [
-    ("open", "first"),
-    ("high", "max"),
-    ("low", "min"),
-    ("close", "last"),
-    (VOLUME, "sum"),
-]
+Slots: TypeAlias = npt.NDArray[np.intp]
+"""For each raw bar, the number of its bucket."""
 
 
 def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
@@ -40,20 +36,35 @@ def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
         BarsError: the raw bars have missing values.
     """
     _demand_order(raw)
-    starts: Any = raw[TIME].cast(pa.int64()).to_numpy()
+    starts = to_numpy(raw[TIME].cast(pa.int64()))
     whole = schema.has_whole_volume(raw)
-    units, scale = (raw[VOLUME].to_numpy(), 1) if whole else _as_units(raw[VOLUME].to_numpy())
+    units, scale = (to_numpy(raw[VOLUME]), 1) if whole else _as_units(to_numpy(raw[VOLUME]))
     _demand_room(units)
-    keyed = raw.select(PRICES).append_column("bucket", pa.array(starts - starts % timeframe.seconds))
-    # One thread: several would hand rows to `first` and `last` in any order.
-    groups = keyed.append_column(VOLUME, pa.array(units)).group_by("bucket", use_threads=False)
-    folded = groups.aggregate(_AGGREGATIONS).sort_by("bucket")
-    sums = folded[f"{VOLUME}_sum"].to_numpy()
+    label = starts // timeframe.seconds
+    slot = np.cumsum(np.diff(label, prepend=label[:1]) != 0)
+    size = int(slot[-1]) + 1 if slot.size else 0
+    sums = np.zeros(size, np.int64)
+    np.add.at(sums, slot, units)
     if not whole and not np.all(np.abs(sums) < _EXACT):
         raise VolumePrecisionError(_TOO_LARGE)
-    prices = [folded[f"{name}_{how}"] for name, how in _AGGREGATIONS[:-1]]
-    columns = [folded["bucket"].cast(schema.TIME_TYPE), *prices, pa.array(sums if whole else sums / scale)]
-    return pa.table(columns, schema=schema.bar_schema(whole_volume=whole))
+    buckets = _last(slot, label, size) * timeframe.seconds
+    return schema.from_arrays(buckets, _prices(raw, slot, size), sums if whole else sums / scale)
+
+
+def _prices(raw: pa.Table, slot: Slots, size: int) -> dict[str, Floats]:
+    opens, high, low, close = (to_numpy(raw[name]) for name in PRICES)
+    highest, lowest = np.full(size, -np.inf), np.full(size, np.inf)
+    np.maximum.at(highest, slot, high)
+    np.minimum.at(lowest, slot, low)
+    first = _last(slot[::-1], opens[::-1], size)
+    return dict(zip(PRICES, (first, highest, lowest, _last(slot, close, size)), strict=True))
+
+
+def _last(slot: Slots, values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """What each slot holds when every value has been put into its own, one after the other."""
+    held = np.empty(size, values.dtype)
+    held[slot] = values  # NumPy keeps the last one of those put into one place
+    return held
 
 
 def _as_units(volume: Floats) -> tuple[npt.NDArray[np.int64], int]:
@@ -73,7 +84,7 @@ def _as_units(volume: Floats) -> tuple[npt.NDArray[np.int64], int]:
 def _demand_order(raw: pa.Table) -> None:
     if any(raw[name].null_count for name in COLUMNS):
         raise BarsError("the raw file has missing values (no_missing_values)")
-    starts = raw[TIME].cast(pa.int64()).to_numpy()
+    starts = to_numpy(raw[TIME].cast(pa.int64()))
     if not np.all(starts[1:] > starts[:-1]):
         raise UnsortedBarsError("the raw file's bars do not rise strictly in time (rising_time)")
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mohlcv_dagster.bars.arrays import from_numpy
 from mohlcv_dagster.bars.rules.evidence import NO_TIME, Evidence, Reading
 from mohlcv_dagster.bars.rules.rule import Outcome, tally
 from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
@@ -31,7 +32,7 @@ def no_missing_values(evidence: Evidence) -> Outcome:
     if not bad.any():
         return Outcome(of=reading.rows)
     names = [", ".join(name for name in COLUMNS if not good[name][row]) for row in np.flatnonzero(bad)]
-    bars = reading.present.filter(bad).append_column("columns", pa.array(names))
+    bars = reading.present.filter(from_numpy(bad)).append_column("columns", pa.array(names))
     fault = tally(bars, reading.rows, "a value that is missing, not a number or infinite", shown=("columns",))
     return Outcome(of=reading.rows, fault=fault, bars=bars)
 
@@ -44,8 +45,9 @@ def rising_time(evidence: Evidence) -> Outcome:
     if good.all():
         return Outcome(of=starts.size)
     bad = np.flatnonzero(~good)
-    previous = pa.array(np.concatenate([starts[:1], starts[:-1]])[bad], mask=(bad == 0) | (starts[bad - 1] == NO_TIME))
-    bars = evidence.own.present.take(bad).append_column("previous_ts_event", previous.cast(TIME_TYPE))
+    unknown = (bad == 0) | (starts[bad - 1] == NO_TIME)
+    previous = from_numpy(np.concatenate([starts[:1], starts[:-1]])[bad], missing=unknown)
+    bars = evidence.own.present.take(from_numpy(bad)).append_column("previous_ts_event", previous.cast(TIME_TYPE))
     repeated = int((starts[bad] == starts[bad - 1]).sum())
     text = f"a start not later than the bar before ({repeated:,} the same, {bars.num_rows - repeated:,} earlier)"
     return Outcome(of=starts.size, fault=tally(bars, starts.size, text, shown=("previous_ts_event",)), bars=bars)
@@ -68,7 +70,7 @@ def aligned(evidence: Evidence) -> Outcome:
     if outcome.bars is None:
         return outcome
     # Only the offending bars; a missing start has no bucket.
-    bucket = pa.array((starts - off)[~good], mask=(starts == NO_TIME)[~good]).cast(TIME_TYPE)
+    bucket = from_numpy((starts - off)[~good], missing=(starts == NO_TIME)[~good]).cast(TIME_TYPE)
     return Outcome(outcome.of, outcome.fault, outcome.bars.append_column("bucket_start", bucket))
 
 
@@ -100,5 +102,5 @@ def _offenders(reading: Reading, good: Mask, fault: str, *, shown: tuple[str, ..
     bad: Mask = ~good
     if not bad.any():
         return Outcome(of=reading.rows)
-    bars = reading.present.filter(pa.array(bad))
+    bars = reading.present.filter(from_numpy(bad))
     return Outcome(of=reading.rows, fault=tally(bars, reading.rows, fault, shown=shown), bars=bars)

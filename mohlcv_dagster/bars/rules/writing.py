@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mohlcv_dagster.bars import csv_codec, schema, volumes
+from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
@@ -87,14 +88,14 @@ def volume_precision(evidence: Evidence) -> Outcome:
     rows, finite = own.rows, np.isfinite(volume)
     fine = ~finite | ~volumes.beyond_millionths(volume)
     text = _texts_with_exponent(own.content or b"")
-    exponent = np.zeros(rows, dtype=bool) if text is None else pc.match_substring(text, "e").to_numpy()
+    exponent = np.zeros(rows, dtype=bool) if text is None else to_numpy(pc.match_substring(text, "e"))
     bad = ~fine | (exponent & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN))
     if not bad.any():
         return Outcome(of=rows)
-    bars = own.present.filter(pa.array(bad))
+    bars = own.present.filter(from_numpy(bad))
     shown: tuple[str, ...] = (VOLUME,)
     if text is not None:
-        bars, shown = bars.append_column("volume_text", text.filter(pa.array(bad))), ("volume_text",)
+        bars, shown = bars.append_column("volume_text", text.filter(from_numpy(bad))), ("volume_text",)
     fault = tally(bars, rows, "a volume with more than 6 decimals or an exponent", shown=shown)
     return Outcome(of=rows, fault=fault, bars=bars)
 

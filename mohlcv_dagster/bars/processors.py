@@ -1,0 +1,41 @@
+"""All processors put to the work of one month: results in order, a few of them ahead. No work lives here.
+
+Arrow and NumPy let go of the interpreter's lock while they work on a column, so threads do. There is one pool for the
+process, made when it is first needed; work that is handed to it must not wait for other work of the pool.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@cache
+def pool() -> ThreadPoolExecutor:
+    """As many threads as there are processors."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="bars")
+
+
+def in_order(work: Callable[[A], T], items: Iterable[A]) -> Iterator[T]:
+    """`work` on each item, in threads; the results in the order of the items.
+
+    As many are under way or done ahead as there are processors, and one more: so much memory is held, however slowly
+    the results are taken. An error of `work` is raised where its result would have come; what has not begun is called
+    off when the iterator is closed.
+    """
+    ahead: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool().submit(work, item))
+            if len(ahead) > (os.cpu_count() or 1):
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        for future in ahead:
+            future.cancel()
