@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from upath import UPath
-
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+    from upath import UPath
 
 _HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
+_LOCAL: Final = frozenset({"", "file", "local"})
 _FORGOTTEN_AFTER: Final = 86_400.0
 """Seconds after which an unfinished file whose writer cannot be asked for is taken for forgotten."""
 
@@ -60,7 +60,7 @@ class Archive:
         self.root = _place(root)
         self.raw = _place(raw) if raw else self.root / RAW_FOLDER
 
-    def path(self, file: BarFile) -> UPath | Path:
+    def path(self, file: BarFile) -> "UPath | Path":
         """Where `file` stands, whether or not it is there."""
         if file.timeframe == RAW:
             return self.raw / str(file.path.relative_to(RAW_FOLDER))
@@ -132,16 +132,20 @@ class Archive:
                     continue
 
 
-def _place(text: str | os.PathLike[str]) -> UPath | Path:
+def _place(text: str | os.PathLike[str]) -> "UPath | Path":
+    if "://" not in os.fspath(text):
+        return Path(text).absolute()
     try:
+        from upath import UPath  # noqa: PLC0415 - stores take a while to load, and a folder needs none
+
         at = UPath(text)
-        _ = at if at.protocol in {"", "file", "local"} else at.fs  # loads the store's package
+        _ = at if at.protocol in _LOCAL else at.fs  # loads the store's package
     except (ValueError, ImportError) as error:
         raise InputError(
             f"no files can be kept under {os.fspath(text)!r}: {error}. Write a folder or an fsspec URL such as "
             "s3://bucket/bars, and add the package of its store (`uv add s3fs`)"
         ) from error
-    return Path(at.path).absolute() if at.protocol in {"", "file", "local"} else at
+    return Path(at.path).absolute() if at.protocol in _LOCAL else at
 
 
 class _Tally:
