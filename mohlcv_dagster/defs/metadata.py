@@ -1,6 +1,7 @@
 """Facts of the domain as Dagster metadata: standard keys where Dagster has them, plain words elsewhere."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -51,9 +52,9 @@ def of_file(bars: "pa.Table", written: "Written") -> Metadata:
         "sha256": dg.MetadataValue.text(written.sha256),
     }
     if bars.num_rows:
-        starts = bars[schema.TIME]
-        facts["first_bar"] = dg.MetadataValue.text(str(starts[0].as_py()))
-        facts["last_bar"] = dg.MetadataValue.text(str(starts[-1].as_py()))
+        starts = schema.seconds(bars)
+        facts["first_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[0]), UTC)))
+        facts["last_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[-1]), UTC)))
     return facts
 
 

@@ -37,6 +37,13 @@ def test_a_home_of_ours_keeps_its_connections(instance):
     assert type(instance.event_log_storage) is KeptSqliteEventLogStorage
 
 
+@pytest.mark.parametrize("shard", ["index", "a-run"])
+def test_a_commit_waits_for_the_disk_only_where_the_write_ahead_log_is_folded_in(instance, shard):
+    with instance.event_log_storage._connect(shard) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1  # NORMAL
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
 def test_dagsters_own_class_reads_every_event_that_was_stored(instance, home, tmp_path):
     result = run(
         location(tmp_path / "data", {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s", "aggregated/15s"
