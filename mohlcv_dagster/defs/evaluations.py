@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Finding, Severity
+from mohlcv_dagster.bars.rules import Finding, Ground, Severity
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
 
@@ -32,13 +33,15 @@ def evaluation(
         blocking: whether a failure of error severity holds back what is downstream in the run.
     """
     metadata: dict[str, dg.MetadataValue] = {
-        "offending bars": dg.MetadataValue.int(finding.count),
+        f"offending {finding.rule.counts}": dg.MetadataValue.int(finding.count),
         # text: as a number, the UI would plot it, one symbol's months beside another's
         "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
         "threshold": dg.MetadataValue.text(finding.threshold),
     }
+    if finding.rule.ground is Ground.CALENDAR:
+        metadata["calendar"] = dg.MetadataValue.text(sessions.provenance())
     if finding.bars.num_rows:
-        metadata["first offending bars"] = dg.MetadataValue.table(_sample(finding.bars))
+        metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(_sample(finding.bars))
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(file.timeframe),
         check_name=finding.rule.name,

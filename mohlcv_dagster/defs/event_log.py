@@ -1,12 +1,14 @@
 """Dagster's SQLite event log with connections that are kept and few flushes; the homes that `mohlcv` makes use it.
 
-Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has about two
-hundred events, most of them the results of checks, so that cost more than all the work on a quiet month. And it
-waits for the disk after each statement. In the write-ahead mode that Dagster's databases are in, SQLite need not: with
-`synchronous=NORMAL` a crash of the process loses nothing and none damages the database, but a power cut may lose the
-events of the last moments (sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short. The files are
-those of Dagster's own storage, and either class reads what the other wrote. Private parts of Dagster are used here and
-nowhere else; a test holds what is stored against what Dagster's own class reads.
+Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has some hundred
+events, most of them the results of checks, so that cost more than all the work on a quiet month. And it waits for the
+disk after each statement, five milliseconds on a busy one: its index is in SQLite's write-ahead mode, but each run's own
+database is not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it folds its log in: a
+crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last moments
+(sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
+
+The files are those of Dagster's own storage, and either class reads what the other wrote. Private parts of Dagster are
+used here and nowhere else; a test holds what is stored against what Dagster's own class reads.
 """
 
 import os
@@ -17,13 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dagster import Field, StringSource
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.base import EventHandlerFn
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.event import listen
 from sqlalchemy.pool import QueuePool
+from watchdog.observers import Observer
 
 from mohlcv_dagster.errors import SettingsError
 
@@ -34,8 +41,22 @@ KEPT: Final = 8
 """Databases held open: the index and the latest runs. A webserver meets thousands, each in a file of its own."""
 
 
-def _flush_seldom(connection: "SQLiteConnection", _: object) -> None:
+def _write_ahead(connection: "SQLiteConnection", _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+class _Watchdog(SqliteEventLogStorageWatchdog):
+    """Tells a watching page of new events; they come into the write-ahead log first."""
+
+    @property
+    def patterns(self) -> list[str]:
+        """The files whose changes are looked at."""
+        return [self._log_path, f"{self._log_path}-wal"]
+
+    def on_modified(self, event: object) -> None:  # noqa: ARG002 - which of the two files it was does not matter
+        """Tell what is new."""
+        self._process_log()
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
@@ -64,6 +85,15 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
         return cls(str(Path(home) / "history" / "runs"), inst_data)
 
+    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+        """Call `callback` with each event of a run from now on, in a thread."""
+        observer: Any = self._obs or Observer()
+        if not self._obs:
+            self._obs = observer
+            observer.start()
+        watchdog = _Watchdog(self, run_id, callback, cursor)
+        self._watchers[run_id][callback] = watchdog, observer.schedule(watchdog, self._base_dir, recursive=True)
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
@@ -80,7 +110,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             # threads take turns under the lock, so that a connection may go from one to the next
             own = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
             engine = create_engine(self.conn_string_for_shard(shard), poolclass=QueuePool, connect_args=own)
-            listen(engine, "connect", _flush_seldom)
+            listen(engine, "connect", _write_ahead)
         self._engines[shard] = engine
         if len(self._engines) > KEPT:
             self._engines.popitem(last=False)[1].dispose()

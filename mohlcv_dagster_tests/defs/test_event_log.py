@@ -1,8 +1,12 @@
 """The event log of our homes holds what Dagster's own would, in the same files."""
 
+import threading
+import time
+
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage.event_log.base import EventLogCursor
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from mohlcv_dagster.cli.homes import Home
@@ -42,6 +46,34 @@ def test_a_commit_waits_for_the_disk_only_where_the_write_ahead_log_is_folded_in
     with instance.event_log_storage._connect(shard) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1  # NORMAL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_page_that_watches_a_run_is_told_of_its_events_while_it_writes(tmp_path):
+    reader, writer = (KeptSqliteEventLogStorage(str(tmp_path)) for _ in range(2))
+    writer.store_event(said("before"))
+    heard, all_of_it = [], threading.Event()
+
+    def hear(event, _):
+        heard.append(event.user_message)
+        if heard[-1] == "second":
+            all_of_it.set()
+
+    reader.watch("a-run", str(EventLogCursor.from_storage_id(1)), hear)
+    try:
+        for words in ("first", "second", "third"):
+            writer.store_event(said(words))
+            time.sleep(0.05)
+        assert all_of_it.wait(10)
+        assert heard[:2] == ["first", "second"]
+    finally:
+        reader.dispose()
+        writer.dispose()
+
+
+def said(words):
+    return dg.EventLogEntry(
+        error_info=None, level=20, user_message=words, run_id="a-run", timestamp=time.time(), job_name="job"
+    )
 
 
 def test_dagsters_own_class_reads_every_event_that_was_stored(instance, home, tmp_path):

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars import coverage, csv_codec
 from mohlcv_dagster.bars.arrays import integer, to_numpy
+from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.errors import BarsError, CsvFormatError
+from mohlcv_dagster.errors import BarsError, CsvFormatError, MonthError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -39,6 +40,8 @@ class Ground(StrEnum):
     """The file's bars: its bytes could be decoded."""
     RAW = "raw"
     """The file's bars and, for an aggregate, those of its raw file."""
+    CALENDAR = "calendar"
+    """The file's bars and an exchange calendar that covers its month."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,15 @@ class Evidence:
         own: the file as read.
         raw: the raw file of the same symbol and month as read; for a raw file, itself.
         recorded: what was recorded when the file was written; `None` where nothing was.
+        neighbours: the occupancies of the symbol's raw months before and after, as far as they are stored and known;
+            see `coverage.is_liquid`.
     """
 
     file: BarFile
     own: Reading
     raw: Reading
     recorded: Recorded | None = None
+    neighbours: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -148,6 +154,7 @@ class Evidence:
         *,
         raw: Reading | bytes | None = None,
         recorded: Recorded | None = None,
+        neighbours: tuple[float, ...] = (),
     ) -> Self:
         """Evidence on a file's bytes.
 
@@ -157,10 +164,11 @@ class Evidence:
             raw: for an aggregate, the raw file's bytes (or their reading, to decode them once for many aggregates);
                 `None` where that file is absent. For a raw file it is not looked at.
             recorded: what was recorded when the file was written; `None` where nothing was.
+            neighbours: the occupancies of the symbol's raw months before and after, where they are known.
         """
         own = Reading.of(content)
         if file.timeframe == RAW:
-            return cls(file, own, own, recorded)
+            return cls(file, own, own, recorded, neighbours)
         return cls(file, own, raw if isinstance(raw, Reading) else Reading.of(raw), recorded)
 
     @property
@@ -185,12 +193,31 @@ class Evidence:
         if self.own.content is not None:
             _ = self.own.digest
 
+    @cached_property
+    def coverage(self) -> Coverage:
+        """The file's bars beside the exchange calendar, where a rule's ground says that it covers the month.
+
+        Complete through the moment that was recorded; where none was, through the end of the month.
+
+        Raises:
+            MonthError: the calendar does not cover the month.
+        """
+        through = (self.recorded and self.recorded.complete_through) or self.file.month.end
+        return coverage.cover(self.own.starts, self.file.month, through)
+
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
         if self.own.content is None or (self.own.problem and ground is not Ground.FILE):
             return f"{self.file.path} could not be checked: {self.own.problem}"
         if self.raw.problem and ground is Ground.RAW:
             return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"
+        return self._beyond_calendar() if ground is Ground.CALENDAR else None
+
+    def _beyond_calendar(self) -> str | None:
+        try:
+            _ = self.coverage
+        except MonthError as error:
+            return f"{self.file.path} could not be held against the exchange calendar: {error}"
         return None
 
 
