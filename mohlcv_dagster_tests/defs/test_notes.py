@@ -1,9 +1,11 @@
 """What a month says of itself beside its bars."""
 
+from dataclasses import replace
+
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import notes
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
-from mohlcv_dagster_tests.defs.location import location, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
 
@@ -23,10 +25,11 @@ def test_an_adjusted_month_beside_an_unadjusted_one_says_so(tmp_path, instance):
     run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, "2024-01|SPY", "raw_1s")
 
     february = BarFile.parse("raw_1s/SPY/SPY_2024_02.csv")
-    assert notes.of_month(instance, february, adjusted=True) == [
+    unadjusted = HandedVendor({("SPY", "2024-02"): FEBRUARY}).fetch_month("SPY", "2024-02")
+    assert notes.of_month(instance, february, replace(unadjusted, adjusted=True)) == [
         "SPY 2024-02 is adjusted for splits, 2024-01 beside it unadjusted: fetch one anew."
     ]
-    assert notes.of_month(instance, february, adjusted=False) == []
+    assert notes.of_month(instance, february, unadjusted) == []
 
 
 def test_a_symbol_that_another_disk_could_not_hold_is_told_with_its_first_month(tmp_path, instance):

@@ -52,6 +52,7 @@ class Outcome:
         bars: the offending bars.
         count: how many offend, where that is not the rows of `bars`.
         severity: where it is milder than the rule's.
+        remark: where nothing is wrong, what is worth saying, a sentence without its full stop.
     """
 
     of: int
@@ -59,6 +60,7 @@ class Outcome:
     bars: pa.Table | None = None
     count: int | None = None
     severity: Severity | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def evaluate(rule: Rule, evidence: Evidence) -> Finding:
     outcome = rule.check(evidence) if obstacle is None else Outcome(of=0, fault=obstacle)
     bars = schema.empty() if outcome.bars is None else outcome.bars
     if outcome.fault is None:
-        message = f"{rule.sentence} ({outcome.of:,} {plural(outcome.of)})"
+        holds = f"{outcome.remark}." if outcome.remark else rule.sentence
+        message = f"{holds} ({outcome.of:,} {plural(outcome.of)})"
         return Finding(rule, True, rule.severity, 0, outcome.of, message, bars)
     return Finding(
         rule=rule,
