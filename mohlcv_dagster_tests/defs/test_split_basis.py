@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.defs import records, splits
+from mohlcv_dagster.defs import splits
 from mohlcv_dagster.sandbox import Sandbox, listings
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
@@ -18,6 +17,7 @@ from mohlcv_dagster_tests.defs.test_checks import execute_checks_alone, latest_e
 
 SPLIT = listings.Split(date(2024, 2, 15), 4)
 JANUARY, FEBRUARY, MARCH, APRIL = (f"2024-0{number}|AAA" for number in (1, 2, 3, 4))
+OTHER = "2024-01|BBB"
 
 
 class OneBarASession:
@@ -89,7 +89,9 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     assert all(found.passed for found in judged(fetch, instance, JANUARY, FEBRUARY, MARCH).values())
 
     market.splits = (SPLIT,)
+    fetch.sandbox.clear()
     fetch(APRIL)
+    assert [served.path for served in fetch.sandbox.requests if "/aggs/" not in served.path] == ["/stocks/v1/splits"]
     assert noted(instance, APRIL) == (
         "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them anew."
     )
@@ -113,29 +115,16 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     assert (again[JANUARY].passed, again[FEBRUARY].passed) == (True, False)
 
 
-def test_unadjusted_months_are_never_marked(fetch, market, instance):
+def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):
     fetch(JANUARY, adjusted=False)
+    fetch(OTHER)
     market.splits = (SPLIT,)
     fetch(MARCH)
+    assert judged(fetch, instance, OTHER)[OTHER].passed
     assert "came before a split" not in (noted(instance, MARCH) or "")
     found = judged(fetch, instance, JANUARY)[JANUARY]
     assert found.passed
     assert found.description == "Unadjusted: no later split rewrites them. (21 bars)"
-
-
-def test_another_symbols_split_marks_nothing(fetch, market, instance):
-    fetch(JANUARY)
-    market.splits = (SPLIT,)
-    fetch("2024-03|BBB")
-    assert judged(fetch, instance, JANUARY)[JANUARY].passed
-
-
-def test_the_splits_known_are_recorded_and_cost_one_request(fetch, market, instance):
-    market.splits = (SPLIT,)
-    fetch(JANUARY)
-    record = records.latest(instance, BarFile.parse("raw_1s/AAA/AAA_2024_01.csv"))
-    assert [(str(split.executed), split.before, split.after) for split in record.splits] == [("2024-02-15", 1.0, 4.0)]
-    assert [served.path for served in fetch.sandbox.requests if "/aggs/" not in served.path] == ["/stocks/v1/splits"]
 
 
 def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch, market, instance, monkeypatch):

@@ -4,7 +4,7 @@ import json
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars.splits import Split
@@ -156,6 +156,7 @@ def test_two_symbols_from_one_day_on_say_nothing():
 values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda each: st.lists(each, max_size=3))
 
 
+@settings(max_examples=40)
 @given(
     document=st.dictionaries(
         st.sampled_from(["status", "results", "next_url", "request_id"]),
