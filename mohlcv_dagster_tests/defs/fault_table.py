@@ -8,14 +8,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from mohlcv_dagster.sandbox import KINDS
+from mohlcv_dagster.sandbox import KINDS, Fault
 from mohlcv_dagster_tests.defs.fault_lab import Lab, Observed, fault
 from mohlcv_dagster_tests.defs.impatient import Vendor
-from mohlcv_dagster_tests.defs.quiet_market import LISTED, LISTED_LATER, NO_SUCH_SYMBOL
+from mohlcv_dagster_tests.defs.quiet_market import LISTED, LISTED_LATER, NO_SUCH_SYMBOL, UNTOLD
 
 ONCE, FOR_EVER = 1, None
 RAW_FILE, MINUTE_FILE = "raw_1s/ABC/ABC_2024_01.csv", "aggregated/1min/ABC_2024_01_1min.csv"
@@ -91,7 +90,7 @@ CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
     "the month is empty: the symbol was listed after it": lambda lab: lab.run([], symbol=LISTED_LATER),
     "the month is empty: the symbol was listed all the time": lambda lab: lab.run([], symbol=LISTED),
     "the month is empty: the vendor's reference is refused": lambda lab: lab.run(
-        [replace(fault("not-found"), on="reference")], symbol=LISTED_LATER
+        [Fault.parse("plan-date:on=reference")], symbol=UNTOLD
     ),
     "away for one fetch, back when Dagster tries again": lambda lab: lab.run(
         [fault("server-error", 8)], Vendor(concurrency=1)

@@ -15,13 +15,14 @@ from mohlcv_dagster.sandbox import Market
 from mohlcv_dagster.sandbox.listings import Listing
 
 MONTH = Month(2024, 1)
-NO_SUCH_SYMBOL, LISTED_LATER, LISTED = "ZZN", "ZZF", "ZZL"
+NO_SUCH_SYMBOL, LISTED_LATER, LISTED, UNTOLD = "ZZN", "ZZF", "ZZL", "ZZU"
 """Symbols without a bar in the month."""
 
 _LISTINGS = {
     NO_SUCH_SYMBOL: None,
     LISTED_LATER: Listing(LISTED_LATER, 1.0, 100.0, listed=date(2024, 2, 5)),
     LISTED: Listing(LISTED, 1.0, 100.0, listed=date(1999, 3, 10)),
+    UNTOLD: Listing(UNTOLD, 1.0, 100.0, listed=date(2024, 2, 5)),
 }
 _HOLIDAYS = (date(2024, 1, 1), date(2024, 1, 15))
 
