@@ -77,6 +77,11 @@ def test_a_month_through_which_the_symbol_was_listed_is_not_explained(listing, m
         (TSLA, "2010-06", "Tesla, Inc. was listed 2010-06-29, within this month; the exchange held 2 sessions"),
         (TWTR, "2022-10", "TWTR was delisted 2022-10-28, within this month; the exchange held 19 sessions"),
         (META, "2022-06", "Meta changed its symbol within this month, on 2022-06-09"),
+        (
+            Listing("X", known=True, exists=True, listed=date(2024, 1, 31)),
+            "2024-01",
+            "X was listed 2024-01-31, within this month; the exchange held 1 session in which",
+        ),
         (Listing("X", known=True, exists=True), "2024-01", "the vendor does not say since when X is listed"),
         (
             Listing("X", known=True, exists=True, listed=date(2000, 1, 3)),

@@ -114,6 +114,10 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     again = judged(fetch, instance, JANUARY, FEBRUARY)
     assert (again[JANUARY].passed, again[FEBRUARY].passed) == (True, False)
 
+    fetch(FEBRUARY)
+    fetch(APRIL)
+    assert noted(instance, APRIL) is None
+
 
 def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):
     fetch(JANUARY, adjusted=False)
