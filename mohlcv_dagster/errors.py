@@ -31,7 +31,7 @@
         │   └── DeadlineError
         ├── PageNotWholeError       a 200 that could not be proven, time after time
         ├── ConflictingBarsError    two answers that contradict each other
-        └── NoTradesError           proven empty: nothing traded, or the symbol is wrong
+        └── NoTradesError           proven empty, and no such symbol is known
 
 A message says what was wrong, with the value, and what cures it. It never holds the API key.
 """
@@ -179,7 +179,7 @@ class ConflictingBarsError(VendorError):
 
 
 class NoTradesError(VendorError):
-    """The vendor proved that there are no bars.
+    """The vendor proved that there are no bars, and knows no such symbol; or there were some and it has none now.
 
     Attributes:
         windows: how many requests the span was cut into, each answered whole and empty.

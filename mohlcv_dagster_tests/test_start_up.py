@@ -5,28 +5,41 @@ import sys
 
 THE_WAY_OF_A_BAR = """
 import sys
-from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
+from datetime import UTC, datetime
+import pyarrow as pa
+from mohlcv_dagster.bars import csv_codec, resample, rules, schema, timeframes
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence
+from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.sandbox.synthetic import Synthetic
 from mohlcv_dagster.vendor.decoder import decode_page
 from mohlcv_dagster.vendor.merge import merge
 from mohlcv_dagster.vendor.pages import PageRequest
 from mohlcv_dagster.vendor.windows import Timespan, Window
+
+def judged(file, content, rows, raw=None):
+    settled = datetime(2024, 3, 1, tzinfo=UTC)
+    recorded = Recorded(rows, rules.Reading.of(content).sha256, settled, file.month.end, adjusted=False)
+    failed = [found.message for found in rules.judge(Evidence.of(file, content, raw=raw, recorded=recorded)) if not found.passed]
+    assert not failed, failed
 
 T = 1704205800000
 row = '{{"v":{},"o":475.32,"c":475,"h":475.45,"l":475,"t":{}}}'
 rows = ",".join(row.format(volume, T + 1000 * n) for n, volume in enumerate((100, 0.5, 1.3e2)))
 body = '{"ticker":"SPY","status":"OK","resultsCount":3,"adjusted":false,"results":[' + rows + "]}"
 request = PageRequest("SPY", Timespan("second", 1000), Window(T, T + 9_999), adjusted=False)
-bars = merge([decode_page(body.encode(), request)])
-raw = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
+assert merge([decode_page(body.encode(), request)]).num_rows == 3
+
+raw, market = BarFile.parse("raw_1s/AAC/AAC_2024_02.csv"), Synthetic()
+days = market.days("AAC", raw.month.start.date(), raw.month.end.date())
+bars = pa.concat_tables([market.bars("AAC", day, timeframes.RAW, adjusted=False) for day in days])
+bars = bars.slice(0, int((schema.seconds(bars) < raw.month.end_second).sum()))
 content = csv_codec.encode(bars)
 assert csv_codec.decode(content).equals(bars)
-assert not any(finding.holds_back for finding in rules.judge(Evidence.of(raw, content)))
+judged(raw, content, len(bars))
 for name in ("15s", "1min"):
-    file = BarFile("SPY", timeframes.parse(name), raw.month)
-    folded = csv_codec.encode(resample.fold(bars, file.timeframe))
-    assert not any(finding.holds_back for finding in rules.judge(Evidence.of(file, folded, raw=content)))
+    file = BarFile("AAC", timeframes.parse(name), raw.month)
+    folded = resample.fold(bars, file.timeframe)
+    judged(file, csv_codec.encode(folded), len(folded), content)
 print(sorted({"dagster", "pandas", "exchange_calendars", "pyarrow.dataset"} & set(sys.modules)))
 """
 

@@ -8,6 +8,7 @@ import dagster as dg
 from rich.console import Console
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
+from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 
 if TYPE_CHECKING:
     from dagster._core.execution.plan.objects import StepRetryData
@@ -81,6 +82,8 @@ class Display:
         if "fetch_seconds" in facts:
             line = f"    fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
             self._console.print(line, markup=False)
+        if EMPTY_BECAUSE in facts and "fetch_seconds" in facts:
+            self._console.print(f"    proven empty: {facts[EMPTY_BECAUSE]}", markup=False)
 
     def _checked(self, verdicts: list[dg.AssetCheckEvaluation]) -> None:
         if not verdicts:

@@ -119,6 +119,7 @@ class Summary:
     """What became of the months asked for."""
 
     downloaded: int = 0
+    empty: int = 0
     skipped: int = 0
     failed: dict[BarFile, tuple[str, ...]] = field(default_factory=dict)
 
@@ -126,11 +127,13 @@ class Summary:
         """Count a run."""
         if outcome.succeeded:
             self.downloaded += 1
+            self.empty += outcome.empty
         else:
             self.failed[file] = outcome.reasons
 
     def show(self, console: "Console") -> None:
         """Print the counts, and each failed month with its reasons."""
-        console.print(f"\n{self.downloaded} downloaded, {self.skipped} skipped, {len(self.failed)} failed")
+        empty = f" ({self.empty} without bars)" if self.empty else ""
+        console.print(f"\n{self.downloaded} downloaded{empty}, {self.skipped} skipped, {len(self.failed)} failed")
         for file, reasons in self.failed.items():
             show_reasons(console, f"{file.symbol} {file.month}", reasons)

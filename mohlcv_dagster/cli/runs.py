@@ -16,7 +16,7 @@ from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
 
 if TYPE_CHECKING:
-    from dagster._core.events import JobFailureData
+    from dagster._core.events import JobFailureData, StepMaterializationData
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _UNLOGGED: Final = {
@@ -56,12 +56,14 @@ class Outcome:
         reasons: why it failed, a sentence for each step that failed of itself and each check that found an error, those
             that hold nothing back included.
         checks: every check that was evaluated.
+        empty: whether a file without bars was stored.
     """
 
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
+    empty: bool = False
 
 
 def instance() -> dg.DagsterInstance:
@@ -160,7 +162,13 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
         )
         for evaluation in result.get_asset_check_evaluations()
     )
-    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks)
+    stored = [event.materialization for event in _materializations(result)]
+    empty = any(made.metadata["dagster/partition_row_count"].value == 0 for made in stored)
+    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
+
+
+def _materializations(result: dg.ExecuteInProcessResult) -> Iterator["StepMaterializationData"]:
+    return (event.step_materialization_data for event in result.all_events if event.is_step_materialization)
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -49,7 +49,8 @@ def raw_asset(
         description=(
             "1-second OHLCV bars of one symbol in one UTC month, downloaded from Massive.com.\n\n"
             "Each page of the answer is proven before a bar of it is believed; a month that cannot be proven whole "
-            "fails and leaves the stored file as it was. A second without trades has no bar.\n\n"
+            "fails and leaves the stored file as it was. A second without trades has no bar. A month proven empty is a "
+            "file with its header only, and the reason is recorded and judged by not_empty.\n\n"
             "Materialize a partition again to download it anew; tick *only failed and missing* in a backfill to resume."
         ),
     )
@@ -60,7 +61,8 @@ def raw_asset(
 
             def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
                 fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
-                told = notes.of_month(context.instance, file, adjusted=fetched.adjusted)
+                records.refuse_loss(records.latest(context.instance, file), file, fetched.bars.num_rows)
+                told = notes.of_month(context.instance, file, fetched)
                 for note in told:
                     context.log.warning(note)
                 covered = metadata.of_coverage(fetched, file.month)

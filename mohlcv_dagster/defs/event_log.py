@@ -2,7 +2,7 @@
 
 Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has some hundred
 events, most of them the results of checks, so that cost more than all the work on a quiet month. And it waits for the
-disk after each statement, five milliseconds on a busy one: its index is in SQLite's write-ahead mode, but each run's own
+disk after each statement, some milliseconds each: its index is in SQLite's write-ahead mode, but each run's own
 database is not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it folds its log in: a
 crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last moments
 (sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
@@ -13,13 +13,12 @@ used here and nowhere else; a test holds what is stored against what Dagster's o
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from dagster import Field, StringSource
-from dagster._core.storage.event_log.base import EventHandlerFn
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
@@ -85,7 +84,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
         return cls(str(Path(home) / "history" / "runs"), inst_data)
 
-    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+    def watch(self, run_id: str, cursor: str | None, callback: Callable[[Any, Any], Any]) -> None:
         """Call `callback` with each event of a run from now on, in a thread."""
         observer: Any = self._obs or Observer()
         if not self._obs:

@@ -1,12 +1,14 @@
-"""Facts of the domain as Dagster metadata: standard keys where Dagster has them, plain words elsewhere."""
+"""Facts of the domain as Dagster metadata and back: standard keys where Dagster has them, plain words elsewhere."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars import coverage, schema, sessions
+from mohlcv_dagster.bars.listing import Cause, Emptiness
+from mohlcv_dagster.bars.splits import KnownSplits, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
 
 Metadata = Mapping[str, dg.MetadataValue]
 
-ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through")
+EMPTY_BECAUSE: Final = "empty_because"
+EMPTY_CAUSE: Final = "empty_cause"
+SPLITS: Final = "splits"
+SPLITS_UNKNOWN: Final = "splits_unknown_because"
+
+ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", EMPTY_BECAUSE, EMPTY_CAUSE)
 """What is recorded of a raw month's fetch that holds for its aggregates too."""
 
 OCCUPANCY: Final = "occupancy"
@@ -75,6 +82,8 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
         "fetch_seconds": dg.MetadataValue.float(round(fetched.seconds, 3)),
         "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
         "request_ids": dg.MetadataValue.json(list(fetched.request_ids)),
+        **_of_empty(fetched.empty),
+        **_of_splits(fetched.splits),
     }
 
 
@@ -94,6 +103,44 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
 def of_fold(raw: "Record | None") -> Metadata:
     """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
     return {**raw.origin, "raw_sha256": dg.MetadataValue.text(raw.sha256)} if raw else {}
+
+
+def _of_empty(empty: Emptiness | None) -> Metadata:
+    if empty is None:
+        return {}
+    return {EMPTY_BECAUSE: dg.MetadataValue.text(empty.because), EMPTY_CAUSE: dg.MetadataValue.text(empty.cause.value)}
+
+
+def empty_of(facts: Mapping[str, object]) -> Emptiness | None:
+    """Why a month was recorded as empty; `None` where it was not.
+
+    Args:
+        facts: the values of what was recorded.
+    """
+    if EMPTY_BECAUSE not in facts:
+        return None
+    return Emptiness(Cause(str(facts[EMPTY_CAUSE])), str(facts[EMPTY_BECAUSE]))
+
+
+def _of_splits(known: KnownSplits | None) -> Metadata:
+    if known is None:
+        return {}
+    if known.splits is None:
+        return {SPLITS_UNKNOWN: dg.MetadataValue.text(known.why_unknown)}
+    rows = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
+    return {SPLITS: dg.MetadataValue.json(rows)}
+
+
+def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
+    """The splits that were recorded with a month, rising; `None` where none were told.
+
+    Args:
+        facts: the values of what was recorded.
+    """
+    rows = facts.get(SPLITS)
+    if not isinstance(rows, list):
+        return None
+    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
 
 
 def of_notes(notes: "Sequence[str]") -> Metadata:

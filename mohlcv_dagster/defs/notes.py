@@ -1,22 +1,36 @@
 """What is worth knowing of a month beside its bars: disks that could not hold it, neighbours that it does not match."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from mohlcv_dagster.bars.files import BarFile, portability_note
-from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs import records, splits
 from mohlcv_dagster.defs.partitions import SYMBOL
 
+_SHOWN = 12
 
-def of_month(instance: dg.DagsterInstance, file: BarFile, *, adjusted: bool) -> list[str]:
+if TYPE_CHECKING:
+    from mohlcv_dagster.bars.splits import KnownSplits
+    from mohlcv_dagster.vendor.fetched import FetchedMonth
+
+
+def of_month(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth") -> list[str]:
     """A sentence for each thing worth knowing of a raw month that was just fetched.
 
     Args:
         instance: knows the other symbols and the months beside this one.
         file: the raw month.
-        adjusted: whether its bars are adjusted for later splits.
+        fetched: what came of it.
     """
     others = frozenset(instance.get_dynamic_partitions(SYMBOL)) - {file.symbol}
-    found = [portability_note(file.symbol, others), _mixture(instance, file, adjusted=adjusted)]
+    found = [
+        portability_note(file.symbol, others),
+        _mixture(instance, file, adjusted=fetched.adjusted),
+        f"{file.symbol} {file.month} is empty: {fetched.empty.because}." if fetched.empty else None,
+        _unknown_splits(file, fetched.splits),
+        _made_stale(instance, file, fetched),
+    ]
     return [note for note in found if note]
 
 
@@ -29,3 +43,21 @@ def _mixture(instance: dg.DagsterInstance, file: BarFile, *, adjusted: bool) -> 
             kinds = ("adjusted", "unadjusted") if adjusted else ("unadjusted", "adjusted")
             return f"{file.symbol} {file.month} is {kinds[0]} for splits, {month} beside it {kinds[1]}: fetch one anew."
     return None
+
+
+def _unknown_splits(file: BarFile, known: "KnownSplits | None") -> str | None:
+    """Adjusted bars of which nobody will be able to say on which splits they stand."""
+    if known is None or known.splits is not None:
+        return None
+    return f"The splits of {file.symbol} are unknown, so a later look cannot tell them all: {known.why_unknown}."
+
+
+def _made_stale(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth") -> str | None:
+    """Months that this fetch shows to be on a former basis; their check `split_basis` says so whenever it runs."""
+    stale = splits.made_stale(instance, file, fetched)
+    if not stale:
+        return None
+    lacking = ", ".join(str(split) for split in sorted({split for each in stale.values() for split in each}))
+    shown = ", ".join(str(month) for month in list(stale)[:_SHOWN]) + (", …" if len(stale) > _SHOWN else "")
+    plural = "month of" if len(stale) == 1 else "months of"
+    return f"{len(stale)} stored {plural} {file.symbol} came before a split ({lacking}): {shown}; fetch them anew."

@@ -13,8 +13,10 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs.metadata import OCCUPANCY, ORIGIN
+from mohlcv_dagster.defs import splits
+from mohlcv_dagster.defs.metadata import OCCUPANCY, ORIGIN, empty_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.errors import NoTradesError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,9 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         complete_through=_moment(facts.get("complete_through")),
         adjusted=adjusted if isinstance(adjusted, bool) else None,
         occupancy=occupancy if isinstance(occupancy, float) else None,
+        empty=empty_of(facts),
+        splits=splits_of(facts),
+        splits_now=splits.executed_by_now(instance, file) if adjusted is True and file.timeframe == RAW else (),
     )
 
 
@@ -64,6 +69,20 @@ def neighbours(instance: dg.DagsterInstance, file: BarFile) -> tuple[float, ...]
     beside = (BarFile(file.symbol, RAW, month) for month in (file.month.previous(), file.month.next()))
     found = (latest(instance, raw) for raw in beside)
     return tuple(record.occupancy for record in found if record is not None and record.occupancy is not None)
+
+
+def refuse_loss(record: Record | None, file: BarFile, rows: int) -> None:
+    """Let a month that was fetched without bars replace what is stored only where that has none either.
+
+    Raises:
+        NoTradesError: it has; nothing is changed.
+    """
+    if record is not None and record.rows and not rows:
+        raise NoTradesError(
+            f"{file.symbol} {file.month} was answered whole and empty although {record.rows:,} bars of it were stored "
+            "before; nothing was changed. Try again later; if the vendor has withdrawn them, wipe the partition's "
+            "materialization and fetch it again"
+        )
 
 
 def _moment(seconds: object) -> datetime | None:

@@ -1,10 +1,10 @@
-"""A stand-in vendor: a real HTTP server on loopback that speaks Massive's aggregates API, with faults on demand.
+"""A stand-in vendor: a real HTTP server on loopback that speaks Massive's aggregates and reference, faults on demand.
 
 It answers when it was started and asked for, never by itself; each answer's `request_id` begins with `sandbox-`. Only
 the command starts it, and nothing else of the package imports it. One request goes this way::
 
     server → desk → ledger → market (synthetic or replayed) → rows → answers → retelling → delivery
-                  ↘ faults, kinds
+                  ↘ faults, kinds; reference (listings, renames, splits)
 """
 
 from mohlcv_dagster.sandbox.faults import Fault

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.sandbox import answers
+from mohlcv_dagster.sandbox import answers, reference
 from mohlcv_dagster.sandbox import query as queries
 from mohlcv_dagster.sandbox.answers import Answer, Refusal
 from mohlcv_dagster.sandbox.faults import Fault, Faults
@@ -51,16 +51,40 @@ class Desk:
             path: the parts of the path, see `query.parse`.
             parameters: those of the query string.
         """
-        if not key:
-            return Reply(answers.error(401, "API Key was not provided"))
-        if self._keys and key not in self._keys:
-            return Reply(answers.error(401, "Unknown API Key"))
+        refused = self._key_refused(key)
+        if refused is not None:
+            return Reply(refused)
         now = int(self._clock() * 1000)
         try:
             query = queries.parse(path, parameters)
             return Reply(answers.not_entitled()) if query.begins > now else self._bars(query, path["to"], now)
         except InputError as error:
             return Reply(answers.error(400, str(error)))
+
+    def reference(self, document: str, key: str, path: Mapping[str, str], parameters: Mapping[str, str]) -> Reply:
+        """The reply to a request for a document of the reference.
+
+        Args:
+            document: one of `reference.ROUTES`.
+            key: the API key given, empty for none.
+            path: the parts of the path.
+            parameters: those of the query string.
+        """
+        refused = self._key_refused(key)
+        if refused is not None:
+            return Reply(refused)
+        fault = self._faults.strike_reference(document, path.get("ticker") or parameters.get("ticker", ""))
+        if fault is not None and fault.kind.refuse is not None:
+            return Reply(fault.kind.refuse(fault.seconds), fault)
+        try:
+            return Reply(reference.answer(self._ledger.market, document, path, parameters, self._clock()), fault)
+        except ValueError as error:
+            return Reply(answers.error(400, f"Could not parse a parameter: {error}"))
+
+    def _key_refused(self, key: str) -> Refusal | None:
+        if not key:
+            return answers.error(401, "API Key was not provided")
+        return answers.error(401, "Unknown API Key") if self._keys and key not in self._keys else None
 
     def _bars(self, query: Query, to: str, now: int) -> Reply:
         page = self._ledger.page(query, now)

@@ -5,13 +5,14 @@ A fault is written `kind` or `kind:key=value,...`, such as `truncated-body:symbo
     symbol    only requests for this symbol
     month     only requests whose window shares a moment with this UTC month
     timespan  only second, minute or hour bars
+    on        what it strikes: bars (if not given), reference, or one of its documents: details, tickers, events, splits
     times     how many requests it strikes, or `all`
     window    only the n-th request that fits, counted from 1
     seconds   what the kind says of it
-    before    for plan-date: the first UTC month the plan has
+    before    for plan-date on bars: the first UTC month the plan has
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Self
@@ -20,8 +21,13 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.sandbox.kinds import KINDS, PLAN_DATE, Kind
 from mohlcv_dagster.sandbox.query import BASES, Query
+from mohlcv_dagster.sandbox.reference import ROUTES
 
-_KEYS: Final = ("symbol", "month", "timespan", "times", "window", "seconds", "before")
+_KEYS: Final = ("symbol", "month", "timespan", "times", "window", "seconds", "before", "on")
+
+
+BARS: Final = "bars"
+REFERENCE: Final = "reference"
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Fault:
         times: how many requests it strikes; `None` for all.
         window: only the n-th request that fits, counted from 1; `None` for any.
         seconds: what the kind says of it.
-        before: the first month a plan has; needed by plan-date, ignored by others.
+        before: the first month a plan has; needed by plan-date on bars, ignored by others.
+        on: `bars`, `reference`, or one of the documents in `reference.ROUTES`.
     """
 
     kind: Kind
@@ -47,6 +54,7 @@ class Fault:
     window: int | None = None
     seconds: float = 0.0
     before: Month | None = None
+    on: str = BARS
 
     @classmethod
     def parse(cls, spec: str) -> Self:
@@ -60,7 +68,8 @@ class Fault:
         if kind is None:
             raise InputError(f"no fault {name!r}; choose from {', '.join(KINDS)}")
         given = dict(_setting(spec, part) for part in rest.split(",") if part.strip())
-        if (kind.name == PLAN_DATE) != ("before" in given):
+        on = _on(spec, kind, given.get("on", BARS))
+        if (kind.name == PLAN_DATE and on == BARS) != ("before" in given):
             raise InputError(f"fault {spec!r}: `before` goes with {PLAN_DATE}, as in {PLAN_DATE}:before=2022-01")
         return cls(
             kind=kind,
@@ -71,19 +80,25 @@ class Fault:
             window=_count(spec, "window", given["window"]) if "window" in given else None,
             seconds=_seconds(spec, given["seconds"]) if "seconds" in given else kind.seconds,
             before=_month(given.get("before")),
+            on=on,
         )
 
     def fits(self, query: Query, rows: int) -> bool:
         """Whether it is about this request, the answer to which has `rows` rows."""
         begin, end = query.first / 1000, query.last / 1000
         return (
-            rows >= self.kind.rows
+            self.on == BARS
+            and rows >= self.kind.rows
             and self.symbol in (None, query.symbol)
             and self.timespan in (None, query.base.name)
             and self.kind.only in ("", query.base.name)
             and (self.month is None or (begin < self.month.end_second and end >= self.month.start_second))
             and (self.before is None or begin < self.before.start_second)
         )
+
+    def fits_reference(self, document: str, symbol: str) -> bool:
+        """Whether it is about this request for a document of the reference."""
+        return self.on in (REFERENCE, document) and self.symbol in (None, symbol)
 
 
 class Faults:
@@ -111,9 +126,16 @@ class Faults:
 
     def strike(self, query: Query, rows: int) -> Fault | None:
         """The fault this request meets, which is then one time less in force; `None` where all goes well."""
+        return self._strike(lambda fault: fault.fits(query, rows))
+
+    def strike_reference(self, document: str, symbol: str) -> Fault | None:
+        """The same for a request for a document of the reference."""
+        return self._strike(lambda fault: fault.fits_reference(document, symbol))
+
+    def _strike(self, fits: Callable[[Fault], bool]) -> Fault | None:
         with self._lock:
             for at, fault in enumerate(self._faults):
-                if fault.fits(query, rows) and self._due(at, fault):
+                if fits(fault) and self._due(at, fault):
                     self._struck[at] += 1
                     return fault
         return None
@@ -138,6 +160,14 @@ def _month(key: str | None) -> Month | None:
 def _timespan(spec: str, name: str | None) -> str | None:
     if name is not None and name not in BASES:
         raise InputError(f"fault {spec!r}: timespan {name!r} is none of {', '.join(BASES)}")
+    return name
+
+
+def _on(spec: str, kind: Kind, name: str) -> str:
+    if name not in (BARS, REFERENCE, *ROUTES):
+        raise InputError(f"fault {spec!r}: on={name!r} is none of {', '.join((BARS, REFERENCE, *ROUTES))}")
+    if name != BARS and (kind.ask or kind.retell):
+        raise InputError(f"fault {spec!r}: {kind.name} is about bars, of which the reference has none")
     return name
 
 

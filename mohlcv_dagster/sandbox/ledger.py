@@ -49,7 +49,7 @@ class Ledger:
     """
 
     def __init__(self, market: Market) -> None:
-        self._market = market
+        self.market = market
         self._shelf: Shelf[Rows] = Shelf(_ROOM, lambda day: day.nbytes)
 
     def page(self, query: Query, now: int) -> Page:
@@ -74,7 +74,7 @@ class Ledger:
     def _days(self, query: Query, last: int) -> Iterator[date]:
         if last < query.first:
             return iter(())
-        days = self._market.days(query.symbol, *queries.eastern_days(query.first, last))
+        days = self.market.days(query.symbol, *queries.eastern_days(query.first, last))
         return reversed(tuple(days)) if query.descending else iter(days)
 
     def _encoded(self, query: Query, day: date) -> Rows:
@@ -82,7 +82,7 @@ class Ledger:
         return self._shelf.get(key, lambda: self._encode(query, day))
 
     def _encode(self, query: Query, day: date) -> Rows:
-        bars = self._market.bars(query.symbol, day, query.base, adjusted=query.adjusted)
+        bars = self.market.bars(query.symbol, day, query.base, adjusted=query.adjusted)
         if query.multiplier == 1:
             return rows.encode(bars, np.ones(bars.num_rows, np.int64))
         seconds = query.base.seconds * query.multiplier

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from types import TracebackType
 from typing import Final, Self
@@ -22,10 +23,12 @@ from mohlcv_dagster.sandbox.desk import Desk, Reply
 from mohlcv_dagster.sandbox.faults import Fault, Faults
 from mohlcv_dagster.sandbox.ledger import Ledger
 from mohlcv_dagster.sandbox.market import Market
+from mohlcv_dagster.sandbox.reference import ROUTES
 
 HOST: Final = "127.0.0.1"
 
 _AGGREGATES: Final = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}"
+_Ask = Callable[[str, Mapping[str, str], Mapping[str, str]], Reply]
 _KEEP_ALIVE: Final = 75
 _GRACE: Final = 1
 
@@ -152,7 +155,10 @@ class Sandbox:
         self._server.run(sockets=None if self._socket is None else [self._socket])
 
     def _configuration(self) -> uvicorn.Config:
-        routes = [Route(_AGGREGATES, self._aggregates)]
+        routes = [Route(_AGGREGATES, self._endpoint(self._desk.reply))]
+        routes += [
+            Route(path, self._endpoint(partial(self._desk.reference, document))) for document, path in ROUTES.items()
+        ]
         return uvicorn.Config(
             Starlette(routes=routes, exception_handlers={404: self._unknown}),
             http=self._wires.protocol(),
@@ -166,15 +172,18 @@ class Sandbox:
             timeout_graceful_shutdown=_GRACE,
         )
 
-    async def _aggregates(self, request: Request) -> Response:
-        await asyncio.sleep(self._latency)
-        return await asyncio.to_thread(self._respond, request)
+    def _endpoint(self, ask: _Ask) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            await asyncio.sleep(self._latency)
+            return await asyncio.to_thread(self._respond, request, ask)
 
-    def _respond(self, request: Request) -> Response:
+        return endpoint
+
+    def _respond(self, request: Request, ask: _Ask) -> Response:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer").strip()
         parameters = dict(request.query_params)
         key = parameters.pop("apiKey", "") or bearer
-        return self._reply(request, self._desk.reply(key, request.path_params, parameters), parameters)
+        return self._reply(request, ask(key, request.path_params, parameters), parameters)
 
     async def _unknown(self, request: Request, _: Exception) -> Response:
         return self._reply(request, Reply(answers.message(404, "NOT_FOUND", "Data not found.")), {})

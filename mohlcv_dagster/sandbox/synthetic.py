@@ -43,10 +43,16 @@ class Synthetic:
         self._seconds: Shelf[pa.Table] = Shelf(_ROOM, lambda bars: int(bars.nbytes))
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
-        """The days from `first` to `last`, both inclusive, with a session; none for a symbol that is not listed."""
-        if listings.find(symbol) is None:
+        """The days from `first` to `last`, both inclusive, with a session; none while a symbol is not listed."""
+        listing = listings.find(symbol)
+        if listing is None:
             return ()
-        return (s.date for s in sessions.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY)))
+        held = sessions.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY))
+        return (session.date for session in held if listing.trades_on(session.date))
+
+    def listing(self, symbol: str) -> Listing | None:
+        """What there is to know of a symbol beside its bars; `None` for one that does not exist."""
+        return listings.find(symbol)
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
         """A session's bars of one second, minute or hour; see `market.Market`."""
@@ -56,7 +62,7 @@ class Synthetic:
 
 def _day(symbol: str, day: date, *, adjusted: bool) -> pa.Table:
     listing, session = listings.find(symbol), sessions.session_on(day)
-    if listing is None or session is None:
+    if listing is None or session is None or not listing.trades_on(day):
         return schema.empty()
     chance = seeded(symbol, day.isoformat())
     starts, pace = _traded_seconds(chance, listing, session)

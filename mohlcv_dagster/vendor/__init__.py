@@ -10,6 +10,7 @@ Enter by `massive.MassiveVendor`. The way of a month through the room::
     transport   the edge: HTTP to answers or errors         cutoff, allowance: in time; answers: what a status means
     decoder     a body to typed columns                     pages: the proof
     merge       pages to one table
+    reference   listings, renames and splits, where a month needs them; reference_pages: documents to what they say
 
 Beside it: `fetched` (what comes back), `plans` (what a subscription reaches), `secret` (the key), `clock`.
 

@@ -6,6 +6,9 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from mohlcv_dagster.bars.listing import Emptiness
+from mohlcv_dagster.bars.splits import KnownSplits
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -31,7 +34,7 @@ class FetchedMonth:
     """The bars of a symbol in a month and how they were come by.
 
     Attributes:
-        bars: a table as `bars.schema` describes, volume settled, at least one row.
+        bars: a table as `bars.schema` describes, volume settled; without rows where the month was proven empty.
         requests: HTTP requests made, repeated ones included.
         retries: how many of them were repeated.
         seconds: the time it took.
@@ -41,8 +44,11 @@ class FetchedMonth:
         base_url: where it was asked, without the trailing slash.
         vendor: `massive.com`, or `stand-in at <base_url>` for any other host.
         adjusted: whether prices and volumes are adjusted for splits.
-        request_ids: the vendor's marks of the pages, in order of time; a page without one is left out.
+        request_ids: the vendor's marks of the pages, in order of time, then of what was asked beside; an answer without
+            one is left out.
         plan_delayed: a page was marked `DELAYED`.
+        empty: why there are no bars; `None` where there are.
+        splits: the symbol's splits, asked for before adjusted bars; `None` with unadjusted ones.
     """
 
     bars: pa.Table
@@ -57,15 +63,18 @@ class FetchedMonth:
     adjusted: bool
     request_ids: tuple[str, ...]
     plan_delayed: bool
+    empty: Emptiness | None = None
+    splits: KnownSplits | None = None
 
 
 @dataclass
 class Tally:
-    """Counters that threads share."""
+    """Counters that threads share; `beside` has the vendor's marks of what was asked beside bars."""
 
     attempts: int = 0
     pages: int = 0
     bytes: int = 0
+    beside: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from mohlcv_dagster.bars.files import check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.processors import pool
-from mohlcv_dagster.errors import NoTradesError, PlanError, SettingsError, VendorError
+from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, Setting, check_base_url
 from mohlcv_dagster.vendor import plans
 from mohlcv_dagster.vendor.allowance import Allowance, within
@@ -23,6 +23,7 @@ from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress, Tally
 from mohlcv_dagster.vendor.merge import merge
 from mohlcv_dagster.vendor.month import MonthFetch, persistence
 from mohlcv_dagster.vendor.pages import Page, PageRequest
+from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
 from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, end_of
@@ -92,6 +93,8 @@ class MassiveVendor:
     ) -> FetchedMonth:
         """Every bar of `symbol` in `month`, each page proven; all of them or an error.
 
+        For a month proven empty the vendor is asked why, and for adjusted bars which splits there are, before them.
+
         Args:
             symbol: case kept.
             month: UTC; one in progress is asked up to the bar that is still open.
@@ -104,7 +107,7 @@ class MassiveVendor:
             VendorUnavailableError: rate limit, failing vendor, no connection or no time left, after all retries.
             PageNotWholeError: a page could not be proven, time after time.
             ConflictingBarsError: two answers contradict each other.
-            NoTradesError: every window was answered whole, and empty.
+            NoTradesError: every window was answered whole and empty, and the vendor knows no such symbol.
         """
         began, now = self._clock.monotonic(), self._clock.now()
         timespan = Timespan.parse(timeframe)
@@ -112,18 +115,15 @@ class MassiveVendor:
         windows = cut(month.start, end, timespan)
         requests = [PageRequest(check_symbol(symbol), timespan, window, self.adjusted) for window in windows]
         tally = Tally()
+        splits = self._reference(tally).splits(symbol) if self.adjusted else None
         try:
             pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, requests[0], month, now) from error
-        if not any(page.rows for page in pages):
-            raise NoTradesError(
-                f"{symbol} has no trades in {month}: all {len(windows)} windows were answered whole and empty. "
-                "Is the symbol right (case counts), was it listed in that month?",
-                windows=len(windows),
-            )
+        bars = merge(pages)
+        empty = None if bars.num_rows else why_empty(self._reference(tally), symbol, month, end, len(windows))
         return FetchedMonth(
-            bars=merge(pages),
+            bars=bars,
             requests=tally.attempts,
             retries=tally.attempts - tally.pages,
             seconds=self._clock.monotonic() - began,
@@ -133,8 +133,13 @@ class MassiveVendor:
             base_url=self.base_url,
             vendor=self.name,
             adjusted=self.adjusted,
-            request_ids=tuple(self._secret.redact(page.request_id) for page in pages if page.request_id),
+            request_ids=(
+                *(self._secret.redact(page.request_id) for page in pages if page.request_id),
+                *(self._secret.redact(mark) for mark in tally.beside),
+            ),
             plan_delayed=any(page.delayed for page in pages),
+            empty=empty,
+            splits=splits,
         )
 
     def close(self) -> None:
@@ -156,6 +161,11 @@ class MassiveVendor:
     def _month_fetch(self, windows: int, tally: Tally) -> MonthFetch:
         stubborn = persistence(self.retry, self._clock, self.base_url, self.requests_per_minute, windows)
         return MonthFetch(self._ask_once, stubborn, self.concurrency, tally)
+
+    def _reference(self, tally: Tally) -> Reference:
+        patience = modest(self.retry)
+        stubborn = persistence(patience, self._clock, self.base_url, self.requests_per_minute, REQUESTS)
+        return Reference(self._rest_client, stubborn, tally, self._secret)
 
     def _ask_once(self, request: PageRequest, allowance: Allowance) -> Page:
         """One page, one attempt, proven."""

@@ -7,6 +7,7 @@ import pytest
 from mohlcv_dagster.cli.fetch import months_touched
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
+from mohlcv_dagster_tests.bars.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
 NOW = datetime(2024, 3, 15, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_a_month_is_fetched_checked_and_stored_and_then_skipped_until_forced(moh
     asked = len(vendor.requests)
 
     assert (first.code, first.err) == (0, "")
-    assert "18 of 18 checks passed" in first.out
+    assert "19 of 19 checks passed" in first.out
     assert first.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
     assert stored.read_text().count("\n") == 1 + 21 * 13 * 2
 
@@ -124,3 +125,13 @@ def test_what_cannot_be_meant_is_refused_with_the_value_and_nothing_is_written(m
     assert said.code == code
     assert told in said.err
     assert not list(project.rglob("*.csv"))
+
+
+def test_a_month_proven_empty_is_stored_and_told_with_what_is_known_of_why(mohlcv, project, vendor):
+    said = mohlcv("fetch", "--symbol", "ABC", "--start", "2024-02-01", "--end", "2024-02-29")
+
+    assert said.code == 0
+    assert "proven empty: whether it was listed then is unknown: there is no reference data at" in said.out
+    assert "not_empty: raw_1s/ABC/ABC_2024_02.csv has no bars" in said.out
+    assert said.out.endswith("1 downloaded (1 without bars), 0 skipped, 0 failed\n")
+    assert (project / "data/raw_1s/ABC/ABC_2024_02.csv").read_bytes() == HEADER

@@ -190,7 +190,7 @@ def fault(spec: str, times: int | None = None) -> Fault:
 def neutral(text: str, symbol: str) -> str:
     """A message with what differs by run, machine or library replaced, such as marks, ports, lengths and durations."""
     for pattern, instead in (
-        (rf"\b{symbol}(?=X?\b)", "ABC"),
+        (rf"(?:\b|(?<=/)){symbol}(?=X?(?:\b|_))", "ABC"),
         (r"(?<=sandbox-)[0-9a-f]+", "…"),
         (r"(?<=127\.0\.0\.1:)\d+", "8123"),
         (r"\b\d+(?= bytes| more expected)", "…"),

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from mohlcv_dagster.sandbox import KINDS
+from mohlcv_dagster.sandbox import KINDS, Fault
 from mohlcv_dagster_tests.defs.fault_lab import Lab, Observed, fault
 from mohlcv_dagster_tests.defs.impatient import Vendor
-from mohlcv_dagster_tests.defs.quiet_market import NEVER_TRADED
+from mohlcv_dagster_tests.defs.quiet_market import LISTED, LISTED_LATER, NO_SUCH_SYMBOL, UNTOLD
 
 ONCE, FOR_EVER = 1, None
 RAW_FILE, MINUTE_FILE = "raw_1s/ABC/ABC_2024_01.csv", "aggregated/1min/ABC_2024_01_1min.csv"
@@ -86,7 +86,12 @@ CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
     "no key is set": lambda lab: lab.run([], Vendor(key="")),
     "nobody listens at the base URL": Lab.without_vendor,
     "the vendor goes away in the middle of a month": Lab.dying_vendor,
-    "the symbol has no trades in the month": lambda lab: lab.run([], symbol=NEVER_TRADED),
+    "the month is empty: the vendor knows no such symbol": lambda lab: lab.run([], symbol=NO_SUCH_SYMBOL),
+    "the month is empty: the symbol was listed after it": lambda lab: lab.run([], symbol=LISTED_LATER),
+    "the month is empty: the symbol was listed all the time": lambda lab: lab.run([], symbol=LISTED),
+    "the month is empty: the vendor's reference is refused": lambda lab: lab.run(
+        [Fault.parse("plan-date:on=reference")], symbol=UNTOLD
+    ),
     "away for one fetch, back when Dagster tries again": lambda lab: lab.run(
         [fault("server-error", 8)], Vendor(concurrency=1)
     ),
@@ -105,6 +110,8 @@ def outcome(observed: Observed) -> str:
     """
     if observed.succeeded and observed.wanted and not observed.failed_checks:
         return _identical(observed)
+    if observed.succeeded and observed.facts["dagster/partition_row_count"] == 0:
+        return _empty(observed)
     if observed.succeeded or len(observed.reasons) != 1:
         raise ValueError(f"no outcome of a fault: {observed}")
     if not observed.changed and len(observed.errors) == 1:
@@ -127,6 +134,13 @@ def _identical(observed: Observed) -> str:
     if observed.dagster_retries:
         words += f", Dagster tried {_times(observed.dagster_retries, 'time', 'times')} more"
     return words + (", recorded as `delayed`" if observed.facts["delayed"] else "")
+
+
+def _empty(observed: Observed) -> str:
+    if observed.changed != {RAW_FILE, MINUTE_FILE} or set(observed.failed_checks) - {"not_empty"}:
+        raise ValueError(f"no outcome of an empty month: {observed}")
+    verdict = "is an error" if observed.reasons else "warns" if observed.failed_checks else "passes and says why"
+    return f"each file is its header only; `not_empty` {verdict}"
 
 
 def _failed(observed: Observed) -> str:

@@ -19,8 +19,9 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 class HandedVendor:
     """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades."""
 
-    def __init__(self, months):
+    def __init__(self, months, *, adjusted=False):
         self.months = months
+        self.adjusted = adjusted
 
     def __enter__(self):
         return self
@@ -44,7 +45,7 @@ class HandedVendor:
             complete_through=min(FETCHED_AT, Month.parse(str(month)).end),
             base_url="http://127.0.0.1:1",
             vendor="stand-in at http://127.0.0.1:1",
-            adjusted=False,
+            adjusted=self.adjusted,
             request_ids=("first", "second"),
             plan_delayed=False,
         )
@@ -60,12 +61,12 @@ class HandedMassive(MassiveResource):
 _VENDORS: dict[str, HandedVendor] = {}
 
 
-def location(data_dir, months, *, extra=(), timeframes="15s", **options):
+def location(data_dir, months, *, extra=(), timeframes="15s", adjusted=False, **options):
     """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`."""
     settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes})
     url = f"http://handed/{len(_VENDORS)}"
-    _VENDORS[url] = HandedVendor(months)
-    massive = HandedMassive(base_url=url, adjusted=False, concurrency=1, requests_per_minute=None)
+    _VENDORS[url] = HandedVendor(months, adjusted=adjusted)
+    massive = HandedMassive(base_url=url, adjusted=adjusted, concurrency=1, requests_per_minute=None)
     ours = build(settings, massive=massive, archive=ArchiveResource(data_dir=str(data_dir)), **options)
     return dg.Definitions.merge(ours, dg.Definitions(assets=list(extra))) if extra else ours
 

@@ -12,16 +12,24 @@ import pyarrow as pa
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.sandbox import Market
+from mohlcv_dagster.sandbox.listings import Listing
 
 MONTH = Month(2024, 1)
-NEVER_TRADED = "ZZ"
+NO_SUCH_SYMBOL, LISTED_LATER, LISTED, UNTOLD = "ZZN", "ZZF", "ZZL", "ZZU"
+"""Symbols without a bar in the month."""
 
+_LISTINGS = {
+    NO_SUCH_SYMBOL: None,
+    LISTED_LATER: Listing(LISTED_LATER, 1.0, 100.0, listed=date(2024, 2, 5)),
+    LISTED: Listing(LISTED, 1.0, 100.0, listed=date(1999, 3, 10)),
+    UNTOLD: Listing(UNTOLD, 1.0, 100.0, listed=date(2024, 2, 5)),
+}
 _HOLIDAYS = (date(2024, 1, 1), date(2024, 1, 15))
 
 
 @dataclass
 class AnySymbol:
-    """The bars of one replayed symbol under every name but `NEVER_TRADED`.
+    """The bars of one replayed symbol under every name but those that never traded, and listings of all.
 
     Attributes:
         market: holds bars of `ABC`.
@@ -33,7 +41,10 @@ class AnySymbol:
     dies_on: date = date.max
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
-        return () if symbol == NEVER_TRADED else self.market.days("ABC", first, last)
+        return () if symbol in _LISTINGS else self.market.days("ABC", first, last)
+
+    def listing(self, symbol: str) -> Listing | None:
+        return _LISTINGS.get(symbol, Listing(symbol, 1.0, 100.0))
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
         if day >= self.dies_on:

@@ -179,8 +179,27 @@ def test_without_a_key_nothing_is_asked(board):
     assert ".env" in seen.reasons[0]
 
 
-def test_a_symbol_without_trades_is_asked_once_and_leaves_every_file_as_it_was(board):
-    seen = board.away("the symbol has no trades in the month")
+@pytest.mark.parametrize(
+    ("circumstance", "cause", "failed", "reasons"),
+    [
+        ("the month is empty: the symbol was listed after it", "explained", 0, 0),
+        ("the month is empty: the symbol was listed all the time", "unexplained", 2, 2),
+        ("the month is empty: the vendor's reference is refused", "unknown", 2, 0),
+    ],
+)
+def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(
+    board, circumstance, cause, failed, reasons
+):
+    seen = board.away(circumstance)
+    assert (seen.succeeded, seen.changed) == (True, {RAW_FILE, MINUTE_FILE})
+    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (WINDOWS, 0, 0)
+    assert (seen.facts["empty_cause"], seen.facts["dagster/partition_row_count"]) == (cause, 0)
+    assert seen.failed_checks == ("not_empty",) * failed
+    assert len(seen.reasons) == reasons
+
+
+def test_a_symbol_that_nobody_knows_is_asked_for_once_and_leaves_every_file_as_it_was(board):
+    seen = board.away("the month is empty: the vendor knows no such symbol")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("NoTradesError",), frozenset())
     assert (seen.asked, seen.asked_again, seen.dagster_retries) == (WINDOWS, 0, 0)
 

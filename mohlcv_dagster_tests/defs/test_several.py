@@ -6,7 +6,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import PlanError, UnreachableError
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, RAW_RULES, WHOLE_VERDICTS
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, NOT_WHOLE, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import location, run
 
 FIRST, SECOND, THIRD = PARTITIONS = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
@@ -31,7 +31,7 @@ def verdicts(result):
 
 def raw_verdicts(*partitions):
     """Of months of one bar: clean, and not whole."""
-    rules = dict.fromkeys(RAW_RULES, True) | WHOLE_VERDICTS
+    rules = {name: name not in NOT_WHOLE for name in RAW_CHECKS}
     return {("raw_1s", rule, partition): passed for rule, passed in rules.items() for partition in partitions}
 
 

@@ -55,6 +55,9 @@ class Reply:
     """Seconds before anything is sent."""
 
 
+NOT_FOUND = Reply(b'{"status":"NOT_FOUND","request_id":"r404","message":"Ticker not found."}', 404)
+
+
 def page(asked: Asked, rows: list[dict[str, object]], **changes: object) -> Reply:
     """A faithful page of `rows`, with members changed; a change to `...` takes the member out."""
     document: dict[str, object] = {
@@ -103,13 +106,17 @@ class ScriptedVendor:
     """Serves on loopback until closed.
 
     Attributes:
-        answer: gives the reply to each request; replaced by a test.
-        asked: every request so far.
+        answer: gives the reply to each request for bars; replaced by a test.
+        asked: every request for bars so far.
+        reference: gives the reply to each other request, by its path and query; a 404 unless a test replaces it.
+        asked_beside: the path and query of every other request so far.
     """
 
     def __init__(self, answer: Callable[[Asked], Reply]) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
+        self.reference: Callable[[str, dict[str, str]], Reply] = lambda path, query: NOT_FOUND
+        self.asked_beside: list[tuple[str, dict[str, str]]] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -120,6 +127,16 @@ class ScriptedVendor:
         self._server.server_close()
         self._thread.join()
 
+    def reply(self, path: str, headers: dict[str, str]) -> Reply:
+        if not path.startswith("/v2/aggs/"):
+            url = urlsplit(path)
+            beside = url.path, {name: values[0] for name, values in parse_qs(url.query).items()}
+            self.asked_beside.append(beside)
+            return self.reference(*beside)
+        asked = _parsed(path, headers)
+        self.asked.append(asked)
+        return self.answer(asked)
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         vendor = self
 
@@ -128,10 +145,8 @@ class ScriptedVendor:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                asked = _parsed(self.path, dict(self.headers))
-                vendor.asked.append(asked)
                 try:
-                    _send(self, vendor.answer(asked))
+                    _send(self, vendor.reply(self.path, dict(self.headers)))
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
 

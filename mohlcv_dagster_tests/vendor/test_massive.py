@@ -9,6 +9,7 @@ import pyarrow.csv
 import pytest
 
 from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.listing import Cause
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import (
     MonthInFutureError,
@@ -24,10 +25,12 @@ from mohlcv_dagster_tests.vendor.scripted import (
     END,
     KEY,
     MONTH,
+    NOT_FOUND,
     SECONDS,
     START,
     WINDOWS,
     FakeTime,
+    Reply,
     faithful,
     page,
     row,
@@ -145,11 +148,38 @@ def test_the_last_page_of_a_chain_may_be_empty(server, fake):
         assert starts(vendor.fetch_month("SPY", MONTH, timeframe="minute")) == [START]
 
 
-def test_a_month_proven_empty_asks_whether_the_symbol_is_right(vendor, server):
+def test_a_month_proven_empty_of_a_symbol_nobody_knows_asks_whether_it_is_right(vendor, server):
     server.answer = faithful([])
-    with pytest.raises(NoTradesError, match=r"SYP has no trades in 2024-02: .* symbol right .* listed") as caught:
+    server.reference = lambda path, query: Reply(b'{"status":"OK"}') if path.endswith("/tickers") else NOT_FOUND
+    with pytest.raises(NoTradesError, match=r"SYP has no trades in 2024-02: .* no symbol SYP.* symbol right") as caught:
         vendor.fetch_month("SYP", MONTH)
     assert caught.value.windows == WINDOWS
+
+
+def test_a_month_proven_empty_comes_without_bars_and_with_what_is_known_of_why(vendor, server):
+    server.answer = faithful([])
+    fetched = vendor.fetch_month("SYP", MONTH)
+    assert fetched.bars.equals(schema.empty())
+    assert fetched.empty.cause is Cause.UNKNOWN
+    assert "no reference data at the base URL (it answered 404)" in fetched.empty.because
+    assert fetched.requests == WINDOWS + len(server.asked_beside) == WINDOWS + 2
+    assert fetched.complete_through == datetime(2024, 3, 1, tzinfo=UTC)
+
+
+def test_a_month_before_all_the_vendor_has_is_explained_without_asking(vendor, server):
+    server.answer = faithful([])
+    fetched = vendor.fetch_month("SPY", Month(2003, 8))
+    assert (fetched.empty.cause, fetched.empty.because) == (
+        Cause.EXPLAINED,
+        "the vendor has nothing before 2003-09-10",
+    )
+    assert server.asked_beside == []
+
+
+def test_a_month_of_unadjusted_bars_asks_for_nothing_but_bars(vendor, server):
+    fetched = vendor.fetch_month("SPY", MONTH)
+    assert (fetched.empty, fetched.splits) == (None, None)
+    assert server.asked_beside == []
 
 
 def test_nothing_is_asked_when_what_is_asked_cannot_be_meant(vendor, server):

@@ -5,9 +5,10 @@ A rule is a plain function on evidence, without Dagster::
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
 
-`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `whole` is
-the family that holds a raw month against the exchange calendar, by way of `against_calendar`; `evidence` reads,
-`recompute` is the second engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
+The family on form looks at the file alone: `values` at each bar, `writing` at its text, `against_raw` at an aggregate
+beside its raw file. The others have a subject of their own: `whole` the exchange calendar (by way of
+`against_calendar`), `basis` the splits that adjusted prices stand on. `evidence` reads, `recompute` is the second
+engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Final
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
+from mohlcv_dagster.bars.rules.basis import BASIS
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
@@ -74,9 +76,10 @@ FORM: Final = (
     ),
     Rule(
         name="not_empty",
-        sentence="The month has bars.",
+        sentence="The month has bars, or was proven empty and cannot have any.",
         threshold="at least 1 bar",
         check=values.not_empty,
+        holds_back=False,
         cure="Is the symbol right, and was it listed then? Re-materialize {asset} for {partition}, or delete the file.",
     ),
     Rule(
@@ -166,7 +169,7 @@ FORM: Final = (
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
-RULES: Final = (*FORM, *WHOLE)
+RULES: Final = (*FORM, *WHOLE, *BASIS)
 """Every rule. The names are those of the asset checks: a contract once published."""
 
 

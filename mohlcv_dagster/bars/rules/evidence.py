@@ -17,9 +17,11 @@ from mohlcv_dagster.bars import coverage, csv_codec
 from mohlcv_dagster.bars.arrays import integer, to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.listing import Emptiness
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
+from mohlcv_dagster.bars.splits import Split
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import BarsError, CsvFormatError, MonthError
 
@@ -54,6 +56,11 @@ class Recorded:
         fetched_at: when its bars (for an aggregate: those of its raw month) were asked for, UTC; `None` where unknown.
         complete_through: the moment (exclusive) up to which they were asked for, UTC; `None` where unknown.
         adjusted: whether they are adjusted for later splits; `None` where unknown.
+        empty: why the month was proven to have no bars; `None` where it has some, or that was not proven.
+        splits: of adjusted bars, the splits known when they were asked for, those to come among them; `None` where
+            the vendor did not tell.
+        splits_now: of adjusted bars, the splits executed by now, as recorded with whichever month of the symbol was
+            fetched last.
     """
 
     rows: int
@@ -61,6 +68,9 @@ class Recorded:
     fetched_at: datetime | None = None
     complete_through: datetime | None = None
     adjusted: bool | None = None
+    empty: Emptiness | None = None
+    splits: tuple[Split, ...] | None = None
+    splits_now: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,31 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.arrays import from_numpy
+from mohlcv_dagster.bars.listing import Cause
 from mohlcv_dagster.bars.rules.evidence import NO_TIME, Evidence, Reading
-from mohlcv_dagster.bars.rules.rule import Outcome, tally
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
 from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 def not_empty(evidence: Evidence) -> Outcome:
-    """Judge: there is at least one bar."""
-    rows = evidence.own.rows
-    return Outcome(of=rows, fault=None if rows else f"{evidence.file.path} has a header and not one bar")
+    """Judge: there is at least one bar, or the month was proven empty and cannot have any.
+
+    A warning where it was proven empty and nobody knows why.
+    """
+    rows, path = evidence.own.rows, evidence.file.path
+    if rows:
+        return Outcome(of=rows)
+    empty = evidence.recorded.empty if evidence.recorded else None
+    if empty is None:
+        return Outcome(of=rows, fault=f"{path} has a header and not one bar")
+    proven = "no bars: every window of the month was answered whole and empty"
+    if empty.cause is Cause.EXPLAINED:
+        return Outcome(of=rows, note=f"{proven}, as it must be: {empty.because}")
+    if empty.cause is Cause.UNKNOWN:
+        return Outcome(of=rows, fault=f"{path} has {proven}; {empty.because}", severity=Severity.WARN)
+    return Outcome(of=rows, fault=f"{path} has {proven}, yet {empty.because}")
 
 
 def no_missing_values(evidence: Evidence) -> Outcome:

@@ -1,0 +1,157 @@
+"""Adjusted months and a split of later: a sandbox whose splits come to be known, the real client, the real graph."""
+
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.definitions import build
+from mohlcv_dagster.defs import splits
+from mohlcv_dagster.sandbox import Sandbox, listings
+from mohlcv_dagster.settings import Settings
+from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
+from mohlcv_dagster_tests.defs.location import run
+from mohlcv_dagster_tests.defs.test_checks import execute_checks_alone, latest_evaluation
+
+SPLIT = listings.Split(date(2024, 2, 15), 4)
+JANUARY, FEBRUARY, MARCH, APRIL = (f"2024-0{number}|AAA" for number in (1, 2, 3, 4))
+OTHER = "2024-01|BBB"
+
+
+class OneBarASession:
+    """A bar at the opening bell, under any symbol; the splits known change."""
+
+    splits = ()
+
+    def listing(self, symbol):
+        return listings.Listing(symbol, 1.0, 10.0, self.splits)
+
+    def days(self, symbol, first, last):
+        return [session.date for session in sessions.sessions_between(first, last)]
+
+    def bars(self, symbol, day, timeframe, *, adjusted):
+        start = np.array([int(sessions.session_on(day).regular_open.timestamp())])
+        return schema.from_arrays(start, dict.fromkeys(schema.PRICES, np.array([10.0])), np.array([100]))
+
+
+@pytest.fixture
+def market():
+    return OneBarASession()
+
+
+@pytest.fixture
+def fetch(market, tmp_path, instance):
+    with Sandbox(market) as sandbox:
+
+        def definitions(*, adjusted=True):
+            massive = ImpatientMassive(
+                base_url=sandbox.url,
+                adjusted=adjusted,
+                concurrency=8,
+                requests_per_minute=None,
+                api_key=KEY,
+                attempt_seconds=5,
+                tries=8,
+            )
+            settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min"})
+            return build(settings, massive=massive)
+
+        def fetch(partition, *, adjusted=True):
+            run(definitions(adjusted=adjusted), instance, partition, "raw_1s")
+
+        fetch.sandbox, fetch.definitions = sandbox, definitions
+        yield fetch
+
+
+def judged(fetch, instance, *partitions):
+    """The verdict of the check alone, by partition: no request is made for it."""
+    asked = len(fetch.sandbox.requests)
+    verdicts = {}
+    for partition in partitions:
+        execute_checks_alone(fetch.definitions(), instance, "raw_1s", partition, "split_basis")
+        verdicts[partition] = latest_evaluation(instance, "raw_1s", "split_basis", partition)
+    assert len(fetch.sandbox.requests) == asked
+    return verdicts
+
+
+def noted(instance, partition):
+    """The notes recorded with the newest materialization of a partition."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey("raw_1s"), asset_partitions=[partition])
+    facts = instance.fetch_materializations(wanted, limit=1).records[0].asset_materialization.metadata
+    return facts["notes"].value if "notes" in facts else None
+
+
+def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack_it(fetch, market, instance):
+    for partition in (JANUARY, FEBRUARY, MARCH):
+        fetch(partition)
+    assert all(found.passed for found in judged(fetch, instance, JANUARY, FEBRUARY, MARCH).values())
+
+    market.splits = (SPLIT,)
+    fetch.sandbox.clear()
+    fetch(APRIL)
+    assert [served.path for served in fetch.sandbox.requests if "/aggs/" not in served.path] == ["/stocks/v1/splits"]
+    assert noted(instance, APRIL) == (
+        "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them anew."
+    )
+    found = judged(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
+    assert {partition: each.passed for partition, each in found.items()} == {
+        JANUARY: False,
+        FEBRUARY: False,
+        MARCH: True,
+        APRIL: True,
+    }
+    assert "AAA has had others since: 4 for 1 on 2024-02-15" in found[JANUARY].description
+    assert (found[JANUARY].severity, found[JANUARY].blocking) == (dg.AssetCheckSeverity.ERROR, False)
+    assert found[JANUARY].metadata["offending bars"].value == 21  # the sessions of January 2024
+    assert found[FEBRUARY].metadata["offending bars"].value == 10  # those of February before the 15th
+
+    fetch(JANUARY)
+    assert noted(instance, JANUARY) == (
+        "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them anew."
+    )
+    again = judged(fetch, instance, JANUARY, FEBRUARY)
+    assert (again[JANUARY].passed, again[FEBRUARY].passed) == (True, False)
+
+    fetch(FEBRUARY)
+    fetch(APRIL)
+    assert noted(instance, APRIL) is None
+
+
+def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):
+    fetch(JANUARY, adjusted=False)
+    fetch(OTHER)
+    market.splits = (SPLIT,)
+    fetch(MARCH)
+    assert judged(fetch, instance, OTHER)[OTHER].passed
+    assert "came before a split" not in (noted(instance, MARCH) or "")
+    found = judged(fetch, instance, JANUARY)[JANUARY]
+    assert found.passed
+    assert found.description.endswith("(unadjusted: no later split rewrites them)")
+
+
+def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch, market, instance, monkeypatch):
+    market.splits = (listings.Split(date(2026, 11, 25), 2),)  # the fetch is on 2026-11-23, see `impatient`
+    fetch(JANUARY)
+
+    class Clock(datetime):
+        today = datetime(2026, 11, 25, 4, 59, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz=None):
+            return cls.today
+
+    monkeypatch.setattr(splits, "datetime", Clock)
+    assert judged(fetch, instance, JANUARY)[JANUARY].passed
+    Clock.today = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)  # midnight in New York
+    assert not judged(fetch, instance, JANUARY)[JANUARY].passed
+
+
+def test_splits_that_the_vendor_does_not_tell_are_a_warning_and_a_note(fetch, instance):
+    fetch.sandbox.inject("plan-date:on=splits")
+    fetch(JANUARY)
+    found = judged(fetch, instance, JANUARY)[JANUARY]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert noted(instance, JANUARY).startswith("The splits of AAA are unknown")
+    assert "answered 403" in noted(instance, JANUARY)
