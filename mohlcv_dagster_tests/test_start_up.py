@@ -19,7 +19,8 @@ from mohlcv_dagster.vendor.windows import Timespan, Window
 def judged(file, content, rows, raw=None):
     settled = datetime(2024, 3, 1, tzinfo=UTC)
     recorded = Recorded(rows, rules.Reading.of(content).sha256, settled, file.month.end, adjusted=False)
-    failed = [found.message for found in rules.judge(Evidence.of(file, content, raw=raw, recorded=recorded)) if not found.passed]
+    findings = rules.judge(Evidence.of(file, content, raw=raw, recorded=recorded))
+    failed = [found.message for found in findings if not found.passed]
     assert not failed, failed
 
 T = 1704205800000
