@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.bars.rules import FORM, Evidence, Finding, Recorded, judge
 
 Edit = Callable[[bytes], bytes | None]
 
@@ -57,6 +57,14 @@ RAW_RULES = (
     "volume_precision",
 )
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
+
+PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "stale_prices")
+RAW_CHECKS = (*RAW_RULES, *PLAUSIBLE_RULES)
+
+
+def judge_form(of: Evidence) -> list[Finding]:
+    """What the rules of a file's form say; the other families are judged on whole months."""
+    return [finding for finding in judge(of) if finding.rule in FORM]
 
 
 def recorded(content: bytes) -> Recorded:

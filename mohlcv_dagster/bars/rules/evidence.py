@@ -122,12 +122,15 @@ class Evidence:
         own: the file as read.
         raw: the raw file of the same symbol and month as read; for a raw file, itself.
         recorded: what was recorded when the file was written; `None` where nothing was.
+        previous_close: the close of the symbol's last bar before the month, on the same basis of splits, US dollars;
+            `None` where it is not known.
     """
 
     file: BarFile
     own: Reading
     raw: Reading
     recorded: Recorded | None = None
+    previous_close: float | None = None
 
     @classmethod
     def of(
