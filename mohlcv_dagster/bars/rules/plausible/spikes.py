@@ -3,9 +3,11 @@
 A bar is one where, for its open or its close `p`,
 
 - `|p - median| > 10 MAD + 2 ticks`, of the nearest of three windows of 50 bars (see `medians`). The MAD is that
-  window's, and at least the month's typical one; a tick is a cent, or 1/10,000 dollar for a median below a dollar;
-- on each side on which its trading day has bars, and on one at least, one of the next three of them lies within half of
-  that deviation from the median.
+  window's and at least the month's typical one; a tick is a cent, below a dollar 1/10,000;
+- at most one in ten of that window's bars is half as far off or more, on the same side: a price that comes again and
+  again, as the other side of a wide spread does, is no spike;
+- on each side on which its trading day has bars, and on one at least, one of the next three of them lies within half
+  of that deviation from the median.
 
 Medians for each of a busy month's 900,000 bars would take seconds, so they are made for candidates only. **No spike is
 missed**, since the month's typical MAD, as a share `g` of the price, bounds the threshold from below. Let `m` be the
@@ -32,6 +34,7 @@ Mask = npt.NDArray[np.bool_]
 MADS: Final = 10
 TICKS: Final = 2
 BACK_WITHIN: Final = 3
+ALIKE: Final = 0.1
 _SIDES: Final = (np.arange(-BACK_WITHIN, 0), np.arange(1, BACK_WITHIN + 1))
 _ROUNDING: Final = 1e-9
 _FAULT: Final = f"an open or close more than {MADS} MAD + {TICKS} ticks off the prices around, back within 3 bars"
@@ -72,10 +75,9 @@ def spikes_in(sound: Sound, prices: Floats, typical: float) -> tuple[Rows, Float
     """
     at = _candidates(sound, prices, typical)
     near = around(prices, at)
-    tick = np.where(near.median >= 1, 0.01, 0.0001)
     deviation = np.abs(prices[at] - near.median)
-    allowed = MADS * np.maximum(near.mad, typical * near.median) + TICKS * tick
-    off = deviation > allowed  # never of NaN
+    allowed = MADS * np.maximum(near.mad, typical * near.median) + TICKS * near.tick
+    off = (deviation > allowed) & (near.alike <= ALIKE)  # never of NaN
     at, context = at[off], np.stack([near.median, deviation, allowed])[:, off]
     back = _back(sound, at, np.abs(_near(prices, at) - context[0]) <= context[1] / 2)
     return at[back], context[:, back]
