@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars.rules.evidence import NO_TIME, Evidence
-from mohlcv_dagster.bars.rules.plausible.sound import Sound
+from mohlcv_dagster.bars.rules.plausible.sound import LARGEST, SMALLEST, Sound
 from mohlcv_dagster.bars.rules.rule import Outcome, as_text
 from mohlcv_dagster.bars.schema import TIME, TIME_TYPE, Seconds
 
@@ -65,7 +65,7 @@ def open_jumps(evidence: Evidence) -> Outcome:
     at = np.flatnonzero(days[1:] != days[:-1]) + 1
     close, moment = sound.prices["close"][at - 1], sound.starts[at - 1]
     known = evidence.previous_close
-    if sound.size and known is not None and known > 0:
+    if sound.size and known is not None and SMALLEST <= known <= LARGEST:
         at, close, moment = np.insert(at, 0, 0), np.insert(close, 0, known), np.insert(moment, 0, NO_TIME)
     change = sound.prices["open"][at] / close - 1
     bad = np.abs(change) > JUMP

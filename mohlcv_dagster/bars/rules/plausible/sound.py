@@ -16,6 +16,10 @@ from mohlcv_dagster.bars.schema import PRICES, Floats, Seconds
 
 Rows = npt.NDArray[np.intp]
 
+SMALLEST: Final = 1e-100
+LARGEST: Final = 1e100
+"""Within them neither a sum nor a ratio of two prices leaves float64."""
+
 _DAY: Final = 86_400
 _NIGHT: Final = 4 * 3600 + 1800
 """04:30 UTC: trading ends at 01:00 UTC at the latest (winter) and begins at 08:00 at the earliest (summer)."""
@@ -29,7 +33,7 @@ class Sound:
         table: the whole file's bars.
         rows: where in the file they are, shape (bars,); `None` where every bar is sound.
         starts: Unix seconds, shape (bars,).
-        prices: open, high, low and close, each of shape (bars,): finite and above zero.
+        prices: open, high, low and close, each of shape (bars,), from `SMALLEST` to `LARGEST`.
     """
 
     table: pa.Table
@@ -45,7 +49,7 @@ class Sound:
             return cls(reading.present, None, starts, prices)
         good = starts != NO_TIME
         for price in prices.values():
-            good &= (price > 0) & np.isfinite(price)
+            good &= (price >= SMALLEST) & (price <= LARGEST)  # never of NaN
         rows = np.flatnonzero(good)
         return cls(reading.present, rows, starts[rows], {name: price[rows] for name, price in prices.items()})
 
@@ -74,4 +78,4 @@ def _all_sound(starts: Seconds, prices: dict[str, Floats]) -> bool:
         return True
     with np.errstate(invalid="ignore"):
         ends = [(float(prices[name].min()), float(prices[name].max())) for name in PRICES]
-    return bool(starts.min() != NO_TIME) and all(low > 0 and high < np.inf for low, high in ends)
+    return bool(starts.min() != NO_TIME) and all(low >= SMALLEST and high <= LARGEST for low, high in ends)

@@ -43,13 +43,14 @@ _FAULT: Final = f"an open or close more than {MADS} MAD + {TICKS} ticks off the 
 def spikes(evidence: Evidence) -> Outcome:
     """Judge: no open or close is a spike.
 
-    Context: `median` around the bar, `deviation` of the price furthest off it, and what was `allowed`; US dollars.
+    Context: the `median` around the bar's close (around its open, where that alone is a spike), the price's `deviation`
+    from it, and the deviation that was `allowed`; US dollars.
     """
     sound = Sound.of(evidence.own)
     if not sound.size:
         return Outcome(of=0)
     typical = typical_mad(sound.prices["close"])
-    found = [spikes_in(sound, sound.prices[name], typical) for name in ("close", "open")]
+    found = [_found_in(sound, sound.prices[name], typical) for name in ("close", "open")]
     every, first = np.unique(np.concatenate([at for at, _ in found]), return_index=True)
     if not every.size:
         return Outcome(of=sound.size)
@@ -62,7 +63,7 @@ def spikes(evidence: Evidence) -> Outcome:
     return Outcome(of=sound.size, fault=fault, bars=bars)
 
 
-def spikes_in(sound: Sound, prices: Floats, typical: float) -> tuple[Rows, Floats]:
+def _found_in(sound: Sound, prices: Floats, typical: float) -> tuple[Rows, Floats]:
     """Where one price is a spike.
 
     Args:
