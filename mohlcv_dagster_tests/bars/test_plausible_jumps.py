@@ -60,7 +60,8 @@ def test_a_jump_near_the_ratio_of_a_split_says_so_and_on_which_basis_prices_are(
         (2.0, 16.3, "1-for-8 reverse split"),
         (0.5, 5.1, "1-for-10 reverse split"),
         (100.0, 88.0, None),
-        (100.0, 53.0, None),
+        (100.0, 52.0, None),
+        (100.0, 51.2, "2-for-1 split"),
         (100.0, 112.0, None),
     ],
 )

@@ -62,6 +62,13 @@ def test_the_other_side_of_a_wide_spread_is_no_spike():
     assert not told("spikes", made(WEDNESDAY, changed(close, {1000: 21.50}))).passed
 
 
+@pytest.mark.parametrize(("every", "spike"), [(5, False), (30, True)])
+def test_a_price_that_comes_again_and_again_is_no_spike_though_the_month_is_quiet(every, spike):
+    """A hundred bars, of which one in five (in thirty) is thirty cents up, among many that move by a cent or two."""
+    up = dict.fromkeys(range(1000, 1100, every), 100.3)
+    assert told("spikes", made(WEDNESDAY, changed(wiggling(2000), up))).passed is not spike
+
+
 def test_a_price_that_stands_still_allows_seven_ticks():
     """Ten MADs of half a tick, and two ticks."""
     still = np.full(101, 54.2)
