@@ -36,6 +36,14 @@ def test_a_wick_between_neighbours_that_move_is_believed(neighbour, wick):
     assert told("wicks", made(WEDNESDAY, close, high=high)).passed is not wick
 
 
+@pytest.mark.parametrize(("low", "wick"), [(91.5, False), (88.5, True)])
+def test_a_wick_shorter_than_the_body_is_a_price_that_falls(low, wick):
+    """From 100 to 95 within the second: the body is 5.3 % of its lower end, the wick 3.7 % or 6.8 %."""
+    close = np.array([100.0, 100.0, 95.0, 95.0])
+    opens, lows = np.array([100.0, 100.0, 100.0, 95.0]), np.array([100.0, 100.0, low, 95.0])
+    assert told("wicks", made(WEDNESDAY, close, open=opens, high=opens, low=lows)).passed is not wick
+
+
 def test_a_body_of_its_own_length_is_no_wick():
     close = np.full(9, 100.0)
     opens = changed(close, {4: 104.0})

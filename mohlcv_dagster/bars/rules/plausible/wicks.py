@@ -17,9 +17,9 @@ QUIET: Final = 0.005
 def wicks(evidence: Evidence) -> Outcome:
     """Judge: no high or low is more than 3 % beyond the body between two quiet neighbours.
 
-    The body is what lies between open and close. A neighbour is the bar before or after on the same trading day; it is
-    quiet where its own body is within 0.5 % of this one's. A bar with one neighbour is judged by that one, without any
-    it is not. Context: `beyond_percent`, how far beyond the body.
+    The body is what lies between open and close; a wick shorter than its body is a price that moves. A neighbour is the
+    bar before or after on the same trading day, quiet where its own body is within 0.5 % of this one's. A bar with only
+    one is judged by that one, without any it is not. Context: `beyond_percent`, how far beyond the body.
     """
     sound = Sound.of(evidence.own)
     at = _long(sound)
@@ -33,10 +33,11 @@ def wicks(evidence: Evidence) -> Outcome:
 
 
 def _long(sound: Sound) -> Rows:
-    """Where a high or low is more than 3 % beyond the body; the close alone tells most that it is not."""
+    """Where a high or low is more than 3 % beyond the body, and than it is long; the close alone tells most are not."""
     high, low, close = (sound.prices[name] for name in ("high", "low", "close"))
     at = np.flatnonzero((high > (1 + BEYOND) * close) | (low < (1 - BEYOND) * close))
-    return at[_beyond(sound, at) > BEYOND]
+    top, bottom = _body(sound, at)
+    return at[_beyond(sound, at) > np.maximum(BEYOND, top / bottom - 1)]
 
 
 def _beyond(sound: Sound, at: Rows) -> Floats:
