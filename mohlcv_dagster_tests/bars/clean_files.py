@@ -44,6 +44,7 @@ RAW, AGGREGATE, RAW_FRACTIONAL, AGGREGATE_FRACTIONAL = CLEAN
 
 FILE_RULES = ("readable", "as_recorded")
 WHOLE_RULES = ("sessions_present", "minute_occupancy", "session_edges", "largest_gap", "trading_hours")
+PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "stale_prices")
 BASIS_RULES = ("split_basis",)
 """Of a clean file: its few bars lack the month's other sessions, and those of a quiet symbol are not judged further."""
 RAW_RULES = (
@@ -62,11 +63,11 @@ RAW_RULES = (
 )
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
 
-RAW_CHECKS = (*RAW_RULES, *WHOLE_RULES, *BASIS_RULES)
+RAW_CHECKS = (*RAW_RULES, *WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES)
 """Every check of `raw_1s`, in order."""
 NOT_WHOLE = ("sessions_present",)
 """The checks that a month of a few bars fails although its file is clean."""
-NOT_BLOCKING = {"not_empty", "volume_traded", *WHOLE_RULES, *BASIS_RULES}
+NOT_BLOCKING = {"not_empty", "volume_traded", *WHOLE_RULES, *PLAUSIBLE_RULES, *BASIS_RULES}
 
 
 def judge_form(of: Evidence) -> list[Finding]:

@@ -7,8 +7,8 @@ A rule is a plain function on evidence, without Dagster::
 
 The family on form looks at the file alone: `values` at each bar, `writing` at its text, `against_raw` at an aggregate
 beside its raw file. The others have a subject of their own: `whole` the exchange calendar (by way of
-`against_calendar`), `basis` the splits that adjusted prices stand on. `evidence` reads, `recompute` is the second
-engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
+`against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on. `evidence` reads,
+`recompute` is the second engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.basis import BASIS
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
+from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
     RECORD_AGAIN,
@@ -34,6 +35,7 @@ from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
     "FORM",
+    "PLAUSIBLE",
     "RULES",
     "WHOLE",
     "Evidence",
@@ -169,7 +171,7 @@ FORM: Final = (
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
-RULES: Final = (*FORM, *WHOLE, *BASIS)
+RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE)
 """Every rule. The names are those of the asset checks: a contract once published."""
 
 

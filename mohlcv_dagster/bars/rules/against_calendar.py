@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage, is_liquid
+from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
 from mohlcv_dagster.bars.rules import wording
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
@@ -53,7 +53,7 @@ def sessions_present(evidence: Evidence) -> Outcome:
         closes=lambda each: each.session.regular_close,
         bars=lambda each: each.bars,
     )
-    if _liquid(evidence, coverage):
+    if evidence.liquid:
         return _failed(evidence, fault, rows, Severity.ERROR)
     return _failed(evidence, f"{fault} (a quiet symbol: perhaps nothing traded)", rows, Severity.WARN)
 
@@ -164,14 +164,10 @@ def _judgeable(evidence: Evidence) -> Coverage | Outcome:
     if not coverage.present:
         why = "no session of the month has bars" if coverage.expected else "no session of the month is over yet"
         return _passed(evidence, f"not judged: {why}")
-    if not _liquid(evidence, coverage):
+    if not evidence.liquid:
         occupancy = wording.percent(coverage.occupancy or 0.0)
         return _passed(evidence, f"not judged: a quiet symbol, median occupancy {occupancy}")
     return coverage
-
-
-def _liquid(evidence: Evidence, coverage: Coverage) -> bool:
-    return is_liquid(coverage.occupancy, evidence.neighbours, density=coverage.density)
 
 
 def _is_short(empty: int, minutes: int, due: float, density: float) -> bool:

@@ -148,6 +148,8 @@ class Evidence:
         recorded: what was recorded when the file was written; `None` where nothing was.
         neighbours: the occupancies of the symbol's raw months before and after, as far as they are stored and known;
             see `coverage.is_liquid`.
+        previous_close: the close of the symbol's last bar before the month, on the same basis of splits, US dollars;
+            `None` where it is not known.
     """
 
     file: BarFile
@@ -155,6 +157,7 @@ class Evidence:
     raw: Reading
     recorded: Recorded | None = None
     neighbours: tuple[float, ...] = ()
+    previous_close: float | None = None
 
     @classmethod
     def of(
@@ -214,6 +217,12 @@ class Evidence:
         """
         through = (self.recorded and self.recorded.complete_through) or self.file.month.end
         return coverage.cover(self.own.starts, self.file.month, through)
+
+    @property
+    def liquid(self) -> bool:
+        """Whether the symbol trades all the time, where there is a `coverage`; see `coverage.is_liquid`."""
+        facts = self.coverage
+        return coverage.is_liquid(facts.occupancy, self.neighbours, density=facts.density)
 
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
