@@ -95,7 +95,7 @@ KINDS: Final = {
         "Re-materialize raw_1s: the vendor may have taken the print back. Look at the prices of the minutes before.",
     ),
     Kind.UNKNOWN: Meaning(
-        "none of the above explains it",
+        "no known way of the vendor explains it",
         "everything else, such as a close that differs at the same volume; and prints told by no more than 0.5 % "
         "of volume where they are more than 3 and more than 1 % of a session's minutes",
         "Re-materialize raw_1s; if it stays, do not rely on the month and report the minutes to the vendor.",

@@ -5,8 +5,9 @@ A rule is a plain function on evidence, without Dagster::
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
 
-`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `evidence`
-reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list, and nothing is judged here.
+`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file,
+`against_vendor` at minutes beside the vendor's own; `evidence` reads, `recompute` is the second engine, `rule` the
+vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,8 @@ from typing import Final
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
+from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
     RECORD_AGAIN,
@@ -29,6 +31,7 @@ from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
+    "AGAINST_VENDOR",
     "FORM",
     "RULES",
     "Evidence",
@@ -39,6 +42,7 @@ __all__ = [
     "Rule",
     "Scope",
     "Severity",
+    "VendorMinutes",
     "for_timeframe",
     "judge",
     "require",
@@ -164,17 +168,20 @@ FORM: Final = (
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
 RULES: Final = FORM
-"""Every rule. The names are those of the asset checks: a contract once published."""
+"""Every rule on stored files. The names are those of the asset checks: a contract once published.
+
+Those of `AGAINST_VENDOR` are apart: to judge by them the vendor must be asked.
+"""
 
 
-def for_timeframe(timeframe: Timeframe) -> tuple[Rule, ...]:
-    """The rules that apply to files of `timeframe`, in the order of `RULES`."""
-    return tuple(rule for rule in RULES if rule.scope.holds(timeframe))
+def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
+    """The rules that apply to files of `timeframe`, in the order of `among`."""
+    return tuple(rule for rule in among if rule.scope.holds(timeframe))
 
 
-def judge(evidence: Evidence) -> list[Finding]:
+def judge(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
-    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe)]
+    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe, among)]
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:
