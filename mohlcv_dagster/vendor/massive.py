@@ -90,6 +90,7 @@ class MassiveVendor:
         month: Month,
         *,
         timeframe: str = "second",
+        adjusted: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> FetchedMonth:
         """Every bar of `symbol` in `month`, each page proven; all of them or an error.
@@ -98,6 +99,7 @@ class MassiveVendor:
             symbol: case kept.
             month: UTC; one in progress is asked up to the bar that is still open.
             timeframe: `second` or `minute`.
+            adjusted: whether to ask for bars adjusted for splits; `None` for what this vendor was made to ask for.
             on_progress: told after each window, in the caller's thread.
 
         Raises:
@@ -112,7 +114,8 @@ class MassiveVendor:
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
         windows = cut(month.start, end, timespan)
-        requests = [PageRequest(check_symbol(symbol), timespan, window, self.adjusted) for window in windows]
+        adjusted = self.adjusted if adjusted is None else adjusted
+        requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
         try:
             pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
@@ -134,7 +137,7 @@ class MassiveVendor:
             complete_through=end,
             base_url=self.base_url,
             vendor=self.name,
-            adjusted=self.adjusted,
+            adjusted=adjusted,
             request_ids=tuple(self._secret.redact(page.request_id) for page in pages if page.request_id),
             plan_delayed=any(page.delayed for page in pages),
         )
