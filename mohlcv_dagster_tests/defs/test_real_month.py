@@ -46,7 +46,7 @@ def test_each_aggregate_is_the_expected_one_byte_for_byte(month, timeframe):
 def test_every_check_passes(month):
     _, result = month
     assert [(e.check_name, e.description) for e in result.get_asset_check_evaluations() if not e.passed] == []
-    assert len(result.get_asset_check_evaluations()) == 13 + 3 * 16
+    assert len(result.get_asset_check_evaluations()) == 13 + 3 * 16 + 2
 
 
 @needs_real
