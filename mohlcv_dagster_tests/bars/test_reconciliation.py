@@ -162,6 +162,15 @@ def test_a_wrong_close_however_often_is_never_benign_and_never_a_shift(seed, sha
     assert found.causes == ()
 
 
+@needs_real
+def test_volumes_of_another_market_at_the_same_prices_are_no_factor():
+    case = mismatches.real("fractional")
+    shuffled = np.random.default_rng(7).permutation(case.vendor.v) + 0.001
+    found = replace(case, vendor=replace(case.vendor, v=shuffled)).reconcile()
+    assert found.causes == ()
+    assert Kind.SPLIT_BASIS not in found.counts
+
+
 def test_only_minutes_wholly_before_the_moment_the_month_is_complete_through_are_compared():
     case = mismatches.winter()
     opening = datetime(2024, 2, 1, 14, 30, tzinfo=UTC)

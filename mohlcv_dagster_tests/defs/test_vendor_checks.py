@@ -240,3 +240,12 @@ def test_the_vendor_is_not_asked_where_a_file_of_ours_is_gone(tmp_path, instance
     for check in found(result).values():
         assert check.passed is False
         assert "it is absent" in check.description
+
+
+def test_a_comparison_that_is_interrupted_ends_the_run_and_is_no_verdict(tmp_path, instance):
+    definitions, vendor = location(tmp_path, WHOLE)
+    vendor.minutes[FIRST] = failing(KeyboardInterrupt())
+    result = run(definitions, instance, FIRST, *ASSETS, expect=False)
+
+    assert found(result) == {}
+    assert (tmp_path / "aggregated/1min/SPY_2024_01_1min.csv").exists()

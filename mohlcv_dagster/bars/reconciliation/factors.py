@@ -14,6 +14,7 @@ _MOST: Final = 0.95
 _HALF_CENT: Final = 0.0051
 """Half a cent, which rounding adjusted prices to cents takes, and a little for the float."""
 _ROUNDING: Final = 1e-4
+_ROUNDED_FROM: Final = 10
 _FACTOR_FROM: Final = 0.001
 _VOLUME_FACTOR_FROM: Final = 0.02
 
@@ -74,8 +75,8 @@ def _room(vendor: Floats) -> Floats:
 
 
 def _like(ours: Floats, vendor: Floats) -> Mask:
-    """Within the tolerance, or a share, which rounding adjusted volumes takes."""
-    mask: Mask = close(ours, vendor) | (np.abs(ours - vendor) <= 1)
+    """Within the tolerance, or a share of ten and more, which rounding adjusted volumes takes."""
+    mask: Mask = close(ours, vendor) | ((np.abs(ours - vendor) <= 1) & (vendor >= _ROUNDED_FROM))
     return mask
 
 
