@@ -133,6 +133,14 @@ def test_what_differs_beside_a_shift_is_still_put_in_its_kind(other):
     assert set(found.counts) == {Kind.SHIFTED_LABEL, seed(other).kind}
 
 
+def test_wrong_closes_of_shifted_seconds_are_told_as_both():
+    case = seed("a wrong close in half the vendor's minutes").make(mismatches.winter())
+    alone = case.reconcile().counts[Kind.UNKNOWN]
+    found = seed("the month one second early").make(case).reconcile()
+    assert [cause.shift for cause in found.causes] == [1]
+    assert found.counts[Kind.UNKNOWN] == alone
+
+
 def test_a_shift_is_seen_among_other_differences_in_a_tenth_of_the_minutes():
     case = mismatches.winter()
     many = np.arange(len(case.vendor.t)) % 10 == 3

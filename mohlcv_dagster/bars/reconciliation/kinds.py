@@ -47,8 +47,8 @@ KINDS: Final = {
     Kind.SHIFTED_LABEL: Meaning(
         "one of the two sides labels its bars too early or too late",
         "our seconds of a whole session, or of the month, fit when they are relabelled by a second, a minute, an hour, "
-        "or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then, and at most a "
-        "third as many differ as before",
+        "or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a third as "
+        "many differ as before, altogether or in prices or volume alone",
         "Do not use the months before it is known which side is right; report both request ids to the vendor.",
         wrong=True,
     ),

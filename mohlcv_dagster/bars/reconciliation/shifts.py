@@ -2,7 +2,8 @@
 
 A shift is believed when it explains decisively: at least `_GAINED` more minutes agree after it than before, and at
 most a third as many differ as before. A second too early changes every minute that trades in its first or last second;
-for a difference of another making to vanish by relabelling, all of its fields would have to come out equal by chance.
+for a difference of another making to vanish by relabelling, its prices or its volume would have to come out equal by
+chance. Prices and volume are looked at apart too, so that a shift is seen beside closes that are wrong as well.
 """
 
 from collections.abc import Callable, Iterator
@@ -112,8 +113,8 @@ def _in_minutes(wanted: Seconds, starts: Seconds) -> Mask:
 
 
 def _tally(pairs: Pairs, days: Days) -> Counts:
-    """How many minutes of each day differ and agree: at all, then in price; shape (days, 2, 2)."""
-    agree = (pairs.agree, pairs.prices_equal)
+    """How many minutes of each day differ and agree: at all, in prices, in volume; shape (days, 2, 3)."""
+    agree = (pairs.agree, pairs.prices_equal, pairs.volume_close)
     masks = [[~mask for mask in agree], agree]
     counted = [[np.bincount(pairs.day[mask], minlength=len(days.dates)) for mask in row] for row in masks]
     tally: Counts = np.array(counted).transpose(2, 0, 1)
@@ -121,7 +122,7 @@ def _tally(pairs: Pairs, days: Days) -> Counts:
 
 
 def _explains(before: Counts, after: Counts) -> bool:
-    """Whether a shift explains, of any difference or of prices alone, and makes nothing worse; shapes (2, 2)."""
+    """Whether a shift explains, in one of the three respects of `_tally`, and makes none worse; shapes (2, 3)."""
     (differed, agreed), (differ, agree) = before, after
     decisive = (agree - agreed >= _GAINED) & (differ <= differed * _LEFT)
     return bool(decisive.any() and (differ <= differed).all())
