@@ -139,7 +139,7 @@ def stored(tmp_path_factory, sandbox):
         yield folder, instance
 
 
-@pytest.mark.parametrize("kind", ["server-error", "cut-json", "rate-limit", "not-found", "unknown-key"])
+@pytest.mark.parametrize("kind", ["server-error", "cut-json", "not-found"])
 def test_a_vendor_that_gives_no_minutes_warns_with_its_reason_and_fails_no_run(stored, sandbox, kind):
     folder, instance = stored
     sandbox.clear()
