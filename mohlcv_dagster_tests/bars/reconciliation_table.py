@@ -45,7 +45,8 @@ _SEEDED = """## What was seeded, and what was found
 
 Each difference below was put into five clean sessions of a synthetic month, all of whose {minutes:,} minutes agree.
 Made by `uv run python -m mohlcv_dagster_tests.bars.reconciliation_table`; a test holds this page equal to what is
-found. The same seeds are tried on real SPY seconds, on a stock that trades seldom and on fractional volumes.
+found. The tests try the same seeds on real SPY seconds and on fractional volumes, and those of errors on a stock
+that trades seldom.
 """
 
 

@@ -133,6 +133,17 @@ def test_a_shift_is_told_once_and_not_a_minute_at_a_time():
     assert found.message.count(" is 1 second early") == 1
 
 
+def test_another_basis_is_told_with_the_one_that_was_asked_for():
+    halves = HEADER + b"".join(b"2024-02-01 14:%02d:00+00:00,10.0,10.2,10.0,10.2,150\n" % minute for minute in range(9))
+    found = by_hand(halves.replace(b"10.", b"5."), halves, halves, adjusted=False)["vendor_minutes"]
+    assert (found.severity, found.facts["minutes that differ, by kind"]) == ("error", {"unknown": 9})
+    fives = halves.replace(b"10.0", b"5.0").replace(b"10.2", b"5.1").replace(b",150", b",300")
+    found = by_hand(fives, halves, halves, adjusted=False)["vendor_minutes"]
+    assert (found.severity, found.facts["minutes that differ, by kind"]) == ("error", {"split_basis": 9})
+    told = "the vendor's minutes of 2024-02-01 have prices 1/2 times and volumes 2 times ours"
+    assert f"{told}; both were asked for unadjusted; " in found.message
+
+
 def test_a_sample_shows_some_of_each_kind():
     seeds = {seed.what: seed for seed in SEEDS}
     case = mismatches.winter()

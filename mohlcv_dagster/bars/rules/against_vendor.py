@@ -70,6 +70,8 @@ def _fault(found: Reconciliation) -> str:
     parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
     said = [f"{found.differing.num_rows:,} of {found.minutes:,} minutes differ from the vendor's own: {parts}"]
     said += [cause.sentence for cause in found.causes]
+    if found.adjusted is not None and Kind.SPLIT_BASIS in counts:
+        said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
     if found.price_share < LEAST_PRICE_SHARE:
         said.append(
             f"{found.price_share:.2%} of the minutes have the same prices, {LEAST_PRICE_SHARE:.0%} is the least"
