@@ -192,6 +192,7 @@ def test_a_missing_file_of_ours_is_no_fault_of_the_vendors():
 def test_a_vendor_that_proves_it_has_no_minute_differs_in_all():
     found = findings(Reading.of(MINUTES), Reading.of(SECONDS), VendorMinutes(schema.empty()))["vendor_minutes"]
     assert (found.severity, found.count, found.of) == ("error", 2, 2)
+    assert "the first extra_print at 2024-02-01 14:30:00Z, which the vendor has not. " in found.message
 
 
 def test_seconds_that_do_not_rise_cannot_be_compared_and_that_is_an_error():

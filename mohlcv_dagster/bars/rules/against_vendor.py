@@ -85,6 +85,9 @@ def _first(found: Reconciliation, kind: Kind) -> str:
     """`the first unknown at 2024-01-02 14:30:00Z (close 475.3, the vendor's 475.4)`."""
     at = found.differing[_KIND].to_pylist().index(kind)
     row = found.differing.slice(at, 1)
+    for column, who in ((VOLUME, "we have"), (f"vendor_{VOLUME}", "the vendor has")):
+        if row[column].null_count:
+            return f"the first {kind} at {as_text(row[TIME][0])}, which {who} not"
     pairs = [(name, as_text(row[name][0]), as_text(row[f"vendor_{name}"][0])) for name in COLUMNS[1:]]
     values = ", ".join(f"{name} {ours}, the vendor's {theirs}" for name, ours, theirs in pairs if ours != theirs)
     return f"the first {kind} at {as_text(row[TIME][0])} ({values or 'the same on both sides'})"
