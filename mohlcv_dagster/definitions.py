@@ -8,12 +8,13 @@ import os
 import dagster as dg
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars.timeframes import MINUTE, RAW
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
 
 
@@ -41,7 +42,10 @@ def build(
     archive = archive or ArchiveResource(data_dir=settings.data_dir)
     return dg.Definitions(
         assets=[raw_asset(partitions, retry), *(aggregated_asset(each, partitions) for each in settings.timeframes)],
-        asset_checks=[file_checks(each, partitions) for each in (RAW, *settings.timeframes)],
+        asset_checks=[
+            *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
+            *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
+        ],
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,

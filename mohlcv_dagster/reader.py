@@ -10,7 +10,7 @@ import pyarrow as pa
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Finding, Reading, Recorded
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
@@ -65,6 +65,17 @@ class Reader:
             if whole.bars is not None:
                 raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
         return raw.findings
+
+    def judge_against(self, file: BarFile, recorded: Recorded | None, minutes: VendorMinutes | None) -> list[Finding]:
+        """What the rules say that hold a file of minutes against the vendor's own.
+
+        Args:
+            file: which file.
+            recorded: what was recorded when it was written; `None` where nothing was.
+            minutes: what the vendor has; `None` where it was not asked.
+        """
+        own, raw = self.read(file), self._raw(file.raw).reading
+        return rules.judge(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
 
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
         """The bars of a raw file that something is to be made from.

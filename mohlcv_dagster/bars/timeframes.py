@@ -41,6 +41,9 @@ AGGREGATED: Final = tuple(
 )
 """Every timeframe that can be folded from raw bars, shortest first."""
 
+MINUTE: Final = next(each for each in AGGREGATED if each.name == "1min")
+"""The one that the vendor serves too."""
+
 _BY_NAME: Final = {timeframe.name: timeframe for timeframe in AGGREGATED}
 
 

@@ -1,24 +1,28 @@
 """The asset checks: every rule as a check on the file as written, partition by partition.
 
 One step an asset reads its file once and evaluates all of its rules. That a check carries its asset's partitions is a
-preview feature of Dagster (1.13), used in this module only. How a finding looks in the UI is in `evaluations`.
+preview feature of Dagster (1.13), used in this module only. How a finding looks in the UI is in `evaluations`; checks
+that ask the vendor are in `vendor_checks`.
 """
 
 import warnings
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import dagster as dg
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Rule
+from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, records
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of
+from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.defs.resources import ArchiveResource
-from mohlcv_dagster.reader import Reader
+
+Judge: TypeAlias = Callable[[BarFile, Record | None], Iterable[Finding]]
+"""Gives what was found of a file, told what was recorded when it was written."""
 
 
 def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -27,41 +31,66 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
     In a run of one or several partitions their files are judged. In a run without any (*Execute all* on the checks tab,
     where the UI cannot name one) every stored partition is, and one more evaluation sums up.
     """
-    key = asset_key(timeframe)
-    specs = {rule.name: _spec(rule, timeframe, partitions) for rule in rules.for_timeframe(timeframe)}
+    specs = specs_of(rules.for_timeframe(timeframe), timeframe, partitions)
+    name = "_".join([*asset_key(timeframe).path, "checks"])
 
-    @dg.multi_asset_check(name="_".join([*key.path, "checks"]), specs=list(specs.values()), can_subset=True)
+    @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        selected = {check.name for check in context.selected_asset_check_keys}
-        with told_to_dagster():
-            # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
-            yield from _evaluations(context, archive.reader(), key, selected)
-        yield from (dg.Output(None, output_name=specs[name].get_python_identifier()) for name in selected)
+        def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
+            beside = records.neighbours(context.instance, file) if timeframe == RAW else None
+            return archive.reader().judge(file, record, beside)
+
+        yield from evaluated(context, judge, specs)
 
     return checks
 
 
+def specs_of(
+    chosen: Iterable[Rule], timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
+    """The rules as checks of the asset of `timeframe`, which carry its partitions."""
+    return [_spec(rule, timeframe, partitions) for rule in chosen]
+
+
+def evaluated(
+    context: dg.AssetCheckExecutionContext, judge: Judge, specs: Iterable[dg.AssetCheckSpec]
+) -> Iterator[Any]:
+    """What a step of checks on one asset yields: an evaluation a partition and selected check, and its outputs.
+
+    Args:
+        context: of the step.
+        judge: called once a partition.
+        specs: the checks of the step, of one asset.
+    """
+    selected = {check.name for check in context.selected_asset_check_keys}
+    chosen = [spec for spec in specs if spec.name in selected]
+    with told_to_dagster():
+        # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
+        yield from _evaluations(context, judge, chosen[0].asset_key, selected)
+    yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
+
+
 def _evaluations(
-    context: dg.AssetCheckExecutionContext, reader: Reader, key: dg.AssetKey, selected: Collection[str]
+    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
-        yield from _judge(context.instance, reader, file_of(key, context.partition_key), selected)
+        yield from _judged(context.instance, judge, file_of(key, context.partition_key), selected)
     elif context.has_partition_key_range:
         # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
         for partition in context.partition_keys:
-            yield from _judge(context.instance, reader, file_of(key, partition), selected, blocking=False)
+            yield from _judged(context.instance, judge, file_of(key, partition), selected, blocking=False)
     else:
-        yield from _sweep(context, reader, key, selected)
+        yield from _sweep(context, judge, key, selected)
 
 
 def _sweep(
-    context: dg.AssetCheckExecutionContext, reader: Reader, key: dg.AssetKey, selected: Collection[str]
+    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Judge every stored partition, then sum up."""
     stored = sorted(context.instance.get_materialized_partitions(key))
     failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
     for done, partition in enumerate(stored, start=1):
-        for evaluation in _judge(context.instance, reader, file_of(key, partition), selected):
+        for evaluation in _judged(context.instance, judge, file_of(key, partition), selected):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)
@@ -70,12 +99,11 @@ def _sweep(
         yield evaluations.sum_up(dg.AssetCheckKey(key, name), found, len(stored))
 
 
-def _judge(
-    instance: dg.DagsterInstance, reader: Reader, file: BarFile, selected: Collection[str], *, blocking: bool = True
+def _judged(
+    instance: dg.DagsterInstance, judge: Judge, file: BarFile, selected: Collection[str], *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
     record = records.latest(instance, file)
-    beside = records.neighbours(instance, file) if file.timeframe == RAW else None
-    for finding in reader.judge(file, record, beside):
+    for finding in judge(file, record):
         if finding.rule.name in selected:
             yield evaluations.evaluation(finding, file, record, blocking=blocking)
 

@@ -1,7 +1,7 @@
 """How a finding looks in the UI: a sentence, count and threshold, and a table of the first offending bars."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -40,6 +40,7 @@ def evaluation(
     }
     if finding.rule.ground is Ground.CALENDAR:
         metadata["calendar"] = dg.MetadataValue.text(sessions.provenance())
+    metadata |= {name: _fact(value) for name, value in finding.facts.items()}
     if finding.bars.num_rows:
         metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(_sample(finding.bars))
     return dg.AssetCheckEvaluation(
@@ -77,6 +78,14 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
         metadata={"first failing partitions": dg.MetadataValue.table(rows)} if rows else {},
         blocking=False,
     )
+
+
+def _fact(value: str | float | Mapping[str, int]) -> dg.MetadataValue:
+    if isinstance(value, str):
+        return dg.MetadataValue.text(value)
+    if isinstance(value, int):
+        return dg.MetadataValue.int(value)
+    return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.json(dict(value))
 
 
 def _sample(bars: "pa.Table") -> list[dg.TableRecord]:

@@ -26,7 +26,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, end_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, end_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -89,6 +89,7 @@ class MassiveVendor:
         month: Month,
         *,
         timeframe: str = "second",
+        adjusted: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> FetchedMonth:
         """Every bar of `symbol` in `month`, each page proven; all of them or an error.
@@ -99,6 +100,7 @@ class MassiveVendor:
             symbol: case kept.
             month: UTC; one in progress is asked up to the bar that is still open.
             timeframe: `second` or `minute`.
+            adjusted: whether to ask for bars adjusted for splits; `None` for what this vendor was made to ask for.
             on_progress: told after each window, in the caller's thread.
 
         Raises:
@@ -113,15 +115,19 @@ class MassiveVendor:
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
         windows = cut(month.start, end, timespan)
-        requests = [PageRequest(check_symbol(symbol), timespan, window, self.adjusted) for window in windows]
+        adjusted = self.adjusted if adjusted is None else adjusted
+        requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
-        splits = self._reference(tally).splits(symbol) if self.adjusted else None
+        stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them
+        splits = self._reference(tally).splits(symbol) if adjusted and stored else None
         try:
             pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, requests[0], month, now) from error
         bars = merge(pages)
-        empty = None if bars.num_rows else why_empty(self._reference(tally), symbol, month, end, len(windows))
+        empty = None
+        if stored and not bars.num_rows:
+            empty = why_empty(self._reference(tally), symbol, month, end, len(windows))
         return FetchedMonth(
             bars=bars,
             requests=tally.attempts,
@@ -132,7 +138,7 @@ class MassiveVendor:
             complete_through=end,
             base_url=self.base_url,
             vendor=self.name,
-            adjusted=self.adjusted,
+            adjusted=adjusted,
             request_ids=(
                 *(self._secret.redact(page.request_id) for page in pages if page.request_id),
                 *(self._secret.redact(mark) for mark in tally.beside),

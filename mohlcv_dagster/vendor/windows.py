@@ -14,7 +14,8 @@ from mohlcv_dagster.errors import MonthInFutureError, TimeframeError
 PAGE_LIMIT: Final = 50_000
 """The most base bars one page holds, and the largest `limit` the vendor takes."""
 
-_MILLISECONDS: Final = {"second": 1_000, "minute": 60_000}
+SECOND: Final = "second"
+_MILLISECONDS: Final = {SECOND: 1_000, "minute": 60_000}
 
 
 @dataclass(frozen=True)

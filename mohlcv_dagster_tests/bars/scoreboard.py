@@ -6,7 +6,7 @@ with the word `checks`, the first is printed, to be put into docs/checks.md.
 
 import sys
 
-from mohlcv_dagster.bars.rules import FORM, RULES
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES
 from mohlcv_dagster_tests.bars.clean_files import CLEAN, clean, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
@@ -21,7 +21,8 @@ Made by `uv run python -m mohlcv_dagster_tests.bars.scoreboard`; a test holds th
 def checks() -> str:
     """The table of rules."""
     rows = [
-        (f"[`{rule.name}`](#{rule.name})", rule.sentence, rule.scope, rule.severity, rule.threshold) for rule in RULES
+        (f"[`{rule.name}`](#{rule.name})", rule.sentence, rule.scope, rule.severity, rule.threshold)
+        for rule in (*RULES, *AGAINST_VENDOR)
     ]
     return _table(("check", "what holds", "of", "severity", "allowed"), rows)
 

@@ -46,8 +46,8 @@ class Observed:
         failed_checks: names of checks that did not pass.
         changed: files of the whole data folder that appeared, went or differ, by path.
         wanted: whether the partition's files are those of an undisturbed fetch.
-        struck: requests that met a fault.
-        asked: requests that arrived.
+        struck: requests for seconds that met a fault.
+        asked: requests for seconds that arrived; those of the checks for minutes are not counted here.
         asked_again: requests that arrived for a window that had been asked for before.
         most_asked: requests for the window asked for most often.
         dagster_retries: how often Dagster said it would try the step again.
@@ -155,7 +155,7 @@ class Lab:
         after = self._tree()
         changed = {path for path in before | after if before.get(path) != after.get(path)}
         events = [entry.dagster_event for entry in self._instance.all_logs(outcome.run_id) if entry.dagster_event]
-        requests = [served for served in self._sandbox.requests if f"/ticker/{symbol}/" in served.path]
+        requests = [served for served in self._sandbox.requests if f"/ticker/{symbol}/range/1/second/" in served.path]
         windows = Counter(served.path for served in requests)
         return Observed(
             succeeded=outcome.succeeded,

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars import csv_codec, resample
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.errors import NoTradesError
@@ -17,11 +18,17 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
 
 class HandedVendor:
-    """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades."""
+    """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades.
+
+    Its own minutes are those folded from them, changed by what `minutes` has for the partition. `asked` are the
+    requests: symbol, month, timeframe, adjusted.
+    """
 
     def __init__(self, months, *, adjusted=False):
         self.months = months
         self.adjusted = adjusted
+        self.minutes = {}
+        self.asked = []
 
     def __enter__(self):
         return self
@@ -29,14 +36,21 @@ class HandedVendor:
     def __exit__(self, *error):
         return None
 
-    def fetch_month(self, symbol, month, *, on_progress=None):
+    def close(self):
+        return None
+
+    def fetch_month(self, symbol, month, *, timeframe="second", adjusted=None, on_progress=None):
+        self.asked.append((symbol, str(month), timeframe, adjusted))
         content = self.months.get((symbol, str(month)))
         if isinstance(content, Exception):
             raise content
         if content is None:
             raise NoTradesError(f"{symbol} has no trades in {month}")
+        bars = csv_codec.decode(content)
+        if timeframe == "minute":
+            bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.fold(bars, MINUTE))
         return FetchedMonth(
-            bars=csv_codec.decode(content),
+            bars=bars,
             requests=54,
             retries=1,
             seconds=1.23456,
@@ -45,7 +59,7 @@ class HandedVendor:
             complete_through=min(FETCHED_AT, Month.parse(str(month)).end),
             base_url="http://127.0.0.1:1",
             vendor="stand-in at http://127.0.0.1:1",
-            adjusted=self.adjusted,
+            adjusted=self.adjusted if adjusted is None else adjusted,
             request_ids=("first", "second"),
             plan_delayed=False,
         )

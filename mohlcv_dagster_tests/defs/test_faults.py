@@ -171,6 +171,13 @@ def test_a_vendor_that_is_back_when_dagster_tries_again_gives_the_same_month(boa
     assert seen.asked - (2 + 8 + WINDOWS) in (0, 1)  # two pages without bars come first; one may be taken up too late
 
 
+def test_a_vendor_that_gives_seconds_and_no_minutes_gives_the_same_month_with_a_warning(board):
+    seen = board.away("it gives seconds and no minutes")
+    assert (seen.succeeded, seen.wanted, seen.reasons) == (True, True, ())
+    assert seen.failed_checks == ("vendor_minutes", "volume_ladder")
+    assert (seen.asked, seen.dagster_retries) == (WINDOWS, 0)
+
+
 def test_without_a_key_nothing_is_asked(board):
     seen = board.away("no key is set")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("MissingKeyError",), frozenset())

@@ -49,6 +49,13 @@ def test_a_file_of_minutes_is_served_as_it_stands_and_one_that_is_missing_is_fol
     assert starts(market, date(2024, 1, 3), HOUR, "OWN") == ["2024-01-03 15:00:00+00:00"]
 
 
+def test_a_minute_is_served_as_it_stands_whatever_its_volume(folder):
+    write(folder, "second/ABC_2024_01.csv", "2024-01-03 15:00:01+00:00,1.0,2.0,1.0,1.5,5")
+    write(folder, "minute/ABC_2024_01.csv", "2024-01-03 15:00:00+00:00,1.0,2.0,1.0,1.25,-7")
+    [bar] = Replayed(folder).bars("ABC", date(2024, 1, 3), MINUTE, adjusted=False).to_pylist()
+    assert (bar["close"], bar["volume"]) == (1.25, -7)
+
+
 def test_a_symbol_or_month_without_a_file_of_seconds_has_no_days(folder):
     write(folder, "second/ABC_2024_01.csv", "2024-01-03 15:00:01+00:00,1.0,2.0,1.0,1.5,5")
     market = Replayed(folder)

@@ -102,6 +102,13 @@ def test_adjusted_bars_are_asked_for_and_proven_when_set(server, fake):
     assert {asked.query["adjusted"] for asked in server.asked} == {"true"}
 
 
+def test_one_month_may_be_asked_for_on_another_basis_than_the_vendor_was_made_for(server, fake):
+    server.answer = faithful(BARS)
+    with MassiveVendor(KEY, server.url, adjusted=True, clock=fake.clock) as vendor:
+        assert vendor.fetch_month("SPY", MONTH, adjusted=False).adjusted is False
+    assert {asked.query["adjusted"] for asked in server.asked} == {"false"}
+
+
 def test_gzip_is_read_and_its_compressed_size_counted(vendor, server):
     server.answer = lambda asked: zipped(faithful(BARS)(asked))
     fetched = vendor.fetch_month("SPY", MONTH)

@@ -7,8 +7,9 @@ A rule is a plain function on evidence, without Dagster::
 
 The family on form looks at the file alone: `values` at each bar, `writing` at its text, `against_raw` at an aggregate
 beside its raw file. The others have a subject of their own: `whole` the exchange calendar (by way of
-`against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on. `evidence` reads,
-`recompute` is the second engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
+`against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on, `against_vendor` minutes
+beside the vendor's own. `evidence` reads, `recompute` is the second engine, `rule` and `wording` the vocabulary. Here
+is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -16,8 +17,9 @@ from typing import Final
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
+from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
@@ -34,6 +36,7 @@ from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
+    "AGAINST_VENDOR",
     "FORM",
     "PLAUSIBLE",
     "RULES",
@@ -46,6 +49,7 @@ __all__ = [
     "Rule",
     "Scope",
     "Severity",
+    "VendorMinutes",
     "for_timeframe",
     "judge",
     "require",
@@ -172,18 +176,22 @@ FORM: Final = (
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
 RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE)
-"""Every rule. The names are those of the asset checks: a contract once published."""
+"""Every rule on stored files. The names are those of the asset checks: a contract once published.
+
+Those of `AGAINST_VENDOR` are apart: to judge by them the vendor must be asked.
+"""
 
 
-def for_timeframe(timeframe: Timeframe) -> tuple[Rule, ...]:
-    """The rules that apply to files of `timeframe`, in the order of `RULES`."""
-    return tuple(rule for rule in RULES if rule.scope.holds(timeframe))
+def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
+    """The rules that apply to files of `timeframe`, in the order of `among`."""
+    return tuple(rule for rule in among if rule.scope.holds(timeframe))
 
 
-def judge(evidence: Evidence) -> list[Finding]:
+def judge(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
-    evidence.begin()
-    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe)]
+    if among is RULES:
+        evidence.begin()
+    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe, among)]
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:

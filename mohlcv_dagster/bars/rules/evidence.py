@@ -1,4 +1,4 @@
-"""What a rule looks at: a file's bytes and bars, the raw file's, and what was recorded when the file was written.
+"""What a rule looks at: a file's bytes and bars, the raw file's, what was recorded of it, what the vendor has of it.
 
 Each file is decoded once, here; a file that is absent or cannot be read is evidence too. No rule lives here.
 """
@@ -19,6 +19,7 @@ from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Emptiness
 from mohlcv_dagster.bars.processors import pool
+from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.splits import Split
@@ -44,6 +45,8 @@ class Ground(StrEnum):
     """The file's bars and, for an aggregate, those of its raw file."""
     CALENDAR = "calendar"
     """The file's bars and an exchange calendar that covers its month."""
+    VENDOR = "vendor"
+    """As `RAW`, and the vendor's own minutes of the month."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,21 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class VendorMinutes:
+    """The vendor's own minutes of a month, as it answered now.
+
+    Attributes:
+        bars: what it has, rising; the empty table where it proved that there are none; `None` where it did not answer.
+        problem: why there is no answer, a sentence without its full stop; `None` where there is one.
+        complete_through: the moment (exclusive) up to which it was asked, UTC; `None` for the month's end.
+    """
+
+    bars: pa.Table | None
+    problem: str | None = None
+    complete_through: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that the rules are judged on, for one file.
 
@@ -150,6 +168,7 @@ class Evidence:
             see `coverage.is_liquid`.
         previous_close: the close of the symbol's last bar before the month, on the same basis of splits, US dollars;
             `None` where it is not known.
+        vendor: the vendor's own minutes; `None` where it was not asked.
     """
 
     file: BarFile
@@ -158,6 +177,7 @@ class Evidence:
     recorded: Recorded | None = None
     neighbours: tuple[float, ...] = ()
     previous_close: float | None = None
+    vendor: VendorMinutes | None = None
 
     @classmethod
     def of(
@@ -224,12 +244,34 @@ class Evidence:
         facts = self.coverage
         return coverage.is_liquid(facts.occupancy, self.neighbours, density=facts.density)
 
+    @cached_property
+    def reconciled(self) -> Reconciliation | str:
+        """Our minutes beside the vendor's, or why they cannot be compared."""
+        if self.vendor is None or self.vendor.bars is None:
+            raise ValueError("a rule asked for the vendor's minutes although there are none")
+        recorded = self.recorded
+        asked = (recorded.complete_through if recorded else None, self.vendor.complete_through, self.file.month.end)
+        end = min(moment for moment in asked if moment is not None)
+        adjusted = recorded.adjusted if recorded else None
+        try:
+            return reconcile(
+                self.raw.present, self.own.present, self.vendor.bars, self.file.month, end, adjusted=adjusted
+            )
+        except BarsError as error:
+            return str(error)
+
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
         if self.own.content is None or (self.own.problem and ground is not Ground.FILE):
             return f"{self.file.path} could not be checked: {self.own.problem}"
-        if self.raw.problem and ground is Ground.RAW:
+        if self.raw.problem and ground in {Ground.RAW, Ground.VENDOR}:
             return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"
+        if ground is Ground.VENDOR and (self.vendor is None or self.vendor.bars is None):
+            problem = (self.vendor.problem if self.vendor else None) or "it was not asked"
+            return (
+                f"{self.file.path} could not be compared with the vendor's own minutes: {problem.rstrip('.')}; "
+                "execute the check again once that is cured"
+            )
         return self._beyond_calendar() if ground is Ground.CALENDAR else None
 
     def _beyond_calendar(self) -> str | None:

@@ -1,9 +1,9 @@
 """What a rule is, and what it finds: the vocabulary the single rules are written in. No rule lives here."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +12,16 @@ from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
 from mohlcv_dagster.bars.schema import COLUMNS, TIME
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars.timeframes import MINUTE, RAW, Timeframe
 
 ASK_AGAIN: Final = "Re-materialize {asset} for {partition}; if it stays, report the request ids to the vendor."
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew."
 RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew and records it."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
 FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
+
+Facts: TypeAlias = Mapping[str, str | int | float | Mapping[str, int]]
+"""Figures worth keeping beside a finding, by what they are called: text, numbers, or counts by name."""
 
 
 class Severity(StrEnum):
@@ -36,9 +39,12 @@ class Scope(StrEnum):
     EVERY = "every file"
     RAW = "raw files"
     AGGREGATE = "aggregates"
+    MINUTES = "1min aggregates"
 
     def holds(self, timeframe: Timeframe) -> bool:
         """Whether files of `timeframe` are among them."""
+        if self is Scope.MINUTES:
+            return timeframe == MINUTE
         return self is Scope.EVERY or (self is Scope.RAW) == (timeframe == RAW)
 
 
@@ -53,6 +59,7 @@ class Outcome:
         count: how many offend, where that is not the rows of `bars`.
         severity: where it is milder than the rule's.
         note: where nothing is wrong, what was found or why it was not judged, in place of the number of bars.
+        facts: figures worth keeping, whether or not something is wrong.
     """
 
     of: int
@@ -61,6 +68,7 @@ class Outcome:
     count: int | None = None
     severity: Severity | None = None
     note: str | None = None
+    facts: Facts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class Finding:
         message: one plain sentence or two, with values: what is wrong, where first, what to do.
         bars: every offending bar (of some rules: session or gap, with `ts_event` where it begins), some with columns of
             context; the empty table where there is none.
+        facts: figures worth keeping beside it.
     """
 
     rule: Rule
@@ -128,6 +137,7 @@ class Finding:
     of: int
     message: str
     bars: pa.Table
+    facts: Facts = field(default_factory=dict)
 
     @property
     def holds_back(self) -> bool:
@@ -141,13 +151,17 @@ class Finding:
 
 
 def evaluate(rule: Rule, evidence: Evidence) -> Finding:
-    """What `rule` says of the evidence; it fails where its ground is missing."""
+    """What `rule` says of the evidence; it fails without its ground, as a warning where the vendor alone is missing."""
     obstacle = evidence.obstacle(rule.ground)
-    outcome = rule.check(evidence) if obstacle is None else Outcome(of=0, fault=obstacle)
+    if obstacle is None:
+        outcome = rule.check(evidence)
+    else:
+        mild = rule.ground is Ground.VENDOR and evidence.obstacle(Ground.RAW) is None
+        outcome = Outcome(of=0, fault=obstacle, severity=Severity.WARN if mild else None)
     bars = schema.empty() if outcome.bars is None else outcome.bars
     if outcome.fault is None:
         message = f"{rule.sentence} ({outcome.note or f'{outcome.of:,} {plural(outcome.of)}'})"
-        return Finding(rule, True, rule.severity, 0, outcome.of, message, bars)
+        return Finding(rule, True, rule.severity, 0, outcome.of, message, bars, outcome.facts)
     return Finding(
         rule=rule,
         passed=False,
@@ -156,6 +170,7 @@ def evaluate(rule: Rule, evidence: Evidence) -> Finding:
         of=outcome.of,
         message=f"{outcome.fault}. {rule.cure_of(evidence.file)}",
         bars=bars,
+        facts=outcome.facts,
     )
 
 

@@ -1,0 +1,186 @@
+"""The reconciliation of a month: minutes put side by side, explained where they can be, the rest sorted out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.reconciliation import causes, prints
+from mohlcv_dagster.bars.reconciliation.causes import Cause, Fitted
+from mohlcv_dagster.bars.reconciliation.kinds import KINDS, Kind
+from mohlcv_dagster.bars.reconciliation.pairs import Days, Mask, Pairs, side_by_side
+from mohlcv_dagster.bars.reconciliation.prints import Kinds
+from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
+from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.errors import BarsError, UnsortedBarsError
+
+KIND: Final = "kind"
+
+
+@dataclass(frozen=True, eq=False)
+class Reconciliation:
+    """What differs between our minutes and the vendor's.
+
+    Attributes:
+        minutes: how many minutes one side or both have.
+        only_ours: how many of them the vendor has not.
+        only_vendors: how many of them we have not.
+        prices_agree: how many have the same four prices on both sides.
+        off_within: how many have equal prices and volumes that are unequal but within the tolerance.
+        largest_price: the largest difference of a price, US dollars; 0 where no minute is on both sides.
+        largest_volume: the largest difference of a volume, as a share of the vendor's.
+        causes: what explains whole sessions at once.
+        differing: the minutes that differ, rising: `ts_event`, `kind`, ours (`open` …), the vendor's (`vendor_open` …);
+            null where a side has no minute.
+        inverted: minutes whose seconds have more volume than the vendor's minute, as the above without `kind`. Labels
+            and volumes are moved and scaled first, where that explains a session.
+        adjusted: whether both were asked for adjusted for splits; `None` where it is not known.
+    """
+
+    minutes: int
+    only_ours: int
+    only_vendors: int
+    prices_agree: int
+    off_within: int
+    largest_price: float
+    largest_volume: float
+    causes: tuple[Cause, ...]
+    differing: pa.Table
+    inverted: pa.Table
+    adjusted: bool | None
+
+    @cached_property
+    def counts(self) -> Mapping[Kind, int]:
+        """The minutes that differ by kind, in the order of `KINDS`; kinds without one are left out."""
+        found = self.differing[KIND].to_pylist()
+        return {kind: count for kind in KINDS if (count := found.count(kind))}
+
+    @property
+    def agreeing(self) -> int:
+        """How many minutes agree: prices exactly, volume within the tolerance, none below zero."""
+        return self.minutes - sum(self.counts.values())
+
+    @property
+    def price_share(self) -> float:
+        """The share of minutes with the same four prices on both sides; 1 where there is no minute."""
+        return self.prices_agree / self.minutes if self.minutes else 1.0
+
+
+def reconcile(  # noqa: PLR0913 - what is compared, and what of it
+    seconds: pa.Table,
+    minutes_ours: pa.Table,
+    minutes_vendor: pa.Table,
+    month: Month,
+    complete_through: datetime,
+    *,
+    adjusted: bool | None = None,
+) -> Reconciliation:
+    """Hold our minutes against the vendor's.
+
+    Args:
+        seconds: our raw bars, rising strictly.
+        minutes_ours: what was folded from them, rising strictly.
+        minutes_vendor: the vendor's own, rising strictly.
+        month: which month.
+        complete_through: exclusive; only minutes wholly before it are compared.
+        adjusted: whether both were asked for adjusted for splits; `None` where it is not known.
+
+    Raises:
+        UnsortedBarsError: bars of one of the three do not rise strictly.
+        BarsError: a field of one of them is missing.
+    """
+    end = min(int(complete_through.timestamp()), month.end_second)
+    for bars, whose in ((seconds, "seconds"), (minutes_ours, "minutes"), (minutes_vendor, "minutes of the vendor")):
+        _demand(bars, whose)
+    seconds = _before(seconds, end - end % MINUTE.seconds)
+    ours, vendor = (_before(bars, end - MINUTE.seconds + 1) for bars in (minutes_ours, minutes_vendor))
+    days = Days.around(month)
+    base = side_by_side(ours, vendor, days)
+    negative = prints.negative_minutes(base, seconds)
+    differing = ~base.agree
+    nothing = not differing.any()
+    fitted = (
+        Fitted(base, np.zeros(len(days.dates), dtype=np.int64), ())
+        if nothing
+        else causes.fit(base, seconds, ours, vendor, days)
+    )
+    rows = _rows(base, fitted, negative, seconds, month)
+    return _summed_up(base, fitted, rows, adjusted=adjusted)
+
+
+def _rows(base: Pairs, fitted: Fitted, negative: Mask, seconds: pa.Table, month: Month) -> pa.Table:
+    """Every minute that differs, in the kind that it is of."""
+    below = base.starts[negative]
+    left = ~fitted.pairs.agree & ~np.isin(fitted.pairs.starts, below)
+    kinds = prints.sort_out(fitted.pairs, left, seconds, fitted.shift, month)
+    tables = [
+        _table(base.take(negative), np.full(len(below), Kind.NEGATIVE_VOLUME)),
+        _table(fitted.pairs.take(left), kinds),
+        *_explained(base, fitted, np.concatenate([below, fitted.pairs.starts[left]])),
+    ]
+    return pa.concat_tables(tables).sort_by(TIME)
+
+
+def _explained(base: Pairs, fitted: Fitted, told: npt.NDArray[np.int64]) -> list[pa.Table]:
+    """The minutes that differ as they stand and agree once a cause is taken away."""
+    if not fitted.causes:
+        return []
+    rows = base.take(~base.agree & ~np.isin(base.starts, told))
+    shifted = fitted.shift[rows.day] != 0
+    return [_table(rows, np.where(shifted, np.array(Kind.SHIFTED_LABEL), np.array(Kind.SPLIT_BASIS)))]
+
+
+def _summed_up(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | None) -> Reconciliation:
+    both = base.take(base.both)
+    off = np.abs(both.ours.volume - both.vendor.volume)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(off > 0, off / np.abs(both.vendor.volume), 0.0)
+    pairs = fitted.pairs
+    more = pairs.both & (pairs.ours.volume > pairs.vendor.volume)
+    return Reconciliation(
+        minutes=len(base.starts),
+        only_ours=int((~base.vendor.there).sum()),
+        only_vendors=int((~base.ours.there).sum()),
+        prices_agree=int(base.prices_equal.sum()),
+        off_within=int((base.agree & (base.ours.volume != base.vendor.volume)).sum()),
+        largest_price=float(np.abs(both.ours.prices - both.vendor.prices).max(initial=0.0)),
+        largest_volume=float(shares.max(initial=0.0)),
+        causes=fitted.causes,
+        differing=rows,
+        inverted=_table(pairs.take(more), np.full(int(more.sum()), Kind.UNKNOWN)).drop_columns([KIND]),
+        adjusted=adjusted,
+    )
+
+
+def _table(pairs: Pairs, kinds: Kinds) -> pa.Table:
+    columns: dict[str, Any] = {
+        TIME: pa.array(pairs.starts).cast(TIME_TYPE),
+        KIND: pa.array([str(kind) for kind in kinds], pa.string()),
+    }
+    for side, prefix in ((pairs.ours, ""), (pairs.vendor, "vendor_")):
+        for row, name in enumerate(PRICES):
+            columns[f"{prefix}{name}"] = pa.array(side.prices[row], mask=~side.there)
+        columns[f"{prefix}{VOLUME}"] = pa.array(side.volume, mask=~side.there)
+    return pa.table(columns)
+
+
+def _before(bars: pa.Table, end: int) -> pa.Table:
+    """The bars that start before `end`."""
+    return bars.slice(0, int(np.searchsorted(schema.seconds(bars), end)))
+
+
+def _demand(bars: pa.Table, whose: str) -> None:
+    for name in COLUMNS:
+        column = bars[name]
+        if column.null_count or (name != TIME and not np.isfinite(column.to_numpy()).all()):
+            raise BarsError(f"the {whose} have a {name} that is missing or not finite")
+    starts = schema.seconds(bars)
+    if not (starts[1:] > starts[:-1]).all():
+        raise UnsortedBarsError(f"the {whose} do not rise strictly in time")

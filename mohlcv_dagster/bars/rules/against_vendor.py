@@ -1,0 +1,140 @@
+"""The rules that hold our minutes against the vendor's own. What differs, and of which kind, `reconciliation` finds.
+
+They stand on an answer of the vendor's of now, so they are not among the rules a file is judged by when it is used.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from mohlcv_dagster.bars.reconciliation import KINDS, Kind, Reconciliation
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
+from mohlcv_dagster.bars.rules.rule import Facts, Outcome, Rule, Scope, Severity, as_text
+from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
+
+LEAST_PRICE_SHARE: Final = 0.99
+"""The share of minutes that must have the same four prices on both sides; below it is an error."""
+
+_KIND: Final = "kind"
+_LOOK_UP: Final = "docs/reconciliation.md has the meaning of each kind, and what shows it."
+
+
+def vendor_minutes(evidence: Evidence) -> Outcome:
+    """Judge: each minute has the prices of the vendor's own, and its volume within 0.5 %.
+
+    An error where a difference is of no known way of the vendor, or prices differ in more than 1 % of the minutes; a
+    warning otherwise. Context: `kind`, `vendor_…`. The bars come in turns: the first of each kind, then the second.
+    """
+    found = evidence.reconciled
+    if isinstance(found, str):
+        return _not_compared(evidence, found)
+    facts = _facts(found)
+    if not found.counts:
+        return Outcome(of=found.minutes, facts=facts)
+    wrong = any(KINDS[kind].wrong for kind in found.counts)
+    error = wrong or found.price_share < LEAST_PRICE_SHARE
+    return Outcome(
+        of=found.minutes,
+        fault=_fault(found),
+        bars=_in_turns(found.differing),
+        severity=Severity.ERROR if error else Severity.WARN,
+        facts=facts,
+    )
+
+
+def volume_ladder(evidence: Evidence) -> Outcome:
+    """Judge: no minute of the vendor's has less volume than our seconds in it. Context: `vendor_…`."""
+    found = evidence.reconciled
+    if isinstance(found, str):
+        return _not_compared(evidence, found)
+    bars = found.inverted
+    if not bars.num_rows:
+        return Outcome(of=found.minutes)
+    ours, theirs = (as_text(bars[name][0]) for name in (VOLUME, f"vendor_{VOLUME}"))
+    fault = (
+        f"{bars.num_rows:,} of {found.minutes:,} minutes of the vendor's have less volume than our seconds in them; "
+        f"first at {as_text(bars[TIME][0])} (volume {ours}, the vendor's {theirs})"
+    )
+    return Outcome(of=found.minutes, fault=fault, bars=bars)
+
+
+def _not_compared(evidence: Evidence, why: str) -> Outcome:
+    fault = f"{evidence.file.path} could not be compared with the vendor's own minutes: {why}"
+    return Outcome(of=evidence.own.rows, fault=fault)
+
+
+def _fault(found: Reconciliation) -> str:
+    """How many differ, as what; what explains whole sessions; the first of the worst kind, and what to do about it."""
+    counts = found.counts
+    parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    said = [f"{found.differing.num_rows:,} of {found.minutes:,} minutes differ from the vendor's own: {parts}"]
+    said += [cause.sentence for cause in found.causes]
+    if found.adjusted is not None and Kind.SPLIT_BASIS in counts:
+        said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
+    if found.price_share < LEAST_PRICE_SHARE:
+        said.append(
+            f"{found.price_share:.2%} of the minutes have the same prices, {LEAST_PRICE_SHARE:.0%} is the least"
+        )
+    worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
+    meaning = KINDS[worst]
+    return f"{'; '.join([*said, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
+
+
+def _first(found: Reconciliation, kind: Kind) -> str:
+    """`the first unknown at 2024-01-02 14:30:00Z (close 475.3, the vendor's 475.4)`."""
+    at = found.differing[_KIND].to_pylist().index(kind)
+    row = found.differing.slice(at, 1)
+    for column, who in ((VOLUME, "we have"), (f"vendor_{VOLUME}", "the vendor has")):
+        if row[column].null_count:
+            return f"the first {kind} at {as_text(row[TIME][0])}, which {who} not"
+    pairs = [(name, as_text(row[name][0]), as_text(row[f"vendor_{name}"][0])) for name in COLUMNS[1:]]
+    values = ", ".join(f"{name} {ours}, the vendor's {theirs}" for name, ours, theirs in pairs if ours != theirs)
+    return f"the first {kind} at {as_text(row[TIME][0])} ({values or 'the same on both sides'})"
+
+
+def _facts(found: Reconciliation) -> Facts:
+    share = found.agreeing / found.minutes if found.minutes else 1.0
+    return {
+        "minutes that differ, by kind": {str(kind): count for kind, count in found.counts.items()},
+        "share of minutes that agree": f"{share:.4%}",
+        "share of minutes with the same prices": f"{found.price_share:.4%}",
+        "minutes on one side only": f"{found.only_ours:,} ours, {found.only_vendors:,} the vendor's",
+        "volumes that are unequal within the tolerance": f"{found.off_within:,}",
+        "largest deviation": f"price {found.largest_price:.6g} USD, volume {found.largest_volume:.4%}",
+    }
+
+
+def _in_turns(differing: pa.Table) -> pa.Table:
+    """The first of each kind, then the second of each, so that a sample shows them all."""
+    kinds = np.array(differing[_KIND].to_pylist())
+    turn = np.zeros(len(kinds), dtype=np.int64)
+    for kind in np.unique(kinds):
+        turn[kinds == kind] = np.arange((kinds == kind).sum())
+    return differing.take(np.argsort(turn, kind="stable"))
+
+
+AGAINST_VENDOR: Final = (
+    Rule(
+        name="vendor_minutes",
+        sentence="Every minute is the vendor's own: on both sides, prices to the tick, volume within 0.5 %.",
+        threshold="0 minutes; an error where more than 1 % differ in price, or one in a way that is not known",
+        check=vendor_minutes,
+        holds_back=False,
+        scope=Scope.MINUTES,
+        ground=Ground.VENDOR,
+        aggregate_cure=_LOOK_UP,
+    ),
+    Rule(
+        name="volume_ladder",
+        sentence="No minute of the vendor's own has less volume than our seconds in it.",
+        threshold="0 minutes",
+        check=volume_ladder,
+        severity=Severity.WARN,
+        holds_back=False,
+        scope=Scope.MINUTES,
+        ground=Ground.VENDOR,
+        aggregate_cure=_LOOK_UP,
+    ),
+)
+"""What minutes must be beside the vendor's own."""
