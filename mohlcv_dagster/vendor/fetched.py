@@ -31,7 +31,7 @@ class FetchedMonth:
     """The bars of a symbol in a month and how they were come by.
 
     Attributes:
-        bars: a table as `bars.schema` describes, volume settled, at least one row.
+        bars: a table as `bars.schema` describes, volume settled; none where only a part without bars was asked.
         requests: HTTP requests made, repeated ones included.
         retries: how many of them were repeated.
         seconds: the time it took.

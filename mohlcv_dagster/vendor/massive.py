@@ -27,7 +27,7 @@ from mohlcv_dagster.vendor.month import MonthFetch, persistence
 from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, end_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, Timespan, cut, cut_by_sessions, end_of, start_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -90,6 +90,7 @@ class MassiveVendor:
         month: Month,
         *,
         timeframe: str = "second",
+        since: datetime | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> FetchedMonth:
         """Every bar of `symbol` in `month`, each page proven; all of them or an error.
@@ -98,27 +99,30 @@ class MassiveVendor:
             symbol: case kept.
             month: UTC; one in progress is asked up to the bar that is still open.
             timeframe: `second` or `minute`.
+            since: where to begin, inclusive, UTC, a whole bar in the month; `None` for its start. There may be no bars
+                from there on: then none are given back, and it is no error.
             on_progress: told after each window, in the caller's thread.
 
         Raises:
-            SymbolError, TimeframeError, MonthInFutureError: what was asked cannot be meant; no request was made.
+            SymbolError, TimeframeError, MonthError: what was asked cannot be meant; no request was made.
             VendorRefusedError: the key, the plan or the request is wrong.
             VendorUnavailableError: rate limit, failing vendor, no connection or no time left, after all retries.
             PageNotWholeError: a page could not be proven, time after time.
             ConflictingBarsError: two answers contradict each other.
-            NoTradesError: every window was answered whole, and empty.
+            NoTradesError: every window of the whole month was answered whole, and empty.
         """
         began, now = self._clock.monotonic(), self._clock.now()
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
-        windows = cut(month.start, end, timespan)
+        start = start_of(month, end, since)
+        windows = cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)
         requests = [PageRequest(check_symbol(symbol), timespan, window, self.adjusted) for window in windows]
         tally = Tally()
         try:
             pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, requests[0], month, now) from error
-        if not any(page.rows for page in pages):
+        if since is None and not any(page.rows for page in pages):
             raise NoTradesError(
                 f"{symbol} has no trades in {month}: all {len(windows)} windows were answered whole and empty. "
                 "Is the symbol right (case counts), was it listed in that month?",
