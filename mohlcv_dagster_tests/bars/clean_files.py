@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.bars.rules import FORM, Evidence, Finding, Recorded
 
 Edit = Callable[[bytes], bytes | None]
 
@@ -57,11 +58,20 @@ RAW_RULES = (
     "volume_precision",
 )
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
+"""Those of the family FORM: three bars are no month, so the others are not proven on these files."""
+RAW_CHECKS = (*RAW_RULES, "settled", "revised")
+AGGREGATE_CHECKS = (*AGGREGATE_RULES, "settled")
+"""Those of all families."""
 
 
 def recorded(content: bytes) -> Recorded:
     rows = [line for line in content.splitlines() if line][1:]
     return Recorded(rows=len(rows), sha256=sha256(content).hexdigest())
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """What the rules of the family FORM say."""
+    return [finding for finding in rules.judge(evidence) if finding.rule in FORM]
 
 
 def clean(path: str) -> Evidence:

@@ -6,9 +6,17 @@ from pathlib import Path
 import pytest
 
 from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.rules import RULES, for_timeframe, judge
+from mohlcv_dagster.bars.rules import FORM, RULES, for_timeframe
 from mohlcv_dagster_tests.bars import clean_files, scoreboard
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, CLEAN, RAW_RULES, evidence
+from mohlcv_dagster_tests.bars.clean_files import (
+    AGGREGATE_CHECKS,
+    AGGREGATE_RULES,
+    CLEAN,
+    RAW_CHECKS,
+    RAW_RULES,
+    evidence,
+    judge,
+)
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,13 +41,15 @@ def test_a_corruption_fails_its_own_rule_and_no_rule_it_does_not_touch(corruptio
 
 
 def test_each_rule_has_a_corruption_made_for_it():
-    assert {rule.name for rule in RULES} == {corruption.rule for corruption in CORRUPTIONS}
+    assert {rule.name for rule in FORM} == {corruption.rule for corruption in CORRUPTIONS}
 
 
 def test_the_names_of_the_rules_are_the_published_ones():
-    assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_RULES
+    assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_CHECKS
+    assert RAW_CHECKS[: len(RAW_RULES)] == RAW_RULES
     for timeframe in timeframes.AGGREGATED:
-        assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_RULES
+        assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_CHECKS
+    assert AGGREGATE_CHECKS[: len(AGGREGATE_RULES)] == AGGREGATE_RULES
 
 
 BLIND_SPOTS = {

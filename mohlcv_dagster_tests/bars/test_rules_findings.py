@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded, judge
+from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded
 from mohlcv_dagster_tests.bars import clean_files
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, FRACTIONAL, HEADER, RAW, RAW_FRACTIONAL, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import (
+    AGGREGATE,
+    FRACTIONAL,
+    HEADER,
+    RAW,
+    RAW_FRACTIONAL,
+    WHOLE,
+    WHOLE_15S,
+    judge,
+)
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.real import REAL, needs_real
 

@@ -5,8 +5,9 @@ A rule is a plain function on evidence, without Dagster::
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
 
-`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `evidence`
-reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list, and nothing is judged here.
+`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file, `life` at
+when the bars were fetched; `evidence` reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list,
+and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Final
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded
+from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
     RECORD_AGAIN,
@@ -30,6 +32,7 @@ from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
     "FORM",
+    "LIFE",
     "RULES",
     "Evidence",
     "Finding",
@@ -163,7 +166,7 @@ FORM: Final = (
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
-RULES: Final = FORM
+RULES: Final = (*FORM, *LIFE)
 """Every rule. The names are those of the asset checks: a contract once published."""
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.timeframes import RAW
@@ -45,6 +46,7 @@ class Recorded:
         fetched_at: when its bars (for an aggregate: those of its raw month) were asked for, UTC; `None` where unknown.
         complete_through: the moment (exclusive) up to which they were asked for, UTC; `None` where unknown.
         adjusted: whether they are adjusted for later splits; `None` where unknown.
+        revised: what fetching them anew did to the settled bars stored before; `None` where nothing was compared.
     """
 
     rows: int
@@ -52,6 +54,7 @@ class Recorded:
     fetched_at: datetime | None = None
     complete_through: datetime | None = None
     adjusted: bool | None = None
+    revised: Counts | None = None
 
 
 @dataclass(frozen=True)
