@@ -11,6 +11,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.defs.metadata import ORIGIN
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
@@ -51,8 +52,16 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         fetched_at=_moment(facts.get("fetched_at")),
         complete_through=_moment(facts.get("complete_through")),
         adjusted=adjusted if isinstance(adjusted, bool) else None,
+        revised=_revised(facts),
     )
 
 
 def _moment(seconds: object) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
+
+
+def _revised(facts: Mapping[str, object]) -> Counts | None:
+    names = ("settled_compared", "settled_changed", "settled_gained", "settled_lost")
+    if any(name not in facts for name in names):
+        return None
+    return Counts(*(int(str(facts[name])) for name in names))

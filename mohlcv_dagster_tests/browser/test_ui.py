@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mohlcv_dagster_tests.bars.clean_files import RAW_RULES
+from mohlcv_dagster_tests.bars.clean_files import RAW_CHECKS
 from mohlcv_dagster_tests.browser.conftest import picture
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -117,7 +117,7 @@ def test_the_launch_dialog_takes_a_range_of_months_and_symbols_and_adds_a_symbol
 
 def test_a_check_that_fails_says_what_where_and_how_much_is_allowed(page, bad_bar):
     page.goto("/assets/raw_1s?view=checks")
-    shown(page, *RAW_RULES)
+    shown(page, *RAW_CHECKS)
 
     page.get_by_text("ohlc_order", exact=True).first.click()
 

@@ -6,13 +6,13 @@ import dagster as dg
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import records
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, RAW_RULES, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import location, run
 
 JANUARY = "2024-01|SPY"
 HIGH_BELOW_LOW = WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100")
 ONE_SECOND_TWICE = WHOLE.replace(b"14:30:01", b"14:30:00")
-WARNS_ONLY = {"volume_traded"}
+WARNS_ONLY = {"volume_traded", "settled", "revised"}
 
 
 def verdicts(result):
@@ -51,9 +51,9 @@ def test_every_rule_is_a_check_of_its_asset_under_its_own_name(tmp_path):
     for check in graph.asset_check_keys:
         names.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
     assert names == {
-        "raw_1s": set(RAW_RULES),
-        "aggregated/15s": set(AGGREGATE_RULES),
-        "aggregated/1h": set(AGGREGATE_RULES),
+        "raw_1s": set(RAW_CHECKS),
+        "aggregated/15s": set(AGGREGATE_CHECKS),
+        "aggregated/1h": set(AGGREGATE_CHECKS),
     }
 
 
@@ -68,8 +68,8 @@ def test_a_clean_month_passes_every_check_and_each_carries_the_partition(tmp_pat
     definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
     result = run(definitions, instance, JANUARY, "raw_1s", "aggregated/15s")
 
-    assert verdicts(result) == {("raw_1s", name): True for name in RAW_RULES} | {
-        ("aggregated/15s", name): True for name in AGGREGATE_RULES
+    assert verdicts(result) == {("raw_1s", name): True for name in RAW_CHECKS} | {
+        ("aggregated/15s", name): True for name in AGGREGATE_CHECKS
     }
     assert {evaluation.partition for evaluation in result.get_asset_check_evaluations()} == {JANUARY}
     assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == WHOLE
@@ -162,10 +162,10 @@ def test_a_stored_file_that_was_deleted_fails_every_check_and_none_raises(tmp_pa
     definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
     run(definitions, instance, JANUARY, "raw_1s")
     (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").unlink()
-    result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_RULES)
+    result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_CHECKS)
 
     assert set(verdicts(result).values()) == {False}
-    assert len(verdicts(result)) == len(RAW_RULES)
+    assert len(verdicts(result)) == len(RAW_CHECKS)
 
 
 def test_an_aggregate_whose_raw_file_is_gone_is_not_called_right(tmp_path, instance):
@@ -189,11 +189,11 @@ def test_a_file_this_home_never_wrote_warns_and_does_not_block(tmp_path, instanc
     at.parent.mkdir(parents=True)
     at.write_bytes(WHOLE)
     instance.add_dynamic_partitions("symbol", ["SPY"])
-    result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_RULES)
+    result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_CHECKS)
 
-    assert [name for (_, name), passed in verdicts(result).items() if not passed] == ["as_recorded"]
-    [unknown] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
-    assert unknown.severity == dg.AssetCheckSeverity.WARN
+    assert [name for (_, name), passed in verdicts(result).items() if not passed] == ["as_recorded", "settled"]
+    unknown = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    assert {evaluation.severity for evaluation in unknown} == {dg.AssetCheckSeverity.WARN}
 
 
 def test_executing_all_checks_without_a_partition_judges_every_stored_one(tmp_path, instance):

@@ -6,7 +6,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import PlanError, UnreachableError
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, RAW_RULES
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, HEADER, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import location, run
 
 FIRST, SECOND, THIRD = PARTITIONS = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
@@ -49,7 +49,7 @@ def test_every_month_is_stored_recorded_and_judged_under_its_own_partition(tmp_p
 
     assert verdicts(result) == {
         (asset, rule, partition): True
-        for asset, names in (("raw_1s", RAW_RULES), ("aggregated/15s", AGGREGATE_RULES))
+        for asset, names in (("raw_1s", RAW_CHECKS), ("aggregated/15s", AGGREGATE_CHECKS))
         for rule in names
         for partition in PARTITIONS
     }
@@ -73,7 +73,9 @@ def test_a_month_that_cannot_be_fetched_is_named_and_the_others_are_stored_recor
     assert stored(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv", "raw_1s/SPY/SPY_2024_03.csv"]
     assert instance.get_materialized_partitions(dg.AssetKey("raw_1s")) == {FIRST, THIRD}
     assert records.latest(instance, BarFile.parse("raw_1s/SPY/SPY_2024_03.csv")).rows == 1
-    assert verdicts(result) == {("raw_1s", rule, partition): True for rule in RAW_RULES for partition in (FIRST, THIRD)}
+    assert verdicts(result) == {
+        ("raw_1s", rule, partition): True for rule in RAW_CHECKS for partition in (FIRST, THIRD)
+    }
 
 
 def test_what_failed_can_be_made_alone_afterwards(tmp_path, instance):
