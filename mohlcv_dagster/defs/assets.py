@@ -9,7 +9,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import metadata, notes, records, several
+from mohlcv_dagster.defs import automation, metadata, notes, records, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.orders import Orders
@@ -47,6 +47,7 @@ def raw_asset(
         kinds={"massive", "csv"},
         owners=OWNERS,
         tags={"timeframe": RAW.name},
+        automation_condition=automation.raw_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
             "1-second OHLCV bars of one symbol in one UTC month, downloaded from Massive.com.\n\n"
@@ -89,6 +90,7 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         kinds={"arrow", "csv"},
         owners=OWNERS,
         tags={"timeframe": timeframe.name},
+        automation_condition=automation.aggregate_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
             f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"

@@ -70,12 +70,14 @@ class HandedMassive(MassiveResource):
 _VENDORS: dict[str, HandedVendor] = {}
 
 
-def location(data_dir, months, *, extra=(), timeframes="15s", **options):
+def location(data_dir, months, *, extra=(), timeframes="15s", start="2003-09", **options):
     """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`.
 
     In the place of months, a `HandedVendor` of the test's own will do.
     """
-    settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes})
+    settings = Settings.from_environment(
+        {"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes, "MOHLCV_START": start}
+    )
     url = f"http://handed/{len(_VENDORS)}"
     _VENDORS[url] = months if isinstance(months, HandedVendor) else HandedVendor(months)
     massive = HandedMassive(base_url=url, adjusted=False, concurrency=1, requests_per_minute=None)
