@@ -6,6 +6,7 @@ import pytest
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import run
 from mohlcv_dagster_tests.real import REAL, needs_real
 
@@ -46,7 +47,7 @@ def test_each_aggregate_is_the_expected_one_byte_for_byte(month, timeframe):
 def test_every_check_passes(month):
     _, result = month
     assert [(e.check_name, e.description) for e in result.get_asset_check_evaluations() if not e.passed] == []
-    assert len(result.get_asset_check_evaluations()) == 13 + 3 * 16
+    assert len(result.get_asset_check_evaluations()) == len(RAW_CHECKS) + 3 * len(AGGREGATE_CHECKS)
 
 
 @needs_real
