@@ -9,6 +9,7 @@ import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
+from mohlcv_dagster.defs import automation
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
@@ -51,6 +52,7 @@ def build(
             "archive": archive,
             IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
         },
+        sensors=[automation.sensor()],
         executor=dg.in_process_executor,
     )
 

@@ -18,7 +18,8 @@
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
     │   ├── VolumePrecisionError
-    │   └── BrokenRulesError
+    │   ├── BrokenRulesError
+    │   └── BarsLostError           a new answer lacks settled bars that are stored
     └── VendorError                 the vendor's answer; carries `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
         │   ├── UnknownKeyError
@@ -103,6 +104,10 @@ class VolumePrecisionError(BarsError):
 
 class BrokenRulesError(BarsError):
     """A file breaks rules that what is made from it depends on."""
+
+
+class BarsLostError(BarsError):
+    """The vendor's new answer lacks settled bars that are stored."""
 
 
 class VendorError(MohlcvError):

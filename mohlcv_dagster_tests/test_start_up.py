@@ -17,7 +17,7 @@ from mohlcv_dagster.vendor.pages import PageRequest
 from mohlcv_dagster.vendor.windows import Timespan, Window
 
 def judged(file, content, rows, raw=None):
-    settled = datetime(2024, 3, 1, tzinfo=UTC)
+    settled = datetime(2024, 3, 2, tzinfo=UTC)
     recorded = Recorded(rows, rules.Reading.of(content).sha256, settled, file.month.end, adjusted=False)
     findings = rules.judge(Evidence.of(file, content, raw=raw, recorded=recorded))
     failed = [found.message for found in findings if not found.passed]

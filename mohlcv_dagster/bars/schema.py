@@ -12,6 +12,7 @@ volume     int64 or float64       shares; int64 where every volume of the raw fi
 =========  =====================  ===============================================================
 """
 
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -94,3 +95,17 @@ def settle_volume(bars: pa.Table) -> pa.Table:
         return bars
     at = bars.schema.get_field_index(VOLUME)
     return bars.set_column(at, pa.field(VOLUME, WHOLE_VOLUME), from_numpy(volume.astype(np.int64)))
+
+
+def between(bars: pa.Table, start: datetime | None, end: datetime | None) -> pa.Table:
+    """The bars with `start <= ts_event < end`, without copying them.
+
+    Args:
+        bars: rising.
+        start: inclusive, aware, in whole seconds; `None` for the first bar.
+        end: exclusive, aware, in whole seconds; `None` for the last bar.
+    """
+    starts = seconds(bars)
+    first = 0 if start is None else int(np.searchsorted(starts, int(start.timestamp())))
+    last = len(starts) if end is None else int(np.searchsorted(starts, int(end.timestamp())))
+    return bars.slice(first, max(last - first, 0))

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.files import BarFile, check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console, show_reasons
 from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.settings import START, Settings
 
@@ -33,12 +35,17 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     "--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is fetched."
 )
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
-@click.option("--force", is_flag=True, help="Fetch again what is stored.")
-def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir: str | None, *, force: bool) -> int:
+@click.option("--force", is_flag=True, help="Download whole months anew, whatever is stored.")
+@click.option("--accept-loss", is_flag=True, help="Replace a stored month although settled bars of it are gone.")
+def command(  # noqa: PLR0913 - one argument for each option
+    symbols: tuple[str, ...], start: datetime, end: datetime, output_dir: str | None, *, force: bool, accept_loss: bool
+) -> int:
     """Download 1-second bars of the months that a range of days touches.
 
-    A month that is stored and was fetched after its end is skipped; one fetched while it was in progress is fetched
-    again. Each month is checked as it is written. Leaves with 1 when a month failed.
+    A month that is stored and settled (fetched from 11:00 Eastern on the trading day after its last session on) is
+    skipped; a provisional one is completed: only what is missing or unsettled is asked for. With --force settled bars
+    are compared before they are replaced, and a month that would lose some fails. Each month is checked as it is
+    written. Leaves with 1 when a month failed.
 
     \b
     Examples:
@@ -54,7 +61,7 @@ def command(symbols: tuple[str, ...], start: datetime, end: datetime, output_dir
     if months[0] < settings.start:
         raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
     settings.require_key()
-    return _fetch(settings, files, output_dir, force=force)
+    return _fetch(settings, files, output_dir, Orders(force=force, accept_loss=accept_loss))
 
 
 def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]:
@@ -72,7 +79,7 @@ def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]
     return months
 
 
-def _fetch(settings: Settings, files: list[BarFile], output_dir: str | None, *, force: bool) -> int:
+def _fetch(settings: Settings, files: list[BarFile], output_dir: str | None, orders: Orders) -> int:
     # Dagster takes its time to load: not before the options have been understood
     import dagster as dg  # noqa: PLC0415
 
@@ -88,30 +95,48 @@ def _fetch(settings: Settings, files: list[BarFile], output_dir: str | None, *, 
     # a home remembers the files of its own data folder only
     with dg.DagsterInstance.ephemeral() if output_dir else runs.instance() as instance:
         for file in files:
-            if not force and (why := _stored(archive.open(), instance, file)):
-                console.print(f"- {file.symbol} {file.month}  {why}")
+            stored = Standing() if orders.force else _standing(archive.open(), instance, file)
+            if stored.why:
+                console.print(f"- {file.symbol} {file.month}  {stored.why}")
+            if stored.skip:
                 summary.skipped += 1
                 continue
             display = Display(console, f"{file.symbol} {file.month}")
             with display.moving():
-                outcome = runs.materialize(definitions, instance, file, [RAW], display)
-            summary.add(file, outcome)
+                outcome = runs.materialize(definitions, instance, file, [RAW], display, orders=orders)
+            summary.add(file, outcome, completed=bool(stored.why))
     summary.show(console)
     return 1 if summary.failed else 0
 
 
-def _stored(archive: "Archive", instance: "dg.DagsterInstance", file: BarFile) -> str | None:
-    """Why `file` need not be fetched; `None` when it must be."""
+@dataclass(frozen=True)
+class Standing:
+    """How a month stands before it is fetched.
+
+    Attributes:
+        why: what is said of one that is stored; empty where there is nothing to say.
+        skip: whether it need not be fetched.
+    """
+
+    why: str = ""
+    skip: bool = False
+
+
+def _standing(archive: "Archive", instance: "dg.DagsterInstance", file: BarFile) -> Standing:
     from mohlcv_dagster.defs.records import latest  # noqa: PLC0415 - it loads Dagster
 
     if not archive.exists(file):
-        return None
+        return Standing()
     record = latest(instance, file)
     if record is None:
-        return "skipped: stored, though not by this home; --force fetches it again"
-    if record.complete_through is not None and record.complete_through < file.month.end:
-        return None
-    return "skipped: stored"
+        return Standing("skipped: stored, though not by this home; --force fetches it again", skip=True)
+    at = record.fetched_at
+    if at is None:
+        return Standing("skipped: stored, though when it was fetched is not known; --force fetches it again", skip=True)
+    if settlement.state(file.month, at) is settlement.State.SETTLED:
+        return Standing("skipped: stored", skip=True)
+    settles = settlement.settles_at(file.month)
+    return Standing(f"completing: fetched at {at:%Y-%m-%d %H:%M}Z, provisional until {settles:%Y-%m-%d %H:%M}Z")
 
 
 @dataclass
@@ -120,20 +145,25 @@ class Summary:
 
     downloaded: int = 0
     empty: int = 0
+    completed: int = 0
     skipped: int = 0
     failed: dict[BarFile, tuple[str, ...]] = field(default_factory=dict)
 
-    def add(self, file: BarFile, outcome: "Outcome") -> None:
-        """Count a run."""
-        if outcome.succeeded:
+    def add(self, file: BarFile, outcome: "Outcome", *, completed: bool) -> None:
+        """Count a run; `completed` where there was a provisional month."""
+        if not outcome.succeeded:
+            self.failed[file] = outcome.reasons
+        elif completed:
+            self.completed += 1
+        else:
             self.downloaded += 1
             self.empty += outcome.empty
-        else:
-            self.failed[file] = outcome.reasons
 
     def show(self, console: "Console") -> None:
         """Print the counts, and each failed month with its reasons."""
         empty = f" ({self.empty} without bars)" if self.empty else ""
-        console.print(f"\n{self.downloaded} downloaded{empty}, {self.skipped} skipped, {len(self.failed)} failed")
+        completed = f"{self.completed} completed, " if self.completed else ""
+        counts = f"{self.downloaded} downloaded{empty}, {completed}{self.skipped} skipped, {len(self.failed)} failed"
+        console.print(f"\n{counts}")
         for file, reasons in self.failed.items():
             show_reasons(console, f"{file.symbol} {file.month}", reasons)

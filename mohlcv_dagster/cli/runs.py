@@ -13,6 +13,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ def instance() -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=_UNLOGGED))
 
 
-def materialize(
+def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     raw: BarFile,
     timeframes: Sequence[Timeframe],
     on_event: Callable[[dg.EventLogEntry], None] | None = None,
+    *,
+    orders: Orders = NO_ORDERS,
 ) -> Outcome:
     """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
 
@@ -92,6 +95,7 @@ def materialize(
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
         on_event: told each event of the run, in order, from a thread of its own.
+        orders: how raw bars are to be fetched.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
@@ -107,6 +111,7 @@ def materialize(
             asset_selection=[asset_key(timeframe) for timeframe in timeframes],
             raise_on_error=False,
             run_id=run_id,
+            tags=orders.tags(),
         )
     if any(_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt

@@ -9,11 +9,13 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import metadata, notes, records, several
+from mohlcv_dagster.defs import automation, metadata, notes, records, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.progress import Reporter
+from mohlcv_dagster.defs.refresh import Refresh
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
 IO_MANAGER: Final = "bars_csv"
@@ -45,28 +47,32 @@ def raw_asset(
         kinds={"massive", "csv"},
         owners=OWNERS,
         tags={"timeframe": RAW.name},
+        automation_condition=automation.raw_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
             "1-second OHLCV bars of one symbol in one UTC month, downloaded from Massive.com.\n\n"
             "Each page of the answer is proven before a bar of it is believed; a month that cannot be proven whole "
             "fails and leaves the stored file as it was. A second without trades has no bar. A month proven empty is a "
             "file with its header only, and the reason is recorded and judged by not_empty.\n\n"
-            "Materialize a partition again to download it anew; tick *only failed and missing* in a backfill to resume."
+            "Materialize a provisional partition again to have it completed, a settled one to have it downloaded anew "
+            "and compared; the tag `mohlcv/force = true` downloads any anew. Tick *only failed and missing* in a "
+            "backfill to resume."
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
         with tried_again(retry, context.retry_number):
             with told_to_dagster():
+                orders = Orders.of(context.run.tags)
                 vendor = massive.create_vendor()
+            refresh = Refresh(vendor, archive.reader(), context.instance, orders, context.log)
 
             def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
-                fetched = vendor.fetch_month(file.symbol, file.month, on_progress=Reporter(context.log, file))
-                records.refuse_loss(records.latest(context.instance, file), file, fetched.bars.num_rows)
+                fetched, facts = refresh.fetch(file, Reporter(context.log, file))
                 told = notes.of_month(context.instance, file, fetched)
                 for note in told:
                     context.log.warning(note)
                 covered = metadata.of_coverage(fetched, file.month)
-                return fetched.bars, {**metadata.of_fetch(fetched), **covered, **metadata.of_notes(told)}
+                return fetched.bars, {**facts, **covered, **metadata.of_notes(told)}
 
             with vendor:
                 yield from several.materialize(context, archive, fetch)
@@ -86,6 +92,7 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         kinds={"arrow", "csv"},
         owners=OWNERS,
         tags={"timeframe": timeframe.name},
+        automation_condition=automation.aggregate_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
             f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"

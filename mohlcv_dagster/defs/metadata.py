@@ -1,12 +1,13 @@
 """Facts of the domain as Dagster metadata and back: standard keys where Dagster has them, plain words elsewhere."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import coverage, schema, sessions
+from mohlcv_dagster.bars import coverage, schema, sessions, settlement
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mohlcv_dagster.archive import Written
     from mohlcv_dagster.bars.months import Month
+    from mohlcv_dagster.bars.revision import Revision
     from mohlcv_dagster.defs.records import Record
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
@@ -27,11 +29,28 @@ EMPTY_CAUSE: Final = "empty_cause"
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
 
-ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", EMPTY_BECAUSE, EMPTY_CAUSE)
+ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", "state", EMPTY_BECAUSE, EMPTY_CAUSE)
 """What is recorded of a raw month's fetch that holds for its aggregates too."""
 
 OCCUPANCY: Final = "occupancy"
 """The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
+REVISED_ROWS: Final = 20
+"""How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What fetching a stored month anew did to it.
+
+    Attributes:
+        said: what was compared, or why nothing was.
+        settled: what became of bars that were settled; `None` where nothing was compared.
+        unsettled: what became of bars that were not.
+    """
+
+    said: str
+    settled: "Revision | None" = None
+    unsettled: "Revision | None" = None
 
 
 def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
@@ -98,6 +117,41 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     if found.occupancy is not None:
         facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))
     return facts
+
+
+def of_state(month: "Month", fetched_at: datetime) -> Metadata:
+    """Whether a month fetched at `fetched_at` is settled."""
+    return {"state": dg.MetadataValue.text(settlement.state(month, fetched_at).value)}
+
+
+def of_span(since: datetime) -> Metadata:
+    """From where on a month that is topped up was asked for."""
+    return {"topped_up_from": dg.MetadataValue.timestamp(since)}
+
+
+def of_comparison(comparison: Comparison) -> Metadata:
+    """What fetching a stored month anew did to it, with the first revised bars before and after."""
+    facts: dict[str, dg.MetadataValue] = {"compared": dg.MetadataValue.text(comparison.said)}
+    if comparison.settled is not None:
+        counts = comparison.settled.counts
+        facts["settled_compared"] = dg.MetadataValue.int(counts.compared)
+        facts["settled_changed"] = dg.MetadataValue.int(counts.changed)
+        facts["settled_gained"] = dg.MetadataValue.int(counts.gained)
+        facts["settled_lost"] = dg.MetadataValue.int(counts.lost)
+        if counts.total:
+            facts["revision"] = dg.MetadataValue.table(_rows(comparison.settled.rows.slice(0, REVISED_ROWS)))
+    if comparison.unsettled is not None:
+        facts["unsettled_revised"] = dg.MetadataValue.int(comparison.unsettled.counts.total)
+    return facts
+
+
+def _rows(table: "pa.Table") -> list[dg.TableRecord]:
+    rows = ({name: _cell(value) for name, value in row.items()} for row in table.to_pylist())
+    return [dg.TableRecord(row) for row in rows]
+
+
+def _cell(value: object) -> str | int | float | None:
+    return value if value is None or isinstance(value, (int, float)) else str(value)
 
 
 def of_fold(raw: "Record | None") -> Metadata:

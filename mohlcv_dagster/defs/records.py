@@ -11,12 +11,12 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import OCCUPANCY, ORIGIN, empty_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
-from mohlcv_dagster.errors import NoTradesError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         empty=empty_of(facts),
         splits=splits_of(facts),
         splits_now=splits.executed_by_now(instance, file) if adjusted is True and file.timeframe == RAW else (),
+        revised=_revised(facts),
     )
 
 
@@ -71,19 +72,12 @@ def neighbours(instance: dg.DagsterInstance, file: BarFile) -> tuple[float, ...]
     return tuple(record.occupancy for record in found if record is not None and record.occupancy is not None)
 
 
-def refuse_loss(record: Record | None, file: BarFile, rows: int) -> None:
-    """Let a month that was fetched without bars replace what is stored only where that has none either.
-
-    Raises:
-        NoTradesError: it has; nothing is changed.
-    """
-    if record is not None and record.rows and not rows:
-        raise NoTradesError(
-            f"{file.symbol} {file.month} was answered whole and empty although {record.rows:,} bars of it were stored "
-            "before; nothing was changed. Try again later; if the vendor has withdrawn them, wipe the partition's "
-            "materialization and fetch it again"
-        )
-
-
 def _moment(seconds: object) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
+
+
+def _revised(facts: Mapping[str, object]) -> Counts | None:
+    names = ("settled_compared", "settled_changed", "settled_gained", "settled_lost")
+    if any(name not in facts for name in names):
+        return None
+    return Counts(*(int(str(facts[name])) for name in names))

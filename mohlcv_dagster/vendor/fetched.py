@@ -34,7 +34,8 @@ class FetchedMonth:
     """The bars of a symbol in a month and how they were come by.
 
     Attributes:
-        bars: a table as `bars.schema` describes, volume settled; without rows where the month was proven empty.
+        bars: a table as `bars.schema` describes, volume settled; without rows where all that was asked for
+            was proven empty.
         requests: HTTP requests made, repeated ones included.
         retries: how many of them were repeated.
         seconds: the time it took.

@@ -26,7 +26,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, end_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, cut_by_sessions, end_of, start_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -83,13 +83,14 @@ class MassiveVendor:
         own = url.scheme == "https" and (host == _VENDOR or host.endswith(f".{_VENDOR}"))
         return _VENDOR if own else f"stand-in at {self.base_url}"
 
-    def fetch_month(
+    def fetch_month(  # noqa: PLR0913  # each has a default, and a name at every call
         self,
         symbol: str,
         month: Month,
         *,
         timeframe: str = "second",
         adjusted: bool | None = None,
+        since: datetime | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> FetchedMonth:
         """Every bar of `symbol` in `month`, each page proven; all of them or an error.
@@ -101,10 +102,12 @@ class MassiveVendor:
             month: UTC; one in progress is asked up to the bar that is still open.
             timeframe: `second` or `minute`.
             adjusted: whether to ask for bars adjusted for splits; `None` for what this vendor was made to ask for.
+            since: where to begin, inclusive, UTC, a whole bar in the month; `None` for its start. There may be no bars
+                from there on: then none are given back, and it is no error.
             on_progress: told after each window, in the caller's thread.
 
         Raises:
-            SymbolError, TimeframeError, MonthInFutureError: what was asked cannot be meant; no request was made.
+            SymbolError, TimeframeError, MonthError: what was asked cannot be meant; no request was made.
             VendorRefusedError: the key, the plan or the request is wrong.
             VendorUnavailableError: rate limit, failing vendor, no connection or no time left, after all retries.
             PageNotWholeError: a page could not be proven, time after time.
@@ -114,8 +117,9 @@ class MassiveVendor:
         began, now = self._clock.monotonic(), self._clock.now()
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
-        windows = cut(month.start, end, timespan)
         adjusted = self.adjusted if adjusted is None else adjusted
+        start = start_of(month, end, since)
+        windows = cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)
         requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
         stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them
@@ -124,9 +128,8 @@ class MassiveVendor:
             pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, requests[0], month, now) from error
-        bars = merge(pages)
-        empty = None
-        if stored and not bars.num_rows:
+        bars, empty = merge(pages), None
+        if stored and since is None and not bars.num_rows:
             empty = why_empty(self._reference(tally), symbol, month, end, len(windows))
         return FetchedMonth(
             bars=bars,

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
+from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.errors import MonthInFutureError, TimeframeError
+from mohlcv_dagster.errors import MonthError, MonthInFutureError, TimeframeError
 
 PAGE_LIMIT: Final = 50_000
 """The most base bars one page holds, and the largest `limit` the vendor takes."""
@@ -95,3 +96,59 @@ def cut(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIM
     count = -(-bars // most)
     edges = [first + bars * n // count * unit for n in range(count + 1)]
     return [Window(edge, following - 1) for edge, following in pairwise(edges)]
+
+
+def start_of(month: Month, end: datetime, since: datetime | None) -> datetime:
+    """The inclusive start of what is asked of `month`: its own, or `since`.
+
+    Raises:
+        MonthError: `since` is not in what can be asked of the month, `[month start, end)`.
+    """
+    if since is None:
+        return month.start
+    if not month.start <= since < end:
+        raise MonthError(
+            f"bars of {month} can be asked for from {month.start:%Y-%m-%d %H:%M:%S}Z to {end:%Y-%m-%d %H:%M:%S}Z "
+            f"(exclusive), not from {since:%Y-%m-%d %H:%M:%S}Z: is this machine's clock right?"
+        )
+    return since
+
+
+def cut_by_sessions(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIMIT) -> list[Window]:
+    """`[start, end)` in as few windows as hold at most `most` bars each, in order and without gaps.
+
+    Nights and holidays are asked for like all else but not counted, so a weekend costs no request of its own. Where
+    there are bars in them after all, a window has a second page.
+
+    Args:
+        start: inclusive, UTC, a whole bar.
+        end: exclusive, UTC, a whole bar, after `start`.
+        timespan: the length of a bar.
+        most: bars in the longest window.
+    """
+    unit = timespan.milliseconds // 1000
+    hours = _extended_hours(int(start.timestamp()), int(end.timestamp()))
+    bars = sum(closes - opens for opens, closes in hours) // unit
+    count = max(1, -(-bars // most))
+    inner = [_after_bars(hours, bars * n // count * unit) // unit * unit for n in range(1, count)]
+    edges = [second * 1000 for second in (int(start.timestamp()), *inner, int(end.timestamp()))]
+    return [Window(edge, following - 1) for edge, following in pairwise(edges)]
+
+
+def _extended_hours(start: int, end: int) -> list[tuple[int, int]]:
+    """The extended hours in `[start, end)`, Unix seconds, rising."""
+    days = (datetime.fromtimestamp(moment, sessions.EASTERN).date() for moment in (start, end))
+    found = [
+        (max(start, int(s.extended_open.timestamp())), min(end, int(s.extended_close.timestamp())))
+        for s in sessions.sessions_between(*days)
+    ]
+    return [(opens, closes) for opens, closes in found if opens < closes]
+
+
+def _after_bars(hours: list[tuple[int, int]], seconds: int) -> int:
+    """The moment before which `seconds` of the extended hours lie; more than none and fewer than all of them."""
+    for opens, closes in hours:
+        if seconds <= closes - opens:
+            return opens + seconds
+        seconds -= closes - opens
+    raise ValueError(f"{seconds} seconds more than there are were asked for")

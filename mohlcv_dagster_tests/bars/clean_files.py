@@ -46,6 +46,7 @@ FILE_RULES = ("readable", "as_recorded")
 WHOLE_RULES = ("sessions_present", "minute_occupancy", "session_edges", "largest_gap", "trading_hours")
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "stale_prices")
 BASIS_RULES = ("split_basis",)
+LIFE_RULES = ("settled", "revised")
 """Of a clean file: its few bars lack the month's other sessions, and those of a quiet symbol are not judged further."""
 RAW_RULES = (
     *FILE_RULES,
@@ -62,12 +63,15 @@ RAW_RULES = (
     "volume_precision",
 )
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
+"""Those of the family FORM: three bars are no month, so the others are not proven on these files."""
 
-RAW_CHECKS = (*RAW_RULES, *WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES)
+RAW_CHECKS = (*RAW_RULES, *WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
 """Every check of `raw_1s`, in order."""
+AGGREGATE_CHECKS = (*AGGREGATE_RULES, "settled")
+"""Every check of an aggregate, in order."""
 NOT_WHOLE = ("sessions_present",)
 """The checks that a month of a few bars fails although its file is clean."""
-NOT_BLOCKING = {"not_empty", "volume_traded", *WHOLE_RULES, *PLAUSIBLE_RULES, *BASIS_RULES}
+NOT_BLOCKING = {"not_empty", "volume_traded", *WHOLE_RULES, *PLAUSIBLE_RULES, *BASIS_RULES, *LIFE_RULES}
 
 
 def judge_form(of: Evidence) -> list[Finding]:

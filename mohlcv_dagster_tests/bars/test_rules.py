@@ -8,7 +8,7 @@ import pytest
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, for_timeframe, judge
 from mohlcv_dagster_tests.bars import clean_files, scoreboard
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, CLEAN, RAW_CHECKS, evidence, judge_form
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, evidence, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -39,7 +39,7 @@ def test_each_rule_has_a_corruption_made_for_it():
 def test_the_names_of_the_rules_are_the_published_ones():
     assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_CHECKS
     for timeframe in timeframes.AGGREGATED:
-        assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_RULES
+        assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_CHECKS
 
 
 BLIND_SPOTS = {

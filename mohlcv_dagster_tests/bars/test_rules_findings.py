@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded, judge
+from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,
@@ -204,7 +205,7 @@ def test_any_bytes_are_judged_by_every_rule_and_pass_only_as_recorded(edits):
 
 @given(content=st.binary(max_size=80))
 def test_rubbish_is_judged_by_every_rule_without_an_exception(content):
-    findings = judge(raw_evidence(HEADER + content))
+    findings = rules.judge(raw_evidence(HEADER + content))
     assert [found.rule.name for found in findings] == list(clean_files.RAW_CHECKS)
 
 

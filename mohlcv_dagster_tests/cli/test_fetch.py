@@ -7,6 +7,7 @@ import pytest
 from mohlcv_dagster.cli.fetch import months_touched
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
+from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
@@ -47,7 +48,7 @@ def test_a_month_is_fetched_checked_and_stored_and_then_skipped_until_forced(moh
     asked = len(vendor.requests)
 
     assert (first.code, first.err) == (0, "")
-    assert "23 of 23 checks passed" in first.out
+    assert "25 of 25 checks passed" in first.out
     assert first.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
     assert stored.read_text().count("\n") == 1 + 21 * 13 * 2
 
@@ -91,18 +92,42 @@ def test_a_month_that_breaks_a_rule_fails_and_says_which(mohlcv, project, vendor
     assert "0 downloaded, 0 skipped, 1 failed" in said.out
 
 
-def test_a_month_stored_before_its_end_is_fetched_again(mohlcv, project, vendor, monkeypatch):
+def test_a_provisional_month_is_completed_with_few_requests_and_that_is_said(mohlcv, project, vendor, monkeypatch):
     mohlcv("fetch", "--symbol", "ABC", *JANUARY)
-    whole = records.latest
+    whole, asked = records.latest, len(vendor.requests)
 
     def fetched_in_its_middle(instance, file):
         record = whole(instance, file)
-        return record and replace(record, complete_through=datetime(2024, 1, 15, tzinfo=UTC))
+        middle = datetime(2024, 1, 30, 17, tzinfo=UTC)
+        return record and replace(record, fetched_at=middle, complete_through=middle)
 
     monkeypatch.setattr(records, "latest", fetched_in_its_middle)
     said = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
 
-    assert said.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert "ABC 2024-01  completing: fetched at 2024-01-30 17:00Z, provisional until 2024-02-01 16:00Z" in said.out
+    assert said.out.endswith("0 downloaded, 1 completed, 0 skipped, 0 failed\n")
+    assert (asked, len(vendor.requests) - asked) == (54, 3)
+
+
+def test_a_month_that_would_lose_settled_bars_fails_until_the_loss_is_accepted(mohlcv, project, vendor, tmp_path):
+    mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+    stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
+    before = stored.read_bytes()
+    vendor.close()
+    fewer = tmp_path / "fewer"
+    (fewer / "second").mkdir(parents=True)
+    (fewer / "second" / "ABC_2024_01.csv").write_bytes(before[: before.index(b"2024-01-31")])
+
+    with Sandbox(Replayed(fewer), port=int(vendor.url.rpartition(":")[2])):
+        refused = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force")
+        kept = stored.read_bytes()
+        accepted = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force", "--accept-loss")
+
+    assert (refused.code, kept == before) == (1, True)
+    assert "26 of the 546 settled bars stored of ABC 2024-01 1s are missing" in " ".join(refused.out.split())
+    assert accepted.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert "26 settled bars are not as they were before" in " ".join(accepted.out.split())
+    assert stored.read_bytes() == (fewer / "second" / "ABC_2024_01.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

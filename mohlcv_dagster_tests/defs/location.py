@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from mohlcv_dagster.bars import csv_codec, resample
+from mohlcv_dagster.bars import csv_codec, resample, schema
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster.definitions import build
@@ -20,14 +20,21 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 class HandedVendor:
     """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades.
 
-    Its own minutes are those folded from them, changed by what `minutes` has for the partition. `asked` are the
-    requests: symbol, month, timeframe, adjusted.
+    Its own minutes are those folded from them, changed by what `minutes` has for the partition.
+
+    Attributes:
+        fetched_at: what its clock says.
+        asked: the requests: symbol, month, timeframe, adjusted.
+        since: from where on each fetch of seconds was to be; `None` for a whole month.
     """
 
-    def __init__(self, months, *, adjusted=False):
+    def __init__(self, months, fetched_at=FETCHED_AT, *, name="stand-in at http://127.0.0.1:1", adjusted=False):
         self.months = months
+        self.fetched_at = fetched_at
+        self.name = name
         self.adjusted = adjusted
         self.minutes = {}
+        self.since = []
         self.asked = []
 
     def __enter__(self):
@@ -39,8 +46,10 @@ class HandedVendor:
     def close(self):
         return None
 
-    def fetch_month(self, symbol, month, *, timeframe="second", adjusted=None, on_progress=None):
+    def fetch_month(self, symbol, month, *, timeframe="second", adjusted=None, since=None, on_progress=None):  # noqa: PLR0913 - as the real one
         self.asked.append((symbol, str(month), timeframe, adjusted))
+        if timeframe == "second":
+            self.since.append(since)
         content = self.months.get((symbol, str(month)))
         if isinstance(content, Exception):
             raise content
@@ -50,15 +59,15 @@ class HandedVendor:
         if timeframe == "minute":
             bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.fold(bars, MINUTE))
         return FetchedMonth(
-            bars=bars,
+            bars=schema.between(bars, since, None) if since else bars,
             requests=54,
             retries=1,
             seconds=1.23456,
             bytes=4321,
-            fetched_at=FETCHED_AT,
-            complete_through=min(FETCHED_AT, Month.parse(str(month)).end),
+            fetched_at=self.fetched_at,
+            complete_through=min(self.fetched_at, Month.parse(str(month)).end),
             base_url="http://127.0.0.1:1",
-            vendor="stand-in at http://127.0.0.1:1",
+            vendor=self.name,
             adjusted=self.adjusted if adjusted is None else adjusted,
             request_ids=("first", "second"),
             plan_delayed=False,
@@ -75,27 +84,33 @@ class HandedMassive(MassiveResource):
 _VENDORS: dict[str, HandedVendor] = {}
 
 
-def location(data_dir, months, *, extra=(), timeframes="15s", adjusted=False, **options):
-    """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`."""
-    settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes})
+def location(data_dir, months, *, extra=(), timeframes="15s", start="2003-09", adjusted=False, **options):  # noqa: PLR0913 - each has a default
+    """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`.
+
+    In the place of months, a `HandedVendor` of the test's own will do.
+    """
+    settings = Settings.from_environment(
+        {"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes, "MOHLCV_START": start}
+    )
     url = f"http://handed/{len(_VENDORS)}"
-    _VENDORS[url] = HandedVendor(months, adjusted=adjusted)
+    _VENDORS[url] = months if isinstance(months, HandedVendor) else HandedVendor(months, adjusted=adjusted)
     massive = HandedMassive(base_url=url, adjusted=adjusted, concurrency=1, requests_per_minute=None)
     ours = build(settings, massive=massive, archive=ArchiveResource(data_dir=str(data_dir)), **options)
     return dg.Definitions.merge(ours, dg.Definitions(assets=list(extra))) if extra else ours
 
 
-def run(definitions, instance, partition, *assets, expect=True, until=None):
+def run(definitions, instance, partition, *assets, expect=True, until=None, tags=None):  # noqa: PLR0913 - as a launch has them
     """Materialize `assets` (key strings) of one partition in this process; `partition` is `None` for none.
 
     With `until`, the run is over the range of partitions from `partition` to `until`, as a backfill makes it.
     """
     for symbol in [partition.partition("|")[2]] if partition and "|" in partition else []:
         instance.add_dynamic_partitions("symbol", [symbol])
+    span = {ASSET_PARTITION_RANGE_START_TAG: partition, ASSET_PARTITION_RANGE_END_TAG: until} if until else {}
     result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         partition_key=None if until else partition,
-        tags={ASSET_PARTITION_RANGE_START_TAG: partition, ASSET_PARTITION_RANGE_END_TAG: until} if until else None,
+        tags={**span, **(tags or {})},
         asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

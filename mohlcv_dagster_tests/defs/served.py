@@ -195,6 +195,19 @@ class Webserver:
         )
         return found["assetCheckExecutions"]
 
+    def sensor(self, name):
+        """Whether a sensor is on, and how its latest ticks ended."""
+        query = """query($which: SensorSelector!) {sensorOrError(sensorSelector: $which) {...on Sensor {
+          sensorState {status ticks(limit: 3) {status error {message}}}}}}"""
+        return self.ask(query, which={**REPOSITORY, "sensorName": name})["sensorOrError"]["sensorState"]
+
+    def turn_on(self, name):
+        """What the switch on the Automation page does."""
+        query = """mutation($which: SensorSelector!) {startSensor(sensorSelector: $which) {
+          __typename ...on PythonError {message}}}"""
+        told = self.ask(query, which={**REPOSITORY, "sensorName": name})["startSensor"]
+        assert told["__typename"] == "Sensor", told
+
 
 def _range_of(tags):
     """The first and the last partition of a run, as its tags tell; of a run of one they are the same."""

@@ -7,7 +7,7 @@ import dagster as dg
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import records
 from mohlcv_dagster_tests.bars.clean_files import (
-    AGGREGATE_RULES,
+    AGGREGATE_CHECKS,
     NOT_BLOCKING,
     NOT_WHOLE,
     RAW_CHECKS,
@@ -64,8 +64,8 @@ def test_every_rule_is_a_check_of_its_asset_under_its_own_name(tmp_path):
         names.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
     assert names == {
         "raw_1s": set(RAW_CHECKS),
-        "aggregated/15s": set(AGGREGATE_RULES),
-        "aggregated/1h": set(AGGREGATE_RULES),
+        "aggregated/15s": set(AGGREGATE_CHECKS),
+        "aggregated/1h": set(AGGREGATE_CHECKS),
     }
 
 
@@ -82,7 +82,7 @@ def test_a_clean_month_passes_every_check_of_form_and_each_carries_the_partition
 
     raw = {name: name not in NOT_WHOLE for name in RAW_CHECKS}
     assert verdicts(result) == {("raw_1s", name): passed for name, passed in raw.items()} | {
-        ("aggregated/15s", name): True for name in AGGREGATE_RULES
+        ("aggregated/15s", name): True for name in AGGREGATE_CHECKS
     }
     assert {evaluation.partition for evaluation in result.get_asset_check_evaluations()} == {JANUARY}
     assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == WHOLE
@@ -207,7 +207,11 @@ def test_a_file_this_home_never_wrote_warns_and_does_not_block(tmp_path, instanc
     instance.add_dynamic_partitions("symbol", ["SPY"])
     result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_CHECKS)
 
-    assert [name for (_, name), passed in verdicts(result).items() if not passed] == ["as_recorded", *NOT_WHOLE]
+    assert [name for (_, name), passed in verdicts(result).items() if not passed] == [
+        "as_recorded",
+        *NOT_WHOLE,
+        "settled",
+    ]
     failed = {each.check_name: each for each in result.get_asset_check_evaluations() if not each.passed}
     assert failed["as_recorded"].severity == dg.AssetCheckSeverity.WARN
     assert not failed["sessions_present"].blocking

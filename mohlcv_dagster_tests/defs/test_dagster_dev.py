@@ -1,7 +1,7 @@
 """The location under the real webserver, daemon and run processes, driven through GraphQL as the UI drives it.
 
-One server and one story for all tests of the module, in their order: what one leaves stored, the next looks at. The
-slow two start four runs more, each a process of its own, and wait on purpose.
+One server and one story for all tests of the module, in their order: what one leaves stored, the next looks at. Two
+of the slow ones start four runs more, each a process of its own, and wait on purpose.
 """
 
 import itertools
@@ -216,3 +216,16 @@ def april(path):
     """Whether a request lies in April 2024, 1711929600 to 1714521599 in Unix seconds."""
     first, last = map(int, path.split("/")[-2:])
     return 1711929600000 <= first < last <= 1714521599999
+
+
+@pytest.mark.slow
+def test_the_automation_is_off_until_it_is_turned_on_and_then_looks_without_an_error(stage):
+    assert stage.webserver.sensor("keep_current") == {"status": "STOPPED", "ticks": []}
+
+    stage.webserver.turn_on("keep_current")
+    ended = {"SKIPPED", "SUCCESS", "FAILURE"}
+    ticks = until(
+        lambda: [each for each in stage.webserver.sensor("keep_current")["ticks"] if each["status"] in ended],
+        "the automation has looked",
+    )
+    assert ticks[-1] == {"status": "SKIPPED", "error": None}  # all months of 2024 have settled

@@ -155,6 +155,6 @@ def test_a_month_that_has_bars_is_not_replaced_by_none(fetch, sandbox, tmp_path,
     outcome, record, _ = fetch("AAPL", "2024_01")
 
     assert not outcome.succeeded
-    assert "although 6 bars of it were stored before; nothing was changed" in outcome.reasons[0]
+    assert "although 6 bars of it were stored before; the stored file stays as it is" in outcome.reasons[0]
     assert stored(tmp_path) == before
     assert record.rows == 6

@@ -53,7 +53,7 @@ def test_every_check_passes_but_the_one_that_misses_the_sessions_the_recording_d
         "2013-10-01, 2013-10-02, 2013-10-03 and 18 more. "
     )
     assert failed.metadata["offending sessions"].value == 21
-    assert len(result.get_asset_check_evaluations()) == 23 + 3 * 16 + 2
+    assert len(result.get_asset_check_evaluations()) == 25 + 3 * 17 + 2
 
 
 @needs_real

@@ -6,7 +6,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import PlanError, UnreachableError
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, NOT_WHOLE, RAW_CHECKS
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, HEADER, NOT_WHOLE, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import location, run
 
 FIRST, SECOND, THIRD = PARTITIONS = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
@@ -54,7 +54,7 @@ def test_every_month_is_stored_recorded_and_judged_under_its_own_partition(tmp_p
     result = run(location(tmp_path, WHOLE), instance, FIRST, *ALL, until=THIRD)
 
     assert verdicts(result) == raw_verdicts(*PARTITIONS) | {
-        ("aggregated/15s", rule, partition): True for rule in AGGREGATE_RULES for partition in PARTITIONS
+        ("aggregated/15s", rule, partition): True for rule in AGGREGATE_CHECKS for partition in PARTITIONS
     }
     for number, partition in enumerate(PARTITIONS, start=1):
         file = BarFile.parse(f"raw_1s/SPY/SPY_2024_{number:02d}.csv")

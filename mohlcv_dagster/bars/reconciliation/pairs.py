@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats, Seconds
 
@@ -43,9 +44,9 @@ class Side:
         at = np.searchsorted(union, starts)
         there = np.zeros(len(union), dtype=np.bool_)
         prices, volume = np.full((len(PRICES), len(union)), np.nan), np.zeros(len(union))
-        there[at], volume[at] = True, bars[VOLUME].to_numpy()
+        there[at], volume[at] = True, to_numpy(bars[VOLUME])
         for row, name in enumerate(PRICES):
-            prices[row, at] = bars[name].to_numpy()
+            prices[row, at] = to_numpy(bars[name])
         return cls(there, prices, volume)
 
     def take(self, chosen: Mask | npt.NDArray[np.intp]) -> Self:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.reconciliation.kinds import Kind
 from mohlcv_dagster.bars.reconciliation.pairs import Mask, Pairs
@@ -139,8 +140,8 @@ def _ends(chosen: Pairs, seconds: pa.Table, shift: npt.NDArray[np.int64]) -> _En
     return _Ends(
         room_first=~np.isin(begin, starts),
         room_last=~np.isin(begin + MINUTE.seconds - 1, starts),
-        second_open=_where(several, seconds["open"].to_numpy(), first + 1),
-        former_close=_where(several, seconds["close"].to_numpy(), last - 1),
+        second_open=_where(several, to_numpy(seconds["open"]), first + 1),
+        former_close=_where(several, to_numpy(seconds["close"]), last - 1),
     )
 
 
@@ -161,7 +162,7 @@ def _many(pairs: Pairs, chosen: Pairs, small: Mask) -> Mask:
 
 def negative_minutes(pairs: Pairs, seconds: pa.Table) -> Mask:
     """Which minutes have a volume below zero on a side, or in one of our seconds; shape (n,)."""
-    volume = seconds[schema.VOLUME].to_numpy()
+    volume = to_numpy(seconds[schema.VOLUME])
     below: Seconds = schema.seconds(seconds)[volume < 0]
     mask: Mask = np.isin(pairs.starts, below - below % MINUTE.seconds)
     return mask | (pairs.ours.volume < 0) | (pairs.vendor.volume < 0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.arrays import from_numpy, from_texts, to_numpy
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.reconciliation import causes, prints
 from mohlcv_dagster.bars.reconciliation.causes import Cause, Fitted
@@ -161,13 +162,13 @@ def _summed_up(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | 
 
 def _table(pairs: Pairs, kinds: Kinds) -> pa.Table:
     columns: dict[str, Any] = {
-        TIME: pa.array(pairs.starts).cast(TIME_TYPE),
-        KIND: pa.array([str(kind) for kind in kinds], pa.string()),
+        TIME: from_numpy(pairs.starts).cast(TIME_TYPE),
+        KIND: from_texts([str(kind) for kind in kinds]),
     }
     for side, prefix in ((pairs.ours, ""), (pairs.vendor, "vendor_")):
         for row, name in enumerate(PRICES):
-            columns[f"{prefix}{name}"] = pa.array(side.prices[row], mask=~side.there)
-        columns[f"{prefix}{VOLUME}"] = pa.array(side.volume, mask=~side.there)
+            columns[f"{prefix}{name}"] = from_numpy(side.prices[row], ~side.there)
+        columns[f"{prefix}{VOLUME}"] = from_numpy(side.volume, ~side.there)
     return pa.table(columns)
 
 
@@ -179,7 +180,7 @@ def _before(bars: pa.Table, end: int) -> pa.Table:
 def _demand(bars: pa.Table, whose: str) -> None:
     for name in COLUMNS:
         column = bars[name]
-        if column.null_count or (name != TIME and not np.isfinite(column.to_numpy()).all()):
+        if column.null_count or (name != TIME and not np.isfinite(to_numpy(column)).all()):
             raise BarsError(f"the {whose} have a {name} that is missing or not finite")
     starts = schema.seconds(bars)
     if not (starts[1:] > starts[:-1]).all():

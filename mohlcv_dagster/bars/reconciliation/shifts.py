@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import resample, schema
+from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.reconciliation.pairs import Counts, Days, Mask, Pairs, side_by_side
 from mohlcv_dagster.bars.schema import PRICES, VOLUME, Seconds
 from mohlcv_dagster.bars.timeframes import MINUTE
@@ -50,8 +51,8 @@ class Labels:
         bars = self.minutes if whole else self.seconds
         starts = schema.seconds(bars) + move
         wanted = chosen(starts)
-        bars, starts = bars.filter(pa.array(wanted)), starts[wanted]
-        moved = schema.from_arrays(starts, {name: bars[name].to_numpy() for name in PRICES}, bars[VOLUME].to_numpy())
+        bars, starts = bars.filter(from_numpy(wanted)), starts[wanted]
+        moved = schema.from_arrays(starts, {name: to_numpy(bars[name]) for name in PRICES}, to_numpy(bars[VOLUME]))
         return moved if whole else resample.fold(moved, MINUTE)
 
 
@@ -92,7 +93,7 @@ def _plausible(base: Pairs, labels: Labels, vendor: pa.Table, days: Days) -> Ite
     if len(differing) < _GAINED:
         return
     before = _tally(base.take(~base.agree), days)
-    theirs = vendor.filter(pa.array(np.isin(schema.seconds(vendor), differing)))
+    theirs = vendor.filter(from_numpy(np.isin(schema.seconds(vendor), differing)))
 
     def may(move: int) -> bool:
         moved = side_by_side(labels.moved(move, partial(_in_minutes, differing)), theirs, days, move)

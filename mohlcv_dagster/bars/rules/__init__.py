@@ -7,9 +7,9 @@ A rule is a plain function on evidence, without Dagster::
 
 The family on form looks at the file alone: `values` at each bar, `writing` at its text, `against_raw` at an aggregate
 beside its raw file. The others have a subject of their own: `whole` the exchange calendar (by way of
-`against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on, `against_vendor` minutes
-beside the vendor's own. `evidence` reads, `recompute` is the second engine, `rule` and `wording` the vocabulary. Here
-is the list, and nothing is judged here.
+`against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on, `life` when the bars were
+fetched, `against_vendor` minutes beside the vendor's own. `evidence` reads, `recompute` is the second engine, `rule`
+and `wording` the vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
@@ -38,6 +39,7 @@ from mohlcv_dagster.errors import BrokenRulesError
 __all__ = [
     "AGAINST_VENDOR",
     "FORM",
+    "LIFE",
     "PLAUSIBLE",
     "RULES",
     "WHOLE",
@@ -175,7 +177,7 @@ FORM: Final = (
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
-RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE)
+RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE, *LIFE)
 """Every rule on stored files. The names are those of the asset checks: a contract once published.
 
 Those of `AGAINST_VENDOR` are apart: to judge by them the vendor must be asked.

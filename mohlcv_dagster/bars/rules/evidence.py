@@ -20,6 +20,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Emptiness
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
+from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.splits import Split
@@ -64,6 +65,7 @@ class Recorded:
             the vendor did not tell.
         splits_now: of adjusted bars, the splits executed by now, as recorded with whichever month of the symbol was
             fetched last.
+        revised: what fetching them anew did to the settled bars stored before; `None` where nothing was compared.
     """
 
     rows: int
@@ -74,6 +76,7 @@ class Recorded:
     empty: Emptiness | None = None
     splits: tuple[Split, ...] | None = None
     splits_now: tuple[Split, ...] = ()
+    revised: Counts | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""The rules on the life of a month: whether it is settled, and whether fetching it anew changed what was settled.
+
+They judge what was recorded when the file was written, never the clock: the same record gives the same verdict.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from mohlcv_dagster.bars import settlement
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
+from mohlcv_dagster.bars.rules.rule import Outcome, Rule, Scope, Severity
+from mohlcv_dagster.errors import MonthError
+
+_TOP_UP: Final = "only what is missing or unsettled is asked for then. The automation, once turned on, does it daily."
+
+
+def settled(evidence: Evidence) -> Outcome:
+    """Judge: the bars were fetched after the month settled; a warning, too, where it is unknown when they were."""
+    month, rows, recorded = evidence.file.month, evidence.own.rows, evidence.recorded
+    name = f"{evidence.file.symbol} {month}"
+    fetched_at = recorded.fetched_at if recorded else None
+    try:
+        settles_at = settlement.settles_at(month)
+    except MonthError as error:
+        return Outcome(of=rows, fault=f"Whether {name} is settled is unknown: {error}", count=0)
+    rule = f"{_moment(settles_at)}, 11:00 Eastern on the trading day after its last session"
+    if fetched_at is None:
+        fault = f"Whether {name} is settled is unknown: when it was fetched is not recorded. It settles at {rule}"
+        return Outcome(of=rows, fault=fault, count=0)
+    if fetched_at >= settles_at:
+        return Outcome(of=rows)
+    through = recorded.complete_through if recorded else None
+    complete = f"is complete through {_moment(through)}" if through else "is complete through an unknown moment"
+    since = f"It was fetched at {_moment(fetched_at)}, {complete} and settles at {rule}"
+    fault = f"{name} is provisional: until it settles, bars may be missing or be revised. {since}"
+    return Outcome(of=rows, fault=fault, count=0)
+
+
+def revised(evidence: Evidence) -> Outcome:
+    """Judge: no settled bar that was stored was changed, added or lost when the month was fetched anew."""
+    recorded = evidence.recorded
+    counts = recorded.revised if recorded else None
+    if counts is None or not counts.total:
+        return Outcome(of=counts.compared if counts else 0)
+    fetched_at = recorded.fetched_at if recorded else None
+    at = f" at {_moment(fetched_at)}" if fetched_at else ""
+    fault = (
+        f"{counts.total:,} settled bars are not as they were before the fetch{at}: {counts.changed:,} changed, "
+        f"{counts.gained:,} added, {counts.lost:,} lost, of {counts.compared:,} compared"
+    )
+    return Outcome(of=counts.compared, fault=fault, count=counts.total)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+LIFE: Final = (
+    Rule(
+        name="settled",
+        sentence="The month was fetched when settled: from 11:00 Eastern on the trading day after its last session.",
+        threshold="settled",
+        check=settled,
+        severity=Severity.WARN,
+        holds_back=False,
+        ground=Ground.FILE,
+        cure=f"Re-materialize {{asset}} for {{partition}} from then on; {_TOP_UP}",
+        aggregate_cure="Re-materialize raw_1s for {partition} from then on and {asset} after it; " + _TOP_UP,
+    ),
+    Rule(
+        name="revised",
+        sentence="Fetching the month anew changed, added and took away no settled bar that was stored.",
+        threshold="0 bars",
+        check=revised,
+        severity=Severity.WARN,
+        holds_back=False,
+        scope=Scope.RAW,
+        ground=Ground.FILE,
+        cure=(
+            "The file has the new bars. The first are shown before and after under `revision` in the metadata of this "
+            "materialization of {asset}; look at them, and make anew what was made of {partition} before."
+        ),
+    ),
+)
+"""The rules on what was recorded of a month's fetch."""

@@ -1,0 +1,99 @@
+"""What keeps itself current once the user turns it on: raw months are refreshed until settled, aggregates follow.
+
+Each day after settlement time (11:15 Eastern) those raw partitions are asked for again that are provisional and for
+which there is something new, and the month in progress of every symbol that is kept: the month begun, the one before
+it until it has settled, and any that was left provisional while nothing ran. Settled partitions are left alone. An
+aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that block pass.
+
+Which partitions are provisional is in their records, which no built-in condition reads; so one condition is Python, and
+the sensor evaluates it where the code is (a beta feature of Dagster 1.13, used in this module only). It is asked at the
+tick alone, not every thirty seconds. When a month counts as settled is in `bars.settlement`.
+"""
+
+import warnings
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.definitions.events import AssetKeyPartitionKey  # not exported, and a subset is made of nothing else
+
+from mohlcv_dagster.bars import settlement
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs.partitions import file_of, partition_key
+
+SENSOR: Final = "keep_current"
+DAILY: Final = "15 11 * * *"
+EASTERN: Final = "America/New_York"
+MONTHS_BACK: Final = 13
+"""How far back provisional partitions are looked for: one query a symbol and month, and each settles within days."""
+
+
+class HasNews(dg.AutomationCondition[dg.AssetKey]):
+    """Holds for stored partitions that are provisional and for which there is something new, and for begun months."""
+
+    @property
+    def name(self) -> str:
+        """As the UI shows it."""
+        return "provisional, and something is missing or has settled"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        """The partitions among the candidates for which it holds at the tick's own time."""
+        view = context.asset_graph_view
+        if context.candidate_subset.is_empty:
+            return dg.AutomationResult(context, context.get_empty_subset())
+        due = {
+            AssetKeyPartitionKey(context.key, key) for key in _due(view.instance, context.key, context.evaluation_time)
+        }
+        found = view.get_asset_subset_from_asset_partitions(context.key, due)
+        return dg.AutomationResult(context, context.candidate_subset.compute_intersection(found))
+
+
+def raw_condition() -> dg.AutomationCondition[dg.AssetKey]:
+    """When `raw_1s` is asked for again."""
+    daily = dg.AutomationCondition.cron_tick_passed(DAILY, EASTERN)
+    return (daily & ~dg.AutomationCondition.in_progress() & HasNews()).with_label("refreshed daily until settled")
+
+
+def aggregate_condition() -> dg.AutomationCondition[Any]:
+    """When an aggregate is made again."""
+    condition = dg.AutomationCondition
+    return (
+        condition.any_deps_updated().since_last_handled()
+        & ~condition.any_deps_missing()
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+        & condition.all_deps_blocking_checks_passed()
+    ).with_label("follows its raw partition")
+
+
+def sensor() -> dg.AutomationConditionSensorDefinition:
+    """What evaluates the conditions, every thirty seconds once it is turned on."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.AutomationConditionSensorDefinition(
+            SENSOR,
+            target=dg.AssetSelection.all().without_checks(),
+            default_status=dg.DefaultSensorStatus.STOPPED,
+            use_user_code_server=True,
+            description=(
+                "Turn it on to have provisional months completed each day at 11:15 Eastern until they are settled, "
+                "the month in progress begun for every symbol kept, and aggregates made whenever their raw month was."
+            ),
+        )
+
+
+def _due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterator[str]:
+    stored = instance.get_materialized_partitions(key)
+    running, horizon = Month.of(now), Month.of(now)
+    for _ in range(MONTHS_BACK):
+        horizon = horizon.previous()
+    files = [file for file in (file_of(key, partition) for partition in stored) if file.month >= horizon]
+    for file in files:
+        record = records.latest(instance, file)
+        if record and record.fetched_at and settlement.is_due(file.month, record.fetched_at, now):
+            yield partition_key(file.symbol, file.month)
+    if settlement.has_traded(running, now):
+        kept = {file.symbol for file in files}
+        yield from (begun for begun in (partition_key(symbol, running) for symbol in kept) if begun not in stored)

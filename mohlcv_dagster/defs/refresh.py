@@ -1,0 +1,193 @@
+"""Fetching a raw month with regard to what is stored of it: topped up, or fetched whole and compared.
+
+A month that is stored, sound, provisional and of the same vendor and basis is topped up: what was not settled when it
+was fetched is asked for again, behind an overlap that must come back unchanged. Else the whole month is fetched, and
+what was settled of a stored one is compared before it is replaced. Which bars those are is in `bars`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import dagster as dg
+import pyarrow as pa
+
+from mohlcv_dagster.bars import revision, schema, settlement, topup
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision import Revision
+from mohlcv_dagster.defs import metadata, records
+from mohlcv_dagster.defs.metadata import Comparison, Metadata
+from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.errors import BarsLostError, BrokenRulesError
+from mohlcv_dagster.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress
+    from mohlcv_dagster.vendor.massive import MassiveVendor
+
+Report: TypeAlias = "Callable[[Progress], None]"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What stands in the archive and can be relied on.
+
+    Attributes:
+        bars: sound, as its record says.
+        fetched_at: when they were asked for.
+        through: the moment, exclusive, up to which they were asked for.
+    """
+
+    bars: pa.Table
+    fetched_at: "datetime"
+    through: "datetime"
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """Fetches raw months for a run.
+
+    Attributes:
+        vendor: who is asked.
+        reader: what is stored.
+        instance: what is recorded of it.
+        orders: what the run's tags say.
+        told: the run's log, told what is done and why.
+    """
+
+    vendor: "MassiveVendor"
+    reader: Reader
+    instance: dg.DagsterInstance
+    orders: Orders
+    told: dg.DagsterLogManager
+
+    def fetch(self, file: BarFile, report: Report) -> "tuple[FetchedMonth, Metadata]":
+        """The bars of a whole month, and what is to be recorded of how they were come by and what they changed.
+
+        Args:
+            file: which month.
+            report: told how far the fetch has come.
+
+        Raises:
+            BarsLostError: more settled bars than may be are missing from the new answer, and no order accepts it.
+            MohlcvError: as `MassiveVendor.fetch_month` has it.
+        """
+        stored = self._stored(file)
+        if isinstance(stored, Stored) and not self.orders.force:
+            fetched, facts = self._topped_up(file, stored, report) or self._whole(file, stored, report)
+        else:
+            fetched, facts = self._whole(file, stored, report)
+        return fetched, {**metadata.of_fetch(fetched), **metadata.of_state(file.month, fetched.fetched_at), **facts}
+
+    def _stored(self, file: BarFile) -> Stored | str | None:
+        """What is stored of `file`; why it cannot be relied on; `None` where there is nothing."""
+        if not self.reader.archive.exists(file):
+            return None
+        record = records.latest(self.instance, file)
+        if record is None or record.fetched_at is None:
+            return "when the stored file was fetched is not recorded"
+        vendor = record.origin.get("vendor")
+        if vendor is None or vendor.value != self.vendor.name:
+            return f"the stored file is from {vendor.value if vendor else 'an unknown vendor'}, not {self.vendor.name}"
+        if record.adjusted is not self.vendor.adjusted:
+            return "the stored file is adjusted for splits and this fetch is not, or the other way round"
+        try:
+            bars = self.reader.require(file, record)
+        except BrokenRulesError as error:
+            return f"the stored file is broken: {error}"
+        return Stored(bars, record.fetched_at, record.complete_through or record.fetched_at)
+
+    def _topped_up(self, file: BarFile, stored: Stored, report: Report) -> "tuple[FetchedMonth, Metadata] | None":
+        """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
+        span = topup.span(file.month, stored.fetched_at)
+        if span is None:
+            return None
+        self.told.info(f"{file} is stored and provisional: asking for {span.since:%Y-%m-%d %H:%M:%S}Z and later")
+        part = self.vendor.fetch_month(file.symbol, file.month, since=span.since, on_progress=report)
+        tail = schema.between(stored.bars, span.since, None)
+        proof = revision.compare(tail, part.bars, span.unsettled)
+        bars = topup.join(stored.bars, part.bars, span.since)
+        if proof.counts.total or not bars.num_rows:
+            found = "is not as it was" if proof.counts.total else "and all before it are empty"
+            self.told.warning(f"{file}: the overlap {found}; the whole month is fetched")
+            return self._whole(file, stored, report, before=part, overlap=proof)
+        later = _unsettled(stored, part.bars, span.unsettled)
+        comparison = Comparison(_kept(proof), proof, later)
+        return replace(part, bars=bars), {**metadata.of_comparison(comparison), **metadata.of_span(span.since)}
+
+    def _whole(
+        self,
+        file: BarFile,
+        stored: Stored | str | None,
+        report: Report,
+        *,
+        before: "FetchedMonth | None" = None,
+        overlap: Revision | None = None,
+    ) -> "tuple[FetchedMonth, Metadata]":
+        fetched = self.vendor.fetch_month(file.symbol, file.month, on_progress=report)
+        if before is not None:
+            fetched = _with_cost_of(before, fetched)
+        if stored is None:
+            return fetched, {}
+        if isinstance(stored, str):
+            self._refuse_emptying(file, fetched.bars)
+            self.told.info(f"{file}: not compared with the stored file, since {stored}")
+            return fetched, metadata.of_comparison(Comparison(f"not compared: {stored}"))
+        until = settlement.settled_until(file.month, stored.fetched_at)
+        found = revision.compare(stored.bars, fetched.bars, until)
+        said = self._judged(file, found)
+        if overlap is not None:
+            said += f"; fetched whole since {overlap.counts.total:,} settled bars of the overlap were not as stored"
+        comparison = Comparison(said, found, _unsettled(stored, fetched.bars, until))
+        return fetched, metadata.of_comparison(comparison)
+
+    def _refuse_emptying(self, file: BarFile, bars: pa.Table) -> None:
+        """Keep a month that cannot be compared from being replaced by one without bars."""
+        record = records.latest(self.instance, file)
+        if not bars.num_rows and record is not None and record.rows and not self.orders.accept_loss:
+            raise BarsLostError(
+                f"{file.symbol} {file.month} was answered whole and empty although {record.rows:,} bars of it were "
+                f"stored before; the stored file stays as it is. Try again later. {revision.HOW_TO_ACCEPT}"
+            )
+
+    def _judged(self, file: BarFile, found: Revision) -> str:
+        """What was compared, where the loss may be."""
+        counts = found.counts
+        said = f"the {counts.compared:,} settled bars of the stored file with those fetched now"
+        try:
+            revision.require_kept(file, found)
+        except BarsLostError as error:
+            if not self.orders.accept_loss:
+                raise
+            self.told.warning(f"accepted, since the run's tags say so: {error}")
+            said += "; their loss was accepted by a tag of the run"
+        if counts.total:
+            self.told.warning(
+                f"{file}: settled bars were revised, {counts.changed:,} changed, {counts.gained:,} added, "
+                f"{counts.lost:,} lost of {counts.compared:,}"
+            )
+        return said
+
+
+def _kept(proof: Revision) -> str:
+    if not proof.counts.compared:
+        return "no settled bar was there to compare"
+    return f"the last {proof.counts.compared:,} settled bars of the stored file came back unchanged"
+
+
+def _unsettled(stored: Stored, bars: pa.Table, since: "datetime") -> Revision:
+    """What became of the bars that were stored before they settled."""
+    return revision.compare(schema.between(stored.bars, since, None), schema.between(bars, since, None), stored.through)
+
+
+def _with_cost_of(before: "FetchedMonth", fetched: "FetchedMonth") -> "FetchedMonth":
+    return replace(
+        fetched,
+        requests=before.requests + fetched.requests,
+        retries=before.retries + fetched.retries,
+        seconds=before.seconds + fetched.seconds,
+        bytes=before.bytes + fetched.bytes,
+        request_ids=before.request_ids + fetched.request_ids,
+    )

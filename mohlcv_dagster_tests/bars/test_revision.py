@@ -1,0 +1,114 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mohlcv_dagster.bars import revision, schema
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.errors import BarsLostError
+from mohlcv_dagster_tests.bars.strategies import bars, tables
+
+FILE = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
+LATER = datetime(2024, 3, 1, tzinfo=UTC)
+OLD = bars(
+    ("2024-01-02 14:30:00", 10.0, 11.0, 9.0, 10.5, 100),
+    ("2024-01-02 14:30:01", 10.5, 10.5, 10.5, 10.5, 200),
+    ("2024-01-02 14:30:05", 10.5, 10.6, 10.4, 10.6, 300),
+    ("2024-01-03 14:30:00", 12.0, 12.0, 12.0, 12.0, 400),
+)
+NEW = bars(
+    ("2024-01-02 14:30:00", 10.0, 11.0, 9.0, 10.5, 100),
+    ("2024-01-02 14:30:02", 10.5, 10.5, 10.5, 10.5, 7),
+    ("2024-01-02 14:30:05", 10.5, 10.6, 10.4, 10.6, 301),
+    ("2024-01-03 14:30:00", 12.0, 12.5, 12.0, 12.0, 400),
+)
+
+
+def seconds_of(count, volume=1):
+    """A bar each second from 2024-01-02 14:30:00 on."""
+    starts = np.arange(1704205800, 1704205800 + count)
+    return schema.from_arrays(starts, dict.fromkeys(schema.PRICES, np.full(count, 10.0)), np.full(count, volume))
+
+
+def test_bars_changed_gained_and_lost_are_counted_and_shown_before_and_after():
+    found = revision.compare(OLD, NEW, LATER)
+
+    assert found.counts == Counts(compared=4, changed=2, gained=1, lost=1)
+    assert found.counts.total == 4
+    rows = [
+        (str(row["ts_event"]), row["old_high"], row["new_high"], row["old_volume"], row["new_volume"])
+        for row in found.rows.to_pylist()
+    ]
+    assert rows == [
+        ("2024-01-02 14:30:01+00:00", 10.5, None, 200, None),
+        ("2024-01-02 14:30:02+00:00", None, 10.5, None, 7),
+        ("2024-01-02 14:30:05+00:00", 10.6, 10.6, 300, 301),
+        ("2024-01-03 14:30:00+00:00", 12.0, 12.5, 400, 400),
+    ]
+    assert found.rows.column_names == [
+        "ts_event",
+        *(f"old_{name}" for name in ("open", "high", "low", "close", "volume")),
+        *(f"new_{name}" for name in ("open", "high", "low", "close", "volume")),
+    ]
+
+
+def test_bars_that_are_not_settled_are_not_looked_at():
+    found = revision.compare(OLD, NEW, datetime(2024, 1, 2, 14, 30, 5, tzinfo=UTC))
+
+    assert found.counts == Counts(compared=2, changed=0, gained=1, lost=1)
+
+
+def test_a_volume_is_the_same_number_whatever_its_type():
+    whole = seconds_of(3)
+    fractional = whole.set_column(5, "volume", whole["volume"].cast(pa.float64()))
+
+    assert revision.compare(whole, fractional, LATER).counts.total == 0
+
+
+def test_nothing_compared_with_nothing_is_no_revision():
+    assert revision.compare(schema.empty(), schema.empty(), LATER).counts == Counts(0)
+    assert revision.compare(schema.empty(), OLD, LATER).counts == Counts(0, gained=4)
+    assert revision.compare(OLD, schema.empty(), LATER).counts == Counts(4, lost=4)
+
+
+@given(tables(), st.data())
+def test_a_month_is_never_a_revision_of_itself_and_each_bar_dropped_is_one_lost(month, data):
+    dropped = data.draw(st.sets(st.integers(0, max(month.num_rows - 1, 0)), max_size=month.num_rows))
+    rest = month.filter(pa.array([at not in dropped for at in range(month.num_rows)], pa.bool_()))
+
+    assert revision.compare(month, month, LATER).counts == Counts(month.num_rows)
+    assert revision.compare(month, rest, LATER).counts == Counts(month.num_rows, lost=len(dropped))
+    back = revision.compare(rest, month, LATER)
+    assert back.counts == Counts(rest.num_rows, gained=len(dropped))
+    assert [row.as_py() for row in back.rows["ts_event"]] == [month["ts_event"][at].as_py() for at in sorted(dropped)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "lost", "refused"), [(50, 10, False), (50, 11, True), (20_000, 20, False), (20_000, 21, True)]
+)
+def test_ten_bars_or_a_thousandth_may_be_lost_and_not_one_more(stored, lost, refused):
+    found = revision.compare(seconds_of(stored), seconds_of(stored - lost), LATER)
+
+    if not refused:
+        revision.require_kept(FILE, found)
+        return
+    with pytest.raises(
+        BarsLostError, match=f"{lost} of the {stored:,} settled bars stored of SPY 2024-01 1s are missing"
+    ):
+        revision.require_kept(FILE, found)
+
+
+def test_the_error_names_the_count_the_first_lost_bar_and_the_cure():
+    with pytest.raises(BarsLostError) as caught:
+        revision.require_kept(FILE, revision.compare(seconds_of(40, 5), seconds_of(20, 5), LATER))
+
+    assert str(caught.value) == (
+        "20 of the 40 settled bars stored of SPY 2024-01 1s are missing from what the vendor gives now (at most 10 may "
+        "be), the first at 2024-01-02 14:30:20Z (close 10.0, volume 5). The stored file stays as it was. Fetch again "
+        "later; if it stays so, ask the vendor's support. To take what it gives now all the same, run with the tag "
+        "mohlcv/accept_loss=true, or mohlcv fetch --force --accept-loss"
+    )
