@@ -10,6 +10,7 @@ The rooms, each knowing only those below it::
     reader        files as read and judged, each once
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
+    calendar_file the days a user overrides in the exchange calendar
     settings      the environment, read once
     bars/         WHAT a bar is: columns, months, file names, CSV, folding, rules
     errors        the one error tree

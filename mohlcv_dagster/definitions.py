@@ -7,6 +7,7 @@ import os
 
 import dagster as dg
 
+from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
@@ -30,7 +31,12 @@ def build(
         massive: the vendor; by default the one that the settings name.
         archive: the files; by default those in the folder that the settings name.
         retry: when Dagster starts a fetch again that the vendor was away for.
+
+    Raises:
+        CalendarError: the file of overridden days cannot be used. They hold for the process: the last location built
+            decides.
     """
+    calendar_file.put_in_force(settings)
     partitions = months_by_symbol(settings.start)
     archive = archive or ArchiveResource(data_dir=settings.data_dir)
     return dg.Definitions(

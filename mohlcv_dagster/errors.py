@@ -8,6 +8,7 @@
     │   ├── MonthError
     │   │   └── MonthInFutureError
     │   ├── TimeframeError
+    │   ├── CalendarError
     │   └── SettingsError
     │       └── MissingKeyError
     ├── FileError                   a stored file, named, and what is the matter with it
@@ -58,6 +59,10 @@ class MonthInFutureError(MonthError):
 
 class TimeframeError(InputError):
     """Not a timeframe that is offered."""
+
+
+class CalendarError(InputError):
+    """A day of the exchange calendar is overridden in a way that cannot be meant."""
 
 
 class SettingsError(InputError):

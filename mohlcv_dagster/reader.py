@@ -24,6 +24,7 @@ class _Kept:
     mark: str | None
     reading: Reading
     recorded: Recorded | None = None
+    neighbours: tuple[float, ...] = ()
     findings: list[Finding] | None = None
 
 
@@ -43,19 +44,24 @@ class Reader:
         """The file as it stands; an absent or unreadable one is a reading that says so."""
         return self._raw(file).reading if file.timeframe == RAW else self._read(file)
 
-    def judge(self, file: BarFile, recorded: Recorded | None) -> list[Finding]:
+    def judge(
+        self, file: BarFile, recorded: Recorded | None, neighbours: tuple[float, ...] | None = None
+    ) -> list[Finding]:
         """What every rule says of the file as it stands.
 
         Args:
             file: which file.
             recorded: what was recorded when it was written; `None` where nothing was.
+            neighbours: for a raw file, the occupancies of the months beside it; `None` where they do not matter, since
+                only what holds back is looked at: then findings made with any will do.
         """
         if file.timeframe != RAW:
             return rules.judge(Evidence(file, self._read(file), self._raw(file.raw).reading, recorded))
         raw = self._raw(file)
-        if raw.findings is None or raw.recorded != recorded:
+        if raw.findings is None or raw.recorded != recorded or neighbours not in {None, raw.neighbours}:
             whole = raw.reading if raw.findings is None else self._read(file)
-            raw.recorded, raw.findings = recorded, rules.judge(Evidence(file, whole, whole, recorded))
+            raw.recorded, raw.neighbours = recorded, neighbours or ()
+            raw.findings = rules.judge(Evidence(file, whole, whole, recorded, raw.neighbours))
             if whole.bars is not None:
                 raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
         return raw.findings

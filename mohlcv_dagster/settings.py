@@ -34,8 +34,19 @@ REQUESTS_PER_MINUTE: Final = Setting(
     "MASSIVE_REQUESTS_PER_MINUTE", "", "requests a minute at the most; empty: no limit"
 )
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
+CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
 
-SETTINGS: Final = (API_KEY, BASE_URL, DATA_DIR, TIMEFRAMES, START, ADJUSTED, REQUESTS_PER_MINUTE, CONCURRENCY)
+SETTINGS: Final = (
+    API_KEY,
+    BASE_URL,
+    DATA_DIR,
+    TIMEFRAMES,
+    START,
+    ADJUSTED,
+    REQUESTS_PER_MINUTE,
+    CONCURRENCY,
+    CALENDAR,
+)
 
 MOST_CONCURRENT: Final = 64
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -54,6 +65,7 @@ class Settings:
         adjusted: whether bars are asked for adjusted for later splits.
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
+        calendar: a file of days on which the exchange keeps other hours than its calendar says; `None` means no file.
     """
 
     api_key: str | None = field(repr=False)
@@ -64,6 +76,7 @@ class Settings:
     adjusted: bool
     requests_per_minute: int | None
     concurrency: int
+    calendar: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -81,6 +94,7 @@ class Settings:
             adjusted=_read(environment, ADJUSTED, _truth),
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
             concurrency=_read(environment, CONCURRENCY, _concurrency),
+            calendar=environment.get(CALENDAR.variable, "").strip() or None,
         )
 
     def require_key(self) -> str:

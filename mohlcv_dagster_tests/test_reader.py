@@ -7,6 +7,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import WHOLE as RULES_ON_WHOLE
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reader import Reader
@@ -40,7 +41,7 @@ def archive(tmp_path):
 
 
 def failing(findings):
-    return [finding.rule.name for finding in findings if not finding.passed]
+    return [finding.rule.name for finding in findings if not finding.passed and finding.rule not in RULES_ON_WHOLE]
 
 
 def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
@@ -67,6 +68,19 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
     assert failing(reader.judge(SPY, RECORDED)) == []
     assert failing(reader.judge(SPY, Recorded(7, RECORDED.sha256))) == ["as_recorded"]
     assert failing(reader.judge(SPY, RECORDED)) == []
+
+
+def test_a_raw_file_is_judged_again_when_its_neighbours_are_others_and_not_for_what_is_made_of_it(archive):
+    reader = Reader(archive)
+    alone = reader.judge(SPY, RECORDED, ())
+    beside = reader.judge(SPY, RECORDED, (0.99,))
+
+    assert [finding.rule.name for finding in alone if finding.passed] != [
+        finding.rule.name for finding in beside if finding.passed
+    ]
+    assert reader.judge(SPY, RECORDED, (0.99,)) is beside
+    assert reader.require(SPY, RECORDED).num_rows == 6
+    assert reader.judge(SPY, RECORDED) is beside
 
 
 def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archive):

@@ -17,6 +17,7 @@ def test_an_empty_environment_gives_the_contracts_defaults():
     assert settings.adjusted is False
     assert settings.requests_per_minute is None
     assert settings.concurrency == 8
+    assert settings.calendar is None
 
 
 def test_every_variable_is_read():
@@ -30,6 +31,7 @@ def test_every_variable_is_read():
             "MASSIVE_ADJUSTED": "TRUE",
             "MASSIVE_REQUESTS_PER_MINUTE": "5",
             "MASSIVE_CONCURRENCY": "3",
+            "MOHLCV_CALENDAR": " days.txt ",
         }
     )
 
@@ -41,6 +43,7 @@ def test_every_variable_is_read():
     assert settings.adjusted is True
     assert settings.requests_per_minute == 5
     assert settings.concurrency == 3
+    assert settings.calendar == "days.txt"
 
 
 @pytest.mark.parametrize(
@@ -105,4 +108,5 @@ def test_the_settings_are_those_of_the_contract():
         "MASSIVE_ADJUSTED",
         "MASSIVE_REQUESTS_PER_MINUTE",
         "MASSIVE_CONCURRENCY",
+        "MOHLCV_CALENDAR",
     }

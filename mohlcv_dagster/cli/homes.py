@@ -18,7 +18,7 @@ from typing import Final, Self
 import dotenv
 
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR, Settings
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
 
 DAGSTER_HOME: Final = "DAGSTER_HOME"
 OWN_FOLDER: Final = ".mohlcv"
@@ -95,8 +95,9 @@ class Home:
         environment = {**_told(root / ".env"), **os.environ}
         data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
         if "://" not in data_dir:
-            # a shell leaves ~ alone within quotes and in .env: taken as it stands, it is a folder to fear
-            environment[DATA_DIR.variable] = str((root / Path(data_dir).expanduser()).absolute())
+            environment[DATA_DIR.variable] = _placed(root, data_dir)
+        if calendar := environment.get(CALENDAR.variable, "").strip():
+            environment[CALENDAR.variable] = _placed(root, calendar)
         path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").expanduser().absolute()
         return cls(path, {**environment, DAGSTER_HOME: str(path)})
 
@@ -105,6 +106,7 @@ class Home:
         """The home for bars of the sandbox at `url`: `.env` is not read, files land in a folder of their own."""
         own = (root / OWN_FOLDER / "sandbox").absolute()
         places = {DATA_DIR.variable: str(own / "data"), BASE_URL.variable: url, API_KEY.variable: SANDBOX_KEY}
+        places[CALENDAR.variable] = ""  # the sandbox trades on the exchange's own days
         return cls(own / "home", {**os.environ, **places, DAGSTER_HOME: str(own / "home")})
 
     def prepare(self) -> Self:
@@ -136,6 +138,12 @@ class Home:
             SettingsError: a variable has a value that cannot be meant.
         """
         return Settings.from_environment(self.environment)
+
+
+def _placed(root: Path, name: str) -> str:
+    """A file or folder as named in a setting, absolute."""
+    # a shell leaves ~ alone within quotes and in .env: taken as it stands, it is a folder to fear
+    return str((root / Path(name).expanduser()).absolute())
 
 
 def _told(file: Path) -> dict[str, str]:

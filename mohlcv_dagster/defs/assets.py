@@ -63,7 +63,8 @@ def raw_asset(
                 told = notes.of_month(context.instance, file, adjusted=fetched.adjusted)
                 for note in told:
                     context.log.warning(note)
-                return fetched.bars, {**metadata.of_fetch(fetched), **metadata.of_notes(told)}
+                covered = metadata.of_coverage(fetched, file.month)
+                return fetched.bars, {**metadata.of_fetch(fetched), **covered, **metadata.of_notes(told)}
 
             with vendor:
                 yield from several.materialize(context, archive, fetch)

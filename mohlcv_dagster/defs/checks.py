@@ -74,7 +74,8 @@ def _judge(
     instance: dg.DagsterInstance, reader: Reader, file: BarFile, selected: Collection[str], *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
     record = records.latest(instance, file)
-    for finding in reader.judge(file, record):
+    beside = records.neighbours(instance, file) if file.timeframe == RAW else None
+    for finding in reader.judge(file, record, beside):
         if finding.rule.name in selected:
             yield evaluations.evaluation(finding, file, record, blocking=blocking)
 

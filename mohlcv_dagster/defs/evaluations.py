@@ -32,13 +32,13 @@ def evaluation(
         blocking: whether a failure of error severity holds back what is downstream in the run.
     """
     metadata: dict[str, dg.MetadataValue] = {
-        "offending bars": dg.MetadataValue.int(finding.count),
+        f"offending {finding.rule.counts}": dg.MetadataValue.int(finding.count),
         # text: as a number, the UI would plot it, one symbol's months beside another's
         "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
         "threshold": dg.MetadataValue.text(finding.threshold),
     }
     if finding.bars.num_rows:
-        metadata["first offending bars"] = dg.MetadataValue.table(_sample(finding.bars))
+        metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(_sample(finding.bars))
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(file.timeframe),
         check_name=finding.rule.name,

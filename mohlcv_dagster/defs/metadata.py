@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import coverage, schema, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mohlcv_dagster.archive import Written
+    from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.defs.records import Record
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
@@ -20,6 +21,9 @@ Metadata = Mapping[str, dg.MetadataValue]
 
 ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through")
 """What is recorded of a raw month's fetch that holds for its aggregates too."""
+
+OCCUPANCY: Final = "occupancy"
+"""The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
 
 
 def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
@@ -71,6 +75,19 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
         "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
         "request_ids": dg.MetadataValue.json(list(fetched.request_ids)),
     }
+
+
+def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
+    """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars."""
+    found = coverage.cover(schema.seconds(fetched.bars), month, fetched.complete_through)
+    facts: dict[str, dg.MetadataValue] = {
+        "sessions_expected": dg.MetadataValue.int(found.expected),
+        "sessions_present": dg.MetadataValue.int(found.present),
+        "calendar": dg.MetadataValue.text(sessions.provenance()),
+    }
+    if found.occupancy is not None:
+        facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))
+    return facts
 
 
 def of_fold(raw: "Record | None") -> Metadata:

@@ -12,7 +12,8 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Recorded
-from mohlcv_dagster.defs.metadata import ORIGIN
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs.metadata import OCCUPANCY, ORIGIN
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 
@@ -23,10 +24,13 @@ class Record(Recorded):
     Attributes (those of `Recorded` beside):
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
+        occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
+            unknown.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
     origin: Mapping[str, dg.MetadataValue]
+    occupancy: float | None = None
 
 
 def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
@@ -42,7 +46,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
     )
     facts = {name: value.value for name, value in made.metadata.items()}
-    adjusted = facts.get("adjusted")
+    adjusted, occupancy = facts.get("adjusted"), facts.get(OCCUPANCY)
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
@@ -51,7 +55,15 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         fetched_at=_moment(facts.get("fetched_at")),
         complete_through=_moment(facts.get("complete_through")),
         adjusted=adjusted if isinstance(adjusted, bool) else None,
+        occupancy=occupancy if isinstance(occupancy, float) else None,
     )
+
+
+def neighbours(instance: dg.DagsterInstance, file: BarFile) -> tuple[float, ...]:
+    """The recorded occupancies of the raw months before and after that of `file`, as far as there are any."""
+    beside = (BarFile(file.symbol, RAW, month) for month in (file.month.previous(), file.month.next()))
+    found = (latest(instance, raw) for raw in beside)
+    return tuple(record.occupancy for record in found if record is not None and record.occupancy is not None)
 
 
 def _moment(seconds: object) -> datetime | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.bars.rules import FORM, Evidence, Finding, Recorded
+from mohlcv_dagster.bars.rules.rule import evaluate
 
 Edit = Callable[[bytes], bytes | None]
 
@@ -42,6 +43,9 @@ CLEAN = {
 RAW, AGGREGATE, RAW_FRACTIONAL, AGGREGATE_FRACTIONAL = CLEAN
 
 FILE_RULES = ("readable", "as_recorded")
+WHOLE_RULES = ("sessions_present", "minute_occupancy", "session_edges", "largest_gap", "trading_hours")
+WHOLE_VERDICTS = {name: name != "sessions_present" for name in WHOLE_RULES}
+"""Of a clean file: its few bars lack the month's other sessions, and those of a quiet symbol are not judged further."""
 RAW_RULES = (
     *FILE_RULES,
     "exact_form",
@@ -57,6 +61,11 @@ RAW_RULES = (
     "volume_precision",
 )
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
+
+
+def judge_form(of: Evidence) -> list[Finding]:
+    """What the rules on form say: files of a few bars are clean in form, and never whole."""
+    return [evaluate(rule, of) for rule in FORM if rule.scope.holds(of.file.timeframe)]
 
 
 def recorded(content: bytes) -> Recorded:

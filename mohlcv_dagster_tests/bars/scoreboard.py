@@ -6,8 +6,8 @@ with the word `checks`, the first is printed, to be put into docs/checks.md.
 
 import sys
 
-from mohlcv_dagster.bars.rules import RULES, judge
-from mohlcv_dagster_tests.bars.clean_files import CLEAN, clean
+from mohlcv_dagster.bars.rules import FORM, RULES
+from mohlcv_dagster_tests.bars.clean_files import CLEAN, clean, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
 _HEAD = """# Rules and the corruptions made for them
@@ -29,16 +29,16 @@ def checks() -> str:
 def scoreboard() -> str:
     """The table of what was caught, judged anew."""
     rows = []
-    order = [rule.name for rule in RULES]
+    order = [rule.name for rule in FORM]
     for corruption in sorted(CORRUPTIONS, key=lambda corruption: order.index(corruption.rule)):
-        failed = {finding.rule.name: finding for finding in judge(corruption.evidence()) if not finding.passed}
+        failed = {finding.rule.name: finding for finding in judge_form(corruption.evidence()) if not finding.passed}
         caught = failed.pop(corruption.rule, None)
-        others = ", ".join(failed) if len(failed) < len(RULES) // 2 else f"all {len(failed)} others that need it"
+        others = ", ".join(failed) if len(failed) < len(FORM) // 2 else f"all {len(failed)} others that need it"
         rows.append(
             (f"`{corruption.rule}`", corruption.what, caught.severity if caught else "**missed**", others or "nothing")
         )
-    passed = sum(finding.passed for path in CLEAN for finding in judge(clean(path)))
-    judged = sum(len(judge(clean(path))) for path in CLEAN)
+    passed = sum(finding.passed for path in CLEAN for finding in judge_form(clean(path)))
+    judged = sum(len(judge_form(clean(path))) for path in CLEAN)
     table = _table(("rule", "corruption", "caught as", "fails with it"), rows)
     return f"{_HEAD}\n{table}\nClean files: {passed} of {judged} judgements pass. Corruptions: {len(CORRUPTIONS)}.\n"
 

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.rules import RULES, for_timeframe, judge
+from mohlcv_dagster.bars.rules import FORM, RULES, for_timeframe, judge
 from mohlcv_dagster_tests.bars import clean_files, scoreboard
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, CLEAN, RAW_RULES, evidence
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, CLEAN, RAW_RULES, WHOLE_RULES, evidence, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def failed(of):
-    return {finding.rule.name: finding for finding in judge(of) if not finding.passed}
+    return {finding.rule.name: finding for finding in judge_form(of) if not finding.passed}
 
 
 @pytest.mark.parametrize("path", CLEAN)
-def test_a_clean_file_passes_every_rule(path):
-    findings = judge(clean_files.clean(path))
+def test_a_clean_file_passes_every_rule_on_form(path):
+    findings = judge_form(clean_files.clean(path))
     assert [finding.message for finding in findings if not finding.passed] == []
     assert {finding.count for finding in findings} == {0}
 
@@ -33,11 +33,11 @@ def test_a_corruption_fails_its_own_rule_and_no_rule_it_does_not_touch(corruptio
 
 
 def test_each_rule_has_a_corruption_made_for_it():
-    assert {rule.name for rule in RULES} == {corruption.rule for corruption in CORRUPTIONS}
+    assert {rule.name for rule in FORM} == {corruption.rule for corruption in CORRUPTIONS}
 
 
 def test_the_names_of_the_rules_are_the_published_ones():
-    assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_RULES
+    assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == (*RAW_RULES, *WHOLE_RULES)
     for timeframe in timeframes.AGGREGATED:
         assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_RULES
 

@@ -1,14 +1,25 @@
-"""Expected days come from the exchange's published holidays and early closes, not from the calendar library."""
+"""Expected days come from the exchange's published holidays and early closes; the whole table from the library."""
 
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.sessions import Hours
 from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster_tests.bars import exchange_days
+
+
+@pytest.fixture
+def own_days():
+    """Puts days in force and takes them back."""
+    yield sessions.override
+    sessions.override({})
 
 
 def utc(*parts):
@@ -112,7 +123,62 @@ def test_a_year_beyond_the_calendar_is_refused_with_its_bounds():
         sessions.session_on(date(2200, 1, 3))
 
 
-def test_importing_the_module_loads_neither_pandas_nor_the_calendar():
-    program = "import sys, mohlcv_dagster.bars.sessions; print({'pandas', 'exchange_calendars'} & set(sys.modules))"
+def test_every_session_is_the_calendar_librarys_with_its_bells():
+    # 1971 to 2199, some 57,500 sessions
+    ours = {
+        session.date: tuple(
+            f"{bell.astimezone(sessions.EASTERN):%H:%M}" for bell in (session.regular_open, session.regular_close)
+        )
+        for session in sessions.sessions_between(date(1971, 1, 1), date(2199, 12, 31))
+    }
+    assert ours == exchange_days.library_hours()
+    sessions._session.cache_clear()
+
+
+def test_the_table_is_what_its_command_makes_of_the_library_that_is_installed():
+    assert Path(sessions.exchange_days.__file__).read_text(encoding="utf-8") == exchange_days.module()
+
+
+def test_where_the_calendar_is_from_is_told_with_its_version_and_whether_days_are_overridden(own_days):
+    library = f"exchange_calendars {version('exchange_calendars')}, XNYS"
+    assert sessions.provenance() == library
+    own_days({date(2024, 1, 15): None})
+    assert sessions.provenance() == f"{library}; 1 day overridden"
+    own_days({date(2024, 1, 15): None, date(2024, 1, 16): None})
+    assert sessions.provenance() == f"{library}; 2 days overridden"
+
+
+def test_an_overridden_day_is_closed_or_has_the_hours_it_was_given_and_no_other_day_changes(own_days):
+    before = sessions.sessions_in(Month(2024, 1))
+    own_days(
+        {
+            date(2024, 1, 9): None,
+            date(2024, 1, 10): Hours(time(10), time(13)),
+            date(2024, 1, 13): Hours(time(9, 30), time(16)),  # a Saturday
+        }
+    )
+    assert sessions.session_on(date(2024, 1, 9)) is None
+    short = sessions.session_on(date(2024, 1, 10))
+    assert (short.regular_open, short.regular_close) == (utc(2024, 1, 10, 15), utc(2024, 1, 10, 18))
+    assert (short.early_close, short.regular_minutes, short.extended_close) == (True, 180, utc(2024, 1, 10, 22))
+    changed = {date(2024, 1, 9), date(2024, 1, 10), date(2024, 1, 13)}
+    after = sessions.sessions_in(Month(2024, 1))
+    assert [s for s in after if s.date not in changed] == [s for s in before if s.date not in changed]
+    assert sessions.session_on(date(2024, 1, 13)).regular_minutes == 390
+
+
+def test_what_is_put_in_force_replaces_what_was(own_days):
+    own_days({date(2024, 1, 9): None})
+    own_days({date(2024, 1, 10): None})
+    assert sessions.overridden() == {date(2024, 1, 10): None}
+    assert sessions.session_on(date(2024, 1, 9)) is not None
+    assert sessions.session_on(date(2024, 1, 10)) is None
+
+
+def test_neither_importing_the_module_nor_asking_it_loads_pandas_or_the_calendar_library():
+    program = (
+        "import sys; from mohlcv_dagster.bars.sessions import *; from mohlcv_dagster.bars.months import Month; "
+        "print(len(sessions_in(Month(2024, 11))), {'pandas', 'exchange_calendars'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "20 set()"

@@ -27,8 +27,8 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
 
     assert done.returncode == 1, done.stderr
     assert done.stderr == ""
-    assert "✓ SPY 2024-01  raw_1s           13 of 13 checks passed" in done.stdout
-    assert "✗ QQQ 2024-01  raw_1s           12 of 13 checks passed" in done.stdout
+    assert "✓ SPY 2024-01  raw_1s           18 of 18 checks passed" in done.stdout
+    assert "✗ QQQ 2024-01  raw_1s           17 of 18 checks passed" in done.stdout
     assert "QQQ 2024-01:  raw_1s ohlc_order: 1 of " in done.stdout
     assert "1 of 2 months whole and right" in done.stdout
     assert "uv run mohlcv up --sandbox" in done.stdout

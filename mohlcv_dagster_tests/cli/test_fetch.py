@@ -46,7 +46,7 @@ def test_a_month_is_fetched_checked_and_stored_and_then_skipped_until_forced(moh
     asked = len(vendor.requests)
 
     assert (first.code, first.err) == (0, "")
-    assert "13 of 13 checks passed" in first.out
+    assert "18 of 18 checks passed" in first.out
     assert first.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
     assert stored.read_text().count("\n") == 1 + 21 * 13 * 2
 

@@ -115,3 +115,10 @@ def test_a_home_that_cannot_be_written_is_told_with_its_place(mohlcv, project, m
 
     assert said.code == 2
     assert f"Dagster's home {project / 'file' / 'home'} cannot be written" in said.err
+
+
+def test_the_file_of_overridden_days_is_the_projects_and_never_the_sandboxs(project, monkeypatch):
+    monkeypatch.setenv("MOHLCV_CALENDAR", "days.txt")
+
+    assert Home.real(project).settings().calendar == str(project / "days.txt")
+    assert Home.sandboxed(project, "http://127.0.0.1:8123").settings().calendar is None

@@ -6,13 +6,20 @@ import dagster as dg
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import records
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, RAW_RULES, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import (
+    AGGREGATE_RULES,
+    RAW_RULES,
+    WHOLE,
+    WHOLE_15S,
+    WHOLE_RULES,
+    WHOLE_VERDICTS,
+)
 from mohlcv_dagster_tests.defs.location import location, run
 
 JANUARY = "2024-01|SPY"
 HIGH_BELOW_LOW = WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100")
 ONE_SECOND_TWICE = WHOLE.replace(b"14:30:01", b"14:30:00")
-WARNS_ONLY = {"volume_traded"}
+BLOCKS_NOTHING = {"volume_traded", *WHOLE_RULES}
 
 
 def verdicts(result):
@@ -20,6 +27,11 @@ def verdicts(result):
         (evaluation.asset_key.to_user_string(), evaluation.check_name): evaluation.passed
         for evaluation in result.get_asset_check_evaluations()
     }
+
+
+def failed_in_form(result):
+    evaluations = result.get_asset_check_evaluations()
+    return [each for each in evaluations if not each.passed and each.check_name not in WHOLE_RULES]
 
 
 def files(folder):
@@ -51,24 +63,25 @@ def test_every_rule_is_a_check_of_its_asset_under_its_own_name(tmp_path):
     for check in graph.asset_check_keys:
         names.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
     assert names == {
-        "raw_1s": set(RAW_RULES),
+        "raw_1s": {*RAW_RULES, *WHOLE_RULES},
         "aggregated/15s": set(AGGREGATE_RULES),
         "aggregated/1h": set(AGGREGATE_RULES),
     }
 
 
-def test_checks_of_error_severity_block_and_warnings_do_not(tmp_path):
+def test_checks_of_form_that_are_errors_block_and_those_on_whole_months_or_warnings_do_not(tmp_path):
     graph = location(tmp_path, {}).resolve_asset_graph()
 
     for key in graph.asset_check_keys:
-        assert graph.get(key).blocking is (key.name not in WARNS_ONLY), key
+        assert graph.get(key).blocking is (key.name not in BLOCKS_NOTHING), key
 
 
-def test_a_clean_month_passes_every_check_and_each_carries_the_partition(tmp_path, instance):
+def test_a_clean_month_passes_every_check_of_form_and_each_carries_the_partition(tmp_path, instance):
     definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
     result = run(definitions, instance, JANUARY, "raw_1s", "aggregated/15s")
 
-    assert verdicts(result) == {("raw_1s", name): True for name in RAW_RULES} | {
+    raw = dict.fromkeys(RAW_RULES, True) | WHOLE_VERDICTS
+    assert verdicts(result) == {("raw_1s", name): passed for name, passed in raw.items()} | {
         ("aggregated/15s", name): True for name in AGGREGATE_RULES
     }
     assert {evaluation.partition for evaluation in result.get_asset_check_evaluations()} == {JANUARY}
@@ -80,7 +93,10 @@ def test_a_broken_raw_month_stays_to_be_looked_at_and_nothing_is_folded_from_it(
     definitions = location(tmp_path, {("SPY", "2024-01"): HIGH_BELOW_LOW})
     result = run(definitions, instance, JANUARY, "raw_1s", "aggregated/15s", expect=False)
 
-    assert [key for key, passed in verdicts(result).items() if not passed] == [("raw_1s", "ohlc_order")]
+    assert [key for key, passed in verdicts(result).items() if not passed] == [
+        ("raw_1s", "ohlc_order"),
+        ("raw_1s", "sessions_present"),
+    ]
     assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == HIGH_BELOW_LOW
     assert files(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
 
@@ -110,7 +126,7 @@ def test_a_failing_evaluation_shows_count_threshold_sentence_and_the_first_offen
     definitions = location(tmp_path, {("SPY", "2024-01"): ONE_SECOND_TWICE})
     result = run(definitions, instance, JANUARY, "raw_1s", expect=False)
 
-    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    [failed] = failed_in_form(result)
     assert failed.check_name == "rising_time"
     assert failed.severity == dg.AssetCheckSeverity.ERROR
     assert "1 of 6 bars" in failed.description
@@ -130,7 +146,7 @@ def test_at_most_twenty_offending_bars_are_kept_in_the_event_log(tmp_path, insta
         location(tmp_path, {("SPY", "2024-01"): header + backwards}), instance, JANUARY, "raw_1s", expect=False
     )
 
-    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    [failed] = failed_in_form(result)
     assert failed.metadata["offending bars"].value == 39
     assert len(failed.metadata["first offending bars"].value.records) == 20
 

@@ -43,10 +43,25 @@ def test_each_aggregate_is_the_expected_one_byte_for_byte(month, timeframe):
 
 
 @needs_real
-def test_every_check_passes(month):
+def test_every_check_passes_but_the_one_that_misses_the_sessions_the_recording_does_not_hold(month):
+    # October 2013 had 23 sessions; the recording has the 7th and the 8th
     _, result = month
-    assert [(e.check_name, e.description) for e in result.get_asset_check_evaluations() if not e.passed] == []
-    assert len(result.get_asset_check_evaluations()) == 13 + 3 * 16
+    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
+    assert (failed.check_name, failed.severity) == ("sessions_present", dg.AssetCheckSeverity.ERROR)
+    assert failed.description.startswith(
+        "raw_1s/SPY/SPY_2013_10.csv has no bar in the regular hours of 21 of 23 sessions: "
+        "2013-10-01, 2013-10-02, 2013-10-03 and 18 more. "
+    )
+    assert failed.metadata["offending sessions"].value == 21
+    assert len(result.get_asset_check_evaluations()) == 18 + 3 * 16
+
+
+@needs_real
+def test_the_two_sessions_that_are_there_are_those_of_a_liquid_symbol_and_whole(month):
+    _, result = month
+    said = {each.check_name: each.description for each in result.get_asset_check_evaluations()}
+    assert "(100 % of the 780 regular minutes of 2 sessions)" in said["minute_occupancy"]
+    assert "(both of 2 sessions)" in said["session_edges"]
 
 
 @needs_real

@@ -6,7 +6,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import PlanError, UnreachableError
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, RAW_RULES
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_RULES, HEADER, RAW_RULES, WHOLE_VERDICTS
 from mohlcv_dagster_tests.defs.location import location, run
 
 FIRST, SECOND, THIRD = PARTITIONS = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
@@ -29,6 +29,12 @@ def verdicts(result):
     }
 
 
+def raw_verdicts(*partitions):
+    """Of months of one bar: clean, and not whole."""
+    rules = dict.fromkeys(RAW_RULES, True) | WHOLE_VERDICTS
+    return {("raw_1s", rule, partition): passed for rule, passed in rules.items() for partition in partitions}
+
+
 def stored(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.csv"))
 
@@ -47,11 +53,8 @@ def test_a_backfill_gives_a_run_up_to_a_year_of_a_symbols_months():
 def test_every_month_is_stored_recorded_and_judged_under_its_own_partition(tmp_path, instance):
     result = run(location(tmp_path, WHOLE), instance, FIRST, *ALL, until=THIRD)
 
-    assert verdicts(result) == {
-        (asset, rule, partition): True
-        for asset, names in (("raw_1s", RAW_RULES), ("aggregated/15s", AGGREGATE_RULES))
-        for rule in names
-        for partition in PARTITIONS
+    assert verdicts(result) == raw_verdicts(*PARTITIONS) | {
+        ("aggregated/15s", rule, partition): True for rule in AGGREGATE_RULES for partition in PARTITIONS
     }
     for number, partition in enumerate(PARTITIONS, start=1):
         file = BarFile.parse(f"raw_1s/SPY/SPY_2024_{number:02d}.csv")
@@ -73,7 +76,7 @@ def test_a_month_that_cannot_be_fetched_is_named_and_the_others_are_stored_recor
     assert stored(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv", "raw_1s/SPY/SPY_2024_03.csv"]
     assert instance.get_materialized_partitions(dg.AssetKey("raw_1s")) == {FIRST, THIRD}
     assert records.latest(instance, BarFile.parse("raw_1s/SPY/SPY_2024_03.csv")).rows == 1
-    assert verdicts(result) == {("raw_1s", rule, partition): True for rule in RAW_RULES for partition in (FIRST, THIRD)}
+    assert verdicts(result) == raw_verdicts(FIRST, THIRD)
 
 
 def test_what_failed_can_be_made_alone_afterwards(tmp_path, instance):
@@ -90,7 +93,7 @@ def test_a_broken_raw_month_is_not_folded_and_does_not_hold_back_the_others(tmp_
     result = run(location(tmp_path, BROKEN), instance, FIRST, *ALL, until=THIRD, expect=False)
 
     failing = {key for key, passed in verdicts(result).items() if not passed}
-    assert failing == {("raw_1s", "ohlc_order", SECOND)}
+    assert failing == {("raw_1s", "ohlc_order", SECOND)} | {("raw_1s", "sessions_present", each) for each in PARTITIONS}
     assert "1 of 3 partitions failed. 2024-02|SPY: nothing is made from" in description(result, "aggregated__15s")
     assert stored(tmp_path) == [
         "aggregated/15s/SPY_2024_01_15s.csv",

@@ -5,8 +5,9 @@ A rule is a plain function on evidence, without Dagster::
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
 
-`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `evidence`
-reads, `recompute` is the second engine, `rule` the vocabulary. Here is the list, and nothing is judged here.
+`values` looks at each bar, `writing` at the file's text, `against_raw` at an aggregate beside its raw file; `whole` is
+the family that holds a raw month against the exchange calendar, by way of `against_calendar`; `evidence` reads,
+`recompute` is the second engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -25,12 +26,14 @@ from mohlcv_dagster.bars.rules.rule import (
     Severity,
     evaluate,
 )
+from mohlcv_dagster.bars.rules.whole import WHOLE
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BrokenRulesError
 
 __all__ = [
     "FORM",
     "RULES",
+    "WHOLE",
     "Evidence",
     "Finding",
     "Ground",
@@ -163,7 +166,7 @@ FORM: Final = (
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
 
-RULES: Final = FORM
+RULES: Final = (*FORM, *WHOLE)
 """Every rule. The names are those of the asset checks: a contract once published."""
 
 

@@ -13,12 +13,13 @@ from typing import Any, Final, Self
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars import coverage, csv_codec
+from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import BarsError, CsvFormatError
+from mohlcv_dagster.errors import BarsError, CsvFormatError, MonthError
 
 NO_TIME: Final = -(2**63)
 """Stands in `Reading.starts` for a missing `ts_event`: inside no month, on no grid."""
@@ -122,12 +123,15 @@ class Evidence:
         own: the file as read.
         raw: the raw file of the same symbol and month as read; for a raw file, itself.
         recorded: what was recorded when the file was written; `None` where nothing was.
+        neighbours: the occupancies of the symbol's raw months before and after, as far as they are stored and known;
+            see `coverage.is_liquid`.
     """
 
     file: BarFile
     own: Reading
     raw: Reading
     recorded: Recorded | None = None
+    neighbours: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -137,6 +141,7 @@ class Evidence:
         *,
         raw: Reading | bytes | None = None,
         recorded: Recorded | None = None,
+        neighbours: tuple[float, ...] = (),
     ) -> Self:
         """Evidence on a file's bytes.
 
@@ -146,10 +151,11 @@ class Evidence:
             raw: for an aggregate, the raw file's bytes (or their reading, to decode them once for many aggregates);
                 `None` where that file is absent. For a raw file it is not looked at.
             recorded: what was recorded when the file was written; `None` where nothing was.
+            neighbours: the occupancies of the symbol's raw months before and after, where they are known.
         """
         own = Reading.of(content)
         if file.timeframe == RAW:
-            return cls(file, own, own, recorded)
+            return cls(file, own, own, recorded, neighbours)
         return cls(file, own, raw if isinstance(raw, Reading) else Reading.of(raw), recorded)
 
     @property
@@ -163,6 +169,18 @@ class Evidence:
         try:
             return recompute.recompute(self.raw.present, self.file.timeframe)
         except BarsError as error:
+            return str(error)
+
+    @cached_property
+    def coverage(self) -> Coverage | str:
+        """The file's bars beside the exchange calendar, or why they cannot be held against it.
+
+        Complete through the moment that was recorded; where none was, through the end of the month.
+        """
+        through = (self.recorded and self.recorded.complete_through) or self.file.month.end
+        try:
+            return coverage.cover(self.own.starts, self.file.month, through)
+        except MonthError as error:
             return str(error)
 
     def obstacle(self, ground: Ground) -> str | None:

@@ -49,9 +49,10 @@ class Outcome:
     Attributes:
         of: how many bars were looked at.
         fault: what is wrong, a sentence without its full stop; `None` where nothing is.
-        bars: the offending bars.
+        bars: the offending bars, or rows of what else the rule `counts`.
         count: how many offend, where that is not the rows of `bars`.
         severity: where it is milder than the rule's.
+        note: where nothing is wrong, what was found or why it was not judged, in place of the number of bars.
     """
 
     of: int
@@ -59,6 +60,7 @@ class Outcome:
     bars: pa.Table | None = None
     count: int | None = None
     severity: Severity | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Rule:
         ground: what must be there before it can be judged; where that is missing, the rule fails.
         cure: what to do for a raw file; `{asset}` and `{partition}` are filled in.
         aggregate_cure: what to do for an aggregate.
+        counts: what its offending rows are, in the plural.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Rule:
     ground: Ground = Ground.BARS
     cure: str = ASK_AGAIN
     aggregate_cure: str = FOLD_AGAIN
+    counts: str = "bars"
 
     @property
     def blocking(self) -> bool:
@@ -109,10 +113,12 @@ class Finding:
         rule: the rule.
         passed: whether it holds.
         severity: how bad a failure is; where it passed, the rule's own.
-        count: how many bars (of `exact_form`: lines) offend; 0 where it passed, or fails as a whole, as without a file.
+        count: how many of what the rule `counts` offend (of `exact_form`: lines); 0 where it passed, or fails as a
+            whole, as without a file.
         of: how many bars were looked at.
         message: one plain sentence or two, with values: what is wrong, where first, what to do.
-        bars: every offending bar, some with columns of context; the empty table where there is none.
+        bars: every offending bar (of some rules: session or gap, with `ts_event` where it begins), some with columns of
+            context; the empty table where there is none.
     """
 
     rule: Rule
@@ -140,7 +146,7 @@ def evaluate(rule: Rule, evidence: Evidence) -> Finding:
     outcome = rule.check(evidence) if obstacle is None else Outcome(of=0, fault=obstacle)
     bars = schema.empty() if outcome.bars is None else outcome.bars
     if outcome.fault is None:
-        message = f"{rule.sentence} ({outcome.of:,} {plural(outcome.of)})"
+        message = f"{rule.sentence} ({outcome.note or f'{outcome.of:,} {plural(outcome.of)}'})"
         return Finding(rule, True, rule.severity, 0, outcome.of, message, bars)
     return Finding(
         rule=rule,

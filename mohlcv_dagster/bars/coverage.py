@@ -1,0 +1,201 @@
+"""A raw month beside the exchange calendar: which sessions and minutes have bars, where gaps are, what lies outside.
+
+Facts only. What of them is wrong is judged in `rules.whole`, how they are shown is known elsewhere. Every search goes
+over the sessions, of which a month has twenty-odd, never over the bars.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mohlcv_dagster.bars import sessions
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.schema import Seconds
+from mohlcv_dagster.bars.sessions import Session
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Counts: TypeAlias = npt.NDArray[np.intp]
+
+LIQUID_OCCUPANCY: Final = 0.95
+"""A symbol whose median session has a bar in so many of its regular minutes is liquid; see `is_liquid`."""
+DENSE: Final = 8.0
+"""Bars in the median minute that has any, from which on an empty minute is no chance; see `is_liquid`."""
+
+_MINUTE: Final = 60
+
+
+@dataclass(frozen=True, eq=False)
+class SessionCoverage:
+    """What a raw month has of one session.
+
+    Attributes:
+        session: the session.
+        bars: how many bars in its extended hours (regular ones included), as far as they lie in the month.
+        minutes: whether each regular minute has a bar, shape (session.regular_minutes,), from the opening bell on.
+        first: the start of the first bar in regular hours, UTC; `None` where there is none.
+        last: the start of the last bar in regular hours, UTC; `None` where there is none.
+        gap_start: the first second of the longest stretch of regular hours without a bar, UTC; `None` where every
+            second has one.
+        gap_seconds: its length; a stretch after the opening or before the closing bell counts as one in between.
+    """
+
+    session: Session
+    bars: int
+    minutes: Mask
+    first: datetime | None
+    last: datetime | None
+    gap_start: datetime | None
+    gap_seconds: int
+
+    @property
+    def occupancy(self) -> float:
+        """The share of regular minutes that have a bar, 0 to 1."""
+        return float(self.minutes.mean())
+
+    @property
+    def is_present(self) -> bool:
+        """Whether there is a bar in regular hours."""
+        return self.first is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What a raw month has of its sessions.
+
+    Attributes:
+        sessions: those that were over by the moment the month is complete through, rising. One under way is not among
+            them: what it lacks may still come, and it is judged when it is over.
+        outside: whether each bar lies outside the extended hours of every session, shape (bars,), in the bars' order.
+        density: how many bars the median regular minute has of those that have any; `None` where none has.
+    """
+
+    sessions: tuple[SessionCoverage, ...]
+    outside: Mask
+    density: float | None
+
+    @property
+    def expected(self) -> int:
+        """How many sessions should have bars."""
+        return len(self.sessions)
+
+    @property
+    def present(self) -> int:
+        """How many have a bar in regular hours."""
+        return sum(each.is_present for each in self.sessions)
+
+    @property
+    def occupancy(self) -> float | None:
+        """The occupancy of the median session, 0 to 1; `None` without any.
+
+        Of the sessions that have bars: those that are missing say nothing of how often the symbol trades.
+        """
+        return median([each.occupancy for each in self.sessions if each.is_present]) if self.present else None
+
+    @property
+    def liquid(self) -> bool:
+        """Whether the symbol is liquid, as far as this month alone can tell; see `is_liquid`."""
+        return is_liquid(self.occupancy, density=self.density)
+
+
+def is_liquid(occupancy: float | None, neighbours: Sequence[float] = (), *, density: float | None = None) -> bool:
+    """Whether a symbol trades so often that a regular minute without a bar is a fault and no chance.
+
+    It does where the median session has bars in 95 % of its minutes. It also does where the month's own median is low
+    because the month is damaged: where the minutes that are there hold 8 bars or more, or where the symbol's stored
+    neighbour months all reach 95 %.
+
+    Measured over 83 symbols of the synthetic market, 1 to 720 trades a minute, in eight sessions of January 2024: up to
+    3.9 trades a minute the median session has 56 to 94.6 % of its minutes, and the median minute 1 to 3 bars; from 4.2
+    trades 96.5 % and more, and 3 bars; from 10 trades on no session has less than 99.7 %, and the median minute 8 bars
+    or more. Between 95 and 99.7 % single minutes are empty by chance, five in a row hardly ever: the rules know that.
+
+    Args:
+        occupancy: the month's, 0 to 1; `None` where no session has bars.
+        neighbours: the occupancies of the stored months before and after; empty where none is.
+        density: bars in the month's median minute that has any; `None` where unknown.
+    """
+    own = occupancy is not None and occupancy >= LIQUID_OCCUPANCY
+    dense = density is not None and density >= DENSE
+    return own or dense or (bool(neighbours) and min(neighbours) >= LIQUID_OCCUPANCY)
+
+
+def cover(starts: Seconds, month: Month, complete_through: datetime) -> Coverage:
+    """What the bars cover of the month's sessions.
+
+    The evening of the previous month's last session, which in winter lies in this month, is inside trading hours here;
+    that session's minutes are the previous month's matter.
+
+    Args:
+        starts: the bars' starts as Unix seconds, rising for speed; in any other order they are sorted first. A start
+            outside the month counts like any other.
+        month: the UTC month.
+        complete_through: the moment (exclusive) up to which the bars were asked for; a session that closes later is not
+            expected.
+
+    Raises:
+        MonthError: the exchange calendar does not cover the month or the one before it.
+    """
+    order = None if bool((starts[1:] >= starts[:-1]).all()) else np.argsort(starts, kind="stable")
+    rising = starts if order is None else starts[order]
+    outside = np.ones(rising.size, dtype=np.bool_)
+    for session in sessions.sessions_overlapping(month):
+        outside[_between(rising, session.extended_open, session.extended_close)] = False
+    if order is not None:
+        outside[order] = outside.copy()
+    expected = [session for session in sessions.sessions_in(month) if session.regular_close <= complete_through]
+    counts = [_bars_a_minute(rising, session) for session in expected]
+    covered = (_cover(rising, session, count > 0) for session, count in zip(expected, counts, strict=True))
+    return Coverage(tuple(covered), outside, _density(counts))
+
+
+def _cover(rising: Seconds, session: Session, minutes: Mask) -> SessionCoverage:
+    regular = rising[_between(rising, session.regular_open, session.regular_close)]
+    gap_start, gap_seconds = _longest_gap(regular, _second(session.regular_open), _second(session.regular_close))
+    around = _between(rising, session.extended_open, session.extended_close)
+    return SessionCoverage(
+        session=session,
+        bars=around.stop - around.start,
+        minutes=minutes,
+        first=_moment(regular[0]) if regular.size else None,
+        last=_moment(regular[-1]) if regular.size else None,
+        gap_start=_moment(gap_start) if gap_seconds else None,
+        gap_seconds=gap_seconds,
+    )
+
+
+def _bars_a_minute(rising: Seconds, session: Session) -> Counts:
+    edges = _second(session.regular_open) + _MINUTE * np.arange(session.regular_minutes + 1)
+    counts: Counts = np.diff(np.searchsorted(rising, edges))
+    return counts
+
+
+def _longest_gap(regular: Seconds, opens: int, closes: int) -> tuple[int, int]:
+    """Start and length in seconds of the longest stretch of `[opens, closes)` without a bar; the first of several."""
+    begins = np.concatenate(([opens], regular + 1))
+    lengths = np.concatenate((regular, [closes])) - begins
+    at = int(lengths.argmax())
+    return int(begins[at]), int(lengths[at])
+
+
+def _density(counts: list[Counts]) -> float | None:
+    every = np.concatenate(counts) if counts else np.zeros(0, dtype=np.intp)
+    occupied = every[every > 0]
+    return float(np.median(occupied)) if occupied.size else None
+
+
+def _between(rising: Seconds, start: datetime, end: datetime) -> slice:
+    first, last = np.searchsorted(rising, [_second(start), _second(end)])
+    return slice(int(first), int(last))
+
+
+def _second(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(int(second), UTC)
