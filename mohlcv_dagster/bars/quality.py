@@ -34,7 +34,7 @@ class Column:
 _TEXT: Final = pa.string()
 _COUNT: Final = pa.int64()
 _TEXTS: Final = pa.list_(pa.string())
-_MOMENT: Final = pa.timestamp("s", tz="UTC")
+_MOMENT: Final = pa.timestamp("ms", tz="UTC")  # Parquet knows no whole seconds
 
 COLUMNS: Final = {
     "symbol": Column(_TEXT, "the symbol, case kept"),

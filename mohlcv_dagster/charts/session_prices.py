@@ -5,7 +5,7 @@ bars from 04:00 to 20:00 Eastern, so that a bad print outside regular hours is s
 crossed out, one that had not begun when the bars were asked for is left blank.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +26,8 @@ _LEFT, _RIGHT = 58, 672
 _PRICES: Final = (160.0, 24.0)
 """Pixels of the lowest and the highest price."""
 _VOLUMES: Final = (228.0, 176.0)
+_BEYOND: Final = 1e15
+"""No price, and no volume of a session, reaches it; such a one is none."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +97,23 @@ def _candle(bounds: list[int], prices: dict[str, schema.Floats], volume: npt.NDA
         bell, close = first, last
     high, low = float(np.fmax.reduce(prices["high"][first:last])), float(np.fmin.reduce(prices["low"][first:last]))
     opened, closed = float(prices["open"][bell]), float(prices["close"][close - 1])
-    if not np.isfinite([opened, high, low, closed]).all():
+    if not np.all(np.abs([opened, high, low, closed]) < _BEYOND):  # NaN is not below either
         return None
-    return Candle(opened, high, low, closed, max(float(np.nansum(volume[first:last])), 0.0))
+    return Candle(opened, high, low, closed, float(np.clip(np.nansum(volume[first:last]), 0, _BEYOND)))
 
 
 def _told(symbol: str, month: Month, drawn: Sequence[Candle], begun: int) -> str:
     if not drawn:
         return f"{symbol} {month}: no bar in the {begun} sessions begun"
-    low, high = min(each.low for each in drawn), max(each.high for each in drawn)
+    low, high = _reach(drawn)
     shares = svg.short(sum(each.volume for each in drawn))
     return f"{symbol} {month}: {len(drawn)} of {begun} sessions, {low:,.2f} to {high:,.2f} US dollars, {shares} shares"
+
+
+def _reach(drawn: Collection[Candle]) -> tuple[float, float]:
+    """The lowest and the highest price; of broken bars that may be an open or a close."""
+    lowest = min(min(each.open, each.high, each.low, each.close) for each in drawn)
+    return lowest, max(max(each.open, each.high, each.low, each.close) for each in drawn)
 
 
 def _labels(days: Sequence[Session], slots: Scale) -> list[str]:
@@ -118,8 +126,8 @@ def _missing(drawn: Sequence[Candle | None], slots: Scale) -> list[str]:
 
 
 def _prices(here: dict[int, Candle], slots: Scale) -> list[str]:
-    low, high = min(each.low for each in here.values()), max(each.high for each in here.values())
-    room = (high - low) * 0.04 or abs(high) * 0.01 or 1.0
+    low, high = _reach(here.values())
+    room = max((high - low) * 0.04, abs(high) * 1e-6) or 1.0
     scale = Scale(low - room, high + room, *_PRICES)
     return [
         *_grid(scale, 6, lambda value: f"{value:,.{svg.decimals(scale.low, scale.high)}f}"),

@@ -3,10 +3,12 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import schema, sessions
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.charts import session_prices
+from mohlcv_dagster.charts import minutes_of_day, session_prices
 from mohlcv_dagster.charts.session_prices import Candle
 from mohlcv_dagster.charts.svg import FALL, INK, RED, RISE
 from mohlcv_dagster_tests.charts.drawn import Drawn, boxes
@@ -110,6 +112,20 @@ def test_a_price_that_never_moves_and_no_volume_are_drawn_too(price):
     flat = bars(("2024-01-02 14:30:00", price, price, price, price, 0))
 
     assert boxes(drawn(flat).paths(fill=RISE)[0])
+
+
+@given(st.lists(st.tuples(st.integers(0, 50_000), *[st.floats(width=64)] * 5), max_size=12))
+def test_bars_that_break_every_rule_are_drawn_or_left_out_and_nothing_is_raised(rows):
+    """The pictures are made before the checks are: a broken month must be stored and judged all the same."""
+    bell = int(datetime(2024, 1, 2, 9, tzinfo=UTC).timestamp())
+    columns = [np.array([row[at] for row in rows], float) for at in range(1, 6)]
+    starts = np.array([bell + row[0] for row in rows], np.int64)
+    table = schema.from_arrays(starts, dict(zip(schema.PRICES, columns[:4], strict=True)), columns[4])
+
+    picture = drawn(table)
+
+    assert picture.size < 6_000
+    assert minutes_of_day.draw("SPY", JANUARY, starts, JANUARY.end).svg
 
 
 def test_a_busy_month_is_small_to_keep_and_the_same_bars_give_the_same_picture():
