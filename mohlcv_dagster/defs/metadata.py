@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import coverage, schema, sessions
+from mohlcv_dagster.bars import coverage, incidents, schema, sessions
+from mohlcv_dagster.bars.coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,18 @@ ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_throug
 
 OCCUPANCY: Final = "occupancy"
 """The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
+RAW_DIGEST: Final = "raw_sha256"
+"""Of an aggregate: the digest of the raw file that it was folded from."""
+LARGEST_GAP: Final = "largest_gap_minutes"
+OUTSIDE_HOURS: Final = "bars_outside_hours"
+MISSING_MINUTES: Final = "missing_minutes"
+"""Of a liquid symbol's month: the regular minutes without a bar, such as `2024-01-05T15:30Z/3` for three."""
+MOST_GAPS: Final = 100
+"""How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
+REVISED: Final = ("settled_changed", "settled_gained", "settled_lost")
+"""Settled bars that fetching a month anew changed, added and lost."""
+MISMATCHES: Final = "mismatches"
+"""Of the check against the vendor's own minutes: how many minutes differ."""
 
 
 def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
@@ -81,6 +94,7 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars."""
     found = coverage.cover(schema.seconds(fetched.bars), month, fetched.complete_through)
     facts: dict[str, dg.MetadataValue] = {
+        **of_minutes(found),
         "sessions_expected": dg.MetadataValue.int(found.expected),
         "sessions_present": dg.MetadataValue.int(found.present),
         "calendar": dg.MetadataValue.text(sessions.provenance()),
@@ -90,9 +104,26 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     return facts
 
 
+def of_minutes(found: Coverage) -> Metadata:
+    """What a raw month lacks and has too much of beside the exchange calendar.
+
+    Missing minutes are recorded here, since only so they can be held against other symbols' without reading all files;
+    a quiet symbol's are not: it lacks minutes by nature, and thousands of them.
+    """
+    facts: dict[str, dg.MetadataValue] = {
+        LARGEST_GAP: dg.MetadataValue.int(max((each.gap_seconds for each in found.sessions), default=0) // 60),
+        OUTSIDE_HOURS: dg.MetadataValue.int(int(found.outside.sum())),
+    }
+    if found.liquid:
+        every = incidents.of_coverage(found)
+        kept = sorted(sorted(every, key=lambda gap: -gap.minutes)[:MOST_GAPS])
+        facts[MISSING_MINUTES] = dg.MetadataValue.json([gap.written for gap in kept])
+    return facts
+
+
 def of_fold(raw: "Record | None") -> Metadata:
     """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
-    return {**raw.origin, "raw_sha256": dg.MetadataValue.text(raw.sha256)} if raw else {}
+    return {**raw.origin, RAW_DIGEST: dg.MetadataValue.text(raw.sha256)} if raw else {}
 
 
 def of_notes(notes: "Sequence[str]") -> Metadata:

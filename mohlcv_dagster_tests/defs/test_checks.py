@@ -19,7 +19,7 @@ from mohlcv_dagster_tests.defs.location import location, run
 JANUARY = "2024-01|SPY"
 HIGH_BELOW_LOW = WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100")
 ONE_SECOND_TWICE = WHOLE.replace(b"14:30:01", b"14:30:00")
-BLOCKS_NOTHING = {"volume_traded", *WHOLE_RULES}
+BLOCKS_NOTHING = {"volume_traded", "vendor_incident", *WHOLE_RULES}
 
 
 def verdicts(result):
@@ -66,6 +66,7 @@ def test_every_rule_is_a_check_of_its_asset_under_its_own_name(tmp_path):
         "raw_1s": {*RAW_RULES, *WHOLE_RULES},
         "aggregated/15s": set(AGGREGATE_RULES),
         "aggregated/1h": set(AGGREGATE_RULES),
+        "quality/coverage": {"vendor_incident"},
     }
 
 
