@@ -54,10 +54,10 @@ class Level(IntEnum):
 
 _LOOKS: Final = {
     Level.FULL: (BLUE, "1", "99 % of minutes or more"),
-    Level.PARTLY: (BLUE, ".6", "90 % or more"),
-    Level.SPARSE: (BLUE, ".3", "less"),
-    Level.UNMEASURED: (INK, ".3", "passes, not measured"),
-    Level.UNJUDGED: (INK, ".8", "not judged"),
+    Level.PARTLY: (BLUE, ".65", "90 % or more"),
+    Level.SPARSE: (BLUE, ".38", "less"),
+    Level.UNMEASURED: (INK, ".4", "passes, not measured"),
+    Level.UNJUDGED: (INK, ".9", "not judged"),
     Level.WARNING: (AMBER, "1", "warning or stale"),
     Level.ERROR: (RED, "1", "error"),
 }
@@ -121,10 +121,14 @@ def _told(levels: Mapping[tuple[str, Month], Level], symbols: int, months: list[
     fine = sum(Level.ABSENT < level < Level.UNJUDGED for level in held)
     rest = {level: held.count(level) for level in (Level.UNJUDGED, Level.WARNING, Level.ERROR)}
     return (
-        f"{symbols:,} symbols, {months[0]} to {months[-1]}: {len(held):,} months stored, {fine:,} pass every check, "
-        f"{rest[Level.WARNING]:,} with a warning, {rest[Level.ERROR]:,} with an error, "
+        f"{_many(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_many(len(held), 'month')} stored, "
+        f"{fine:,} pass every check, {rest[Level.WARNING]:,} with a warning, {rest[Level.ERROR]:,} with an error, "
         f"{rest[Level.UNJUDGED]:,} not judged"
     )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _drawn(
@@ -133,7 +137,7 @@ def _drawn(
     cell = min(_WIDEST_CELL, _PLOT / len(columns))
     unit = "month" if "-" in columns[0] else "year (its worst month)"
     bottom = _TOP + len(names) * _PITCH
-    more = f"{left_out:,} more symbols, none of them worse, are in the table" if left_out else ""
+    more = f"{_many(left_out, 'more symbol')} in the table, none of them worse" if left_out else ""
     elements = [
         svg.text(_LEFT, 13, f"A cell is a {unit}", bold=True),
         *_legend(),

@@ -35,8 +35,8 @@ MOST_GAPS: Final = 100
 """How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
 REVISED: Final = ("settled_changed", "settled_gained", "settled_lost")
 """Settled bars that fetching a month anew changed, added and lost."""
-MISMATCHES: Final = "mismatches"
-"""Of the check against the vendor's own minutes: how many minutes differ."""
+MISMATCHES: Final = "minutes that differ, by kind"
+"""Of the evaluation of the check against the vendor's own minutes: how many minutes differ, by kind."""
 
 
 def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:

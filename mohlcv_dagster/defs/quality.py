@@ -4,13 +4,14 @@ It reads the event log and not the files: cheap enough to be made anew every day
 partition that is out of step or whose checks warn; this asset shows all of them at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars import incidents, quality, sessions
-from mohlcv_dagster.bars.incidents import Incident
+from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import charts, stored_months
@@ -70,7 +71,7 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         with told_to_dagster():
             written = archive.open().write_beside(quality.PATH, quality.encode(quality.table(months)))
         yield dg.MaterializeResult(
-            metadata={**_told(months, written), **charts.of_quality(months)}, check_results=[_incidents(stored)]
+            metadata={**charts.of_quality(months), **_told(months, written)}, check_results=[_incidents(stored)]
         )
 
     return coverage
@@ -111,15 +112,20 @@ def _cell(value: object) -> str | int | float | None:
 
 def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
     liquid = [each for each in stored if each.missing is not None]
-    found = [(month, each) for month in sorted({s.quality.month for s in liquid}) for each in _of_month(month, liquid)]
+    by_month: dict[Month, dict[str, tuple[Gap, ...]]] = defaultdict(dict)
+    for each in liquid:
+        by_month[each.quality.month][each.quality.symbol] = each.missing or ()
+    found = [(month, incident) for month in sorted(by_month) for incident in _of_month(month, by_month[month])]
     ids = {(each.quality.symbol, each.quality.month): each.request_ids for each in liquid}
-    rows = [dg.TableRecord(_row(month, each, ids)) for month, each in found[:SAMPLE]]
+    rows = [dg.TableRecord(_row(month, incident, ids)) for month, incident in found[:SAMPLE]]
     unmeasured = bool(stored) and not any(each.measured for each in stored)
     return dg.AssetCheckResult(
         check_name=VENDOR_INCIDENT,
         passed=not found and not unmeasured,
         severity=dg.AssetCheckSeverity.WARN,
-        description=_UNMEASURED.format(len(stored)) if unmeasured else _said([each for _, each in found], len(liquid)),
+        description=_UNMEASURED.format(len(stored))
+        if unmeasured
+        else _said([incident for _, incident in found], len(liquid)),
         metadata={
             "incidents": dg.MetadataValue.int(len(found)),
             "months of liquid symbols looked at": dg.MetadataValue.text(f"{len(liquid):,} of {len(stored):,} stored"),
@@ -133,8 +139,7 @@ _UNMEASURED: Final = (
 )
 
 
-def _of_month(month: Month, liquid: Sequence[StoredMonth]) -> Sequence[Incident]:
-    missing = {each.quality.symbol: each.missing or () for each in liquid if each.quality.month == month}
+def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
     return incidents.find(missing, sum(session.regular_minutes for session in sessions.sessions_in(month)))
 
 

@@ -93,8 +93,9 @@ def _checked(instance: dg.DagsterInstance, checks: Iterable[dg.AssetCheckKey]) -
 
 
 def _note(checked: _Checked, evaluation: dg.AssetCheckEvaluation) -> None:
-    if metadata.MISMATCHES in evaluation.metadata:
-        checked.mismatches = _count(evaluation.metadata[metadata.MISMATCHES].value)
+    differing = evaluation.metadata.get(metadata.MISMATCHES)
+    if differing is not None and isinstance(differing.value, dict):
+        checked.mismatches = sum(differing.value.values())
     if not evaluation.passed:
         failing = checked.errors if evaluation.severity is dg.AssetCheckSeverity.ERROR else checked.warnings
         failing.append(f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}")

@@ -1,5 +1,7 @@
+import re
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,5 +118,8 @@ def test_months_are_ordered_by_symbol_or_by_what_needs_a_look_first():
     assert quality.by_symbol(worst) == [fine, sparse, unjudged, stale, warns, fails]
 
 
-def test_every_column_says_what_it_holds():
-    assert all(column.meaning for column in quality.COLUMNS.values())
+def test_the_page_on_quality_tells_every_column_with_its_meaning():
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", page, re.MULTILINE)
+
+    assert told == [(name, column.meaning) for name, column in quality.COLUMNS.items()]

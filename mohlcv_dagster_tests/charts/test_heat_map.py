@@ -123,7 +123,7 @@ def test_of_more_symbols_than_fit_the_worst_are_drawn_and_the_rest_is_counted():
 
     names = [word for word in picture.words if re.fullmatch(r"S\d{3}", word)]
     assert names == [f"S{n:03d}" for n in range(57)] + ["S097", "S098", "S099"]
-    assert "40 more symbols, none of them worse, are in the table" in picture.words
+    assert "40 more symbols in the table, none of them worse" in picture.words
 
 
 def test_a_long_name_is_cut_and_nothing_stored_is_said():

@@ -301,16 +301,22 @@ def test_where_missing_minutes_were_never_recorded_the_check_says_so_and_does_no
 
 def test_minutes_that_differ_from_the_vendors_are_read_from_the_evaluation_whether_or_not_it_passes(instance):
     check = dg.AssetCheckKey(dg.AssetKey(["aggregated", "1min"]), "vendor_minutes")
-    for symbol, passed in (("SPY", True), ("QQQ", False)):
+    said = {"SPY": (True, {"auction_print": 3}), "QQQ": (False, {"unknown": 399, "late_print": 1}), "AAPL": (True, {})}
+    for symbol, (passed, kinds) in said.items():
         report(instance, symbol)
         report(instance, symbol, "aggregated/1min")
-        say(instance, symbol, check, passed=passed, mismatches=3 if passed else 400)
+        say(instance, symbol, check, passed=passed, **{"minutes that differ, by kind": kinds})
+    report(instance, "MSFT")
+    report(instance, "MSFT", "aggregated/1min")
+    say(instance, "MSFT", check, passed=False)  # the vendor could not be asked
 
     found = {each.quality.symbol: each.quality for each in stored_months.read(instance, [parse("1min")], [check])}
 
     assert {symbol: (row.mismatches, row.warnings, row.judged) for symbol, row in found.items()} == {
         "SPY": (3, 0, 1),
         "QQQ": (400, 1, 1),
+        "AAPL": (0, 0, 1),
+        "MSFT": (None, 1, 1),
     }
 
 
