@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Finding, Severity
+from mohlcv_dagster.bars.rules import Finding, Ground, Severity
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
 
@@ -37,6 +38,8 @@ def evaluation(
         "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
         "threshold": dg.MetadataValue.text(finding.threshold),
     }
+    if finding.rule.ground is Ground.CALENDAR:
+        metadata["calendar"] = dg.MetadataValue.text(sessions.provenance())
     if finding.bars.num_rows:
         metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(_sample(finding.bars))
     return dg.AssetCheckEvaluation(

@@ -35,10 +35,7 @@ def _whole_month(symbol: str, month: str) -> pa.Table:
 
 def whole_month(symbol: str, month: str, *, without: frozenset[date] | set[date] = frozenset()) -> pa.Table:
     """A clean month of a symbol of the synthetic market, less the Eastern days named."""
-    bars = _whole_month(symbol, month)
-    for day in without:
-        bars = drop(day, "00:00", "24:00")(bars)
-    return bars
+    return drop_days(list(without))(_whole_month(symbol, month))
 
 
 def judge_whole(
@@ -73,7 +70,25 @@ def inside(bars: pa.Table, start: datetime, end: datetime) -> pa.Table:
 
 def drop(day: date, start: str, end: str) -> Edit:
     """Take out a stretch of an Eastern day."""
-    return lambda bars: bars.filter(pa.array(~_between(bars, eastern(day, start), eastern(day, end))))
+    return drop_all([(day, start, end)])
+
+
+def drop_all(stretches: list[tuple[date, str, str]]) -> Edit:
+    """Take out stretches of Eastern days."""
+
+    def edit(bars: pa.Table) -> pa.Table:
+        starts, kept = schema.seconds(bars), np.ones(bars.num_rows, dtype=bool)
+        for day, start, end in stretches:
+            first, last = np.searchsorted(starts, [int(eastern(day, clock).timestamp()) for clock in (start, end)])
+            kept[first:last] = False
+        return bars.filter(pa.array(kept))
+
+    return edit
+
+
+def drop_days(days: list[date]) -> Edit:
+    """Take out whole Eastern days."""
+    return drop_all([(day, "00:00", "24:00") for day in days])
 
 
 def add(day: date, start: str, end: str) -> Edit:
@@ -97,17 +112,6 @@ def shift(first: date, seconds: int) -> Edit:
         return _at(bars, starts + seconds * later).sort_by("ts_event")
 
     return edit
-
-
-def each(days: list[date], edit: Callable[[date], Edit]) -> Edit:
-    """The same edit on each of several days."""
-
-    def edits(bars: pa.Table) -> pa.Table:
-        for day in days:
-            bars = edit(day)(bars)
-        return bars
-
-    return edits
 
 
 def _at(bars: pa.Table, starts: np.ndarray) -> pa.Table:

@@ -38,9 +38,7 @@ def sessions_present(evidence: Evidence) -> Outcome:
 
     Rows: the sessions without, `ts_event` their opening bell, `closes` the closing one; `bars` in extended hours.
     """
-    coverage = _covered(evidence)
-    if isinstance(coverage, Outcome):
-        return coverage
+    coverage = evidence.coverage
     absent = [each for each in coverage.sessions if not each.is_present]
     if not absent:
         return _passed(evidence, wording.sessions(coverage.expected))
@@ -146,12 +144,10 @@ def largest_gap(evidence: Evidence) -> Outcome:
 
 def trading_hours(evidence: Evidence) -> Outcome:
     """Judge: every bar lies in the extended hours of a session. Rows: the bars that do not."""
-    coverage = _covered(evidence)
-    if isinstance(coverage, Outcome):
-        return coverage
-    if not coverage.outside.any():
+    outside = evidence.coverage.outside
+    if not outside.any():
         return Outcome(of=evidence.own.rows)
-    bars = evidence.own.present.filter(pa.array(coverage.outside))
+    bars = evidence.own.present.filter(pa.array(outside))
     fault = tally(bars, evidence.own.rows, "a start outside trading hours", shown=())
     if bars[TIME][0].is_valid:
         local = bars[TIME][0].as_py().astimezone(EASTERN)
@@ -160,20 +156,9 @@ def trading_hours(evidence: Evidence) -> Outcome:
     return Outcome(of=evidence.own.rows, fault=fault, bars=bars)
 
 
-def _covered(evidence: Evidence) -> Coverage | Outcome:
-    """The bars beside the calendar; where it does not reach so far, the outcome that says so."""
-    coverage = evidence.coverage
-    if isinstance(coverage, Coverage):
-        return coverage
-    fault = f"{evidence.file.path} could not be held against the exchange calendar: {coverage}"
-    return Outcome(of=evidence.own.rows, fault=fault, severity=Severity.WARN)
-
-
 def _judgeable(evidence: Evidence) -> Coverage | Outcome:
-    """The same, where the minutes can be judged; else the outcome that says why not."""
-    coverage = _covered(evidence)
-    if isinstance(coverage, Outcome):
-        return coverage
+    """The bars beside the calendar, where their minutes can be judged; else the outcome that says why not."""
+    coverage = evidence.coverage
     if not coverage.present:
         why = "no session of the month has bars" if coverage.expected else "no session of the month is over yet"
         return _passed(evidence, f"not judged: {why}")

@@ -34,6 +34,8 @@ class Ground(StrEnum):
     """The file's bars: its bytes could be decoded."""
     RAW = "raw"
     """The file's bars and, for an aggregate, those of its raw file."""
+    CALENDAR = "calendar"
+    """The file's bars and an exchange calendar that covers its month."""
 
 
 @dataclass(frozen=True)
@@ -172,16 +174,16 @@ class Evidence:
             return str(error)
 
     @cached_property
-    def coverage(self) -> Coverage | str:
-        """The file's bars beside the exchange calendar, or why they cannot be held against it.
+    def coverage(self) -> Coverage:
+        """The file's bars beside the exchange calendar, where a rule's ground says that it covers the month.
 
         Complete through the moment that was recorded; where none was, through the end of the month.
+
+        Raises:
+            MonthError: the calendar does not cover the month.
         """
         through = (self.recorded and self.recorded.complete_through) or self.file.month.end
-        try:
-            return coverage.cover(self.own.starts, self.file.month, through)
-        except MonthError as error:
-            return str(error)
+        return coverage.cover(self.own.starts, self.file.month, through)
 
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
@@ -189,4 +191,11 @@ class Evidence:
             return f"{self.file.path} could not be checked: {self.own.problem}"
         if self.raw.problem and ground is Ground.RAW:
             return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"
+        return self._beyond_calendar() if ground is Ground.CALENDAR else None
+
+    def _beyond_calendar(self) -> str | None:
+        try:
+            _ = self.coverage
+        except MonthError as error:
+            return f"{self.file.path} could not be held against the exchange calendar: {error}"
         return None

@@ -3,6 +3,7 @@
 from typing import Final
 
 from mohlcv_dagster.bars.rules import against_calendar
+from mohlcv_dagster.bars.rules.evidence import Ground
 from mohlcv_dagster.bars.rules.rule import ASK_AGAIN, Rule, Scope, Severity
 
 _ELSE: Final = ASK_AGAIN[0].lower() + ASK_AGAIN[1:]
@@ -16,6 +17,7 @@ WHOLE: Final = (
         check=against_calendar.sessions_present,
         holds_back=False,
         scope=Scope.RAW,
+        ground=Ground.CALENDAR,
         cure=f"If it was listed then, {_ELSE}",
         counts="sessions",
     ),
@@ -26,6 +28,7 @@ WHOLE: Final = (
         check=against_calendar.minute_occupancy,
         holds_back=False,
         scope=Scope.RAW,
+        ground=Ground.CALENDAR,
         cure=_UNLESS_HALTED,
         counts="sessions",
     ),
@@ -37,6 +40,7 @@ WHOLE: Final = (
         severity=Severity.WARN,
         holds_back=False,
         scope=Scope.RAW,
+        ground=Ground.CALENDAR,
         cure=_UNLESS_HALTED,
         counts="minutes",
     ),
@@ -47,6 +51,7 @@ WHOLE: Final = (
         check=against_calendar.largest_gap,
         holds_back=False,
         scope=Scope.RAW,
+        ground=Ground.CALENDAR,
         cure=_UNLESS_HALTED,
         counts="gaps",
     ),
@@ -58,6 +63,7 @@ WHOLE: Final = (
         severity=Severity.WARN,
         holds_back=False,
         scope=Scope.RAW,
+        ground=Ground.CALENDAR,
         cure="They are kept and folded like all others. Where the exchange kept other hours, name the day in the file "
         "of MOHLCV_CALENDAR; where it trades round the clock (24x5, planned), expect them; else re-materialize {asset} "
         "for {partition}, and if they stay, report the request ids to the vendor.",
