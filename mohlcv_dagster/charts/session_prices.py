@@ -97,9 +97,10 @@ def _candle(bounds: list[int], prices: dict[str, schema.Floats], volume: npt.NDA
         bell, close = first, last
     high, low = float(np.fmax.reduce(prices["high"][first:last])), float(np.fmin.reduce(prices["low"][first:last]))
     opened, closed = float(prices["open"][bell]), float(prices["close"][close - 1])
+    shares = float(np.nansum(np.clip(volume[first:last], -_BEYOND, _BEYOND)))
     if not np.all(np.abs([opened, high, low, closed]) < _BEYOND):  # NaN is not below either
         return None
-    return Candle(opened, high, low, closed, float(np.clip(np.nansum(volume[first:last]), 0, _BEYOND)))
+    return Candle(opened, high, low, closed, min(max(shares, 0.0), _BEYOND))
 
 
 def _told(symbol: str, month: Month, drawn: Sequence[Candle], begun: int) -> str:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import schema, sessions
@@ -114,6 +114,8 @@ def test_a_price_that_never_moves_and_no_volume_are_drawn_too(price):
     assert boxes(drawn(flat).paths(fill=RISE)[0])
 
 
+@settings(max_examples=50)
+@example([(0, 1.0, 1.0, 1.0, 1.0, 1e308), (1, 1.0, 1.0, 1.0, 1.0, 1e308)])
 @given(st.lists(st.tuples(st.integers(0, 50_000), *[st.floats(width=64)] * 5), max_size=12))
 def test_bars_that_break_every_rule_are_drawn_or_left_out_and_nothing_is_raised(rows):
     """The pictures are made before the checks are: a broken month must be stored and judged all the same."""
