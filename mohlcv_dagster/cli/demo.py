@@ -46,7 +46,8 @@ def command(faults: tuple[str, ...]) -> int:
         outcomes = _materialize(home, console)
     _show_files(home, console)
     _show_checks(outcomes, console)
-    failed = [symbol for symbol, outcome in outcomes.items() if not outcome.succeeded]
+    # an error that holds nothing back, such as a lost session, lets the run succeed, and the month is not whole
+    failed = [symbol for symbol, outcome in outcomes.items() if outcome.reasons or not outcome.succeeded]
     for symbol in failed:
         show_reasons(console, f"{symbol} {MONTH}", outcomes[symbol].reasons)
     whole = f"{len(outcomes) - len(failed)} of {len(outcomes)}"

@@ -53,7 +53,8 @@ class Outcome:
     Attributes:
         run_id: as the UI shows it.
         succeeded: whether every step did and no blocking check failed.
-        reasons: why it failed, a sentence for each step that failed of itself.
+        reasons: why it failed, a sentence for each step that failed of itself and each check that found an error, those
+            that hold nothing back included.
         checks: every check that was evaluated.
     """
 
