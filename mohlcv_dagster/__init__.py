@@ -8,6 +8,7 @@ The rooms, each knowing only those below it::
     vendor/       WHERE bars come from: requests, page proofs, retries, limits
     sandbox/      a stand-in vendor over HTTP; only the command imports it
     reader        files as read and judged, each once
+    charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
     calendar_file the days a user overrides in the exchange calendar
     settings      the environment, read once

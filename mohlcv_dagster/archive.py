@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
@@ -68,8 +68,7 @@ class Archive:
 
     def uri(self, file: BarFile) -> str:
         """`path` as a URI."""
-        at = self.path(file)
-        return at.as_uri() if isinstance(at, Path) else str(at)
+        return _uri(self.path(file))
 
     def exists(self, file: BarFile) -> bool:
         """Whether `file` is there."""
@@ -111,16 +110,15 @@ class Archive:
             FileNameClashError: on this disk the name belongs to another symbol, different in case only.
             FileError: the disk refused.
         """
-        at = self.path(file)
-        tally = _Tally([content] if isinstance(content, bytes) else content)
-        try:
-            if isinstance(at, Path):
-                _replace(at, tally)
-            else:
-                at.fs.pipe_file(at.path, b"".join(tally))
-        except OSError as error:
-            raise FileError(f"{file} could not be written to {self.uri(file)}: {error}") from error
-        return Written(self.uri(file), tally.size, tally.sha256.hexdigest())
+        return _write(self.path(file), str(file), [content] if isinstance(content, bytes) else content)
+
+    def write_beside(self, path: PurePosixPath, content: bytes) -> Written:
+        """Put what is no file of bars, such as a table about them, at `path` under the root, whole or not at all.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        return _write(self.root / str(path), str(path), [content])
 
     def files(self) -> Iterator[BarFile]:
         """Every file of the archive that stands at its own path; others are passed over."""
@@ -146,6 +144,22 @@ def _place(text: str | os.PathLike[str]) -> "UPath | Path":
             "s3://bucket/bars, and add the package of its store (`uv add s3fs`)"
         ) from error
     return Path(at.path).absolute() if at.protocol in _LOCAL else at
+
+
+def _uri(at: "UPath | Path") -> str:
+    return at.as_uri() if isinstance(at, Path) else str(at)
+
+
+def _write(at: "UPath | Path", what: str, content: "Iterable[Buffer]") -> Written:
+    tally = _Tally(content)
+    try:
+        if isinstance(at, Path):
+            _replace(at, tally)
+        else:
+            at.fs.pipe_file(at.path, b"".join(tally))
+    except OSError as error:
+        raise FileError(f"{what} could not be written to {_uri(at)}: {error}") from error
+    return Written(_uri(at), tally.size, tally.sha256.hexdigest())
 
 
 class _Tally:

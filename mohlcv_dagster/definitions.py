@@ -14,6 +14,7 @@ from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggre
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
+from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
@@ -41,12 +42,17 @@ def build(
     calendar_file.put_in_force(settings)
     partitions = months_by_symbol(settings.start)
     archive = archive or ArchiveResource(data_dir=settings.data_dir)
+    checks = [
+        *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
+        *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
+    ]
     return dg.Definitions(
-        assets=[raw_asset(partitions, retry), *(aggregated_asset(each, partitions) for each in settings.timeframes)],
-        asset_checks=[
-            *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
-            *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
+        assets=[
+            raw_asset(partitions, retry),
+            *(aggregated_asset(each, partitions) for each in settings.timeframes),
+            quality_asset(settings.timeframes, [key for each in checks for key in each.check_keys]),
         ],
+        asset_checks=checks,
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,

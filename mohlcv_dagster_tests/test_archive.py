@@ -2,7 +2,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -179,3 +179,22 @@ def test_an_unfinished_file_that_is_none_of_ours_is_left_alone(tmp_path):
     archive.write(SPY, b"2")
 
     assert stray.exists()
+
+
+def test_a_table_about_the_files_stands_beside_them_and_is_none_of_them(archive):
+    written = archive.write_beside(PurePosixPath("quality/coverage.parquet"), b"a table")
+    archive.write(SPY, b"bars\n")
+
+    assert (archive.root / "quality" / "coverage.parquet").read_bytes() == b"a table"
+    assert (written.size, written.sha256) == (7, hashlib.sha256(b"a table").hexdigest())
+    assert written.uri.endswith("/quality/coverage.parquet")
+    assert list(archive.files()) == [SPY]
+
+
+def test_a_table_that_cannot_be_written_says_which_and_where(tmp_path):
+    (tmp_path / "quality").write_text("a file in the way")
+
+    with pytest.raises(
+        FileError, match=r"quality/coverage\.parquet could not be written to file://.*/quality/coverage"
+    ):
+        Archive(tmp_path).write_beside(PurePosixPath("quality/coverage.parquet"), b"a table")

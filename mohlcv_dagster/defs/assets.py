@@ -9,7 +9,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, metadata, notes, records, several
+from mohlcv_dagster.defs import automation, charts, metadata, notes, records, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.orders import Orders
@@ -72,7 +72,8 @@ def raw_asset(
                 for note in told:
                     context.log.warning(note)
                 covered = metadata.of_coverage(fetched, file.month)
-                return fetched.bars, {**facts, **covered, **metadata.of_notes(told)}
+                shown = charts.of_month(file, fetched.bars, fetched.complete_through)
+                return fetched.bars, {**facts, **covered, **metadata.of_notes(told), **shown}
 
             with vendor:
                 yield from several.materialize(context, archive, fetch)

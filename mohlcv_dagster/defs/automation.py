@@ -4,6 +4,7 @@ Each day after settlement time (11:15 Eastern) those raw partitions are asked fo
 which there is something new, and the month in progress of every symbol that is kept: the month begun, the one before
 it until it has settled, and any that was left provisional while nothing ran. Settled partitions are left alone. An
 aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that block pass.
+The table of their quality is made once a day, half an hour later or when they are done.
 
 Which partitions are provisional is in their records, which no built-in condition reads; so one condition is Python, and
 the sensor evaluates it where the code is (a beta feature of Dagster 1.13, used in this module only). It is asked at the
@@ -25,6 +26,7 @@ from mohlcv_dagster.defs.partitions import file_of, partition_key
 
 SENSOR: Final = "keep_current"
 DAILY: Final = "15 11 * * *"
+AFTERWARDS: Final = "45 11 * * *"
 EASTERN: Final = "America/New_York"
 MONTHS_BACK: Final = 13
 """How far back provisional partitions are looked for: one query a symbol and month, and each settles within days."""
@@ -68,6 +70,16 @@ def aggregate_condition() -> dg.AutomationCondition[Any]:
     ).with_label("follows its raw partition")
 
 
+def quality_condition() -> dg.AutomationCondition[Any]:
+    """When the table of all months' quality is made again."""
+    condition = dg.AutomationCondition
+    return (
+        condition.cron_tick_passed(AFTERWARDS, EASTERN).since_last_handled()
+        & ~condition.any_deps_in_progress()
+        & ~condition.in_progress()
+    ).with_label("made daily after the months were refreshed")
+
+
 def sensor() -> dg.AutomationConditionSensorDefinition:
     """What evaluates the conditions, every thirty seconds once it is turned on."""
     with warnings.catch_warnings():
@@ -79,7 +91,8 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
             use_user_code_server=True,
             description=(
                 "Turn it on to have provisional months completed each day at 11:15 Eastern until they are settled, "
-                "the month in progress begun for every symbol kept, and aggregates made whenever their raw month was."
+                "the month in progress begun for every symbol kept, aggregates made whenever their raw month was, and "
+                "quality/coverage after them."
             ),
         )
 

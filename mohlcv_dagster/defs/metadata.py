@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import coverage, schema, sessions, settlement
+from mohlcv_dagster.bars import coverage, incidents, schema, sessions, settlement
+from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
 
@@ -34,6 +35,20 @@ ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_throug
 
 OCCUPANCY: Final = "occupancy"
 """The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
+RAW_DIGEST: Final = "raw_sha256"
+"""Of an aggregate: the digest of the raw file that it was folded from."""
+LARGEST_GAP: Final = "largest_gap_minutes"
+OUTSIDE_HOURS: Final = "bars_outside_hours"
+MISSING_MINUTES: Final = "missing_minutes"
+"""Of a liquid symbol's month: the regular minutes without a bar, such as `2024-01-05T15:30Z/3` for three."""
+MOST_GAPS: Final = 100
+"""How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
+REVISED: Final = ("settled_changed", "settled_gained", "settled_lost")
+"""Settled bars that fetching a month anew changed, added and lost."""
+COMPARED: Final = ("settled_compared", *REVISED)
+"""Settled bars that were compared with those fetched anew, and what became of them."""
+MISMATCHES: Final = "minutes that differ, by kind"
+"""Of the evaluation of the check against the vendor's own minutes: how many minutes differ, by kind."""
 REVISED_ROWS: Final = 20
 """How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
 
@@ -110,6 +125,7 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars."""
     found = coverage.cover(schema.seconds(fetched.bars), month, fetched.complete_through)
     facts: dict[str, dg.MetadataValue] = {
+        **of_minutes(found),
         "sessions_expected": dg.MetadataValue.int(found.expected),
         "sessions_present": dg.MetadataValue.int(found.present),
         "calendar": dg.MetadataValue.text(sessions.provenance()),
@@ -134,10 +150,8 @@ def of_comparison(comparison: Comparison) -> Metadata:
     facts: dict[str, dg.MetadataValue] = {"compared": dg.MetadataValue.text(comparison.said)}
     if comparison.settled is not None:
         counts = comparison.settled.counts
-        facts["settled_compared"] = dg.MetadataValue.int(counts.compared)
-        facts["settled_changed"] = dg.MetadataValue.int(counts.changed)
-        facts["settled_gained"] = dg.MetadataValue.int(counts.gained)
-        facts["settled_lost"] = dg.MetadataValue.int(counts.lost)
+        figures = counts.compared, counts.changed, counts.gained, counts.lost
+        facts |= {name: dg.MetadataValue.int(figure) for name, figure in zip(COMPARED, figures, strict=True)}
         if counts.total:
             facts["revision"] = dg.MetadataValue.table(_rows(comparison.settled.rows.slice(0, REVISED_ROWS)))
     if comparison.unsettled is not None:
@@ -154,9 +168,26 @@ def _cell(value: object) -> str | int | float | None:
     return value if value is None or isinstance(value, (int, float)) else str(value)
 
 
+def of_minutes(found: Coverage) -> Metadata:
+    """What a raw month lacks and has too much of beside the exchange calendar.
+
+    Missing minutes are recorded here, since only so they can be held against other symbols' without reading all files;
+    a quiet symbol's are not: it lacks minutes by nature, and thousands of them.
+    """
+    facts: dict[str, dg.MetadataValue] = {
+        LARGEST_GAP: dg.MetadataValue.int(max((each.gap_seconds for each in found.sessions), default=0) // 60),
+        OUTSIDE_HOURS: dg.MetadataValue.int(int(found.outside.sum())),
+    }
+    if found.liquid:
+        every = incidents.of_coverage(found)
+        kept = sorted(sorted(every, key=lambda gap: -gap.minutes)[:MOST_GAPS])
+        facts[MISSING_MINUTES] = dg.MetadataValue.json([gap.written for gap in kept])
+    return facts
+
+
 def of_fold(raw: "Record | None") -> Metadata:
     """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
-    return {**raw.origin, "raw_sha256": dg.MetadataValue.text(raw.sha256)} if raw else {}
+    return {**raw.origin, RAW_DIGEST: dg.MetadataValue.text(raw.sha256)} if raw else {}
 
 
 def _of_empty(empty: Emptiness | None) -> Metadata:

@@ -15,7 +15,7 @@ from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
-from mohlcv_dagster.defs.metadata import OCCUPANCY, ORIGIN, empty_of, splits_of
+from mohlcv_dagster.defs.metadata import COMPARED, OCCUPANCY, ORIGIN, empty_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 
@@ -77,7 +77,6 @@ def _moment(seconds: object) -> datetime | None:
 
 
 def _revised(facts: Mapping[str, object]) -> Counts | None:
-    names = ("settled_compared", "settled_changed", "settled_gained", "settled_lost")
-    if any(name not in facts for name in names):
+    if any(name not in facts for name in COMPARED):
         return None
-    return Counts(*(int(str(facts[name])) for name in names))
+    return Counts(*(int(str(facts[name])) for name in COMPARED))

@@ -65,13 +65,14 @@ RAW_RULES = (
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
 """Those of the family FORM: three bars are no month, so the others are not proven on these files."""
 
-RAW_CHECKS = (*RAW_RULES, *WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
+ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
+RAW_CHECKS = (*RAW_RULES, *ON_MONTHS)
 """Every check of `raw_1s`, in order."""
 AGGREGATE_CHECKS = (*AGGREGATE_RULES, "settled")
 """Every check of an aggregate, in order."""
 NOT_WHOLE = ("sessions_present",)
 """The checks that a month of a few bars fails although its file is clean."""
-NOT_BLOCKING = {"not_empty", "volume_traded", *WHOLE_RULES, *PLAUSIBLE_RULES, *BASIS_RULES, *LIFE_RULES}
+NOT_BLOCKING = {"not_empty", "vendor_incident", "volume_traded", *ON_MONTHS}
 
 
 def judge_form(of: Evidence) -> list[Finding]:

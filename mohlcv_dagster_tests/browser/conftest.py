@@ -6,6 +6,7 @@ Without a browser, or without the driver for one, every test here skips and says
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,28 @@ class Project:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(self._materialize, symbol).result()
 
+    def assess(self):
+        """Make the quality asset of what is stored."""
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(self._assess).result().success
+
     def _materialize(self, symbol):
         assets = [RAW, *self.settings.timeframes]
+        with self.instance() as instance:
+            return runs.materialize(build(self.settings), instance, BarFile(symbol, RAW, MONTH), assets)
+
+    def _assess(self):
+        job = build(self.settings).resolve_implicit_global_asset_job_def()
+        with self.instance() as instance:
+            return job.execute_in_process(instance=instance, asset_selection=[dg.AssetKey(["quality", "coverage"])])
+
+    @contextmanager
+    def instance(self):
+        """The Dagster of the home."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DAGSTER_HOME", str(self.home))
             with dg.DagsterInstance.get() as instance:
-                return runs.materialize(build(self.settings), instance, BarFile(symbol, RAW, MONTH), assets)
+                yield instance
 
 
 @pytest.fixture(scope="package")

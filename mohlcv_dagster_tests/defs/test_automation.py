@@ -10,6 +10,7 @@ from mohlcv_dagster.definitions import defs
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 
+QUALITY = dg.AssetKey(["quality", "coverage"])
 RAW, AGGREGATE = dg.AssetKey("raw_1s"), dg.AssetKey(["aggregated", "15s"])
 BAR = HEADER + b"2024-01-16 15:00:00+00:00,10.0,11.0,9.0,10.5,7\n"
 JANUARY, FEBRUARY = "2024-01|SPY", "2024-02|SPY"
@@ -22,8 +23,9 @@ def utc(text):
 class Daemon:
     """Evaluates the conditions one moment after the other, as the sensor does."""
 
-    def __init__(self, definitions, instance):
+    def __init__(self, definitions, instance, *keys):
         self._definitions = definitions
+        self._keys = keys or (RAW, AGGREGATE)
         self._instance = instance
         self._cursor = None
 
@@ -32,14 +34,14 @@ class Daemon:
         found = dg.evaluate_automation_conditions(
             self._definitions,
             self._instance,
-            dg.AssetSelection.assets(RAW, AGGREGATE),
+            dg.AssetSelection.assets(*self._keys),
             evaluation_time=utc(moment),
             cursor=self._cursor,
         )
         self._cursor = found.cursor
         return {
             key.to_user_string(): sorted(found.get_requested_partitions(key))
-            for key in (RAW, AGGREGATE)
+            for key in self._keys
             if found.get_requested_partitions(key)
         }
 
@@ -70,6 +72,7 @@ def test_one_sensor_keeps_all_current_and_it_is_off_until_it_is_turned_on():
     conditions = {key.to_user_string(): graph.get(key).automation_condition for key in graph.get_all_asset_keys()}
     labels = {name: condition.get_label() for name, condition in conditions.items()}
     assert labels.pop("raw_1s") == "refreshed daily until settled"
+    assert labels.pop("quality/coverage") == "made daily after the months were refreshed"
     assert set(labels.values()) == {"follows its raw partition"}
 
 
@@ -80,6 +83,15 @@ def test_a_provisional_month_and_its_aggregates_are_asked_for_once_a_day_after_s
     assert daemon.at("2024-01-17 16:15:10") == {"raw_1s": [JANUARY], "aggregated/15s": [JANUARY]}
     assert daemon.at("2024-01-17 16:15:40") == {}
     assert daemon.at("2024-01-18 16:15:10") == {"raw_1s": [JANUARY], "aggregated/15s": [JANUARY]}
+
+
+def test_the_table_of_quality_is_asked_for_once_a_day_after_the_months(months, instance):
+    daemon = Daemon(months("2024-01-16 16:15"), instance, QUALITY)
+
+    assert daemon.at("2024-01-17 16:44:30") == {}
+    assert daemon.at("2024-01-17 16:45:10") == {"quality/coverage": [None]}
+    assert daemon.at("2024-01-17 16:45:40") == {}
+    assert daemon.at("2024-01-18 16:45:10") == {"quality/coverage": [None]}
 
 
 def test_a_daemon_that_was_away_at_the_tick_asks_as_soon_as_it_is_back(months, instance):

@@ -14,18 +14,20 @@ from mohlcv_dagster.defs import failures, partitions
 from mohlcv_dagster.errors import PlanError, RateLimitError, SettingsError, SymbolError
 from mohlcv_dagster.settings import Settings
 
+QUALITY = dg.AssetKey(["quality", "coverage"])
+
 
 def test_the_assets_are_those_of_the_contract():
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
-    assert keys == {"raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min"}
+    assert keys == {"raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min", "quality/coverage"}
 
 
 def test_further_timeframes_appear_when_the_setting_names_them():
     location = build(Settings.from_environment({"MOHLCV_TIMEFRAMES": "1h,45s"}))
 
     keys = {key.to_user_string() for key in location.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {"raw_1s", "aggregated/45s", "aggregated/1h"}
+    assert keys == {"raw_1s", "aggregated/45s", "aggregated/1h", "quality/coverage"}
 
 
 def test_every_aggregate_depends_on_the_raw_bars_alone():
@@ -35,10 +37,10 @@ def test_every_aggregate_depends_on_the_raw_bars_alone():
         assert graph.get(dg.AssetKey(["aggregated", name])).parent_keys == {dg.AssetKey("raw_1s")}
 
 
-def test_the_catalogue_tells_group_kinds_owners_columns_and_meaning_of_every_asset():
+def test_the_catalogue_tells_group_kinds_owners_columns_and_meaning_of_every_asset_of_bars():
     graph = defs.resolve_asset_graph()
 
-    for key in graph.get_all_asset_keys():
+    for key in graph.get_all_asset_keys() - {QUALITY}:
         node = graph.get(key)
         assert node.group_name == key.path[0].removesuffix("_1s")
         assert {"csv"} < node.kinds

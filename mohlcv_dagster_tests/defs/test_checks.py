@@ -66,6 +66,7 @@ def test_every_rule_is_a_check_of_its_asset_under_its_own_name(tmp_path):
         "raw_1s": set(RAW_CHECKS),
         "aggregated/15s": set(AGGREGATE_CHECKS),
         "aggregated/1h": set(AGGREGATE_CHECKS),
+        "quality/coverage": {"vendor_incident"},
     }
 
 

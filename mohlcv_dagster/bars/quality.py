@@ -1,0 +1,131 @@
+"""The quality of each stored month: one row a symbol and month, its columns and their meanings, and the Parquet form.
+
+A row holds what was recorded of a month when it was fetched and judged. What was not recorded is null, never a guess.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mohlcv_dagster.bars.months import Month
+
+PATH: Final = PurePosixPath("quality/coverage.parquet")
+"""Where the table stands, relative to the data folder."""
+
+OK: Final = "ok"
+WARN: Final = "warn"
+ERROR: Final = "error"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: its Arrow type, and what it holds in words for a catalogue."""
+
+    type: pa.DataType
+    meaning: str
+
+
+_TEXT: Final = pa.string()
+_COUNT: Final = pa.int64()
+_TEXTS: Final = pa.list_(pa.string())
+_MOMENT: Final = pa.timestamp("ms", tz="UTC")  # Parquet knows no whole seconds
+
+COLUMNS: Final = {
+    "symbol": Column(_TEXT, "the symbol, case kept"),
+    "month": Column(_TEXT, "the UTC month, such as 2024-01"),
+    "worst": Column(_TEXT, "error, warn or ok: the worst verdict of the checks judged; null where none was"),
+    "state": Column(_TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
+    "rows": Column(_COUNT, "bars in the raw file"),
+    "sessions_present": Column(_COUNT, "sessions that have bars"),
+    "sessions_expected": Column(_COUNT, "sessions that should have, by when the bars were asked for"),
+    "occupancy": Column(
+        pa.float64(), "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"
+    ),
+    "largest_gap_minutes": Column(_COUNT, "minutes of the longest stretch of regular hours without a bar"),
+    "outside_hours": Column(_COUNT, "bars outside sessions and 04:00 to 20:00 Eastern"),
+    "mismatches": Column(_COUNT, "minutes that differ from the vendor's own minute bars"),
+    "revised": Column(_COUNT, "settled bars that the latest fetch changed, added or lost"),
+    "errors": Column(_COUNT, "checks that fail as errors, on the raw file and its aggregates"),
+    "warnings": Column(_COUNT, "checks that fail as warnings"),
+    "judged": Column(_COUNT, "checks with a verdict on the files as they are"),
+    "not_judged": Column(_COUNT, "checks without: not run since the file was written, or not to their end"),
+    "failing": Column(_TEXTS, "the failing checks, errors first, such as raw_1s: ohlc_order"),
+    "stale": Column(_TEXTS, "what must be made anew and why, such as an aggregate of an earlier raw file"),
+    "complete_through": Column(_MOMENT, "the moment (exclusive) up to which bars were asked for, UTC"),
+    "fetched_at": Column(_MOMENT, "when the bars were asked for, UTC"),
+}
+"""The columns in their order; all but symbol, month, the counts of checks and the two lists may be null."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthQuality:
+    """What is recorded of a symbol's month; the attributes are the columns of the table, with their meanings there.
+
+    `None` says that it was not recorded. `worst` follows from the rest.
+    """
+
+    symbol: str
+    month: Month
+    state: str | None = None
+    rows: int | None = None
+    sessions_present: int | None = None
+    sessions_expected: int | None = None
+    occupancy: float | None = None
+    largest_gap_minutes: int | None = None
+    outside_hours: int | None = None
+    mismatches: int | None = None
+    revised: int | None = None
+    errors: int = 0
+    warnings: int = 0
+    judged: int = 0
+    not_judged: int = 0
+    failing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    complete_through: datetime | None = None
+    fetched_at: datetime | None = None
+
+    @property
+    def worst(self) -> str | None:
+        """`error`, `warn` or `ok`; `None` where no check was judged."""
+        if self.errors:
+            return ERROR
+        if self.warnings:
+            return WARN
+        return OK if self.judged else None
+
+
+def table(months: Iterable[MonthQuality]) -> pa.Table:
+    """The rows as a table, in their order."""
+    rows = list(months)
+    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    columns["month"] = [str(month) for month in columns["month"]]
+    arrays = [pa.array(columns[name], column.type) for name, column in COLUMNS.items()]
+    return pa.Table.from_arrays(arrays, names=list(COLUMNS))
+
+
+def encode(quality: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    file = BytesIO()
+    pq.write_table(quality, file, compression="zstd")
+    return file.getvalue()
+
+
+def by_symbol(months: Iterable[MonthQuality]) -> list[MonthQuality]:
+    """The months in order of symbol and month."""
+    return sorted(months, key=lambda row: (row.symbol, row.month))
+
+
+def worst_first(months: Iterable[MonthQuality]) -> list[MonthQuality]:
+    """The months that most need a look first: errors, warnings, what is stale, what was not judged, the emptiest."""
+
+    def badness(row: MonthQuality) -> tuple[object, ...]:
+        sparse = 1.0 if row.occupancy is None else row.occupancy
+        return (-row.errors, -row.warnings, not row.stale, bool(row.judged), sparse, row.symbol, row.month)
+
+    return sorted(months, key=badness)

@@ -1,0 +1,111 @@
+"""The strokes: SVG elements as text, scales, round ticks and colours. What is drawn is decided in the other modules."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+INK: Final = "#727b8a"
+"""Text and lines: a contrast of 4.3 against white and against the dark theme's ground."""
+RISE: Final = "#159a86"
+FALL: Final = "#e0563f"
+BLUE: Final = "#3d82d8"
+AMBER: Final = "#d9940f"
+RED: Final = "#d8343c"
+
+_ROUND_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_THOUSAND: Final = 1000.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what it says to those who cannot see it.
+
+    Attributes:
+        svg: the document.
+        alt: its content in a sentence, without square brackets.
+    """
+
+    svg: str
+    alt: str
+
+    @property
+    def markdown(self) -> str:
+        """The picture inline, as markdown shows it without any file beside."""
+        return f"![{self.alt}](data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()})"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight line from values to pixels.
+
+    Attributes:
+        low: the value drawn at `start`.
+        high: the value drawn at `end`; not `low`.
+        start: pixels.
+        end: pixels.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """Where `value` is drawn, in pixels."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def picture(width: int, height: int, alt: str, elements: Iterable[str]) -> Picture:
+    """A document of `width` × `height` pixels with these elements, the later ones above."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="sans-serif" font-size="11" fill="{INK}">'
+    )
+    return Picture(head + "".join(elements) + "</svg>", alt)
+
+
+def text(x: float, y: float, words: str, *, anchor: str = "start", bold: bool = False) -> str:
+    """Words whose base line is at (`x`, `y`); `anchor` is start, middle or end."""
+    more = ("" if anchor == "start" else f' text-anchor="{anchor}"') + (' font-weight="bold"' if bold else "")
+    return f'<text x="{number(x)}" y="{number(y)}"{more}>{escape(words)}</text>'
+
+
+def path(steps: Sequence[str], **attributes: str) -> str:
+    """A path of these steps; nothing where there are none. `stroke_width` stands for stroke-width."""
+    named = "".join(f" {name.replace('_', '-')}={quoteattr(value)}" for name, value in attributes.items())
+    return f'<path d="{"".join(steps)}"{named}/>' if steps else ""
+
+
+def box(x: float, y: float, width: float, height: float) -> str:
+    """A path's steps around a rectangle whose corner of least x and y is at (`x`, `y`)."""
+    return f"M{number(x)} {number(y)}h{number(width)}v{number(height)}h{number(-width)}z"
+
+
+def number(value: float) -> str:
+    """A coordinate with at most one decimal: `12`, `12.5`."""
+    return f"{round(value, 1):g}" if abs(value) < _THOUSAND else f"{round(value)}"
+
+
+def ticks(low: float, high: float, about: int) -> list[float]:
+    """Round values from `low` to `high` inclusive, `about` as many as asked for."""
+    rough = (high - low) / about
+    power = 10.0 ** floor(log10(rough))
+    step = next(power * each for each in _ROUND_STEPS if power * each >= rough * (1 - 1e-9))
+    return [step * n for n in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+
+
+def decimals(low: float, high: float) -> int:
+    """How many decimals tell the ticks between `low` and `high` apart."""
+    return max(0, 1 - floor(log10(high - low)))
+
+
+def short(value: float) -> str:
+    """A number of zero or more in few characters: `950`, `12.3 k`, `4.57 M`."""
+    for unit in ("", " k", " M"):
+        if value < _THOUSAND:
+            return f"{value:.3g}{unit}"
+        value /= _THOUSAND
+    return f"{value:,.3g} B" if value < _THOUSAND else f"{value:,.0f} B"

@@ -1,0 +1,147 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.charts import minutes_of_day, session_prices
+from mohlcv_dagster.charts.session_prices import Candle
+from mohlcv_dagster.charts.svg import FALL, INK, RED, RISE
+from mohlcv_dagster_tests.charts.drawn import Drawn, boxes
+
+JANUARY = Month(2024, 1)
+
+
+def bars(*rows):
+    """Bars from rows of time, open, high, low, close and volume."""
+    starts = np.array([int(datetime.fromisoformat(f"{row[0]}+00:00").timestamp()) for row in rows], np.int64)
+    columns = np.array([row[1:] for row in rows], float).reshape(-1, 5).T
+    return schema.from_arrays(starts, dict(zip(schema.PRICES, columns[:4], strict=True)), columns[4])
+
+
+# 2 January 2024 is the first session, 3 January the second; in winter 04:00 Eastern is 09:00Z, the bell 14:30Z
+TWO_DAYS = bars(
+    ("2024-01-02 09:00:00", 98, 99, 90, 95, 1),  # before the bell: the lowest price, and not the open
+    ("2024-01-02 14:30:00", 100, 101, 99, 101, 10),
+    ("2024-01-02 20:59:59", 104, 106, 103, 105, 20),
+    ("2024-01-02 21:00:00", 105, 107, 105, 107, 9),  # after the bell: the highest price, and not the close
+    ("2024-01-03 14:30:00", 110, 110, 95, 100, 60),
+)
+
+
+def drawn(table, complete_through=JANUARY.end, month=JANUARY):
+    return Drawn(session_prices.draw("SPY", month, table, complete_through).markdown)
+
+
+def test_a_candle_opens_and_closes_with_regular_hours_and_reaches_over_all_hours():
+    days = sessions.sessions_in(JANUARY)
+
+    candles = session_prices.candles(TWO_DAYS, days)
+
+    assert candles[:2] == [Candle(100, 107, 90, 105, 40), Candle(110, 110, 95, 100, 60)]
+    assert candles[2:] == [None] * 19
+
+
+def test_a_session_with_bars_outside_regular_hours_alone_opens_and_closes_with_them():
+    [candle, *_] = session_prices.candles(TWO_DAYS.slice(0, 1), sessions.sessions_in(JANUARY))
+
+    assert candle == Candle(98, 99, 90, 95, 1)
+
+
+def test_values_that_are_no_numbers_are_passed_over():
+    table = bars(
+        ("2024-01-02 14:30:00", 100, np.nan, 99, 101, np.nan),
+        ("2024-01-02 14:30:01", 101, 102, np.nan, 100, 5),
+        ("2024-01-03 14:30:00", np.nan, 110, 95, 100, 60),
+    )
+
+    assert session_prices.candles(table, sessions.sessions_in(JANUARY))[:2] == [Candle(100, 102, 99, 100, 5), None]
+
+
+def test_each_session_has_a_slot_in_order_named_by_its_day():
+    picture = drawn(TWO_DAYS)
+
+    days = [2, 3, 4, 5, 8, 9, 10, 11, 12, 16, 17, 18, 19, 22, 23, 24, 25, 26, 29, 30, 31]
+    places = [picture.place(str(day))[0] for day in days]
+    # 21 slots share the 614 pixels from 58 to 672
+    assert places == pytest.approx([58 + 614 / 21 * (n + 0.5) for n in range(21)], abs=0.06)
+
+
+def test_candles_and_volumes_are_drawn_where_the_values_say():
+    picture = drawn(TWO_DAYS)
+
+    # prices 90 to 110 and 4 % of 20 on either side on 24 to 160: 5 pixels and 0.98 of one a dollar
+    pixels = 136 / 21.6
+    y = {price: 160 - (price - 89.2) * pixels for price in (90, 95, 100, 105, 107, 110)}
+    [rising], [falling] = picture.paths(fill=RISE), picture.paths(fill=FALL)
+    [body] = boxes(rising)
+    assert body[1] == pytest.approx(y[105], abs=0.06)
+    assert body[3] == pytest.approx(y[100] - y[105], abs=0.06)
+    [body] = boxes(falling)
+    assert body[1] == pytest.approx(y[110], abs=0.06)
+    assert body[3] == pytest.approx(y[100] - y[110], abs=0.06)
+    [wicks] = picture.paths(stroke=RISE, stroke_width="1.5")[:1]
+    up, top, bottom, down = (float(part.split(" ")[-1]) for part in wicks.replace("V", "M").split("M")[1:])
+    assert (up, top, bottom, down) == pytest.approx((y[107], y[105], y[100], y[90]), abs=0.06)
+    # 40 and 60 shares on 52 pixels above 228
+    [columns] = picture.paths(fill=INK, fill_opacity=".6")
+    assert [box[3] for box in boxes(columns)] == pytest.approx([52 * 40 / 60, 52], abs=0.06)
+
+
+def test_a_session_without_a_bar_is_crossed_out_and_one_that_had_not_begun_is_not():
+    picture = drawn(TWO_DAYS, datetime(2024, 1, 5, 12, tzinfo=UTC))
+
+    [crosses] = picture.paths(stroke=RED)
+    assert crosses.count("M") == 2  # 4 January, and 5 January which began at 09:00Z
+    assert picture.alt == "SPY 2024-01: 2 of 4 sessions, 90.00 to 110.00 US dollars, 100 shares"
+
+
+def test_a_month_without_a_bar_in_any_session_says_so():
+    picture = drawn(schema.empty())
+
+    assert picture.alt == "SPY 2024-01: no bar in the 21 sessions begun"
+    assert picture.paths(stroke=RED)[0].count("M") == 21
+
+
+@pytest.mark.parametrize("price", [0.0001, 1.0, 512_345.67])
+def test_a_price_that_never_moves_and_no_volume_are_drawn_too(price):
+    flat = bars(("2024-01-02 14:30:00", price, price, price, price, 0))
+
+    assert boxes(drawn(flat).paths(fill=RISE)[0])
+
+
+@settings(max_examples=50)
+@example([(0, 1.0, 1.0, 1.0, 1.0, 1e308), (1, 1.0, 1.0, 1.0, 1.0, 1e308)])
+@given(st.lists(st.tuples(st.integers(0, 50_000), *[st.floats(width=64)] * 5), max_size=12))
+def test_bars_that_break_every_rule_are_drawn_or_left_out_and_nothing_is_raised(rows):
+    """The pictures are made before the checks are: a broken month must be stored and judged all the same."""
+    bell = int(datetime(2024, 1, 2, 9, tzinfo=UTC).timestamp())
+    columns = [np.array([row[at] for row in rows], float) for at in range(1, 6)]
+    starts = np.array([bell + row[0] for row in rows], np.int64)
+    table = schema.from_arrays(starts, dict(zip(schema.PRICES, columns[:4], strict=True)), columns[4])
+
+    picture = drawn(table)
+
+    assert picture.size < 6_000
+    assert minutes_of_day.draw("SPY", JANUARY, starts, JANUARY.end).svg
+
+
+def test_a_busy_month_is_small_to_keep_and_the_same_bars_give_the_same_picture():
+    rng = np.random.default_rng(7)
+    days = sessions.sessions_in(Month(2024, 10))  # 23 sessions, as many as a month can have
+    starts = np.concatenate([np.arange(0, 3_000, 7) + int(day.regular_open.timestamp()) for day in days])
+    prices = {name: rng.uniform(123.45, 6_543.21, starts.size) for name in schema.PRICES}
+    table = schema.from_arrays(starts, prices, rng.integers(1, 10**9, starts.size))
+
+    picture = drawn(table, Month(2024, 10).end, Month(2024, 10))
+
+    assert len(days) == 23
+    assert picture.size < 6_000
+    split = pa.concat_tables([table.slice(0, 4_000), table.slice(4_000)])
+    assert session_prices.draw("SPY", Month(2024, 10), split, Month(2024, 10).end).svg == (
+        session_prices.draw("SPY", Month(2024, 10), table, Month(2024, 10).end).svg
+    )
