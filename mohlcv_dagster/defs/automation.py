@@ -73,11 +73,10 @@ def aggregate_condition() -> dg.AutomationCondition[Any]:
 def quality_condition() -> dg.AutomationCondition[Any]:
     """When the table of all months' quality is made again."""
     condition = dg.AutomationCondition
-    return (
-        condition.cron_tick_passed(AFTERWARDS, EASTERN).since_last_handled()
-        & ~condition.any_deps_in_progress()
-        & ~condition.in_progress()
-    ).with_label("made daily after the months were refreshed")
+    daily: dg.AutomationCondition[Any] = condition.cron_tick_passed(AFTERWARDS, EASTERN)
+    return (daily.since_last_handled() & ~condition.any_deps_in_progress() & ~condition.in_progress()).with_label(
+        "made daily after the months were refreshed"
+    )
 
 
 def sensor() -> dg.AutomationConditionSensorDefinition:
