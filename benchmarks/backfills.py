@@ -1,7 +1,6 @@
 """Backfills through `mohlcv up`: a real webserver, daemon and code server, asked as the UI asks. Nothing is patched."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -124,7 +123,7 @@ def _up(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     command = [sys.executable, "-c", "from mohlcv_dagster.cli import main; main()", "up", "--port", str(port)]
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT
+            command, cwd=folder, env=trials.surroundings(environment), stdout=log, stderr=subprocess.STDOUT
         )
         try:
             url = f"http://127.0.0.1:{port}/graphql"

@@ -1,5 +1,7 @@
 """The stages of a month, each timed inside fresh processes, ways in turn. Whole jobs are in `runs`."""
 
+import compileall
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -45,7 +47,8 @@ class Bench:
     original: Trial | None = None
 
     def prepare(self) -> None:
-        """Make the files of the month and of a tiny one."""
+        """Make the byte code of all that is installed, and the files of the month and of a tiny one."""
+        compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
         for case in (replace(self.case, symbol=TINY), self.case):
             self.served.warm(case.symbol, case.months)
             trials.process(OWN, "month", case)

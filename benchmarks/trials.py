@@ -105,13 +105,21 @@ def same(proofs: Mapping[str, str]) -> None:
         raise AssertionError(f"the ways disagree, nothing is timed: {given}")
 
 
+def surroundings(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a measured process: this one's and `more`, with byte code kept as Python does by default.
+
+    Where it is not kept, each process compiles all that it imports, and measures that.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | dict(more or {})
+
+
 def _worker(words: list[str], environment: Mapping[str, str] | None = None) -> tuple[dict[str, Any], float, float]:
     """What a worker told, its wall time and the CPU of it and its children."""
     before, began = os.times(), time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "benchmarks.worker", *words],
         stdout=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
+        env=surroundings(environment),
         timeout=PATIENCE,
         check=False,
     )

@@ -1,5 +1,6 @@
 """This project's way, by its own functions: what `defs` joins to assets and checks, joined here without Dagster."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,6 +97,11 @@ def month(case: Case) -> list[str]:
                 findings += _written(reader, BarFile(raw.symbol, timeframe, raw.month), folded)
             faults += _errors(findings)
     return faults
+
+
+def symbols(case: Case) -> list[str]:
+    """The whole job for each of several symbols, named with commas between, in one process."""
+    return [fault for symbol in case.symbol.split(",") for fault in month(replace(case, symbol=symbol))]
 
 
 def _written(reader: Reader, file: BarFile, bars: pa.Table) -> list[Finding]:

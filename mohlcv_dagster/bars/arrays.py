@@ -32,7 +32,7 @@ def to_numpy(column: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - as above
 
     On its memory where it lies in one piece and has no nulls. With nulls it is float64, and they are NaN.
     """
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = in_one_piece(column) if isinstance(column, pa.ChunkedArray) else column
     content: Any = array.buffers()[-1] or b""
     values: npt.NDArray[Any]
     if array.type == pa.bool_():
@@ -40,6 +40,11 @@ def to_numpy(column: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - as above
     else:
         values = np.frombuffer(content, _DTYPES[array.type])[array.offset : array.offset + len(array)]
     return np.where(missing(array), np.nan, values) if array.null_count else values
+
+
+def in_one_piece(column: "pa.ChunkedArray[Any]") -> Any:  # noqa: ANN401 - as above
+    """A column as one array; on its memory where it is one already, which `combine_chunks` copies all the same."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def missing(array: Any) -> npt.NDArray[np.bool_]:  # noqa: ANN401 - as above

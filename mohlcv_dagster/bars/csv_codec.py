@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import from_numpy, from_texts, integer, missing, text, to_numpy
+from mohlcv_dagster.bars.arrays import from_numpy, from_texts, in_one_piece, integer, missing, text, to_numpy
 from mohlcv_dagster.bars.processors import in_order
 from mohlcv_dagster.errors import CsvFormatError
 
@@ -92,8 +92,8 @@ def _rows(bars: pa.Table) -> pa.Buffer:
     other, they are the file.
     """
     ends = [_COMMA] * len(schema.PRICES) + [_LINE_END]
-    fields: list[_Field] = [*_moments(bars[schema.TIME].combine_chunks())]
-    fields += [_numbers(bars[name].combine_chunks(), end) for name, end in zip(schema.COLUMNS[1:], ends, strict=True)]
+    fields: list[_Field] = [*_moments(in_one_piece(bars[schema.TIME]))]
+    fields += [_numbers(in_one_piece(bars[name]), end) for name, end in zip(schema.COLUMNS[1:], ends, strict=True)]
     order = np.empty((len(bars), len(fields)), np.int32)
     known = 0
     for column, (places, texts) in enumerate(fields):

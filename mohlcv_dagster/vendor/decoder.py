@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from mohlcv_dagster.bars.arrays import to_numpy
+from mohlcv_dagster.bars.arrays import in_one_piece, to_numpy
 from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
 from mohlcv_dagster.vendor import alike
 from mohlcv_dagster.vendor.pages import DELAYED, Envelope, Page, PageRequest, not_whole, prove_envelope, prove_rows
@@ -75,7 +75,7 @@ def _read_alike(body: bytes) -> tuple[Columns, Envelope] | None:
     results = page.field("results")[0]
     if not results.is_valid or len(results):
         return None
-    columns: Columns = {name: table[name].combine_chunks() for name in _TYPES}
+    columns: Columns = {name: in_one_piece(table[name]) for name in _TYPES}
     return columns, _envelope(page, rows.count)
 
 
@@ -94,7 +94,7 @@ def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stu
             explicit_schema=_SCHEMA, newlines_in_values=True, unexpected_field_behavior="ignore"
         ),
     )
-    lists: Any = table["pages"].combine_chunks()
+    lists: Any = in_one_piece(table["pages"])
     pages = lists.flatten()
     if len(table) != 1 or len(pages) != 1:
         raise ValueError(f"{max(len(table), len(pages))} documents where one belongs")

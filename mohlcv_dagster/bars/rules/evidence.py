@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import coverage, csv_codec
-from mohlcv_dagster.bars.arrays import integer, to_numpy
+from mohlcv_dagster.bars.arrays import in_one_piece, integer, to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Emptiness
@@ -99,9 +99,15 @@ class Reading:
         if content is None:
             return cls(None, None, "it is absent")
         try:
-            return cls(content, csv_codec.decode(content).combine_chunks(), None)
+            bars = csv_codec.decode(content)
         except CsvFormatError as error:
             return cls(content, None, f"it cannot be read: {error}")
+        kinds, columns = bars.schema, []
+
+        while bars.num_columns:  # one after the other, so that no more than one is held twice
+            columns.append(in_one_piece(bars.column(0)))
+            bars = bars.remove_column(0)
+        return cls(content, pa.Table.from_arrays(columns, schema=kinds), None)
 
     @property
     def present(self) -> pa.Table:
