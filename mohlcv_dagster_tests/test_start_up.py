@@ -3,14 +3,28 @@
 import subprocess
 import sys
 
-THE_WAY_OF_A_BAR = """
+QUIET_MONTH = """
+import pyarrow as pa
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.sandbox.synthetic import Synthetic
+
+def quiet_month(symbol, month):
+    market = Synthetic()
+    days = market.days(symbol, month.start.date(), month.end.date())
+    bars = pa.concat_tables([market.bars(symbol, day, RAW, adjusted=False) for day in days])
+    return bars.slice(0, int((schema.seconds(bars) < month.end_second).sum()))
+"""
+
+THE_WAY_OF_A_BAR = (
+    QUIET_MONTH
+    + """
 import sys
 from datetime import UTC, datetime
-import pyarrow as pa
-from mohlcv_dagster.bars import csv_codec, resample, rules, schema, timeframes
+from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Recorded
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.vendor.decoder import decode_page
 from mohlcv_dagster.vendor.merge import merge
 from mohlcv_dagster.vendor.pages import PageRequest
@@ -30,11 +44,8 @@ body = '{"ticker":"SPY","status":"OK","resultsCount":3,"adjusted":false,"results
 request = PageRequest("SPY", Timespan("second", 1000), Window(T, T + 9_999), adjusted=False)
 assert merge([decode_page(body.encode(), request)]).num_rows == 3
 
-raw, market = BarFile.parse("raw_1s/AAC/AAC_2024_02.csv"), Synthetic()
-days = market.days("AAC", raw.month.start.date(), raw.month.end.date())
-bars = pa.concat_tables([market.bars("AAC", day, timeframes.RAW, adjusted=False) for day in days])
-bars = bars.slice(0, int((schema.seconds(bars) < raw.month.end_second).sum()))
-content = csv_codec.encode(bars)
+bars = quiet_month("AAC", Month(2024, 2))
+raw, content = BarFile.parse("raw_1s/AAC/AAC_2024_02.csv"), csv_codec.encode(bars)
 assert csv_codec.decode(content).equals(bars)
 judged(raw, content, len(bars))
 for name in ("15s", "1min"):
@@ -43,6 +54,33 @@ for name in ("15s", "1min"):
     judged(file, csv_codec.encode(folded), len(folded), content)
 print(sorted({"dagster", "pandas", "exchange_calendars", "pyarrow.dataset"} & set(sys.modules)))
 """
+)
+
+
+A_RUN = (
+    QUIET_MONTH
+    + """
+import sys, tempfile
+import dagster as dg
+from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster_tests.defs.location import location, run
+
+content = csv_codec.encode(quiet_month("AAC", Month(2024, 2)))
+with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
+    definitions = location(folder, {("AAC", "2024-02"): content}, timeframes="15s,1min")
+    result = run(definitions, instance, "2024-02|AAC", "raw_1s", "aggregated/15s", "aggregated/1min")
+failed = [each.check_name for each in result.get_asset_check_evaluations() if not each.passed]
+assert result.success and not failed, failed
+print(sorted({"pandas", "exchange_calendars", "pyarrow.dataset", "massive"} & set(sys.modules)))
+"""
+)
+
+
+def test_a_green_partition_through_dagster_loads_no_pandas_and_no_calendar():
+    done = subprocess.run([sys.executable, "-c", A_RUN], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_way_of_a_bar_from_page_to_judged_files_loads_no_pandas_no_calendar_and_no_dagster():

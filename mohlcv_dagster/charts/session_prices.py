@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.sessions import Session
 from mohlcv_dagster.charts import svg
@@ -78,8 +79,8 @@ def draw(symbol: str, month: Month, bars: pa.Table, complete_through: datetime) 
 def candles(bars: pa.Table, days: Sequence[Session]) -> list[Candle | None]:
     """The candle of each session, in their order; `None` where it has no bar with four prices."""
     starts = schema.seconds(bars)
-    prices = {name: bars[name].to_numpy() for name in schema.PRICES}
-    volume = bars[schema.VOLUME].to_numpy()
+    prices = {name: to_numpy(bars[name]) for name in schema.PRICES}
+    volume = to_numpy(bars[schema.VOLUME])
     return [_candle(_within(starts, day), prices, volume) for day in days]
 
 
