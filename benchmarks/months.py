@@ -6,7 +6,7 @@ in a hundredth of one), how many distinct volumes, how many digits. They are nob
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from hashlib import blake2b
 from typing import Final
 
@@ -17,13 +17,10 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample, schema, sessions
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 
-BARS_A_SESSION: Final = {"spy": 40_000, "quiet": 1_800, "crowded": 53_000, "tiny": 40}
-"""Of the 57,600 seconds from 04:00 to 20:00 Eastern; January 2024 has 23 weekdays, holidays not taken out."""
+BARS_A_SESSION: Final = {"spy": 43_800, "quiet": 1_950, "crowded": 57_200, "tiny": 44}
+"""Of the 57,600 seconds from 04:00 to 20:00 Eastern (46,800 on an early close); January 2024 has 21 sessions."""
 FRACTIONAL, WHOLE = "fractional", "int"
 
-_OPENS: Final = 4 * 3600
-_SECONDS: Final = 16 * 3600
-_WEEKDAYS: Final = 5
 _SUB_PENNY: Final = 0.04
 _MICRO: Final = 10**6
 _NO_FRACTION: Final = 3 / 5
@@ -42,9 +39,8 @@ class Generated:
     volume: str = WHOLE
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:  # noqa: ARG002 - every symbol trades
-        """The weekdays from `first` to `last`, both inclusive."""
-        days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-        return [day for day in days if day.weekday() < _WEEKDAYS]
+        """The days from `first` to `last`, both inclusive, with a session."""
+        return [session.date for session in sessions.sessions_between(first, last)]
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:  # noqa: ARG002 - no splits
         """A day's bars; see `mohlcv_dagster.sandbox.Market`."""
@@ -55,8 +51,12 @@ class Generated:
 
 def _day(symbol: str, day: date, bars: int, *, fractional: bool) -> pa.Table:
     chance = np.random.Generator(np.random.PCG64(_seed(symbol, day)))
-    opens = int(sessions.eastern_midnight(day).timestamp()) + _OPENS
-    starts = opens + np.sort(chance.choice(_SECONDS, bars, replace=False)).astype(np.int64)
+    session = sessions.session_on(day)
+    if session is None:
+        return schema.empty()
+    opens, closes = (int(moment.timestamp()) for moment in (session.extended_open, session.extended_close))
+    bars = min(bars, closes - opens)
+    starts = opens + np.sort(chance.choice(closes - opens, bars, replace=False)).astype(np.int64)
     level = 475 * np.exp(0.03 * np.sin(day.toordinal() / 9))
     close = np.rint(level * np.exp(np.cumsum(chance.normal(0, 3e-5, bars))) * 10_000).astype(np.int64)
     close = np.where(chance.random(bars) < _SUB_PENNY, close, close // 100 * 100)
