@@ -96,11 +96,17 @@ class Reader:
             self._sound[file] = (raw.mark, recorded)
         return raw.reading.present
 
+    def forget(self) -> None:
+        """Let go of the raw file read last, before the bars of another month come: two busy months are 200 MB."""
+        self._kept = None
+        pa.default_memory_pool().release_unused()
+
     def _raw(self, file: BarFile) -> _Kept:
         mark = self.archive.mark(file)
         kept = self._kept
         if kept is None or mark is None or (kept.file, kept.mark) != (file, mark):
-            kept = self._kept = None  # let go of the one before first: two busy months are 200 MB
+            kept = None
+            self.forget()
             kept = self._kept = _Kept(file, mark, self._read(file))
         return kept
 

@@ -96,6 +96,7 @@ def month(case: Case) -> list[str]:
                 folded = resample.fold(reader.read(raw).present, timeframe)
                 findings += _written(reader, BarFile(raw.symbol, timeframe, raw.month), folded)
             faults += _errors(findings)
+            reader.forget()
     return faults
 
 

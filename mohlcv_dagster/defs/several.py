@@ -52,6 +52,7 @@ def _store_each(
     stored: dict[str, Metadata] = {}
     failed: dict[str, MohlcvError] = {}
     for done, partition in enumerate(context.partition_keys, start=1):
+        archive.reader().forget()
         try:
             file = file_of(context.asset_key, partition)
             bars, facts = make(file)
