@@ -11,7 +11,7 @@ from mohlcv_dagster_tests.bars.clean_months import false_alarms, false_incidents
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.bars.mismatches import SEEDS, winter
 from mohlcv_dagster_tests.bars.recorded_faults import ON_RECORDS, RECORDED_FAULTS
-from mohlcv_dagster_tests.bars.vendor_faults import LADDER, judged
+from mohlcv_dagster_tests.bars.vendor_faults import LADDER, LOST_MINUTES, judged, ladder_found, minutes_found
 from mohlcv_dagster_tests.bars.whole_corruptions import WHOLE_CORRUPTIONS
 from mohlcv_dagster_tests.scoreboard import DOCS, NAMES, PAGES, Seeded
 
@@ -42,10 +42,11 @@ def test_a_fault_of_a_record_fails_its_own_rule_and_no_other_on_records(fault):
 
 
 def test_what_is_seeded_beside_the_vendor_and_other_symbols_is_found():
-    seeded = scoreboard.seeded_beside_others()
+    one_of_each_kind = {seed.kind: seed for seed in SEEDS}.values()
 
-    assert {each.rule for each in seeded} == {"vendor_minutes", "volume_ladder", "vendor_incident"}
-    assert [each.what for each in seeded if each.found != each.tried] == []
+    assert [seed.what for seed in one_of_each_kind if not minutes_found(seed)[0]] == []
+    assert {what: ladder_found(make) for what, make in LADDER.items()} == dict.fromkeys(LADDER, (True, "warn"))
+    assert [lost.what for lost in LOST_MINUTES if not lost.found(0)] == []
 
 
 def test_months_clean_in_every_way_raise_no_alarm():
