@@ -14,7 +14,12 @@ from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.settings import SETTINGS
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "CONTRIBUTING.md"]
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+    REPOSITORY / "CONTRIBUTING.md",
+    REPOSITORY / "data/README.md",
+]
 README = PAGES[0].read_text(encoding="utf-8")
 
 
@@ -40,11 +45,26 @@ def test_every_command_it_calls_is_one():
     assert called >= {"demo", "up", "fetch", "symbols"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page):
-    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
-    assert [link for link in links if not (page.parent / link).exists()] == []
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere_and_to_a_heading_that_is_there(page):
+    links = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
+
+    assert [target for target, _ in targets if not target.exists()] == []
+    assert [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)] == []
+
+
+def test_a_link_to_a_heading_that_is_not_there_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Faults of a file's form\n\n### `volume_type`: 2 of 3\n", encoding="utf-8")
+
+    assert anchors(page) == {"faults-of-a-files-form", "volume_type-2-of-3"}
 
 
 def test_the_modules_of_the_layout_are_those_there_are():

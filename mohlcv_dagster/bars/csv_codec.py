@@ -168,7 +168,9 @@ def _header(buffer: pa.Buffer, end: int) -> list[str]:
     for name in schema.COLUMNS:
         if names.count(name) != 1:
             what = "has no column" if name not in names else "has more than one column"
-            raise CsvFormatError(f"the header {what} {name!r}: it reads {line[:200].decode(errors='replace')!r}")
+            raise CsvFormatError(
+                f"the header {what} {name!r}: it reads {line[:200].decode(errors='replace').rstrip()!r}"
+            )
     return names
 
 

@@ -117,15 +117,18 @@ def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
     for asset in assets:
         table.add_column(asset.replace("/", "/\n"), justify="center")  # fits 80 columns
     for name in names:
-        table.add_row(name, *(_verdict(outcomes, asset, name) for asset in assets))
+        table.add_row(name, *(marks(outcomes, asset, name) for asset in assets))
     console.print()
     console.print(table)
 
 
-def _verdict(outcomes: "dict[str, Outcome]", asset: str, name: str) -> str:
-    """A mark for each symbol: passed, warned, failed, or nothing where the check was not reached."""
-    marks = []
+def marks(outcomes: "dict[str, Outcome]", asset: str, name: str) -> str:
+    """A mark for each symbol: passed, warned, failed, or nothing where the check was not reached.
+
+    An error is a failure whether or not it holds anything back.
+    """
+    found = []
     for outcome in outcomes.values():
-        found = [check for check in outcome.checks if (check.asset, check.name) == (asset, name)]
-        marks += [OK if check.passed else FAILED if check.blocking else WARNED for check in found]
-    return " ".join(marks)
+        checks = [check for check in outcome.checks if (check.asset, check.name) == (asset, name)]
+        found += [OK if check.passed else FAILED if check.error else WARNED for check in checks]
+    return " ".join(found)

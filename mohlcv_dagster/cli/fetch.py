@@ -147,13 +147,16 @@ class Summary:
     empty: int = 0
     completed: int = 0
     skipped: int = 0
+    wrong: int = 0
     failed: dict[BarFile, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, file: BarFile, outcome: "Outcome", *, completed: bool) -> None:
         """Count a run; `completed` where there was a provisional month."""
         if not outcome.succeeded:
             self.failed[file] = outcome.reasons
-        elif completed:
+            return
+        self.wrong += bool(outcome.reasons)
+        if completed:
             self.completed += 1
         else:
             self.downloaded += 1
@@ -164,6 +167,7 @@ class Summary:
         empty = f" ({self.empty} without bars)" if self.empty else ""
         completed = f"{self.completed} completed, " if self.completed else ""
         counts = f"{self.downloaded} downloaded{empty}, {completed}{self.skipped} skipped, {len(self.failed)} failed"
-        console.print(f"\n{counts}")
+        wrong = f", {self.wrong} stored with errors" if self.wrong else ""
+        console.print(f"\n{counts}{wrong}")
         for file, reasons in self.failed.items():
             show_reasons(console, f"{file.symbol} {file.month}", reasons)

@@ -36,14 +36,14 @@ class Check:
         asset: such as `aggregated/15s`.
         name: of the check.
         passed: whether it passed.
-        blocking: whether its failing fails the run.
+        error: whether its failing is an error, be what is downstream held back or not; else it is a warning.
         message: what it found, in a sentence.
     """
 
     asset: str
     name: str
     passed: bool
-    blocking: bool
+    error: bool
     message: str
 
 
@@ -162,7 +162,7 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
             asset=evaluation.asset_key.to_user_string(),
             name=evaluation.check_name,
             passed=evaluation.passed,
-            blocking=bool(evaluation.blocking),
+            error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
             message=evaluation.description or "",
         )
         for evaluation in result.get_asset_check_evaluations()

@@ -32,8 +32,10 @@ def evaluation(
         record: the materialization that wrote it; `None` where this instance saw none.
         blocking: whether a failure of error severity holds back what is downstream in the run.
     """
+    # none counted and yet failed: the file as a whole is at fault, and a 0 would say that nothing is
+    counted = {f"offending {finding.rule.counts}": dg.MetadataValue.int(finding.count)}
     metadata: dict[str, dg.MetadataValue] = {
-        f"offending {finding.rule.counts}": dg.MetadataValue.int(finding.count),
+        **(counted if finding.passed or finding.count else {}),
         # text: as a number, the UI would plot it, one symbol's months beside another's
         "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
         "threshold": dg.MetadataValue.text(finding.threshold),
@@ -67,6 +69,7 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
         stored: how many partitions were judged.
     """
     errors = any(found.severity == dg.AssetCheckSeverity.ERROR for found in failing)
+    fail = "fails" if len(failing) == 1 else "fail"
     nothing = "No partition is stored: materialize one."
     rows = [dg.TableRecord({"partition": found.partition, "found": found.description}) for found in failing[:SAMPLE]]
     return dg.AssetCheckEvaluation(
@@ -74,7 +77,7 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
         check_name=check.name,
         passed=stored > 0 and not failing,
         severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
-        description=f"{len(failing)} of {stored} stored partitions fail." if stored else nothing,
+        description=f"{len(failing):,} of {stored:,} stored partitions {fail}." if stored else nothing,
         metadata={"first failing partitions": dg.MetadataValue.table(rows)} if rows else {},
         blocking=False,
     )

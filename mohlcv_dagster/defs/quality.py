@@ -136,7 +136,8 @@ def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
 
 
 _UNMEASURED: Final = (
-    "Of none of the {:,} stored months it is recorded which minutes are missing. Re-materialize raw_1s, then this."
+    "Which minutes are missing is recorded of none of the stored months ({:,}). Re-materialize raw_1s, then "
+    "quality/coverage."
 )
 
 
@@ -166,10 +167,11 @@ def _said(found: Sequence[Incident], liquid: int) -> str:
         return f"No minute of regular hours is missing in several liquid symbols at once ({looked_at} looked at)."
     first = found[0]
     minutes = _plural(first.gap.minutes, "minute")
+    lost = "is" if first.gap.minutes == 1 else "are"
     names = ", ".join(first.symbols[:MOST_NAMED]) + (", …" if len(first.symbols) > MOST_NAMED else "")
     others = f", and {_plural(len(found) - 1, 'other incident')}" if len(found) > 1 else ""
     return (
-        f"{first.gap} ({minutes} of regular hours) is missing in {len(first.symbols)} liquid symbols at once, "
+        f"{first.gap} ({minutes} of regular hours) {lost} missing in {len(first.symbols)} liquid symbols at once, "
         f"{names}{others}. The vendor lost them: report the minutes and request ids below to its support, and "
         "re-materialize raw_1s of these months later."
     )

@@ -114,6 +114,16 @@ CORRUPTIONS = (
     ),
     Corruption("positive_prices", "a negative low", RAW, swap("475.28", "-475.28")),
     Corruption("non_negative_volume", "a negative volume", RAW, swap("15234", "-15234"), also=("volume_traded",)),
+    Corruption(
+        "non_negative_volume",
+        "a negative fraction of a share",
+        RAW_FRACTIONAL,
+        swap(",0.1", ",-0.1"),
+        also=("volume_traded",),
+    ),
+    Corruption(
+        "volume_traded", "a volume of zero among fractions", RAW_FRACTIONAL, swap(",0.2", ",0.0"), severity="warn"
+    ),
     Corruption("ohlc_order", "a high below the open alone", RAW, swap("475.36", "475.3")),
     Corruption("ohlc_order", "a high below the close alone", RAW, swap("475.45", "475.35")),
     Corruption("ohlc_order", "a low above the close alone", RAW, swap("475.2,475.25", "475.3,475.25")),

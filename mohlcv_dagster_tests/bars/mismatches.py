@@ -1,7 +1,7 @@
 """Differences seeded into months whose minutes are folded from their seconds, each with the kind it must be found as.
 
 A seed says how many minutes it touched where it knows. No test lives here. What the reconciliation makes of the seeds
-is printed by `uv run python -m mohlcv_dagster_tests.bars.reconciliation_table`.
+is in docs/reconciliation.md.
 """
 
 from collections.abc import Callable

@@ -1,13 +1,13 @@
 """What the rules that look for bad prints find, and how often they warn for nothing: measured on whole months.
 
-`uv run python -m mohlcv_dagster_tests.bars.plausibility > docs/plausibility.md` writes the page anew (a minute or two);
-a slow test holds it equal to what is measured. The months are in `made_months`, the bad prints in `bad_prints`.
+The page is docs/plausibility.md; a slow test holds it equal to what is measured. The months are in `made_months`, the
+bad prints in `bad_prints`.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import median
 
 import numpy as np
@@ -19,6 +19,7 @@ from mohlcv_dagster.bars.rules.rule import Finding, evaluate
 from mohlcv_dagster.sandbox.listings import seeded
 from mohlcv_dagster_tests.bars import made_months
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS, BadPrint, places, seeded_with
+from mohlcv_dagster_tests.tables import table
 
 RULES = {rule.name: rule for rule in PLAUSIBLE}
 
@@ -49,10 +50,10 @@ PAGE = """# Bad prints: share found, and false alarms a month
 What the four rules that look for bad prints (`spikes`, `wicks`, `open_jumps` and `stale_prices` of [the checks](checks.md)) find
 of bad prints put into whole months, and how often they warn where none was put.
 
-**Found: {found} of {put} ({share:.1f} %); in the smooth months {found_smooth} of {put_smooth}, in the rough ones {found_rough} of {put_rough}.**
+**Found: {found:,} of {put:,} ({share:.1f} %); in the smooth months {found_smooth:,} of {put_smooth:,}, in the rough ones {found_rough:,} of {put_rough:,}.**
 **False alarms a month: {alarms_smooth:.1f} bars in the smooth months; in the rough ones {alarms_rough:.1f}, in the median of them {usual}.**
 
-Made by `uv run python -m mohlcv_dagster_tests.bars.plausibility`; a slow test holds the page equal to what is measured.
+Made by `uv run python -m mohlcv_dagster_tests.scoreboard`; a slow test holds the page equal to what is measured.
 
 The months are made, not bought. *Smooth* ones are the sandbox's, gentler than a market: that nothing is warned of there says little.
 *Rough* ones are worse than a market, on every day: fat-tailed steps in clusters, trades at the bid with 30, 10 or 3 in 100 at the ask,
@@ -151,9 +152,15 @@ def names_of(found: Finding, bars: pa.Table, at: int) -> list[str]:
     return rows["looks_like"].to_pylist() if "looks_like" in rows.column_names else []
 
 
+@cache
+def measured() -> tuple[Tally, Tally]:
+    """What came of the smooth months and of the rough ones: a minute or two of work, done once."""
+    return measure(MONTHS, made_months.smooth), measure(MONTHS, made_months.rough)
+
+
 def page() -> str:
     """The page of docs, measured anew."""
-    smooth, rough = measure(MONTHS, made_months.smooth), measure(MONTHS, made_months.rough)
+    smooth, rough = measured()
     splits = [str(kind) for kind in BAD_PRINTS if kind.named]
     put, found = (smooth.put + rough.put).total(), (smooth.found + rough.found).total()
     return PAGE.format(
@@ -206,13 +213,3 @@ def _months(smooth: Tally, rough: Tally) -> str:
     ]
     head = ("symbol", "month", "first price, US dollars", "bars, smooth", "bars, rough", "false alarms, rough")
     return table(head, rows)
-
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())

@@ -1,13 +1,10 @@
-"""docs/reconciliation.md, made of the kinds and of what became of every seeded difference.
+"""docs/reconciliation.md, made of the kinds and of what became of every seeded difference."""
 
-`uv run python -m mohlcv_dagster_tests.bars.reconciliation_table > docs/reconciliation.md` writes the page anew.
-"""
-
-import sys
 from collections import Counter
 
 from mohlcv_dagster.bars.reconciliation import KINDS
 from mohlcv_dagster_tests.bars.mismatches import SEEDS, winter
+from mohlcv_dagster_tests.tables import table
 
 _HEAD = """# Our minutes beside the vendor's own
 
@@ -44,7 +41,7 @@ that differ at once, then over each.
 _SEEDED = """## What was seeded, and what was found
 
 Each difference below was put into five clean sessions of a synthetic month, all of whose {minutes:,} minutes agree.
-Made by `uv run python -m mohlcv_dagster_tests.bars.reconciliation_table`; a test holds this page equal to what is
+Made by `uv run python -m mohlcv_dagster_tests.scoreboard`; a test holds this page equal to what is
 found. The tests try the same seeds on real SPY seconds and on fractional volumes, and those of errors on a stock
 that trades seldom.
 """
@@ -59,9 +56,9 @@ def page() -> str:
     found = [(seed, seed.make(winter()).reconcile()) for seed in SEEDS]
     return "\n".join(
         [
-            _HEAD + _table(("kind", "what happened", "what shows it", "is", "what to do"), rows),
+            _HEAD + table(("kind", "what happened", "what shows it", "is", "what to do"), rows),
             _SEEDED.format(minutes=winter().reconcile().agreeing),
-            _table(("seeded", "minutes", "found as", "told at once"), [_row(seed, outcome) for seed, outcome in found]),
+            table(("seeded", "minutes", "found as", "told at once"), [_row(seed, outcome) for seed, outcome in found]),
             "### Seeded (rows) as found (columns), in minutes\n",
             _confusion(found),
         ]
@@ -79,13 +76,4 @@ def _confusion(found) -> str:
     for seed, outcome in found:
         cells.update({(seed.kind, kind): count for kind, count in outcome.counts.items()})
     rows = [(f"`{seeded}`", *(f"{cells[seeded, kind]:,}" for kind in KINDS)) for seeded in KINDS]
-    return _table(("", *(f"`{kind}`" for kind in KINDS)), rows)
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())
+    return table(("", *(f"`{kind}`" for kind in KINDS)), rows)

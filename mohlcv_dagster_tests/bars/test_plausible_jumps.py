@@ -24,7 +24,7 @@ def test_a_night_may_move_a_price_by_ten_percent(after, jump):
 def test_a_jump_is_told_with_both_its_ends():
     finding = night(100.0, 112.0)
     assert finding.message == (
-        "1 of 1 session opens jump more than 10 % from the close before; first at 2024-07-11 08:00:03Z "
+        "1 of 1 session open jumps more than 10 % from the close before; first at 2024-07-11 08:00:03Z "
         "(open 112.0, close 100.0 of 2024-07-10 23:59:01Z: +12.0 %). Look for a split, a dividend or news of that day: "
         "a real move needs nothing. Else compare SPY 2024-07 with another source, report a bad print to the vendor, "
         "and delete no bar."

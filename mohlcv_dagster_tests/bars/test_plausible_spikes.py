@@ -16,8 +16,9 @@ def test_a_spike_is_told_with_its_median_and_what_was_allowed():
     finding = told("spikes", made(WEDNESDAY, close, high=np.maximum(close, 100)))
 
     assert finding.message == (
-        "1 of 101 bars has an open or close more than 10 MAD + 2 ticks off the prices around, back within 3 bars; "
-        "first at 2024-07-10 14:00:50Z (open 1000.0, close 1000.0, median 100.0, allowed 0.12). "
+        "1 of 101 bars has an open or close far off the prices around it (more than 10 times their usual deviation "
+        "and 2 ticks) and back within 3 bars; "
+        "first at 2024-07-10 14:00:50Z (open 1000.0, close 1000.0, median around 100.0, allowed off it 0.12). "
         "Compare SPY 2024-07 at that time with another source, such as the vendor's minute bars: "
         "a real move needs nothing; report a bad print to the vendor, and delete no bar."
     )

@@ -54,7 +54,7 @@ def test_a_later_split_makes_an_adjusted_month_stale_with_the_reason():
     found = finding("split_basis", replace(ADJUSTED, splits_now=(EARLIER, LATER)))
     assert (found.passed, found.severity, found.count, found.of) == (False, "error", 6, 6)
     assert found.message == (
-        f"{RAW} was fetched 2024-02-05 00:00Z, adjusted for the splits executed by then; SPY has had others since: "
+        f"{RAW}, fetched at 2024-02-05 00:00:00Z, is not adjusted for a split of SPY known by now: "
         "10 for 1 on 2024-06-10. Prices and volumes of 6 of 6 bars are on the former basis, other months may be on "
         "today's. Re-materialize raw_1s for SPY 2024-01, and each month whose check says the same."
     )

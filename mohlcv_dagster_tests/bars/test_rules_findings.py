@@ -27,15 +27,15 @@ from mohlcv_dagster_tests.real import REAL, needs_real
 MESSAGES = {
     "a high below the close": "1 of 6 bars has high below open, low or close, or low above open or close; "
     "first at 2024-01-02 14:30:15Z (open 475.35, high 475.22, low 475.2, close 475.25). "
-    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request_ids of its materialization to the vendor.",
     "rows falling in time": "5 of 6 bars have a start not later than the bar before (0 the same, 5 earlier); "
-    "first at 2024-01-02 14:30:29Z (previous_ts_event 2024-01-02 14:31:00Z). "
-    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "first at 2024-01-02 14:30:29Z (the bar before at 2024-01-02 14:31:00Z). "
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request_ids of its materialization to the vendor.",
     "an empty time": "1 of 6 bars has a value that is missing, not a number or infinite; "
-    "first at an unknown time (columns ts_event). "
-    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request ids to the vendor.",
+    "first at bar 3 of the file, which has no time (in ts_event). "
+    "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request_ids of its materialization to the vendor.",
     "a float sum's rounding noise": "aggregated/15s/SPY_2026_03_15s.csv does not hold what raw_1s/SPY/SPY_2026_03.csv "
-    "gives: of 2 bars 1 with other values; first at 2026-03-02 14:30:00Z (volume 300.30000000000007, due 300.3); "
+    "gives: 1 with other values, of 2 bars due; first at 2026-03-02 14:30:00Z (volume 300.30000000000007, due 300.3); "
     "in total it has 9,399.91809300000007 shares, its raw file 9,399.918093. "
     "Re-materialize aggregated/15s for SPY 2026-03 once raw_1s is there and passes its checks.",
     "a missing raw file": "aggregated/15s/SPY_2024_01_15s.csv could not be compared with raw_1s/SPY/SPY_2024_01.csv: "
@@ -43,11 +43,11 @@ MESSAGES = {
     "the last digit and line end cut off": "raw_1s/SPY/SPY_2024_01.csv ends without a line end, so its last line may "
     "be cut short. Re-materialize raw_1s for SPY 2024-01, which writes the file anew.",
     "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
-    "of 4 bars 1 not due; first at 2024-01-02 14:30:00Z (volume 15634, due missing); "
+    "1 not due, of 3 bars due; first at 2024-01-02 14:30:00Z (not due); "
     "in total it has 32,288 shares, its raw file 16,654. "
     "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
     "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
-    "of 2 bars 1 absent; first at 2024-01-02 14:30:15Z (volume missing, due 300); "
+    "1 absent, of 3 bars due; first at 2024-01-02 14:30:15Z (absent); "
     "in total it has 16,354 shares, its raw file 16,654. "
     "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
     "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
@@ -113,7 +113,7 @@ def test_a_line_in_another_form_is_shown_beside_the_line_that_is_due():
 def test_lines_that_cannot_be_matched_to_bars_are_counted_and_no_bar_is_blamed():
     found = of_corruption("a blank line in between")
     assert (found.count, found.bars.num_rows) == (7, 0)
-    assert "line 3 is '' where '2024-01-02 14:30:01" in found.message
+    assert "7 lines differ; first line 3, which is '' where '2024-01-02 14:30:01" in found.message
 
 
 def test_a_lost_bucket_is_shown_with_what_was_due_and_nothing_found():

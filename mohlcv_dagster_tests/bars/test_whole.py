@@ -69,7 +69,7 @@ def test_the_scoreboard_has_a_row_for_each_loss_and_says_how_many_of_those_seede
 
 
 HAS = "raw_1s/AAC/AAC_2024_01.csv has "
-ASK = "re-materialize raw_1s for AAC 2024-01; if it stays, report the request ids to the vendor."
+ASK = "re-materialize raw_1s for AAC 2024-01; if it stays, report the request_ids of its materialization to the vendor."
 MESSAGES = {
     "a session": (
         drop_days([date(2024, 1, 10)]),
@@ -118,8 +118,8 @@ MESSAGES = {
             "300 of {rows:,} bars have a start outside trading hours; first at 2024-01-15 15:00:00Z (Monday 2024-01-15 "
             "10:00:00 Eastern, no trading day). They are kept and folded like all others. Where the exchange kept "
             "other hours, name the day in the file of MOHLCV_CALENDAR; where it trades round the clock (24x5, "
-            "planned), expect them; else re-materialize raw_1s for AAC 2024-01, and if they stay, report the request "
-            "ids to the vendor."
+            "planned), expect them; else re-materialize raw_1s for AAC 2024-01, and if they stay, report the "
+            "request_ids of its materialization to the vendor."
         ),
     ),
 }

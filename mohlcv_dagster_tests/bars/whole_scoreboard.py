@@ -1,13 +1,9 @@
-"""What the rules on whole months found of what was seeded, and their false alarms on clean months.
+"""What the rules on whole months found of what was seeded, and their false alarms on clean months."""
 
-`uv run python -m mohlcv_dagster_tests.bars.whole_scoreboard` prints both; with a number, each is tried so many times.
-"""
-
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from mohlcv_dagster_tests.bars.whole_corruptions import CLEAN, WHOLE_CORRUPTIONS, WholeCorruption
+from mohlcv_dagster_tests.bars.whole_corruptions import WHOLE_CORRUPTIONS, WholeCorruption
 from mohlcv_dagster_tests.bars.whole_months import failing, judge_whole, whole_month
 
 SEEDS = 3
@@ -32,10 +28,3 @@ def false_alarms(months: Iterable[tuple[str, str]]) -> tuple[Counter[str], int]:
         alarms.update(failing(judge_whole(whole_month(symbol, month), symbol, month)).keys())
         judged += 1
     return alarms, judged
-
-
-if __name__ == "__main__":
-    for row in found(int(sys.argv[1]) if len(sys.argv) > 1 else SEEDS):
-        sys.stdout.write(f"| {' | '.join(row)} |\n")
-    alarms, judged = false_alarms(CLEAN)
-    sys.stdout.write(f"\nFalse alarms in {judged} clean months: {alarms.total()} {dict(alarms) or ''}\n")

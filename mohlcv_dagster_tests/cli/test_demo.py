@@ -5,6 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from mohlcv_dagster.cli import demo
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED
+from mohlcv_dagster.cli.runs import Check, Outcome
+
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 
 
@@ -41,3 +47,13 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
         "raw_1s/SPY/SPY_2024_01.csv",
     ]
     assert not mine.exists()
+
+
+@pytest.mark.parametrize(
+    ("passed", "error", "mark"), [(True, False, OK), (False, True, FAILED), (False, False, WARNED)]
+)
+def test_an_error_is_marked_as_one_even_where_it_holds_nothing_back(passed, error, mark):
+    outcome = Outcome("", succeeded=True, reasons=(), checks=(Check("raw_1s", "sessions_present", passed, error, ""),))
+
+    assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "sessions_present") == f"{mark} {mark}"
+    assert demo.marks({"SPY": outcome}, "aggregated/15s", "sessions_present") == ""

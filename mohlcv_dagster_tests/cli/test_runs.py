@@ -1,10 +1,18 @@
+from datetime import date
+from io import StringIO
+
 import dagster as dg
 import pytest
+from rich.console import Console
 
+from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import runs
+from mohlcv_dagster.cli.display import Display
+from mohlcv_dagster.cli.fetch import Summary
+from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import HandedVendor, location
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
@@ -24,3 +32,22 @@ def test_an_interrupted_run_ends_at_once_and_says_so_instead_of_fetching_on(tmp_
     assert run.status == dg.DagsterRunStatus.FAILURE
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in types
     assert not list(tmp_path.rglob("*"))
+
+
+def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_counted_as_an_error(tmp_path):
+    said = StringIO()
+    console = Console(file=said, width=160)
+    content = csv_codec.encode(whole_month("AAC", "2024-01", without={date(2024, 1, 10)}))
+    file = BarFile("AAC", RAW, Month(2024, 1))
+    with dg.DagsterInstance.ephemeral() as instance:
+        definitions = location(tmp_path, {("AAC", "2024-01"): content})
+        outcome = runs.materialize(definitions, instance, file, [RAW], Display(console, "AAC 2024-01"))
+    summary = Summary()
+    summary.add(file, outcome, completed=False)
+    summary.show(console)
+
+    assert outcome.succeeded
+    assert [(check.name, check.error) for check in outcome.checks if not check.passed] == [("sessions_present", True)]
+    assert [reason.partition(":")[0] for reason in outcome.reasons] == ["raw_1s sessions_present"]
+    assert "✗ AAC 2024-01  raw_1s           24 of 25 checks passed" in said.getvalue()
+    assert said.getvalue().endswith("1 downloaded, 0 skipped, 0 failed, 1 stored with errors\n")

@@ -228,7 +228,7 @@ def test_executing_all_checks_without_a_partition_judges_every_stored_one(tmp_pa
     own = {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
     assert own["rising_time"].passed
     assert not own["ohlc_order"].passed
-    assert own["ohlc_order"].description.startswith("1 of 2 stored partitions fail.")
+    assert own["ohlc_order"].description.startswith("1 of 2 stored partitions fails.")
     [row] = own["ohlc_order"].metadata["first failing partitions"].value.records
     assert row.data["partition"] == "2024-01|QQQ"
     assert "1 of 6 bars" in row.data["found"]

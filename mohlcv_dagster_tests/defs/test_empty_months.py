@@ -118,7 +118,7 @@ def test_a_symbol_listed_all_month_without_a_bar_is_stored_and_its_check_is_an_e
     outcome, record, judged = fetch("AAPL", "2024_01")
 
     assert outcome.succeeded
-    assert [(check.passed, check.blocking) for check in judged] == [(False, False)] * 2
+    assert [(check.passed, check.error) for check in judged] == [(False, True)] * 2
     assert (
         "yet Apple Inc. has been listed since 1980-12-12 and was AAPL all month, in which the exchange"
         in judged[0].message

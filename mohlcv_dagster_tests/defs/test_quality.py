@@ -295,7 +295,8 @@ def test_where_missing_minutes_were_never_recorded_the_check_says_so_and_does_no
 
     assert not found.passed
     assert found.description == (
-        "Of none of the 1 stored months it is recorded which minutes are missing. Re-materialize raw_1s, then this."
+        "Which minutes are missing is recorded of none of the stored months (1). Re-materialize raw_1s, then "
+        "quality/coverage."
     )
 
 

@@ -102,7 +102,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
         MARCH: True,
         APRIL: True,
     }
-    assert "AAA has had others since: 4 for 1 on 2024-02-15" in found[JANUARY].description
+    assert "is not adjusted for a split of AAA known by now: 4 for 1 on 2024-02-15" in found[JANUARY].description
     assert (found[JANUARY].severity, found[JANUARY].blocking) == (dg.AssetCheckSeverity.ERROR, False)
     assert found[JANUARY].metadata["offending bars"].value == 21  # the sessions of January 2024
     assert found[FEBRUARY].metadata["offending bars"].value == 10  # those of February before the 15th

@@ -125,7 +125,7 @@ def test_each_vintage_lands_in_its_kind_at_the_price_of_one_request(tmp_path, in
     assert check.metadata["request ids"].value.startswith("sandbox-")
     assert check.blocking is False
     if kinds:
-        rows = [record.data for record in check.metadata["first offending bars"].value.records]
+        rows = [record.data for record in check.metadata["first offending minutes"].value.records]
         assert {row["kind"] for row in rows} == set(kinds)
         assert {"open", "vendor_open", "volume", "vendor_volume"} < set(rows[0])
 
@@ -210,7 +210,7 @@ def test_each_of_several_months_is_compared_under_its_own_partition_and_all_stor
         THIRD: True,
         None: False,
     }
-    assert swept["vendor_minutes", None].description == "1 of 3 stored partitions fail."
+    assert swept["vendor_minutes", None].description == "1 of 3 stored partitions fails."
     assert len(minutes_asked(vendor)) == 3
 
 

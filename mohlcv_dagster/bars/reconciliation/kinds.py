@@ -70,12 +70,12 @@ KINDS: Final = {
         "in the minute of the opening bell, the last before the closing bell or the first after it (early closes "
         "too), one side has at least a tenth of the minute or the session's median minute more, and its range covers "
         "the other's, or it has twice as much; or it has the minute alone, in a session that both have",
-        "Nothing: a known way of the vendor. Do not mix both in one study of the bells.",
+        "Nothing need be done: a known way of the vendor. Do not mix both in one study of the bells.",
     ),
     Kind.VOLUME_ONLY_PRINT: Meaning(
         "a print that counts for volume and not for prices is in the vendor's minute alone",
         "all four prices are equal, and the vendor's volume is more than 0.5 % larger",
-        "Nothing: a known way of the vendor. If there are many, re-materialize raw_1s: it may have been issued anew.",
+        "Nothing need be done: a known way of the vendor. If there are many, re-materialize raw_1s: they may be new.",
     ),
     Kind.LATE_PRINT: Meaning(
         "a print that was reported late, and does not count for open and close, is in the vendor's minute alone",

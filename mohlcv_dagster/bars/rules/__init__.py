@@ -79,6 +79,7 @@ FORM: Final = (
         sentence="The file is, byte for byte, what the contract writes for its bars.",
         threshold="0 bytes",
         check=writing.exact_form,
+        counts="lines",
         cure=WRITE_AGAIN,
         aggregate_cure=WRITE_AGAIN,
     ),

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence, Reading
-from mohlcv_dagster.bars.rules.rule import Outcome, as_text
+from mohlcv_dagster.bars.rules.rule import Outcome, as_text, plural
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
 
 
@@ -101,15 +101,25 @@ def _total(bars: pa.Table) -> str:
 
 
 def _tally(evidence: Evidence, unlike: _Unlike, names: tuple[str, ...]) -> str:
-    """`FILE does not hold what RAW gives: of 10 bars 1 with other values, 2 absent; first at … (open 1.0, due 2.0)`."""
+    """`FILE does not hold what RAW gives: 1 with other values, 2 absent, of 9 bars due; first at … (open 1, due 2)`."""
     differ = unlike.bars.num_rows - unlike.absent - unlike.extra
     counts = {"with other values": differ, "absent": unlike.absent, "not due": unlike.extra}
     parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    due = evidence.own.rows - unlike.extra + unlike.absent
     start = f"{evidence.file.path} does not hold what {evidence.file.raw.path} gives"
     first = unlike.bars.slice(0, 1)
-    values = ", ".join(
+    return (
+        f"{start}: {parts}, of {due:,} {plural(due)} due; first at {as_text(first[TIME][0])} ({_unlike(first, names)})"
+    )
+
+
+def _unlike(first: pa.Table, names: tuple[str, ...]) -> str:
+    """`volume 15635, due 15634`, or `absent`, or `not due`."""
+    missing = [all(first[f"{side}{name}"].null_count for name in COLUMNS[1:]) for side in ("", "expected_")]
+    if any(missing):
+        return "absent" if missing[0] else "not due"
+    return ", ".join(
         f"{name} {as_text(first[name][0])}, due {as_text(first[f'expected_{name}'][0])}"
         for name in names
         if not first[name].equals(first[f"expected_{name}"])
     )
-    return f"{start}: of {evidence.own.rows:,} bars {parts}; first at {as_text(first[TIME][0])} ({values})"

@@ -31,7 +31,7 @@ def vendor_minutes(evidence: Evidence) -> Outcome:
         return _not_compared(evidence, found)
     facts = _facts(found)
     if not found.counts:
-        return Outcome(of=found.minutes, facts=facts)
+        return Outcome(of=found.minutes, note=_compared(found), facts=facts)
     wrong = any(KINDS[kind].wrong for kind in found.counts)
     error = wrong or found.price_share < LEAST_PRICE_SHARE
     return Outcome(
@@ -50,13 +50,29 @@ def volume_ladder(evidence: Evidence) -> Outcome:
         return _not_compared(evidence, found)
     bars = found.inverted
     if not bars.num_rows:
-        return Outcome(of=found.minutes)
-    ours, theirs = (as_text(bars[name][0]) for name in (VOLUME, f"vendor_{VOLUME}"))
+        return Outcome(of=found.minutes, note=_compared(found))
+    ours, theirs = (_number(bars[name][0]) for name in (VOLUME, f"vendor_{VOLUME}"))
+    have, them = ("has", "it") if bars.num_rows == 1 else ("have", "them")
     fault = (
-        f"{bars.num_rows:,} of {found.minutes:,} minutes of the vendor's have less volume than our seconds in them; "
-        f"first at {as_text(bars[TIME][0])} (volume {ours}, the vendor's {theirs})"
+        f"{bars.num_rows:,} of {found.minutes:,} minutes of the vendor's {have} less volume than our seconds in "
+        f"{them}; first at {as_text(bars[TIME][0])} (volume {ours}, the vendor's {theirs})"
     )
     return Outcome(of=found.minutes, fault=fault, bars=bars)
+
+
+def _compared(found: Reconciliation) -> str:
+    return f"{found.minutes:,} {'minute' if found.minutes == 1 else 'minutes'} compared"
+
+
+def _number(value: "pa.Scalar[pa.DataType]") -> str:
+    """A price or volume as messages show it, without the noise of a float: `17.22`, `36,959`, `9,099.618093`."""
+    number = value.as_py()
+    return f"{number:,.12g}" if isinstance(number, (int, float)) else as_text(value)
+
+
+def _share(part: float) -> str:
+    """`99.27 %` of a share of 0 to 1."""
+    return f"{100 * part:.2f} %"
 
 
 def _not_compared(evidence: Evidence, why: str) -> Outcome:
@@ -68,13 +84,15 @@ def _fault(found: Reconciliation) -> str:
     """How many differ, as what; what explains whole sessions; the first of the worst kind, and what to do about it."""
     counts = found.counts
     parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
-    said = [f"{found.differing.num_rows:,} of {found.minutes:,} minutes differ from the vendor's own: {parts}"]
+    many = found.differing.num_rows
+    differ = "differs" if many == 1 else "differ"
+    said = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
     said += [cause.sentence for cause in found.causes]
     if found.adjusted is not None and Kind.SPLIT_BASIS in counts:
         said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
     if found.price_share < LEAST_PRICE_SHARE:
         said.append(
-            f"{found.price_share:.2%} of the minutes have the same prices, {LEAST_PRICE_SHARE:.0%} is the least"
+            f"{_share(found.price_share)} of the minutes have the same prices, {_share(LEAST_PRICE_SHARE)} is the least"
         )
     worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
     meaning = KINDS[worst]
@@ -88,7 +106,7 @@ def _first(found: Reconciliation, kind: Kind) -> str:
     for column, who in ((VOLUME, "we have"), (f"vendor_{VOLUME}", "the vendor has")):
         if row[column].null_count:
             return f"the first {kind} at {as_text(row[TIME][0])}, which {who} not"
-    pairs = [(name, as_text(row[name][0]), as_text(row[f"vendor_{name}"][0])) for name in COLUMNS[1:]]
+    pairs = [(name, _number(row[name][0]), _number(row[f"vendor_{name}"][0])) for name in COLUMNS[1:]]
     values = ", ".join(f"{name} {ours}, the vendor's {theirs}" for name, ours, theirs in pairs if ours != theirs)
     return f"the first {kind} at {as_text(row[TIME][0])} ({values or 'the same on both sides'})"
 
@@ -97,11 +115,11 @@ def _facts(found: Reconciliation) -> Facts:
     share = found.agreeing / found.minutes if found.minutes else 1.0
     return {
         "minutes that differ, by kind": {str(kind): count for kind, count in found.counts.items()},
-        "share of minutes that agree": f"{share:.4%}",
-        "share of minutes with the same prices": f"{found.price_share:.4%}",
+        "share of minutes that agree": f"{100 * share:.4f} %",
+        "share of minutes with the same prices": f"{100 * found.price_share:.4f} %",
         "minutes on one side only": f"{found.only_ours:,} ours, {found.only_vendors:,} the vendor's",
         "volumes that are unequal within the tolerance": f"{found.off_within:,}",
-        "largest deviation": f"price {found.largest_price:.6g} USD, volume {found.largest_volume:.4%}",
+        "largest deviation": f"price {found.largest_price:.6g} USD, volume {100 * found.largest_volume:.4f} %",
     }
 
 
@@ -124,6 +142,7 @@ AGAINST_VENDOR: Final = (
         scope=Scope.MINUTES,
         ground=Ground.VENDOR,
         aggregate_cure=_LOOK_UP,
+        counts="minutes",
     ),
     Rule(
         name="volume_ladder",
@@ -134,7 +153,9 @@ AGAINST_VENDOR: Final = (
         holds_back=False,
         scope=Scope.MINUTES,
         ground=Ground.VENDOR,
-        aggregate_cure=_LOOK_UP,
+        aggregate_cure="Our seconds may have a print twice, or one that was cancelled since: re-materialize raw_1s for "
+        "{partition}, then {asset}; if it stays, see what vendor_minutes says of these minutes.",
+        counts="minutes",
     ),
 )
 """What minutes must be beside the vendor's own."""

@@ -27,9 +27,10 @@ def split_basis(evidence: Evidence) -> Outcome:
     first_after = int(eastern_midnight(lacking[-1].executed).timestamp())
     count = int(np.count_nonzero(evidence.own.starts < first_after))
     fault = (
-        f"{evidence.file.path} was fetched {recorded.fetched_at:%Y-%m-%d %H:%M}Z, adjusted for the splits executed by "
-        f"then; {evidence.file.symbol} has had others since: {', '.join(map(str, lacking))}. Prices and volumes of "
-        f"{count:,} of {rows:,} {plural(rows)} are on the former basis, other months may be on today's"
+        f"{evidence.file.path}, fetched at {recorded.fetched_at:%Y-%m-%d %H:%M:%S}Z, is not adjusted for "
+        f"{'a split' if len(lacking) == 1 else f'{len(lacking)} splits'} of {evidence.file.symbol} known by now: "
+        f"{', '.join(map(str, lacking))}. Prices and volumes of {count:,} of {rows:,} {plural(rows)} are on the former "
+        "basis, other months may be on today's"
     )
     return Outcome(of=rows, fault=fault if count else None, count=count)
 

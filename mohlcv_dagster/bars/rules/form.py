@@ -56,7 +56,8 @@ def differences(bars: pa.Table, found: bytes, expected: bytes) -> Differences:
     lines = [at for at, (one, other) in enumerate(zip(here, there, strict=False)) if one != other]
     lines += range(min(len(here), len(there)), max(len(here), len(there)))
     first = lines[0]
-    summary = f"line {first + 1:,} is {_shown(here, first)} where {_shown(there, first)} is due; {len(lines):,} in all"
+    differ = "1 line differs" if len(lines) == 1 else f"{len(lines):,} lines differ"
+    summary = f"{differ}; first line {first + 1:,}, which is {_shown(here, first)} where {_shown(there, first)} is due"
     # With as many lines as the contract's, line 0 is the header and line n the bar in row n - 1.
     on_bars = [at for at in lines if 1 <= at <= bars.num_rows] if len(here) == len(there) else []
     offending = bars.take(pa.array([at - 1 for at in on_bars], pa.int64()))

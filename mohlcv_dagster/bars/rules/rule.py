@@ -14,11 +14,22 @@ from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
 from mohlcv_dagster.bars.schema import COLUMNS, TIME
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW, Timeframe
 
-ASK_AGAIN: Final = "Re-materialize {asset} for {partition}; if it stays, report the request ids to the vendor."
+ASK_AGAIN: Final = (
+    "Re-materialize {asset} for {partition}; if it stays, report the request_ids of its materialization to the vendor."
+)
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew."
 RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew and records it."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
 FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
+
+_CALLED: Final = {
+    "previous_ts_event": "the bar before at",
+    "columns": "in",
+    "volume_text": "volume written",
+    "median": "median around",
+    "allowed": "allowed off it",
+}
+"""What columns of context are called in a message, where their name alone would not be understood."""
 
 Facts: TypeAlias = Mapping[str, str | int | float | Mapping[str, int]]
 """Figures worth keeping beside a finding, by what they are called: text, numbers, or counts by name."""
@@ -184,7 +195,7 @@ def plural(count: int) -> str:
     return "bar" if count == 1 else "bars"
 
 
-def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUMNS[1:]) -> str:
+def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUMNS[1:], row: int | None = None) -> str:
     """`3 of 10 bars have FAULT; first at 2024-01-02 14:30:07Z (open 475.32, …)`.
 
     Args:
@@ -192,20 +203,23 @@ def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUM
         of: how many bars were looked at.
         fault: what they have, such as `a price of zero`.
         shown: the columns given of the first.
+        row: where in the file the first is, counted from 0; told where it has no time.
     """
     have = "has" if bars.num_rows == 1 else "have"
-    values = ", ".join(f"{name} {as_text(bars[name][0])}" for name in shown)
-    at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else "an unknown time"
+    values = ", ".join(f"{_CALLED.get(name, name)} {as_text(bars[name][0])}" for name in shown)
+    nowhere = "an unknown time" if row is None else f"bar {row + 1:,} of the file, which has no time"
+    at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else nowhere
     return f"{bars.num_rows:,} of {of:,} {plural(of)} {have} {fault}; first at {at}" + (
         f" ({values})" if values else ""
     )
 
 
 def as_text(value: "pa.Scalar[pa.DataType]") -> str:
-    """A value as messages show it: `2024-01-02 14:30:07Z`, `475.32`, `missing`."""
+    """A value as messages show it: `2024-01-02 14:30:07Z`, `475.32`, `NaN`, `missing`."""
     if not value.is_valid:
         return "missing"
     if pa.types.is_timestamp(value.type):
         # Through text, since a Python datetime ends with the year 9999.
         return f"{pc.cast(pc.cast(value, pa.timestamp('s')), pa.string()).as_py()}Z"
-    return str(value.as_py())
+    text = str(value.as_py())
+    return "NaN" if text == "nan" else text

@@ -47,7 +47,8 @@ def no_missing_values(evidence: Evidence) -> Outcome:
         return Outcome(of=reading.rows)
     names = [", ".join(name for name in COLUMNS if not good[name][row]) for row in np.flatnonzero(bad)]
     bars = reading.present.filter(from_numpy(bad)).append_column("columns", pa.array(names))
-    fault = tally(bars, reading.rows, "a value that is missing, not a number or infinite", shown=("columns",))
+    text = "a value that is missing, not a number or infinite"
+    fault = tally(bars, reading.rows, text, shown=("columns",), row=int(bad.argmax()))
     return Outcome(of=reading.rows, fault=fault, bars=bars)
 
 
@@ -64,7 +65,8 @@ def rising_time(evidence: Evidence) -> Outcome:
     bars = evidence.own.present.take(from_numpy(bad)).append_column("previous_ts_event", previous.cast(TIME_TYPE))
     repeated = int((starts[bad] == starts[bad - 1]).sum())
     text = f"a start not later than the bar before ({repeated:,} the same, {bars.num_rows - repeated:,} earlier)"
-    return Outcome(of=starts.size, fault=tally(bars, starts.size, text, shown=("previous_ts_event",)), bars=bars)
+    fault = tally(bars, starts.size, text, shown=("previous_ts_event",), row=int(bad[0]))
+    return Outcome(of=starts.size, fault=fault, bars=bars)
 
 
 def inside_month(evidence: Evidence) -> Outcome:
@@ -80,7 +82,9 @@ def aligned(evidence: Evidence) -> Outcome:
     timeframe, starts = evidence.file.timeframe, evidence.own.starts
     off = starts % timeframe.seconds
     good = off == 0  # never of NO_TIME: no timeframe divides a power of two
-    outcome = _offenders(evidence.own, good, f"a start that is not a multiple of {timeframe}", shown=())
+    outcome = _offenders(
+        evidence.own, good, f"a start that is not a multiple of {timeframe} from midnight UTC", shown=()
+    )
     if outcome.bars is None:
         return outcome
     # Only the offending bars; a missing start has no bucket.
@@ -109,7 +113,7 @@ def non_negative_volume(evidence: Evidence) -> Outcome:
 
 def volume_traded(evidence: Evidence) -> Outcome:
     """Judge: volume is above zero."""
-    return _offenders(evidence.own, evidence.own.volume > 0, "no volume above zero", shown=(VOLUME,))
+    return _offenders(evidence.own, evidence.own.volume > 0, "a volume that is not above zero", shown=(VOLUME,))
 
 
 def _offenders(reading: Reading, good: Mask, fault: str, *, shown: tuple[str, ...]) -> Outcome:
@@ -117,4 +121,6 @@ def _offenders(reading: Reading, good: Mask, fault: str, *, shown: tuple[str, ..
     if not bad.any():
         return Outcome(of=reading.rows)
     bars = reading.present.filter(from_numpy(bad))
-    return Outcome(of=reading.rows, fault=tally(bars, reading.rows, fault, shown=shown), bars=bars)
+    return Outcome(
+        of=reading.rows, fault=tally(bars, reading.rows, fault, shown=shown, row=int(bad.argmax())), bars=bars
+    )

@@ -66,7 +66,7 @@ WHOLE: Final = (
         ground=Ground.CALENDAR,
         cure="They are kept and folded like all others. Where the exchange kept other hours, name the day in the file "
         "of MOHLCV_CALENDAR; where it trades round the clock (24x5, planned), expect them; else re-materialize {asset} "
-        "for {partition}, and if they stay, report the request ids to the vendor.",
+        "for {partition}, and if they stay, report the request_ids of its materialization to the vendor.",
     ),
 )
 """None keeps aggregates from being made: what a month has can be folded exactly, whatever it lacks."""

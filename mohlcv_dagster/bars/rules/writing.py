@@ -17,7 +17,8 @@ from mohlcv_dagster.bars.schema import VOLUME
 def readable(evidence: Evidence) -> Outcome:
     """Judge: the bytes are a CSV file with the six columns, numeric throughout."""
     problem = evidence.own.problem
-    return Outcome(of=evidence.own.rows, fault=f"{evidence.file.path}: {problem}" if problem else None)
+    fault = f"{evidence.file.path} {problem.removeprefix('it ')}" if problem else None
+    return Outcome(of=evidence.own.rows, fault=fault)
 
 
 def exact_form(evidence: Evidence) -> Outcome:
@@ -42,7 +43,7 @@ def exact_form(evidence: Evidence) -> Outcome:
         last = evidence.own.present.slice(rows - 1) if rows else None
         return Outcome(of=rows, fault=fault, bars=last)
     found = differences(evidence.own.present, plain, contract)
-    fault = f"{evidence.file.path} is not written as the contract says: {found.summary}"
+    fault = f"{evidence.file.path} is not in the form that data/README.md gives: {found.summary}"
     return Outcome(of=rows, fault=fault, bars=found.bars, count=found.lines)
 
 

@@ -21,7 +21,7 @@ PLAUSIBLE: Final = (
     Rule(
         name="spikes",
         sentence="No open or close stands far off the prices around it and is back within 3 bars.",
-        threshold="10 MAD + 2 ticks from the nearest of three 50-bar medians",
+        threshold="10 median deviations (MAD) and 2 ticks from the nearest of three 50-bar medians",
         check=spikes.spikes,
         severity=Severity.WARN,
         holds_back=False,

@@ -92,7 +92,8 @@ def _told(jumps: pa.Table, looked_at: int, evidence: Evidence) -> str:
     before = as_text(jumps["previous_ts_event"][0])
     since = "the previous month" if before == "missing" else before
     told = (
-        f"{jumps.num_rows:,} of {looked_at:,} session opens jump more than 10 % from the close before; "
+        f"{jumps.num_rows:,} of {looked_at:,} session {'open' if looked_at == 1 else 'opens'} "
+        f"{'jumps' if jumps.num_rows == 1 else 'jump'} more than 10 % from the close before; "
         f"first at {moment} (open {first['open']}, close {first['previous_close']} of {since}: "
         f"{first['jump_percent']:+} %)"
     )

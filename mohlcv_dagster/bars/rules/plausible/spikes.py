@@ -37,7 +37,10 @@ BACK_WITHIN: Final = 3
 ALIKE: Final = 0.1
 _SIDES: Final = (np.arange(-BACK_WITHIN, 0), np.arange(1, BACK_WITHIN + 1))
 _ROUNDING: Final = 1e-9
-_FAULT: Final = f"an open or close more than {MADS} MAD + {TICKS} ticks off the prices around, back within 3 bars"
+_FAULT: Final = (
+    f"an open or close far off the prices around it (more than {MADS} times their usual deviation and {TICKS} ticks) "
+    f"and back within {BACK_WITHIN} bars"
+)
 
 
 def spikes(evidence: Evidence) -> Outcome:

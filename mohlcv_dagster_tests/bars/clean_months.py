@@ -1,0 +1,60 @@
+"""Clean months as files, and how often each rule fails on one: a false alarm. No test lives here.
+
+Raw bars and all aggregates are written as they would be stored, with all that is recorded of a settled, adjusted month;
+the vendor's minutes are what the stand-in vendor serves.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from mohlcv_dagster.bars import csv_codec, resample
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, VendorMinutes, judge
+from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
+from mohlcv_dagster_tests.bars.recorded_faults import GOOD
+from mohlcv_dagster_tests.bars.vendor_faults import LIQUID, find, missing
+from mohlcv_dagster_tests.bars.whole_corruptions import CLEAN, CLEAN_MONTHS
+from mohlcv_dagster_tests.bars.whole_months import whole_month
+
+
+def findings(symbol: str, month: str) -> Iterator[Finding]:
+    """What every rule says of each file of a clean month."""
+    bars = whole_month(symbol, month)
+    span = Month.parse(month)
+    raw = _evidence(BarFile(symbol, RAW, span), csv_codec.encode(bars))
+    yield from judge(raw)
+    for timeframe in AGGREGATED:
+        folded = resample.fold(bars, timeframe)
+        evidence = _evidence(BarFile(symbol, timeframe, span), csv_codec.encode(folded), raw)
+        yield from judge(evidence)
+        if timeframe == MINUTE:
+            yield from judge(replace(evidence, vendor=VendorMinutes(folded)), AGAINST_VENDOR)
+
+
+def _evidence(file: BarFile, content: bytes, raw: Evidence | None = None) -> Evidence:
+    recorded = replace(
+        GOOD,
+        rows=content.count(b"\n") - 1,
+        sha256=sha256(content).hexdigest(),
+        fetched_at=datetime(2025, 3, 1, tzinfo=UTC),
+        complete_through=file.month.end,
+    )
+    return Evidence.of(file, content, raw=raw.own if raw else None, recorded=recorded)
+
+
+def false_alarms(months: Iterable[tuple[str, str]] = CLEAN) -> Counter[str]:
+    """In how many clean months, given as symbol and month, each rule failed on one file or more."""
+    alarms: Counter[str] = Counter()
+    for symbol, month in months:
+        alarms.update({found.rule.name for found in findings(symbol, month) if not found.passed})
+    return alarms
+
+
+def false_incidents(months: Iterable[str] = CLEAN_MONTHS) -> tuple[int, int]:
+    """In how many clean months of liquid symbols there was an incident, and how many months were looked at."""
+    found = [bool(find({name: missing(name, month) for name in LIQUID}, month)) for month in months]
+    return sum(found), len(found)
