@@ -7,12 +7,12 @@ from typing import Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.incidents import Gap
 from mohlcv_dagster.bars.quality import MonthQuality
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import latest, metadata
-from mohlcv_dagster.defs.partitions import asset_key, file_of
-from mohlcv_dagster.errors import MohlcvError
+from mohlcv_dagster.defs.partitions import asset_key, files_of
 
 VENDOR_MINUTES: Final = "vendor_minutes"
 """The check that holds minutes against the vendor's own, and records how many differ."""
@@ -66,8 +66,9 @@ def read(
             for timeframe, digests in folded_from.items()
             if partition in digests and digests[partition] != facts.get("sha256")
         ]
-        stored.append(_month(partition, facts, checked.get(partition, _Checked()), stale))
-    return [each for each in stored if each is not None]
+        files = files_of(asset_key(RAW), [partition]).values()
+        stored.extend(_month(file, facts, checked.get(partition, _Checked()), stale) for file in files)
+    return stored
 
 
 def _raw_digests(instance: dg.DagsterInstance, timeframe: Timeframe) -> dict[str, object]:
@@ -101,11 +102,7 @@ def _note(checked: _Checked, evaluation: dg.AssetCheckEvaluation) -> None:
         failing.append(f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}")
 
 
-def _month(partition: str, facts: Mapping[str, object], checked: _Checked, stale: Sequence[str]) -> StoredMonth | None:
-    try:
-        file = file_of(asset_key(RAW), partition)
-    except MohlcvError:
-        return None  # a partition of another making: no file of ours can be meant
+def _month(file: BarFile, facts: Mapping[str, object], checked: _Checked, stale: Sequence[str]) -> StoredMonth:
     quality = MonthQuality(
         symbol=file.symbol,
         month=file.month,
