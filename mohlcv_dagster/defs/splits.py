@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 _FIRST_MONTH: Final = Month(2003, 9)
-_NEWEST: Final = 50
-"""Among so many materializations of a symbol its splits are looked for; an unadjusted month has none."""
+_NEWEST: Final = (1, 50)
+"""Among so many materializations of a symbol its splits are looked for; the newest has them unless it is unadjusted."""
 _ALL: Final = 2000
 
 Facts = Mapping[str, object]
@@ -29,10 +29,11 @@ def executed_by_now(instance: dg.DagsterInstance, file: BarFile) -> tuple[Split,
 
     The list is as new as that month, and those to come in it come by themselves.
     """
-    for _, facts in _materialized(instance, file, _NEWEST):
-        splits = splits_of(facts)
-        if splits is not None:
-            return executed_by(splits, datetime.now(UTC))
+    for most in _NEWEST:
+        for _, facts in _materialized(instance, file, most):
+            splits = splits_of(facts)
+            if splits is not None:
+                return executed_by(splits, datetime.now(UTC))
     return ()
 
 
