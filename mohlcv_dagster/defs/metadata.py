@@ -11,6 +11,7 @@ from mohlcv_dagster.bars import coverage, incidents, schema, sessions, settlemen
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
+from mohlcv_dagster.defs import rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,10 +69,10 @@ class Comparison:
     unsettled: "Revision | None" = None
 
 
-def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
-    """The columns of a file with types, units and meanings; volume's type is open where `whole_volume` is `None`."""
+def column_schema() -> dg.TableSchema:
+    """The columns of every file with types, units and meanings; which type volume has is recorded with each file."""
     types = {schema.TIME: "timestamp[s, UTC]", **dict.fromkeys(schema.PRICES, "float64")}
-    types[schema.VOLUME] = {None: "int64 or float64", True: "int64", False: "float64"}[whole_volume]
+    types[schema.VOLUME] = "int64 or float64"
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -90,9 +91,7 @@ def of_file(bars: "pa.Table", written: "Written") -> Metadata:
     facts: dict[str, dg.MetadataValue] = {
         "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
         "dagster/uri": dg.MetadataValue.text(written.uri),
-        "dagster/column_schema": dg.MetadataValue.table_schema(
-            column_schema(whole_volume=schema.has_whole_volume(bars))
-        ),
+        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
         "size_bytes": dg.MetadataValue.int(written.size),
         "sha256": dg.MetadataValue.text(written.sha256),
     }
@@ -153,19 +152,10 @@ def of_comparison(comparison: Comparison) -> Metadata:
         figures = counts.compared, counts.changed, counts.gained, counts.lost
         facts |= {name: dg.MetadataValue.int(figure) for name, figure in zip(COMPARED, figures, strict=True)}
         if counts.total:
-            facts["revision"] = dg.MetadataValue.table(_rows(comparison.settled.rows.slice(0, REVISED_ROWS)))
+            facts["revision"] = dg.MetadataValue.table(rows.of(comparison.settled.rows.slice(0, REVISED_ROWS)))
     if comparison.unsettled is not None:
         facts["unsettled_revised"] = dg.MetadataValue.int(comparison.unsettled.counts.total)
     return facts
-
-
-def _rows(table: "pa.Table") -> list[dg.TableRecord]:
-    rows = ({name: _cell(value) for name, value in row.items()} for row in table.to_pylist())
-    return [dg.TableRecord(row) for row in rows]
-
-
-def _cell(value: object) -> str | int | float | None:
-    return value if value is None or isinstance(value, (int, float)) else str(value)
 
 
 def of_minutes(found: Coverage) -> Metadata:
@@ -212,8 +202,8 @@ def _of_splits(known: KnownSplits | None) -> Metadata:
         return {}
     if known.splits is None:
         return {SPLITS_UNKNOWN: dg.MetadataValue.text(known.why_unknown)}
-    rows = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
-    return {SPLITS: dg.MetadataValue.json(rows)}
+    told = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
+    return {SPLITS: dg.MetadataValue.json(told)}
 
 
 def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
@@ -222,10 +212,10 @@ def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
     Args:
         facts: the values of what was recorded.
     """
-    rows = facts.get(SPLITS)
-    if not isinstance(rows, list):
+    told = facts.get(SPLITS)
+    if not isinstance(told, list):
         return None
-    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
+    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in told)
 
 
 def of_notes(notes: "Sequence[str]") -> Metadata:

@@ -35,7 +35,8 @@ def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, mak
     if context.has_partition_key:
         with failures.told_to_dagster():
             bars, facts = make(file_of(context.asset_key, context.partition_key))
-        yield dg.MaterializeResult(value=bars, metadata=facts)
+        context.add_asset_metadata(facts)  # as metadata of the result it would stand in the event of the output, too
+        yield dg.MaterializeResult(value=bars)
         return
     stored, failed = _store_each(context, archive, make)
     if failed:
