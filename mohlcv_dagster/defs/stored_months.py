@@ -58,7 +58,7 @@ def read(
     """
     folded_from = {timeframe: _raw_digests(instance, timeframe) for timeframe in timeframes}
     checked = _checked(instance, checks)
-    stored = []
+    stored: list[StoredMonth] = []
     for partition, made in latest.materializations(instance, asset_key(RAW)):
         facts = {name: value.value for name, value in made.metadata.items()}
         stale = [
