@@ -2,10 +2,10 @@
 
 A backfill gives each run up to a year of a symbol's months: starting a process costs more than a quiet month. In such a
 run a month that fails does not keep the others from being stored, recorded and judged; then the run fails and says
-which, and *only failed and missing* goes on from there.
+which, and *only failed and missing* goes on from there. A step that is tried again goes on from there, too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, TypeAlias
 
 import dagster as dg
@@ -38,21 +38,34 @@ def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, mak
         context.add_asset_metadata(facts)  # as metadata of the result it would stand in the event of the output, too
         yield dg.MaterializeResult(value=bars)
         return
-    stored, failed = _store_each(context, archive, make)
+    before = _stored_before(context)
+    stored, failed = _store_each(context, archive, make, before)
     if failed:
         yield from _record(context, archive, stored)
         raise failures.several(failed, of=len(context.partition_keys))
-    for partition, facts in stored.items():
+    for partition, facts in {**before, **stored}.items():
         context.add_asset_metadata(facts, partition_key=partition)
     yield dg.MaterializeResult(value=ALREADY_STORED)
 
 
+def _stored_before(context: dg.AssetExecutionContext) -> dict[str, Metadata]:
+    """What this run stored and recorded before its step was started again, which need not be made a second time."""
+    if not context.retry_number:
+        return {}
+    run_id = context.run.run_id
+    files = {partition: file_of(context.asset_key, partition) for partition in context.partition_keys}
+    made = {partition: records.written_by(context.instance, file, run_id) for partition, file in files.items()}
+    return {partition: facts for partition, facts in made.items() if facts is not None}
+
+
 def _store_each(
-    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make
+    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make, before: Collection[str]
 ) -> tuple[dict[str, Metadata], dict[str, MohlcvError]]:
     stored: dict[str, Metadata] = {}
     failed: dict[str, MohlcvError] = {}
     for done, partition in enumerate(context.partition_keys, start=1):
+        if partition in before:
+            continue
         try:
             file = file_of(context.asset_key, partition)
             bars, facts = make(file)
