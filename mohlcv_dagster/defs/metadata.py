@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mohlcv_dagster.archive import Written
     from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.bars.revision import Revision
-    from mohlcv_dagster.defs.records import Record
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -120,6 +119,16 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
     }
 
 
+def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
+    """The vendor's marks of its answers that were recorded with a month; none where they were not.
+
+    Args:
+        facts: the values of what was recorded.
+    """
+    ids = facts.get("request_ids")
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
+
+
 def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars."""
     found = coverage.cover(schema.seconds(fetched.bars), month, fetched.complete_through)
@@ -173,11 +182,6 @@ def of_minutes(found: Coverage) -> Metadata:
         kept = sorted(sorted(every, key=lambda gap: -gap.minutes)[:MOST_GAPS])
         facts[MISSING_MINUTES] = dg.MetadataValue.json([gap.written for gap in kept])
     return facts
-
-
-def of_fold(raw: "Record | None") -> Metadata:
-    """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
-    return {**raw.origin, RAW_DIGEST: dg.MetadataValue.text(raw.sha256)} if raw else {}
 
 
 def _of_empty(empty: Emptiness | None) -> Metadata:

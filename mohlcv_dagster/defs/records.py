@@ -16,7 +16,16 @@ from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
-from mohlcv_dagster.defs.metadata import COMPARED, OCCUPANCY, ORIGIN, Metadata, empty_of, splits_of
+from mohlcv_dagster.defs.metadata import (
+    COMPARED,
+    OCCUPANCY,
+    ORIGIN,
+    RAW_DIGEST,
+    Metadata,
+    empty_of,
+    request_ids_of,
+    splits_of,
+)
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 _OF_A_FILE: Final = frozenset({"dagster/partition_row_count", "sha256"})
@@ -32,11 +41,18 @@ class Record(Recorded):
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
+        request_ids: the vendor's marks of the answers that the bars came in.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
+    request_ids: tuple[str, ...] = ()
+
+    @property
+    def inherited(self) -> Metadata:
+        """What is recorded of an aggregate that is folded from the file."""
+        return {**self.origin, RAW_DIGEST: dg.MetadataValue.text(self.sha256)}
 
 
 def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
@@ -63,6 +79,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         splits=splits_of(facts),
         splits_now=splits.executed_by_now(instance, file) if adjusted is True and file.timeframe == RAW else (),
         revised=_revised(facts),
+        request_ids=request_ids_of(facts),
     )
 
 

@@ -125,12 +125,11 @@ def _month(file: BarFile, facts: Mapping[str, object], checked: _Checked, stale:
         fetched_at=_moment(facts.get("fetched_at")),
     )
     missing = facts.get(metadata.MISSING_MINUTES)
-    ids = facts.get("request_ids")
     return StoredMonth(
         quality=quality,
         missing=tuple(map(Gap.parse, missing)) if isinstance(missing, list) else None,
         measured=metadata.LARGEST_GAP in facts,
-        request_ids=tuple(map(str, ids)) if isinstance(ids, list) else (),
+        request_ids=metadata.request_ids_of(facts),
     )
 
 
