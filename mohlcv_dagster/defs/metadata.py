@@ -119,6 +119,17 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
     }
 
 
+def moment_of(facts: Mapping[str, object], name: str) -> datetime | None:
+    """The moment that was recorded under `name`, UTC; `None` where none was.
+
+    Args:
+        facts: the values of what was recorded.
+        name: such as `fetched_at`.
+    """
+    seconds = facts.get(name)
+    return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
+
+
 def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
     """The vendor's marks of its answers that were recorded with a month; none where they were not.
 

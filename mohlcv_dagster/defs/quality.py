@@ -15,6 +15,7 @@ from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, charts, rows, stored_months
+from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
@@ -55,7 +56,7 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         deps=[asset_key(each) for each in (RAW, *timeframes)],
         group_name="quality",
         kinds={"parquet"},
-        owners=["team:market-data"],
+        owners=OWNERS,
         metadata={"dagster/column_schema": _column_schema()},
         automation_condition=automation.quality_condition(),
         check_specs=[dg.AssetCheckSpec(VENDOR_INCIDENT, asset=KEY, description=_SENTENCE)],

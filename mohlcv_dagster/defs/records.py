@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -23,6 +22,7 @@ from mohlcv_dagster.defs.metadata import (
     RAW_DIGEST,
     Metadata,
     empty_of,
+    moment_of,
     request_ids_of,
     splits_of,
 )
@@ -71,8 +71,8 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         sha256=str(facts["sha256"]),
         materialization=pointer,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
-        fetched_at=_moment(facts.get("fetched_at")),
-        complete_through=_moment(facts.get("complete_through")),
+        fetched_at=moment_of(facts, "fetched_at"),
+        complete_through=moment_of(facts, "complete_through"),
         adjusted=adjusted if isinstance(adjusted, bool) else None,
         occupancy=occupancy if isinstance(occupancy, float) else None,
         empty=empty_of(facts),
@@ -101,10 +101,6 @@ def _event(instance: dg.DagsterInstance, file: BarFile) -> dg.EventLogRecord | N
         asset_key=asset_key(file.timeframe), asset_partitions=[partition_key(file.symbol, file.month)]
     )
     return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
-
-
-def _moment(seconds: object) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
 
 
 def _revised(facts: Mapping[str, object]) -> Counts | None:

@@ -18,16 +18,13 @@ from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.storing import ALREADY_STORED, store
-from mohlcv_dagster.errors import MohlcvError, UnknownKeyError, VendorUnavailableError
+from mohlcv_dagster.errors import MohlcvError
 
 MONTHS_A_RUN: Final = 12
 BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=MONTHS_A_RUN)
 
 Make: TypeAlias = Callable[[BarFile], tuple[pa.Table, Metadata]]
 """Gives the bars of a file and what is to be recorded of how they were made; raises our errors."""
-
-_HOPELESS: Final = (VendorUnavailableError, UnknownKeyError)
-"""What fails one month will fail the next: the rest is not tried."""
 
 
 def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make) -> Iterator[Any]:
@@ -73,7 +70,7 @@ def _store_each(
         except MohlcvError as error:
             failed[partition] = error
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
-            if isinstance(error, _HOPELESS):
+            if isinstance(error, failures.HOPELESS):
                 break
         else:
             context.log.info("%s stored, %d of %d months done", partition, done, len(context.partition_keys))

@@ -10,7 +10,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.splits import Split, executed_by, missing
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs.metadata import splits_of
+from mohlcv_dagster.defs.metadata import moment_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 if TYPE_CHECKING:
@@ -49,10 +49,9 @@ def made_stale(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMon
 
 
 def _lacking(month: Month, facts: Facts, now: tuple[Split, ...]) -> tuple[Split, ...]:
-    moment = facts.get("fetched_at")
-    if facts.get("adjusted") is not True or not facts.get("dagster/partition_row_count") or moment is None:
+    fetched_at = moment_of(facts, "fetched_at")
+    if facts.get("adjusted") is not True or not facts.get("dagster/partition_row_count") or fetched_at is None:
         return ()
-    fetched_at = datetime.fromtimestamp(float(str(moment)), UTC)
     return missing(month, fetched_at, splits_of(facts), now)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
@@ -121,8 +120,8 @@ def _month(file: BarFile, facts: Mapping[str, object], checked: _Checked, stale:
         not_judged=checked.open,
         failing=(*checked.errors, *checked.warnings),
         stale=tuple(stale),
-        complete_through=_moment(facts.get("complete_through")),
-        fetched_at=_moment(facts.get("fetched_at")),
+        complete_through=metadata.moment_of(facts, "complete_through"),
+        fetched_at=metadata.moment_of(facts, "fetched_at"),
     )
     missing = facts.get(metadata.MISSING_MINUTES)
     return StoredMonth(
@@ -148,7 +147,3 @@ def _count(value: object) -> int | None:
 
 def _share(value: object) -> float | None:
     return None if value is None else float(str(value))
-
-
-def _moment(value: object) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(float(str(value)), UTC)
