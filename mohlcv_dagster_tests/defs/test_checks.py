@@ -238,6 +238,18 @@ def test_executing_all_checks_without_a_partition_judges_every_stored_one(tmp_pa
         assert latest.blocking is True
 
 
+def test_a_partition_that_no_file_can_hold_does_not_hold_up_executing_all_checks(tmp_path, instance):
+    definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
+    run(definitions, instance, JANUARY, "raw_1s")
+    instance.report_runless_asset_event(dg.AssetMaterialization("raw_1s", partition="2024-01|../SPY"))
+    result = execute_checks_alone(definitions, instance, "raw_1s", None, "ohlc_order", "largest_gap")
+
+    sums = {
+        found.check_name: found.description for found in result.get_asset_check_evaluations() if not found.partition
+    }
+    assert sums == dict.fromkeys(("ohlc_order", "largest_gap"), "0 of 1 stored partitions fail.")
+
+
 def test_executing_all_checks_where_nothing_is_stored_says_so_and_does_not_pass(tmp_path, instance):
     result = execute_checks_alone(location(tmp_path, {}), instance, "raw_1s", None, "ohlc_order")
 
