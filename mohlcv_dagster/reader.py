@@ -64,6 +64,8 @@ class Reader:
             raw.findings = rules.judge(Evidence(file, whole, whole, recorded, raw.neighbours))
             if whole.bars is not None:
                 raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
+            if not any(finding.holds_back for finding in raw.findings):
+                self._sound[file] = (raw.mark, recorded)
         return raw.findings
 
     def judge_against(self, file: BarFile, recorded: Recorded | None, minutes: VendorMinutes | None) -> list[Finding]:
@@ -80,7 +82,8 @@ class Reader:
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
         """The bars of a raw file that something is to be made from.
 
-        A verdict is remembered without its bars, so that the second aggregate of a month does not judge it again.
+        A good verdict is remembered without its bars, so that what was judged once is not judged again for each
+        aggregate, also in a run of several months.
 
         Raises:
             FileMissingError: it is not stored.
@@ -93,7 +96,6 @@ class Reader:
             )
         if self._sound.get(file) != (raw.mark, recorded):
             rules.require(file, self.judge(file, recorded))
-            self._sound[file] = (raw.mark, recorded)
         return raw.reading.present
 
     def forget(self) -> None:

@@ -4,7 +4,7 @@ import weakref
 import pytest
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import FORM, Recorded
@@ -90,6 +90,18 @@ def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archi
         assert reader.require(SPY, RECORDED).num_rows == 6
 
     assert len(archive.reads) == 1
+
+
+def test_months_that_were_judged_one_after_the_other_are_not_judged_again_for_what_is_made_of_them(
+    archive, monkeypatch
+):
+    reader = Reader(archive)
+    for file in (SPY, QQQ):
+        reader.judge(file, RECORDED)
+    monkeypatch.setattr(rules, "judge", lambda *_: pytest.fail("judged again"))
+
+    for file in (SPY, QQQ):
+        assert reader.require(file, RECORDED).num_rows == 6
 
 
 def test_the_bytes_of_a_judged_file_are_let_go_of(archive):

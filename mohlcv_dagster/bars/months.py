@@ -75,12 +75,26 @@ class Month:
         return f"{self.year:04d}_{self.month:02d}"
 
     def next(self) -> Self:
-        """The month after this one."""
+        """The month after this one.
+
+        Raises:
+            MonthError: this is 9998-12.
+        """
         return self._from_ordinal(self._ordinal + 1)
 
     def previous(self) -> Self:
-        """The month before this one."""
+        """The month before this one.
+
+        Raises:
+            MonthError: this is 1970-01.
+        """
         return self._from_ordinal(self._ordinal - 1)
+
+    @property
+    def beside(self) -> tuple[Self, ...]:
+        """The months before and after this one, as far as there are such."""
+        first, last = self.start_second == 0, (self.year, self.month) == (_LAST_YEAR, _MONTHS)
+        return (*(() if first else (self.previous(),)), *(() if last else (self.next(),)))
 
     def until(self, last: Self) -> Iterator[Self]:
         """Every month from this one to `last`, both inclusive; none when `last` is earlier."""

@@ -107,7 +107,7 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         def fold(file: BarFile) -> tuple[pa.Table, Metadata]:
             record = records.latest(context.instance, file.raw)
             raw = reader.require(file.raw, record)
-            return resample.fold(raw, timeframe), metadata.of_fold(record)
+            return resample.fold(raw, timeframe), record.inherited if record else {}
 
         yield from several.materialize(context, archive, fold)
 

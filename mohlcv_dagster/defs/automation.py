@@ -22,7 +22,7 @@ from dagster._core.definitions.events import AssetKeyPartitionKey  # not exporte
 from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.defs import records
-from mohlcv_dagster.defs.partitions import file_of, partition_key
+from mohlcv_dagster.defs.partitions import files_of, partition_key
 
 SENSOR: Final = "keep_current"
 DAILY: Final = "15 11 * * *"
@@ -101,7 +101,7 @@ def _due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Itera
     running, horizon = Month.of(now), Month.of(now)
     for _ in range(MONTHS_BACK):
         horizon = horizon.previous()
-    files = [file for file in (file_of(key, partition) for partition in stored) if file.month >= horizon]
+    files = [file for file in files_of(key, stored).values() if file.month >= horizon]
     for file in files:
         record = records.latest(instance, file)
         if record and record.fetched_at and settlement.is_due(file.month, record.fetched_at, now):

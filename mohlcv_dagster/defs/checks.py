@@ -17,7 +17,7 @@ from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, records
 from mohlcv_dagster.defs.failures import told_to_dagster
-from mohlcv_dagster.defs.partitions import asset_key, file_of
+from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.defs.resources import ArchiveResource
 
@@ -57,6 +57,8 @@ def evaluated(
 ) -> Iterator[Any]:
     """What a step of checks on one asset yields: an evaluation a partition and selected check, and its outputs.
 
+    Outputs only of checks that block, since those are what steps downstream wait for: each is an event kept for ever.
+
     Args:
         context: of the step.
         judge: called once a partition.
@@ -67,7 +69,7 @@ def evaluated(
     with told_to_dagster():
         # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
         yield from _evaluations(context, judge, chosen[0].asset_key, selected)
-    yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
+    yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen if spec.blocking)
 
 
 def _evaluations(
@@ -87,10 +89,10 @@ def _sweep(
     context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """Judge every stored partition, then sum up."""
-    stored = sorted(context.instance.get_materialized_partitions(key))
+    stored = files_of(key, sorted(context.instance.get_materialized_partitions(key)))
     failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
-    for done, partition in enumerate(stored, start=1):
-        for evaluation in _judged(context.instance, judge, file_of(key, partition), selected):
+    for done, file in enumerate(stored.values(), start=1):
+        for evaluation in _judged(context.instance, judge, file, selected):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)

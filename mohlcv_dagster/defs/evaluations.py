@@ -1,19 +1,16 @@
 """How a finding looks in the UI: a sentence, count and threshold, and a table of the first offending bars."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Ground, Severity
+from mohlcv_dagster.defs import rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
@@ -32,19 +29,16 @@ def evaluation(
         record: the materialization that wrote it; `None` where this instance saw none.
         blocking: whether a failure of error severity holds back what is downstream in the run.
     """
-    # none counted and yet failed: the file as a whole is at fault, and a 0 would say that nothing is
-    counted = {f"offending {finding.rule.counts}": dg.MetadataValue.int(finding.count)}
     metadata: dict[str, dg.MetadataValue] = {
-        **(counted if finding.passed or finding.count else {}),
         # text: as a number, the UI would plot it, one symbol's months beside another's
         "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
-        "threshold": dg.MetadataValue.text(finding.threshold),
+        **({} if finding.passed else _offence(finding)),
+        **{name: _fact(value) for name, value in finding.facts.items()},
     }
-    if finding.rule.ground is Ground.CALENDAR:
-        metadata["calendar"] = dg.MetadataValue.text(sessions.provenance())
-    metadata |= {name: _fact(value) for name, value in finding.facts.items()}
     if finding.bars.num_rows:
-        metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(_sample(finding.bars))
+        metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(
+            rows.of(finding.bars.slice(0, SAMPLE))
+        )
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(file.timeframe),
         check_name=finding.rule.name,
@@ -56,6 +50,16 @@ def evaluation(
         partition=partition_key(file.symbol, file.month),
         target_materialization_data=record.materialization if record else None,
     )
+
+
+def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:
+    """What is told of a failure alone; of what passes it would be the same for ever, and that is most of the log."""
+    told: dict[str, dg.MetadataValue] = {"threshold": dg.MetadataValue.text(finding.threshold)}
+    if finding.count:  # else the file as a whole is at fault, and a 0 would say that nothing is
+        told[f"offending {finding.rule.counts}"] = dg.MetadataValue.int(finding.count)
+    if finding.rule.ground is Ground.CALENDAR:
+        told["calendar"] = dg.MetadataValue.text(sessions.provenance())
+    return told
 
 
 def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], stored: int) -> dg.AssetCheckEvaluation:
@@ -71,14 +75,14 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
     errors = any(found.severity == dg.AssetCheckSeverity.ERROR for found in failing)
     fail = "fails" if len(failing) == 1 else "fail"
     nothing = "No partition is stored: materialize one."
-    rows = [dg.TableRecord({"partition": found.partition, "found": found.description}) for found in failing[:SAMPLE]]
+    first = [dg.TableRecord({"partition": found.partition, "found": found.description}) for found in failing[:SAMPLE]]
     return dg.AssetCheckEvaluation(
         asset_key=check.asset_key,
         check_name=check.name,
         passed=stored > 0 and not failing,
         severity=dg.AssetCheckSeverity.ERROR if errors else dg.AssetCheckSeverity.WARN,
         description=f"{len(failing):,} of {stored:,} stored partitions {fail}." if stored else nothing,
-        metadata={"first failing partitions": dg.MetadataValue.table(rows)} if rows else {},
+        metadata={"first failing partitions": dg.MetadataValue.table(first)} if first else {},
         blocking=False,
     )
 
@@ -89,17 +93,3 @@ def _fact(value: str | float | Mapping[str, int]) -> dg.MetadataValue:
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
     return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.json(dict(value))
-
-
-def _sample(bars: "pa.Table") -> list[dg.TableRecord]:
-    rows = bars.slice(0, SAMPLE).to_pylist()
-    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    """A value that JSON can carry: times, and numbers that are not finite, as text."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    return str(value)

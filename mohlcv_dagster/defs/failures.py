@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.errors import MohlcvError, VendorError, VendorUnavailableError
+from mohlcv_dagster.errors import MohlcvError, UnknownKeyError, VendorError, VendorUnavailableError
+
+HOPELESS: Final = (VendorUnavailableError, UnknownKeyError)
+"""What keeps the vendor from answering for one month will for the next: it is not asked again in the same step."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from mohlcv_dagster.bars import coverage, incidents, schema, sessions, settlemen
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
+from mohlcv_dagster.defs import rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mohlcv_dagster.archive import Written
     from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.bars.revision import Revision
-    from mohlcv_dagster.defs.records import Record
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -68,10 +68,10 @@ class Comparison:
     unsettled: "Revision | None" = None
 
 
-def column_schema(*, whole_volume: bool | None = None) -> dg.TableSchema:
-    """The columns of a file with types, units and meanings; volume's type is open where `whole_volume` is `None`."""
+def column_schema() -> dg.TableSchema:
+    """The columns of every file with types, units and meanings; which type volume has is recorded with each file."""
     types = {schema.TIME: "timestamp[s, UTC]", **dict.fromkeys(schema.PRICES, "float64")}
-    types[schema.VOLUME] = {None: "int64 or float64", True: "int64", False: "float64"}[whole_volume]
+    types[schema.VOLUME] = "int64 or float64"
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -90,9 +90,7 @@ def of_file(bars: "pa.Table", written: "Written") -> Metadata:
     facts: dict[str, dg.MetadataValue] = {
         "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
         "dagster/uri": dg.MetadataValue.text(written.uri),
-        "dagster/column_schema": dg.MetadataValue.table_schema(
-            column_schema(whole_volume=schema.has_whole_volume(bars))
-        ),
+        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
         "size_bytes": dg.MetadataValue.int(written.size),
         "sha256": dg.MetadataValue.text(written.sha256),
     }
@@ -119,6 +117,27 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
         **_of_empty(fetched.empty),
         **_of_splits(fetched.splits),
     }
+
+
+def moment_of(facts: Mapping[str, object], name: str) -> datetime | None:
+    """The moment that was recorded under `name`, UTC; `None` where none was.
+
+    Args:
+        facts: the values of what was recorded.
+        name: such as `fetched_at`.
+    """
+    seconds = facts.get(name)
+    return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
+
+
+def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
+    """The vendor's marks of its answers that were recorded with a month; none where they were not.
+
+    Args:
+        facts: the values of what was recorded.
+    """
+    ids = facts.get("request_ids")
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
 def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
@@ -153,19 +172,10 @@ def of_comparison(comparison: Comparison) -> Metadata:
         figures = counts.compared, counts.changed, counts.gained, counts.lost
         facts |= {name: dg.MetadataValue.int(figure) for name, figure in zip(COMPARED, figures, strict=True)}
         if counts.total:
-            facts["revision"] = dg.MetadataValue.table(_rows(comparison.settled.rows.slice(0, REVISED_ROWS)))
+            facts["revision"] = dg.MetadataValue.table(rows.of(comparison.settled.rows.slice(0, REVISED_ROWS)))
     if comparison.unsettled is not None:
         facts["unsettled_revised"] = dg.MetadataValue.int(comparison.unsettled.counts.total)
     return facts
-
-
-def _rows(table: "pa.Table") -> list[dg.TableRecord]:
-    rows = ({name: _cell(value) for name, value in row.items()} for row in table.to_pylist())
-    return [dg.TableRecord(row) for row in rows]
-
-
-def _cell(value: object) -> str | int | float | None:
-    return value if value is None or isinstance(value, (int, float)) else str(value)
 
 
 def of_minutes(found: Coverage) -> Metadata:
@@ -183,11 +193,6 @@ def of_minutes(found: Coverage) -> Metadata:
         kept = sorted(sorted(every, key=lambda gap: -gap.minutes)[:MOST_GAPS])
         facts[MISSING_MINUTES] = dg.MetadataValue.json([gap.written for gap in kept])
     return facts
-
-
-def of_fold(raw: "Record | None") -> Metadata:
-    """What is recorded of an aggregate's raw month; nothing where this instance did not see it written."""
-    return {**raw.origin, RAW_DIGEST: dg.MetadataValue.text(raw.sha256)} if raw else {}
 
 
 def _of_empty(empty: Emptiness | None) -> Metadata:
@@ -212,8 +217,8 @@ def _of_splits(known: KnownSplits | None) -> Metadata:
         return {}
     if known.splits is None:
         return {SPLITS_UNKNOWN: dg.MetadataValue.text(known.why_unknown)}
-    rows = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
-    return {SPLITS: dg.MetadataValue.json(rows)}
+    told = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
+    return {SPLITS: dg.MetadataValue.json(told)}
 
 
 def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
@@ -222,10 +227,10 @@ def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
     Args:
         facts: the values of what was recorded.
     """
-    rows = facts.get(SPLITS)
-    if not isinstance(rows, list):
+    told = facts.get(SPLITS)
+    if not isinstance(told, list):
         return None
-    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
+    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in told)
 
 
 def of_notes(notes: "Sequence[str]") -> Metadata:

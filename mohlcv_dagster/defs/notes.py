@@ -36,7 +36,7 @@ def of_month(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth
 
 def _mixture(instance: dg.DagsterInstance, file: BarFile, *, adjusted: bool) -> str | None:
     """Adjusted and unadjusted months of one symbol make jumps that no market made."""
-    for month in (file.month.previous(), file.month.next()):
+    for month in file.month.beside:
         record = records.latest(instance, BarFile(file.symbol, file.timeframe, month))
         flag = record.origin.get("adjusted") if record else None
         if flag is not None and flag.value != adjusted:

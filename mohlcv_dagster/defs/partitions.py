@@ -3,6 +3,8 @@
 A partition key reads `2024-01|SPY`; an asset key is the folder path: `raw_1s`, `aggregated/15s`.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import dagster as dg
@@ -11,6 +13,7 @@ from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile, check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.errors import MonthError, SymbolError
 
 MONTH: Final = "month"
 SYMBOL: Final = "symbol"
@@ -57,3 +60,17 @@ def file_of(key: dg.AssetKey, partition: str) -> BarFile:
     """
     month, _, symbol = partition.partition("|")
     return BarFile(check_symbol(symbol), timeframe_of(key), Month.parse(month))
+
+
+def files_of(key: dg.AssetKey, partitions: Iterable[str]) -> dict[str, BarFile]:
+    """The file of each of `partitions` of the asset `key`; one of another making, which no file can hold, is left out.
+
+    Raises:
+        TimeframeError: `key` is not an asset of bars.
+    """
+    timeframe_of(key)
+    files = {}
+    for partition in partitions:
+        with suppress(SymbolError, MonthError):
+            files[partition] = file_of(key, partition)
+    return files

@@ -14,7 +14,8 @@ from mohlcv_dagster.bars import incidents, quality, sessions
 from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, stored_months
+from mohlcv_dagster.defs import automation, charts, rows, stored_months
+from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
@@ -55,7 +56,7 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         deps=[asset_key(each) for each in (RAW, *timeframes)],
         group_name="quality",
         kinds={"parquet"},
-        owners=["team:market-data"],
+        owners=OWNERS,
         metadata={"dagster/column_schema": _column_schema()},
         automation_condition=automation.quality_condition(),
         check_specs=[dg.AssetCheckSpec(VENDOR_INCIDENT, asset=KEY, description=_SENTENCE)],
@@ -91,7 +92,7 @@ def _column_schema() -> dg.TableSchema:
 
 def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
     first = quality.table(quality.worst_first(months)[:MOST_SHOWN])
-    rows = [dg.TableRecord({name: _cell(row[name]) for name in _SHOWN}) for row in first.to_pylist()]
+    shown = rows.of(first, _SHOWN)
     facts: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(len(months)),
         "dagster/uri": dg.MetadataValue.text(written.uri),
@@ -100,15 +101,7 @@ def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.
         "months not judged": dg.MetadataValue.int(sum(not month.judged for month in months)),
         "months stale": dg.MetadataValue.int(sum(bool(month.stale) for month in months)),
     }
-    return {**facts, "months, worst first": dg.MetadataValue.table(rows)} if rows else facts
-
-
-def _cell(value: object) -> str | int | float | None:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, float):
-        return round(value, 4)
-    return value if value is None or isinstance(value, (int, str)) else str(value)
+    return {**facts, "months, worst first": dg.MetadataValue.table(shown)} if shown else facts
 
 
 def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
@@ -118,7 +111,7 @@ def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
         by_month[each.quality.month][each.quality.symbol] = each.missing or ()
     found = [(month, incident) for month in sorted(by_month) for incident in _of_month(month, by_month[month])]
     ids = {(each.quality.symbol, each.quality.month): each.request_ids for each in liquid}
-    rows = [dg.TableRecord(_row(month, incident, ids)) for month, incident in found[:SAMPLE]]
+    first = [dg.TableRecord(_row(month, incident, ids)) for month, incident in found[:SAMPLE]]
     unmeasured = bool(stored) and not any(each.measured for each in stored)
     return dg.AssetCheckResult(
         check_name=VENDOR_INCIDENT,
@@ -130,7 +123,7 @@ def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
         metadata={
             "incidents": dg.MetadataValue.int(len(found)),
             "months of liquid symbols looked at": dg.MetadataValue.text(f"{len(liquid):,} of {len(stored):,} stored"),
-            **({"first incidents": dg.MetadataValue.table(rows)} if rows else {}),
+            **({"first incidents": dg.MetadataValue.table(first)} if first else {}),
         },
     )
 

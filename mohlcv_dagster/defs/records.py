@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import Final
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -15,8 +15,21 @@ from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
-from mohlcv_dagster.defs.metadata import COMPARED, OCCUPANCY, ORIGIN, empty_of, splits_of
+from mohlcv_dagster.defs.metadata import (
+    COMPARED,
+    OCCUPANCY,
+    ORIGIN,
+    RAW_DIGEST,
+    Metadata,
+    empty_of,
+    moment_of,
+    request_ids_of,
+    splits_of,
+)
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+
+_OF_A_FILE: Final = frozenset({"dagster/partition_row_count", "sha256"})
+"""Without these an event, perhaps of another making, says nothing of a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,24 +41,28 @@ class Record(Recorded):
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
+        request_ids: the vendor's marks of the answers that the bars came in.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
+    request_ids: tuple[str, ...] = ()
+
+    @property
+    def inherited(self) -> Metadata:
+        """What is recorded of an aggregate that is folded from the file."""
+        return {**self.origin, RAW_DIGEST: dg.MetadataValue.text(self.sha256)}
 
 
 def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     """The record of `file`; `None` when this instance never saw it written."""
-    key, partition = asset_key(file.timeframe), partition_key(file.symbol, file.month)
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition]), limit=1
-    ).records
-    made = found[0].asset_materialization if found else None
-    if made is None or "sha256" not in made.metadata:
+    event = _event(instance, file)
+    made = event.asset_materialization if event else None
+    if event is None or made is None or not made.metadata.keys() >= _OF_A_FILE:
         return None
     pointer = AssetCheckEvaluationTargetMaterializationData(
-        storage_id=found[0].storage_id, run_id=found[0].run_id, timestamp=found[0].timestamp
+        storage_id=event.storage_id, run_id=event.run_id, timestamp=event.timestamp
     )
     facts = {name: value.value for name, value in made.metadata.items()}
     adjusted, occupancy = facts.get("adjusted"), facts.get(OCCUPANCY)
@@ -54,26 +71,36 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         sha256=str(facts["sha256"]),
         materialization=pointer,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
-        fetched_at=_moment(facts.get("fetched_at")),
-        complete_through=_moment(facts.get("complete_through")),
+        fetched_at=moment_of(facts, "fetched_at"),
+        complete_through=moment_of(facts, "complete_through"),
         adjusted=adjusted if isinstance(adjusted, bool) else None,
         occupancy=occupancy if isinstance(occupancy, float) else None,
         empty=empty_of(facts),
         splits=splits_of(facts),
         splits_now=splits.executed_by_now(instance, file) if adjusted is True and file.timeframe == RAW else (),
         revised=_revised(facts),
+        request_ids=request_ids_of(facts),
     )
+
+
+def written_by(instance: dg.DagsterInstance, file: BarFile, run_id: str) -> Metadata | None:
+    """What was recorded of `file` when it was last written, if the run `run_id` did that; else `None`."""
+    event = _event(instance, file)
+    made = event.asset_materialization if event and event.run_id == run_id else None
+    return made.metadata if made else None
 
 
 def neighbours(instance: dg.DagsterInstance, file: BarFile) -> tuple[float, ...]:
     """The recorded occupancies of the raw months before and after that of `file`, as far as there are any."""
-    beside = (BarFile(file.symbol, RAW, month) for month in (file.month.previous(), file.month.next()))
-    found = (latest(instance, raw) for raw in beside)
+    found = (latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside)
     return tuple(record.occupancy for record in found if record is not None and record.occupancy is not None)
 
 
-def _moment(seconds: object) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
+def _event(instance: dg.DagsterInstance, file: BarFile) -> dg.EventLogRecord | None:
+    wanted = dg.AssetRecordsFilter(
+        asset_key=asset_key(file.timeframe), asset_partitions=[partition_key(file.symbol, file.month)]
+    )
+    return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
 
 
 def _revised(facts: Mapping[str, object]) -> Counts | None:

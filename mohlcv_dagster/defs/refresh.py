@@ -17,6 +17,7 @@ from mohlcv_dagster.bars.revision import Revision
 from mohlcv_dagster.defs import metadata, records
 from mohlcv_dagster.defs.metadata import Comparison, Metadata
 from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, BrokenRulesError
 from mohlcv_dagster.reader import Reader
 
@@ -38,11 +39,13 @@ class Stored:
         bars: sound, as its record says.
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
+        request_ids: the vendor's marks of the answers that they came in.
     """
 
     bars: pa.Table
     fetched_at: "datetime"
     through: "datetime"
+    request_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,26 @@ class Refresh:
         record = records.latest(self.instance, file)
         if record is None or record.fetched_at is None:
             return "when the stored file was fetched is not recorded"
-        vendor = record.origin.get("vendor")
-        if vendor is None or vendor.value != self.vendor.name:
-            return f"the stored file is from {vendor.value if vendor else 'an unknown vendor'}, not {self.vendor.name}"
-        if record.adjusted is not self.vendor.adjusted:
-            return "the stored file is adjusted for splits and this fetch is not, or the other way round"
+        other = self._told_apart(record)
+        if other is not None:
+            return other
         try:
             bars = self.reader.require(file, record)
         except BrokenRulesError as error:
             return f"the stored file is broken: {error}"
-        return Stored(bars, record.fetched_at, record.complete_through or record.fetched_at)
+        through = record.complete_through or record.fetched_at
+        return Stored(bars, record.fetched_at, through, record.request_ids)
+
+    def _told_apart(self, record: Record) -> str | None:
+        """Why stored bars are not of the kind that this vendor gives; `None` where they are."""
+        vendor = record.origin.get("vendor")
+        if vendor is None or vendor.value != self.vendor.name:
+            return f"the stored file is from {vendor.value if vendor else 'an unknown vendor'}, not {self.vendor.name}"
+        if record.adjusted is None:
+            return "whether the stored file is adjusted for splits is not recorded"
+        if record.adjusted is not self.vendor.adjusted:
+            return "the stored file is adjusted for splits and this fetch is not, or the other way round"
+        return None
 
     def _topped_up(self, file: BarFile, stored: Stored, report: Report) -> "tuple[FetchedMonth, Metadata] | None":
         """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
@@ -115,7 +128,8 @@ class Refresh:
             return self._whole(file, stored, report, before=part, overlap=proof)
         later = _unsettled(stored, part.bars, span.unsettled)
         comparison = Comparison(_kept(proof), proof, later)
-        return replace(part, bars=bars), {**metadata.of_comparison(comparison), **metadata.of_span(span.since)}
+        whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
+        return whole, {**metadata.of_comparison(comparison), **metadata.of_span(span.since)}
 
     def _whole(
         self,

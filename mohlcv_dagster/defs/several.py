@@ -2,10 +2,10 @@
 
 A backfill gives each run up to a year of a symbol's months: starting a process costs more than a quiet month. In such a
 run a month that fails does not keep the others from being stored, recorded and judged; then the run fails and says
-which, and *only failed and missing* goes on from there.
+which, and *only failed and missing* goes on from there. A step that is tried again goes on from there, too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, TypeAlias
 
 import dagster as dg
@@ -18,7 +18,7 @@ from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.storing import ALREADY_STORED, store
-from mohlcv_dagster.errors import MohlcvError, UnknownKeyError, VendorUnavailableError
+from mohlcv_dagster.errors import MohlcvError
 
 MONTHS_A_RUN: Final = 12
 BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=MONTHS_A_RUN)
@@ -26,32 +26,43 @@ BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=MONTHS_A_RU
 Make: TypeAlias = Callable[[BarFile], tuple[pa.Table, Metadata]]
 """Gives the bars of a file and what is to be recorded of how they were made; raises our errors."""
 
-_HOPELESS: Final = (VendorUnavailableError, UnknownKeyError)
-"""What fails one month will fail the next: the rest is not tried."""
-
 
 def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make) -> Iterator[Any]:
     """Make the partitions of the run: one goes to the IO manager as bars, several are stored here as they are made."""
     if context.has_partition_key:
         with failures.told_to_dagster():
             bars, facts = make(file_of(context.asset_key, context.partition_key))
-        yield dg.MaterializeResult(value=bars, metadata=facts)
+        context.add_asset_metadata(facts)  # as metadata of the result it would stand in the event of the output, too
+        yield dg.MaterializeResult(value=bars)
         return
-    stored, failed = _store_each(context, archive, make)
+    before = _stored_before(context)
+    stored, failed = _store_each(context, archive, make, before)
     if failed:
         yield from _record(context, archive, stored)
         raise failures.several(failed, of=len(context.partition_keys))
-    for partition, facts in stored.items():
+    for partition, facts in {**before, **stored}.items():
         context.add_asset_metadata(facts, partition_key=partition)
     yield dg.MaterializeResult(value=ALREADY_STORED)
 
 
+def _stored_before(context: dg.AssetExecutionContext) -> dict[str, Metadata]:
+    """What this run stored and recorded before its step was started again, which need not be made a second time."""
+    if not context.retry_number:
+        return {}
+    run_id = context.run.run_id
+    files = {partition: file_of(context.asset_key, partition) for partition in context.partition_keys}
+    made = {partition: records.written_by(context.instance, file, run_id) for partition, file in files.items()}
+    return {partition: facts for partition, facts in made.items() if facts is not None}
+
+
 def _store_each(
-    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make
+    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make, before: Collection[str]
 ) -> tuple[dict[str, Metadata], dict[str, MohlcvError]]:
     stored: dict[str, Metadata] = {}
     failed: dict[str, MohlcvError] = {}
     for done, partition in enumerate(context.partition_keys, start=1):
+        if partition in before:
+            continue
         archive.reader().forget()
         try:
             file = file_of(context.asset_key, partition)
@@ -60,7 +71,7 @@ def _store_each(
         except MohlcvError as error:
             failed[partition] = error
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
-            if isinstance(error, _HOPELESS):
+            if isinstance(error, failures.HOPELESS):
                 break
         else:
             context.log.info("%s stored, %d of %d months done", partition, done, len(context.partition_keys))

@@ -10,15 +10,15 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.splits import Split, executed_by, missing
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs.metadata import splits_of
+from mohlcv_dagster.defs.metadata import moment_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 if TYPE_CHECKING:
     from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 _FIRST_MONTH: Final = Month(2003, 9)
-_NEWEST: Final = 50
-"""Among so many materializations of a symbol its splits are looked for; an unadjusted month has none."""
+_NEWEST: Final = (1, 50)
+"""Among so many materializations of a symbol its splits are looked for; the newest has them unless it is unadjusted."""
 _ALL: Final = 2000
 
 Facts = Mapping[str, object]
@@ -29,10 +29,11 @@ def executed_by_now(instance: dg.DagsterInstance, file: BarFile) -> tuple[Split,
 
     The list is as new as that month, and those to come in it come by themselves.
     """
-    for _, facts in _materialized(instance, file, _NEWEST):
-        splits = splits_of(facts)
-        if splits is not None:
-            return executed_by(splits, datetime.now(UTC))
+    for most in _NEWEST:
+        for _, facts in _materialized(instance, file, most):
+            splits = splits_of(facts)
+            if splits is not None:
+                return executed_by(splits, datetime.now(UTC))
     return ()
 
 
@@ -48,10 +49,9 @@ def made_stale(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMon
 
 
 def _lacking(month: Month, facts: Facts, now: tuple[Split, ...]) -> tuple[Split, ...]:
-    moment = facts.get("fetched_at")
-    if facts.get("adjusted") is not True or not facts.get("dagster/partition_row_count") or moment is None:
+    fetched_at = moment_of(facts, "fetched_at")
+    if facts.get("adjusted") is not True or not facts.get("dagster/partition_row_count") or fetched_at is None:
         return ()
-    fetched_at = datetime.fromtimestamp(float(str(moment)), UTC)
     return missing(month, fetched_at, splits_of(facts), now)
 
 

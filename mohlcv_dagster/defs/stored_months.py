@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.incidents import Gap
 from mohlcv_dagster.bars.quality import MonthQuality
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import latest, metadata
-from mohlcv_dagster.defs.partitions import asset_key, file_of
-from mohlcv_dagster.errors import MohlcvError
+from mohlcv_dagster.defs.partitions import asset_key, files_of
 
 VENDOR_MINUTES: Final = "vendor_minutes"
 """The check that holds minutes against the vendor's own, and records how many differ."""
@@ -58,7 +57,7 @@ def read(
     """
     folded_from = {timeframe: _raw_digests(instance, timeframe) for timeframe in timeframes}
     checked = _checked(instance, checks)
-    stored = []
+    stored: list[StoredMonth] = []
     for partition, made in latest.materializations(instance, asset_key(RAW)):
         facts = {name: value.value for name, value in made.metadata.items()}
         stale = [
@@ -66,8 +65,9 @@ def read(
             for timeframe, digests in folded_from.items()
             if partition in digests and digests[partition] != facts.get("sha256")
         ]
-        stored.append(_month(partition, facts, checked.get(partition, _Checked()), stale))
-    return [each for each in stored if each is not None]
+        files = files_of(asset_key(RAW), [partition]).values()
+        stored.extend(_month(file, facts, checked.get(partition, _Checked()), stale) for file in files)
+    return stored
 
 
 def _raw_digests(instance: dg.DagsterInstance, timeframe: Timeframe) -> dict[str, object]:
@@ -101,11 +101,7 @@ def _note(checked: _Checked, evaluation: dg.AssetCheckEvaluation) -> None:
         failing.append(f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}")
 
 
-def _month(partition: str, facts: Mapping[str, object], checked: _Checked, stale: Sequence[str]) -> StoredMonth | None:
-    try:
-        file = file_of(asset_key(RAW), partition)
-    except MohlcvError:
-        return None  # a partition of another making: no file of ours can be meant
+def _month(file: BarFile, facts: Mapping[str, object], checked: _Checked, stale: Sequence[str]) -> StoredMonth:
     quality = MonthQuality(
         symbol=file.symbol,
         month=file.month,
@@ -124,16 +120,15 @@ def _month(partition: str, facts: Mapping[str, object], checked: _Checked, stale
         not_judged=checked.open,
         failing=(*checked.errors, *checked.warnings),
         stale=tuple(stale),
-        complete_through=_moment(facts.get("complete_through")),
-        fetched_at=_moment(facts.get("fetched_at")),
+        complete_through=metadata.moment_of(facts, "complete_through"),
+        fetched_at=metadata.moment_of(facts, "fetched_at"),
     )
     missing = facts.get(metadata.MISSING_MINUTES)
-    ids = facts.get("request_ids")
     return StoredMonth(
         quality=quality,
         missing=tuple(map(Gap.parse, missing)) if isinstance(missing, list) else None,
         measured=metadata.LARGEST_GAP in facts,
-        request_ids=tuple(map(str, ids)) if isinstance(ids, list) else (),
+        request_ids=metadata.request_ids_of(facts),
     )
 
 
@@ -152,7 +147,3 @@ def _count(value: object) -> int | None:
 
 def _share(value: object) -> float | None:
     return None if value is None else float(str(value))
-
-
-def _moment(value: object) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(float(str(value)), UTC)

@@ -17,17 +17,15 @@ from mohlcv_dagster.bars.rules.rule import Facts
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs import checks
 from mohlcv_dagster.defs.assets import POOL
+from mohlcv_dagster.defs.failures import HOPELESS
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
-from mohlcv_dagster.errors import MohlcvError, NoTradesError, UnknownKeyError, VendorUnavailableError
+from mohlcv_dagster.errors import MohlcvError, NoTradesError
 from mohlcv_dagster.reader import Reader
 
 if TYPE_CHECKING:
     from mohlcv_dagster.vendor.massive import MassiveVendor
-
-_HOPELESS = (VendorUnavailableError, UnknownKeyError)
-"""What keeps the vendor from answering for one month will for the next: it is not asked again in this step."""
 
 
 def vendor_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -89,7 +87,7 @@ class _Asking:
         except NoTradesError as error:
             return _Answer(VendorMinutes(schema.empty()), {"the vendor's answer": str(error)})
         except MohlcvError as error:
-            self._given_up = str(error) if isinstance(error, _HOPELESS) else None
+            self._given_up = str(error) if isinstance(error, HOPELESS) else None
             return _Answer(VendorMinutes(None, str(error)))
         facts: Facts = {
             "vendor": month.vendor,

@@ -82,3 +82,9 @@ def test_there_is_no_month_before_the_first_or_after_the_last():
         Month(1970, 1).previous()
     with pytest.raises(MonthError, match="no month 9999-01"):
         Month(9998, 12).next()
+
+
+def test_the_months_beside_one_are_two_and_one_at_either_end_of_time():
+    assert Month(2024, 1).beside == (Month(2023, 12), Month(2024, 2))
+    assert Month(1970, 1).beside == (Month(1970, 2),)
+    assert Month(9998, 12).beside == (Month(9998, 11),)

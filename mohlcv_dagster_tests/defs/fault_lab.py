@@ -142,9 +142,7 @@ class Lab:
         told = {BASE_URL.variable: url, DATA_DIR.variable: str(self._data), TIMEFRAMES.variable: str(MINUTE)}
         massive = ImpatientMassive(
             base_url=url,
-            adjusted=False,
             concurrency=vendor.concurrency,
-            requests_per_minute=None,
             api_key=vendor.key,
             attempt_seconds=vendor.attempt_seconds,
             tries=vendor.tries,

@@ -36,9 +36,12 @@ TIME = SkippedTime()
 class ImpatientMassive(MassiveResource):
     """The vendor of the resource, on skipped time; an empty key stands for none."""
 
-    api_key: str
-    attempt_seconds: float
-    tries: int
+    adjusted: bool = False
+    concurrency: int = 8
+    requests_per_minute: int | None = None
+    api_key: str = KEY
+    attempt_seconds: float = 60.0
+    tries: int = 8
 
     def create_vendor(self) -> MassiveVendor:
         return MassiveVendor(

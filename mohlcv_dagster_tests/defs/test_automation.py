@@ -108,6 +108,24 @@ def test_eleven_fifteen_is_eastern_in_summer_too(months, instance):
     assert JANUARY in daemon.at("2024-07-01 15:15:00")["raw_1s"]
 
 
+def test_a_symbol_that_is_no_longer_kept_is_not_asked_for_and_does_not_hold_up_the_others(months, instance):
+    months("2024-01-16 16:15", symbol="QQQ")
+    daemon = Daemon(months("2024-01-16 16:15"), instance)
+    instance.delete_dynamic_partition("symbol", "QQQ")
+    daemon.at("2024-02-01 16:00:00")
+
+    assert daemon.at("2024-02-01 16:15:00")["raw_1s"] == [JANUARY, FEBRUARY]
+
+
+def test_a_partition_that_no_file_can_hold_does_not_hold_up_the_others(months, instance):
+    daemon = Daemon(months("2024-01-16 16:15"), instance)
+    instance.add_dynamic_partitions("symbol", ["../SPY"])
+    instance.report_runless_asset_event(dg.AssetMaterialization(RAW, partition="2024-01|../SPY"))
+    daemon.at("2024-01-17 16:14:30")
+
+    assert daemon.at("2024-01-17 16:15:10")["raw_1s"] == [JANUARY]
+
+
 def test_on_a_day_without_anything_new_nothing_is_asked_for(months, instance):
     daemon = Daemon(months("2024-01-13 16:15"), instance)  # a Saturday; Monday the 15th is Martin Luther King Day
 

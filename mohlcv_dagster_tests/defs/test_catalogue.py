@@ -47,7 +47,14 @@ def test_the_catalogue_tells_group_kinds_owners_columns_and_meaning_of_every_ass
         assert node.owners == ["team:market-data"]
         assert "bars of one symbol in one UTC month" in node.description
         columns = node.metadata["dagster/column_schema"].columns
-        assert [column.name for column in columns] == ["ts_event", "open", "high", "low", "close", "volume"]
+        assert {column.name: column.type for column in columns} == {
+            "ts_event": "timestamp[s, UTC]",
+            "open": "float64",
+            "high": "float64",
+            "low": "float64",
+            "close": "float64",
+            "volume": "int64 or float64",
+        }
         assert all(column.description for column in columns)
 
 

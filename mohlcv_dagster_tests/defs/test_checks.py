@@ -238,6 +238,18 @@ def test_executing_all_checks_without_a_partition_judges_every_stored_one(tmp_pa
         assert latest.blocking is True
 
 
+def test_a_partition_that_no_file_can_hold_does_not_hold_up_executing_all_checks(tmp_path, instance):
+    definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
+    run(definitions, instance, JANUARY, "raw_1s")
+    instance.report_runless_asset_event(dg.AssetMaterialization("raw_1s", partition="2024-01|../SPY"))
+    result = execute_checks_alone(definitions, instance, "raw_1s", None, "ohlc_order", "largest_gap")
+
+    sums = {
+        found.check_name: found.description for found in result.get_asset_check_evaluations() if not found.partition
+    }
+    assert sums == dict.fromkeys(("ohlc_order", "largest_gap"), "0 of 1 stored partitions fail.")
+
+
 def test_executing_all_checks_where_nothing_is_stored_says_so_and_does_not_pass(tmp_path, instance):
     result = execute_checks_alone(location(tmp_path, {}), instance, "raw_1s", None, "ohlc_order")
 
@@ -259,20 +271,26 @@ def test_a_materialization_records_what_was_written_and_how_it_was_fetched(tmp_p
     assert facts["sha256"] == hashlib.sha256(WHOLE).hexdigest()
     assert facts["first_bar"] == "2024-01-02 14:30:00+00:00"
     assert facts["last_bar"] == "2024-01-02 14:31:00+00:00"
-    assert {column.name: column.type for column in facts["dagster/column_schema"].columns} == {
-        "ts_event": "timestamp[s, UTC]",
-        "open": "float64",
-        "high": "float64",
-        "low": "float64",
-        "close": "float64",
-        "volume": "int64",
-    }
+    assert facts["volume_type"] == "int64"
+    assert "dagster/column_schema" not in facts  # it is the asset's own
     assert facts["vendor"] == "stand-in at http://127.0.0.1:1"
     assert facts["adjusted"] is False
     assert facts["requests"] == 54
     assert facts["fetch_seconds"] == 1.235
     assert facts["fetched_at"] == datetime(2026, 3, 5, 12, 0, tzinfo=UTC).timestamp()
     assert facts["request_ids"] == ["first", "second"]
+
+
+def test_what_passes_tells_only_what_its_checks_definition_does_not(tmp_path, instance):
+    result = run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s")
+
+    [passed] = [each for each in result.get_asset_check_evaluations() if each.check_name == "ohlc_order"]
+    assert {name: value.value for name, value in passed.metadata.items()} == {"bars looked at": "6"}
+    outputs = [event.step_output_data for event in result.all_events if event.is_successful_output]
+    assert {name for output in outputs for name in output.metadata} == set()
+    blocking = {name for output in outputs if (name := output.output_name.removeprefix("raw_1s_")) in RAW_CHECKS}
+    assert "ohlc_order" in blocking
+    assert "largest_gap" not in blocking  # no step waits for it
 
 
 def test_an_aggregate_records_where_its_raw_bars_came_from_and_which_they_were(tmp_path, instance):

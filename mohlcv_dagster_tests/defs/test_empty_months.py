@@ -10,7 +10,7 @@ from mohlcv_dagster.defs import records
 from mohlcv_dagster.sandbox import Sandbox, Synthetic
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
-from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
+from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
 from mohlcv_dagster_tests.defs.location import location, run
 
 
@@ -40,15 +40,7 @@ def fetch(sandbox, tmp_path, instance):
     """The outcome of a run of the raw month and an aggregate, the facts recorded, and its evaluations of not_empty."""
 
     def fetch(symbol, month):
-        massive = ImpatientMassive(
-            base_url=sandbox.url,
-            adjusted=False,
-            concurrency=8,
-            requests_per_minute=None,
-            api_key=KEY,
-            attempt_seconds=5,
-            tries=8,
-        )
+        massive = ImpatientMassive(base_url=sandbox.url, attempt_seconds=5)
         settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min"})
         raw = BarFile.parse(f"raw_1s/{symbol}/{symbol}_{month}.csv")
         outcome = runs.materialize(

@@ -84,6 +84,7 @@ def test_a_provisional_month_is_asked_for_from_its_last_settled_closing_hour_and
     counts = [told[f"settled_{name}"] for name in ("compared", "changed", "gained", "lost")]
     assert (counts, told["unsettled_revised"]) == ([2, 0, 0, 0], 0)
     assert told["dagster/partition_row_count"] == 9
+    assert told["request_ids"] == ["first", "second", "first", "second"]  # of both fetches: bars of either are there
     assert (told["fetched_at"], told["complete_through"]) == (THURSDAY.timestamp(), THURSDAY.timestamp())
     assert set(warnings_of(result)) == {("raw_1s", "settled"), ("aggregated/15s", "settled")}
     assert (tmp_path / "aggregated/15s/SPY_2024_01_15s.csv").read_bytes().count(b"\n") == 1 + 9

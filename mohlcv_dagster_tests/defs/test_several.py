@@ -7,7 +7,7 @@ from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import PlanError, UnreachableError
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, HEADER, NOT_WHOLE, RAW_CHECKS
-from mohlcv_dagster_tests.defs.location import location, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 
 FIRST, SECOND, THIRD = PARTITIONS = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
 ALL = ("raw_1s", "aggregated/15s")
@@ -115,6 +115,32 @@ def test_a_vendor_that_is_away_is_not_asked_for_the_rest_and_the_step_may_be_tri
     assert "1 of 3 partitions failed. 2024-02|SPY: cannot be reached" in description(result, "raw_1s")
     assert stored(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
     assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 1
+
+
+class AwayOnce(HandedVendor):
+    """Cannot be reached the first time February is asked for."""
+
+    def fetch_month(self, symbol, month, **options):
+        again = (symbol, "2024-02", "second", None) in self.asked
+        bars = super().fetch_month(symbol, month, **options)
+        if str(month) == "2024-02" and not again:
+            raise UnreachableError("cannot be reached")
+        return bars
+
+
+def test_a_step_that_is_tried_again_goes_on_from_the_month_that_failed(tmp_path, instance):
+    vendor = AwayOnce(WHOLE)
+    definitions = location(tmp_path, vendor, retry=dg.RetryPolicy(max_retries=1, delay=0))
+    result = run(definitions, instance, FIRST, "raw_1s", until=THIRD)
+
+    assert [month for _, month, _, _ in vendor.asked] == ["2024-01", "2024-02", "2024-02", "2024-03"]
+    assert verdicts(result) == raw_verdicts(*PARTITIONS)
+    for number in (1, 2, 3):
+        record = records.latest(instance, BarFile.parse(f"raw_1s/SPY/SPY_2024_{number:02d}.csv"))
+        assert (record.rows, record.adjusted) == (1, False)
+    assert {each.target_materialization_data for each in result.get_asset_check_evaluations()[-1:]} == {
+        record.materialization
+    }
 
 
 def test_a_refused_month_fails_alone_and_is_not_tried_again(tmp_path, instance):

@@ -11,7 +11,7 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.sandbox import Sandbox, listings
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
+from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
 from mohlcv_dagster_tests.defs.location import run
 from mohlcv_dagster_tests.defs.test_checks import execute_checks_alone, latest_evaluation
 
@@ -46,15 +46,7 @@ def fetch(market, tmp_path, instance):
     with Sandbox(market) as sandbox:
 
         def definitions(*, adjusted=True):
-            massive = ImpatientMassive(
-                base_url=sandbox.url,
-                adjusted=adjusted,
-                concurrency=8,
-                requests_per_minute=None,
-                api_key=KEY,
-                attempt_seconds=5,
-                tries=8,
-            )
+            massive = ImpatientMassive(base_url=sandbox.url, adjusted=adjusted, attempt_seconds=5)
             settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min"})
             return build(settings, massive=massive)
 

@@ -92,15 +92,7 @@ def sandbox(tmp_path_factory):
 
 def served(folder, sandbox, key=KEY):
     told = {"MASSIVE_BASE_URL": sandbox.url, "MOHLCV_DATA_DIR": str(folder), "MOHLCV_TIMEFRAMES": "1min"}
-    massive = ImpatientMassive(
-        base_url=sandbox.url,
-        adjusted=False,
-        concurrency=8,
-        requests_per_minute=None,
-        api_key=key,
-        attempt_seconds=60.0,
-        tries=2,
-    )
+    massive = ImpatientMassive(base_url=sandbox.url, api_key=key, tries=2)
     return build(Settings.from_environment(told), massive=massive)
 
 

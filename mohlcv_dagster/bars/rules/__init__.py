@@ -8,8 +8,8 @@ A rule is a plain function on evidence, without Dagster::
 The family on form looks at the file alone: `values` at each bar, `writing` at its text, `against_raw` at an aggregate
 beside its raw file. The others have a subject of their own: `whole` the exchange calendar (by way of
 `against_calendar`), `plausible` bad prints, `basis` the splits that adjusted prices stand on, `life` when the bars were
-fetched, `against_vendor` minutes beside the vendor's own. `evidence` reads, `recompute` is the second engine, `rule`
-and `wording` the vocabulary. Here is the list, and nothing is judged here.
+fetched, `against_vendor` minutes beside the vendor's own. `reading` is a file as read, `evidence` all that is looked
+at, `recompute` the second engine, `rule` and `wording` the vocabulary. Here is the list, and nothing is judged here.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,10 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Reading, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules.evidence import Evidence, Ground, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
+from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import (
     AFTER_RAW,
     RECORD_AGAIN,

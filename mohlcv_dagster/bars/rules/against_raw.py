@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
-from mohlcv_dagster.bars.rules.evidence import Evidence, Reading
+from mohlcv_dagster.bars.rules.evidence import Evidence
+from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import Outcome, as_text, plural
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
 

@@ -1,20 +1,17 @@
 """What a rule looks at: a file's bytes and bars, the raw file's, what was recorded of it, what the vendor has of it.
 
-Each file is decoded once, here; a file that is absent or cannot be read is evidence too. No rule lives here.
+A file that is absent or cannot be read is evidence too. How one is read is in `reading`; no rule lives here.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Self
 
-import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import coverage, csv_codec
-from mohlcv_dagster.bars.arrays import in_one_piece, integer, to_numpy
+from mohlcv_dagster.bars import coverage
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Emptiness
@@ -22,17 +19,13 @@ from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import recompute
-from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
+from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.splits import Split
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.errors import BarsError, CsvFormatError, MonthError
+from mohlcv_dagster.errors import BarsError, MonthError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-NO_TIME: Final = -(2**63)
-"""Stands in `Reading.starts` for a missing `ts_event`: inside no month, on no grid."""
-_NO_TIME: Final = integer(NO_TIME)
 
 
 class Ground(StrEnum):
@@ -77,76 +70,6 @@ class Recorded:
     splits: tuple[Split, ...] | None = None
     splits_now: tuple[Split, ...] = ()
     revised: Counts | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A file as read: its bytes, decoded once.
-
-    Attributes:
-        content: the bytes; `None` where the file is absent.
-        bars: the bars in them; `None` where the file is absent or cannot be read.
-        problem: why there are no bars; `None` where there are.
-    """
-
-    content: bytes | None
-    bars: pa.Table | None
-    problem: str | None
-
-    @classmethod
-    def of(cls, content: bytes | None) -> Self:
-        """The reading of a file's bytes; `None` says that the file is absent."""
-        if content is None:
-            return cls(None, None, "it is absent")
-        try:
-            bars = csv_codec.decode(content)
-        except CsvFormatError as error:
-            return cls(content, None, f"it cannot be read: {error}")
-        kinds, columns = bars.schema, []
-
-        while bars.num_columns:  # one after the other, so that no more than one is held twice
-            columns.append(in_one_piece(bars.column(0)))
-            bars = bars.remove_column(0)
-        return cls(content, pa.Table.from_arrays(columns, schema=kinds), None)
-
-    @property
-    def present(self) -> pa.Table:
-        """The bars, where a rule's ground says that there are some."""
-        if self.bars is None:
-            raise ValueError(f"a rule asked for the bars of a file although {self.problem}")
-        return self.bars
-
-    @property
-    def rows(self) -> int:
-        """The number of bars; 0 where none could be read."""
-        return 0 if self.bars is None else int(self.bars.num_rows)
-
-    @property
-    def sha256(self) -> str:
-        """The digest of the bytes, 64 lower-case hexadecimal digits."""
-        return self.digest.result()
-
-    @cached_property
-    def digest(self) -> "Future[str]":
-        """`sha256`, being worked out on another processor from the first time this is looked at."""
-        return pool().submit(_sha256, self.content or b"")
-
-    @cached_property
-    def starts(self) -> Seconds:
-        """`ts_event` as Unix seconds, shape (rows,); `NO_TIME` where it is missing."""
-        starts: Any = self.present[TIME].cast(pa.int64())
-        seconds: Seconds = to_numpy(starts.fill_null(_NO_TIME))
-        return seconds
-
-    @cached_property
-    def prices(self) -> dict[str, Floats]:
-        """The four prices, each of shape (rows,); NaN where one is missing."""
-        return {name: to_numpy(self.present[name]) for name in PRICES}
-
-    @cached_property
-    def volume(self) -> npt.NDArray[Any]:
-        """The volume, shape (rows,): int64, or float64 with NaN where it is missing."""
-        return to_numpy(self.present[VOLUME])
 
 
 @dataclass(frozen=True)
@@ -289,10 +212,6 @@ class Evidence:
         except MonthError as error:
             return f"{self.file.path} could not be held against the exchange calendar: {error}"
         return None
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _recomputed(raw: pa.Table, timeframe: Timeframe) -> pa.Table | str:

@@ -3,12 +3,12 @@
 They judge what was recorded when the file was written, never the clock: the same record gives the same verdict.
 """
 
-from datetime import datetime
 from typing import Final
 
 from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
 from mohlcv_dagster.bars.rules.rule import Outcome, Rule, Scope, Severity
+from mohlcv_dagster.bars.rules.wording import utc
 from mohlcv_dagster.errors import MonthError
 
 _TOP_UP: Final = "only what is missing or unsettled is asked for then. The automation, once turned on, does it daily."
@@ -23,15 +23,15 @@ def settled(evidence: Evidence) -> Outcome:
         settles_at = settlement.settles_at(month)
     except MonthError as error:
         return Outcome(of=rows, fault=f"Whether {name} is settled is unknown: {error}", count=0)
-    rule = f"{_moment(settles_at)}, 11:00 Eastern on the trading day after its last session"
+    rule = f"{utc(settles_at)}, 11:00 Eastern on the trading day after its last session"
     if fetched_at is None:
         fault = f"Whether {name} is settled is unknown: when it was fetched is not recorded. It settles at {rule}"
         return Outcome(of=rows, fault=fault, count=0)
     if fetched_at >= settles_at:
         return Outcome(of=rows)
     through = recorded.complete_through if recorded else None
-    complete = f"is complete through {_moment(through)}" if through else "is complete through an unknown moment"
-    since = f"It was fetched at {_moment(fetched_at)}, {complete} and settles at {rule}"
+    complete = f"is complete through {utc(through)}" if through else "is complete through an unknown moment"
+    since = f"It was fetched at {utc(fetched_at)}, {complete} and settles at {rule}"
     fault = f"{name} is provisional: until it settles, bars may be missing or be revised. {since}"
     return Outcome(of=rows, fault=fault, count=0)
 
@@ -43,17 +43,13 @@ def revised(evidence: Evidence) -> Outcome:
     if counts is None or not counts.total:
         return Outcome(of=counts.compared if counts else 0)
     fetched_at = recorded.fetched_at if recorded else None
-    at = f" at {_moment(fetched_at)}" if fetched_at else ""
+    at = f" at {utc(fetched_at)}" if fetched_at else ""
     they = "bar is not as it was" if counts.total == 1 else "bars are not as they were"
     fault = (
         f"{counts.total:,} settled {they} before the fetch{at}: {counts.changed:,} changed, "
         f"{counts.gained:,} added, {counts.lost:,} lost, of {counts.compared:,} compared"
     )
     return Outcome(of=counts.compared, fault=fault, count=counts.total)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 LIFE: Final = (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.rules.evidence import NO_TIME, Reading
+from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
 from mohlcv_dagster.bars.schema import PRICES, Floats, Seconds
 
 Rows = npt.NDArray[np.intp]
