@@ -2,7 +2,8 @@
 
 A month that is stored, sound, provisional and of the same vendor and basis is topped up: what was not settled when it
 was fetched is asked for again, behind an overlap that must come back unchanged. Else the whole month is fetched, and
-what was settled of a stored one is compared before it is replaced. Which bars those are is in `bars`.
+what was settled of a stored one is compared before it is replaced, even where the vendor gave it with values that no
+bar has, such as a volume below zero. Which bars those are is in `bars`.
 """
 
 from dataclasses import dataclass, replace
@@ -32,17 +33,19 @@ Report: TypeAlias = "Callable[[Progress], None]"
 
 @dataclass(frozen=True)
 class Stored:
-    """What stands in the archive and can be relied on.
+    """What stands in the archive as the vendor gave it.
 
     Attributes:
-        bars: sound, as its record says.
+        bars: as recorded, rising strictly, none without a value.
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
+        broken: what rules they break, so that they may be compared and not be topped up; empty where none.
     """
 
     bars: pa.Table
     fetched_at: "datetime"
     through: "datetime"
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Refresh:
             MohlcvError: as `MassiveVendor.fetch_month` has it.
         """
         stored = self._stored(file)
-        if isinstance(stored, Stored) and not self.orders.force:
+        if isinstance(stored, Stored) and not stored.broken and not self.orders.force:
             fetched, facts = self._topped_up(file, stored, report) or self._whole(file, stored, report)
         else:
             fetched, facts = self._whole(file, stored, report)
@@ -93,11 +96,13 @@ class Refresh:
             return f"the stored file is from {vendor.value if vendor else 'an unknown vendor'}, not {self.vendor.name}"
         if record.adjusted is not self.vendor.adjusted:
             return "the stored file is adjusted for splits and this fetch is not, or the other way round"
+        through = record.complete_through or record.fetched_at
         try:
-            bars = self.reader.require(file, record)
+            return Stored(self.reader.require(file, record), record.fetched_at, through)
         except BrokenRulesError as error:
-            return f"the stored file is broken: {error}"
-        return Stored(bars, record.fetched_at, record.complete_through or record.fetched_at)
+            why = f"the stored file is broken: {error}"
+        bars = self.reader.as_recorded(file, record)
+        return why if bars is None else Stored(bars, record.fetched_at, through, why)
 
     def _topped_up(self, file: BarFile, stored: Stored, report: Report) -> "tuple[FetchedMonth, Metadata] | None":
         """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
@@ -138,6 +143,8 @@ class Refresh:
         until = settlement.settled_until(file.month, stored.fetched_at)
         found = revision.compare(stored.bars, fetched.bars, until)
         said = self._judged(file, found)
+        if stored.broken:
+            said += f"; {stored.broken}"
         if overlap is not None:
             said += f"; fetched whole since {overlap.counts.total:,} settled bars of the overlap were not as stored"
         comparison = Comparison(said, found, _unsettled(stored, fetched.bars, until))

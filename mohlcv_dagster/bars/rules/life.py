@@ -44,8 +44,9 @@ def revised(evidence: Evidence) -> Outcome:
         return Outcome(of=counts.compared if counts else 0)
     fetched_at = recorded.fetched_at if recorded else None
     at = f" at {_moment(fetched_at)}" if fetched_at else ""
+    bars = "settled bar is not as it was" if counts.total == 1 else "settled bars are not as they were"
     fault = (
-        f"{counts.total:,} settled bars are not as they were before the fetch{at}: {counts.changed:,} changed, "
+        f"{counts.total:,} {bars} before the fetch{at}: {counts.changed:,} changed, "
         f"{counts.gained:,} added, {counts.lost:,} lost, of {counts.compared:,} compared"
     )
     return Outcome(of=counts.compared, fault=fault, count=counts.total)
