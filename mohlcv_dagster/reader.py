@@ -103,6 +103,11 @@ class Reader:
         self._kept = None
         pa.default_memory_pool().release_unused()
 
+    def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
+        """The bars of a raw file that is the one recorded, if only their values can break a rule; `None` otherwise."""
+        names = {finding.rule.name for finding in self.judge(file, recorded) if finding.holds_back}
+        return None if names - rules.OF_VALUES else self._raw(file).reading.bars
+
     def _raw(self, file: BarFile) -> _Kept:
         mark = self.archive.mark(file)
         kept = self._kept

@@ -2,7 +2,8 @@
 
 A month that is stored, sound, provisional and of the same vendor and basis is topped up: what was not settled when it
 was fetched is asked for again, behind an overlap that must come back unchanged. Else the whole month is fetched, and
-what was settled of a stored one is compared before it is replaced. Which bars those are is in `bars`.
+what was settled of a stored one is compared before it is replaced, even where the vendor gave it with values that no
+bar has, such as a volume below zero. Which bars those are is in `bars`.
 """
 
 from dataclasses import dataclass, replace
@@ -33,19 +34,21 @@ Report: TypeAlias = "Callable[[Progress], None]"
 
 @dataclass(frozen=True)
 class Stored:
-    """What stands in the archive and can be relied on.
+    """What stands in the archive as the vendor gave it.
 
     Attributes:
-        bars: sound, as its record says.
+        bars: as recorded, rising strictly, none without a value.
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
         request_ids: the vendor's marks of the answers that they came in.
+        broken: what rules they break, so that they may be compared and not be topped up; empty where none.
     """
 
     bars: pa.Table
     fetched_at: "datetime"
     through: "datetime"
     request_ids: tuple[str, ...]
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Refresh:
             MohlcvError: as `MassiveVendor.fetch_month` has it.
         """
         stored = self._stored(file)
-        if isinstance(stored, Stored) and not self.orders.force:
+        if isinstance(stored, Stored) and not stored.broken and not self.orders.force:
             fetched, facts = self._topped_up(file, stored, report) or self._whole(file, stored, report)
         else:
             fetched, facts = self._whole(file, stored, report)
@@ -94,12 +97,16 @@ class Refresh:
         other = self._told_apart(record)
         if other is not None:
             return other
-        try:
-            bars = self.reader.require(file, record)
-        except BrokenRulesError as error:
-            return f"the stored file is broken: {error}"
         through = record.complete_through or record.fetched_at
-        return Stored(bars, record.fetched_at, through, record.request_ids)
+        bars, why = self._sound_bars(file, record)
+        return why if bars is None else Stored(bars, record.fetched_at, through, record.request_ids, why)
+
+    def _sound_bars(self, file: BarFile, record: Record) -> tuple[pa.Table | None, str]:
+        """The stored bars, and what rules they break; no bars where they cannot even be compared."""
+        try:
+            return self.reader.require(file, record), ""
+        except BrokenRulesError as error:
+            return self.reader.as_recorded(file, record), f"the stored file is broken: {error}"
 
     def _told_apart(self, record: Record) -> str | None:
         """Why stored bars are not of the kind that this vendor gives; `None` where they are."""
@@ -152,6 +159,8 @@ class Refresh:
         until = settlement.settled_until(file.month, stored.fetched_at)
         found = revision.compare(stored.bars, fetched.bars, until)
         said = self._judged(file, found)
+        if stored.broken:
+            said += f"; {stored.broken}"
         if overlap is not None:
             said += f"; fetched whole since {overlap.counts.total:,} settled bars of the overlap were not as stored"
         comparison = Comparison(said, found, _unsettled(stored, fetched.bars, until))

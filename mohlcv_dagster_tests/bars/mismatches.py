@@ -159,6 +159,21 @@ def _labelled_by_end(case):
     return replace(case, vendor=case.vendor.changed(slice(None), t=case.vendor.t + 60))
 
 
+def _early_on_both_sides(case):
+    """The opening auction and eleven busy seconds, all labelled one second early, in our seconds and the minutes."""
+    opening, _ = _bells(case)
+    own, last = case.seconds, np.searchsorted(case.seconds.t, opening) - 1
+    t = (opening[:, None] + np.arange(12)).ravel()
+    price, volume = np.repeat(own.c[last], 12), np.tile([int(10 * own.v.max()), *[500] * 11], len(opening))
+    rest = own.take(~np.isin(own.t, t))
+    parts = Bars(t, price, price, price, price, volume.astype(own.v.dtype))
+    joined = Bars(*(np.concatenate([getattr(rest, name), getattr(parts, name)]) for name in "tohlcv"))
+    busy = joined.take(np.argsort(joined.t))
+    early = replace(busy, t=busy.t - 1)
+    early = early.take(early.t >= case.month.start_second)
+    return replace(case, seconds=early, vendor=early.minutes(), touched=len(opening))
+
+
 def _scaled(price, volume, *, whole=True, ours=True):
     def make(case):
         bars = case.seconds if ours else case.vendor
@@ -388,6 +403,8 @@ SEEDS = (
     Seed(Kind.SHIFTED_LABEL, "a session one second late", _shift(1, whole=False)),
     Seed(Kind.SHIFTED_LABEL, "the month one second early", _shift(-1)),
     Seed(Kind.SHIFTED_LABEL, "the month one second late", _shift(1)),
+    Seed(Kind.SHIFTED_LABEL, "the month two seconds early", _shift(-2)),
+    Seed(Kind.SHIFTED_LABEL, "both sides one second early, the month", _early_on_both_sides),
     Seed(Kind.SHIFTED_LABEL, "a session an hour early", _shift(-3600, whole=False)),
     Seed(Kind.SHIFTED_LABEL, "the vendor's minutes labelled by their end", _labelled_by_end),
     Seed(Kind.SPLIT_BASIS, "half our price, twice our volume, the month", _scaled(0.5, 2)),

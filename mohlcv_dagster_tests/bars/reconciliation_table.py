@@ -29,7 +29,10 @@ moment up to which that was asked for. The request takes a place in the pool `ma
 holds. The evaluation has the counts by kind, the share of minutes that agree, the largest deviation, the vendor's
 request ids, and twenty of the minutes, some of each kind, ours beside the vendor's.
 
-Which side is right the comparison cannot know. "Early" means that our labels are earlier than the vendor's.
+Which side is right the comparison cannot know. "Early" means that our labels are earlier than the vendor's. Nor can it
+know what both sides have wrong alike, as minutes folded from the very seconds do, save two things: a volume below zero,
+and labels a second early on both sides where the opening auction stands before the bell. Labels that are late on both
+sides, or early in a single session or in a symbol that trades seldom, and prices that are wrong on both, agree.
 
 ## The kinds
 

@@ -79,7 +79,7 @@ def test_a_difference_seeded_into_real_bars_lands_in_its_kind_and_in_no_other(se
 
 
 @needs_real
-@pytest.mark.parametrize("seed", without(*EVENING, *AROUND_THE_CLOCK, "auction", "filled in"), ids=str)
+@pytest.mark.parametrize("seed", without(*EVENING, *AROUND_THE_CLOCK, "auction", "filled in", "both sides"), ids=str)
 def test_so_it_does_where_trading_never_stops(seed):
     assert_found(seed, mismatches.real("fractional"))
 

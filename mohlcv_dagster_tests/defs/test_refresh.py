@@ -246,6 +246,28 @@ def test_a_stored_file_that_is_not_sound_is_neither_topped_up_nor_compared(tmp_p
     assert why in facts(result)["compared"]
 
 
+def test_what_the_vendor_gave_with_a_negative_volume_is_compared_and_not_topped_up(tmp_path, instance):
+    fetch(tmp_path, instance, changed(FEW, 0, -16), WEDNESDAY, expect=False)
+    result, asked = fetch(tmp_path, instance, WHOLE, THURSDAY)
+
+    assert asked == [None]
+    assert stored(tmp_path) == WHOLE
+    assert "the stored file is broken: " in facts(result)["compared"]
+    [row] = [record.data for record in facts(result)["revision"].records]
+    assert (row["old_volume"], row["new_volume"]) == (-16, 16)
+    assert "1 settled bar is not as it was before" in warnings_of(result)[("raw_1s", "revised")]
+
+
+def test_a_month_with_a_negative_volume_is_not_replaced_by_one_that_lacks_bars_of_it(tmp_path, instance):
+    below = MANY.replace(b",7\n", b",-7\n", 1)
+    fetch(tmp_path, instance, below, MARCH, expect=False)
+    half = b"".join(MANY.splitlines(keepends=True)[:50])
+    result, _ = fetch(tmp_path, instance, half, MARCH, expect=False)
+
+    assert not result.success
+    assert stored(tmp_path) == below
+
+
 def test_a_stored_file_of_which_nothing_is_recorded_is_replaced_by_a_whole_month(tmp_path, instance):
     fetch(tmp_path, instance, FEW, WEDNESDAY)
     with dg.DagsterInstance.ephemeral() as another:

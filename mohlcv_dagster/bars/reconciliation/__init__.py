@@ -7,8 +7,9 @@
     outcome.causes                       # what explains a whole session at once, told once
 
 `kinds` is the list of kinds, in words; `pairs` puts the minutes side by side; `causes` finds what explains a session or
-the month at once, a shift or a factor; `prints` puts each other minute in its kind by the evidence in it;
-`reconciling` joins them. How much may differ is a rule's matter, not one of this room.
+the month at once, a shift or a factor, and `bells` labels that both sides have wrong alike; `prints` puts each other
+minute in its kind by the evidence in it; `reconciling` joins them. How much may differ is a rule's
+matter, not one of this room.
 """
 
 from mohlcv_dagster.bars.reconciliation.causes import Cause

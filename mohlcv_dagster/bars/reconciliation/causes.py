@@ -28,6 +28,7 @@ class Cause:
         shift: seconds that our labels must be moved by to fit; 0 for none.
         price: what our prices must be multiplied by to fit.
         volume: what our volumes must be multiplied by to fit.
+        both: whether it holds of the vendor's side as well, so that the two agree.
     """
 
     kind: Kind
@@ -36,13 +37,15 @@ class Cause:
     shift: int = 0
     price: float = 1.0
     volume: float = 1.0
+    both: bool = False
 
     @property
     def sentence(self) -> str:
         """Such as `every label of 2013-10-07 is 1 second early`."""
         span = f"{self.first}" if self.first == self.last else f"the sessions {self.first} to {self.last}"
         if self.shift:
-            return f"every label of {span} is {_spoken(abs(self.shift))} {'early' if self.shift > 0 else 'late'}"
+            said = f"every label of {span} is {_spoken(abs(self.shift))} {'early' if self.shift > 0 else 'late'}"
+            return f"{said} on both sides: the opening auction stands before the bell" if self.both else said
         parts = [("prices", self.price), ("volumes", self.volume)]
         said = " and ".join(f"{what} {_fraction(factor)} times" for what, factor in parts if factor != 1)
         return f"the vendor's minutes of {span} have {said} ours"

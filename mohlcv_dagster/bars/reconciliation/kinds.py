@@ -45,10 +45,12 @@ KINDS: Final = {
         wrong=True,
     ),
     Kind.SHIFTED_LABEL: Meaning(
-        "one of the two sides labels its bars too early or too late",
-        "our seconds of a whole session, or of the month, fit when they are relabelled by a second, a minute, an hour, "
-        "or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a third as "
-        "many differ as before, altogether or in prices or volume alone",
+        "one of the two sides labels its bars too early or too late, or both label them early",
+        "our seconds of a whole session, or of the month, fit when they are relabelled by 1 or 2 seconds, a minute, an "
+        "hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
+        "third as many differ as before, altogether or in prices or volume alone. Or both sides agree and the largest "
+        "volume around the opening bell, twice any other, stands in the second before it, in 3 of 4 sessions and at "
+        "least 2",
         "Do not use the months before it is known which side is right; report both request ids to the vendor.",
         wrong=True,
     ),

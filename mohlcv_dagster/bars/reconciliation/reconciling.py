@@ -1,7 +1,7 @@
 """The reconciliation of a month: minutes put side by side, explained where they can be, the rest sorted out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
@@ -13,7 +13,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, from_texts, to_numpy
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.reconciliation import causes, prints
+from mohlcv_dagster.bars.reconciliation import bells, causes, prints
 from mohlcv_dagster.bars.reconciliation.causes import Cause, Fitted
 from mohlcv_dagster.bars.reconciliation.kinds import KINDS, Kind
 from mohlcv_dagster.bars.reconciliation.pairs import Days, Mask, Pairs, side_by_side
@@ -112,17 +112,35 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
         if nothing
         else causes.fit(base, seconds, ours, vendor, days)
     )
-    rows = _rows(base, fitted, negative, seconds, month)
+    both_early = _both_early(base, fitted, seconds, month)
+    fitted = replace(fitted, causes=(*fitted.causes, *_told_of(both_early, base, days)))
+    rows = _rows(base, fitted, negative, both_early, seconds, month)
     return _summed_up(base, fitted, rows, adjusted=adjusted)
 
 
-def _rows(base: Pairs, fitted: Fitted, negative: Mask, seconds: pa.Table, month: Month) -> pa.Table:
-    """Every minute that differs, in the kind that it is of."""
+def _both_early(base: Pairs, fitted: Fitted, seconds: pa.Table, month: Month) -> Mask:
+    """Which minutes agree and hold, on both sides, an opening auction from before the bell; shape (n,)."""
+    before = bells.early_bells(seconds, month) - MINUTE.seconds
+    mask: Mask = base.agree & np.isin(base.starts, before) & (fitted.shift[base.day] == 0)
+    return mask
+
+
+def _told_of(both_early: Mask, base: Pairs, days: Days) -> tuple[Cause, ...]:
+    if not both_early.any():
+        return ()
+    first, last = (days.dates[day] for day in base.day[both_early][[0, -1]])
+    return (Cause(Kind.SHIFTED_LABEL, first, last, shift=bells.EARLY, both=True),)
+
+
+def _rows(base: Pairs, fitted: Fitted, negative: Mask, both_early: Mask, seconds: pa.Table, month: Month) -> pa.Table:  # noqa: PLR0913, PLR0917 - what was found, and of what
+    """Every minute that differs, in the kind that it is of; and those that agree on what is wrong."""
+    both_early = both_early & ~negative
     below = base.starts[negative]
     left = ~fitted.pairs.agree & ~np.isin(fitted.pairs.starts, below)
     kinds = prints.sort_out(fitted.pairs, left, seconds, fitted.shift, month)
     tables = [
         _table(base.take(negative), np.full(len(below), Kind.NEGATIVE_VOLUME)),
+        _table(base.take(both_early), np.full(int(both_early.sum()), Kind.SHIFTED_LABEL)),
         _table(fitted.pairs.take(left), kinds),
         *_explained(base, fitted, np.concatenate([below, fitted.pairs.starts[left]])),
     ]

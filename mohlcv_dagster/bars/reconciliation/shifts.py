@@ -22,8 +22,8 @@ from mohlcv_dagster.bars.schema import PRICES, VOLUME, Seconds
 from mohlcv_dagster.bars.timeframes import MINUTE
 
 _HOUR: Final = 3600
-_SHIFTS: Final = tuple(sign * s for s in (1, 60, _HOUR, 4 * _HOUR, 5 * _HOUR) for sign in (1, -1))
-"""Seconds our labels are moved by: a second, a bar labelled by its end, daylight saving, Eastern time taken for UTC."""
+_SHIFTS: Final = tuple(sign * s for s in (1, 2, 60, _HOUR, 4 * _HOUR, 5 * _HOUR) for sign in (1, -1))
+"""Seconds our labels are moved by: one or two, a bar labelled by its end, daylight saving, Eastern time as UTC."""
 _GAINED: Final = 3
 _LEFT: Final = 1 / 3
 
@@ -75,11 +75,12 @@ def unshifted(base: Pairs, labels: Labels, vendor: pa.Table, days: Days) -> tupl
         own = labels.moved(move, partial(_in_days, days, suspects, move))
         moved = side_by_side(own, vendor, days, move)
         tried[move] = moved.take(np.isin(moved.day, suspects))
-        if _explains(before.sum(axis=0), _tally(tried[move], days).sum(axis=0)):
-            shift[suspects] = move
-            break
+    after = {move: _tally(pairs, days) for move, pairs in tried.items()}
+    # a second may explain most of two: the one that leaves fewest is it
+    whole = [move for move in tried if _explains(before.sum(axis=0), after[move].sum(axis=0))]
+    if whole:
+        shift[suspects] = min(whole, key=lambda move: int(after[move][:, 0, 0].sum()))
     else:
-        after = {move: _tally(pairs, days) for move, pairs in tried.items()}
         for day in suspects:
             fits = [move for move in tried if _explains(before[day], after[move][day])]
             shift[day] = min(fits, key=lambda move: int(after[move][day, 0, 0]), default=0)

@@ -41,6 +41,7 @@ __all__ = [
     "AGAINST_VENDOR",
     "FORM",
     "LIFE",
+    "OF_VALUES",
     "PLAUSIBLE",
     "RULES",
     "WHOLE",
@@ -178,6 +179,9 @@ FORM: Final = (
     ),
 )
 """What every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
+
+OF_VALUES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
+"""The rules of `FORM` that only the values of a bar break: its place among the others is still known."""
 
 RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE, *LIFE)
 """Every rule on stored files. The names are those of the asset checks: a contract once published.
