@@ -75,7 +75,7 @@ def quality_condition() -> dg.AutomationCondition[Any]:
     condition = dg.AutomationCondition
     daily: dg.AutomationCondition[Any] = condition.cron_tick_passed(AFTERWARDS, EASTERN)
     return (daily.since_last_handled() & ~condition.any_deps_in_progress() & ~condition.in_progress()).with_label(
-        "made daily after the months were refreshed"
+        "daily, after the months"
     )
 
 

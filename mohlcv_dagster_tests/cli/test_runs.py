@@ -21,6 +21,16 @@ def test_an_interrupted_run_ends_at_once_and_says_so_instead_of_fetching_on(tmp_
 
         [run] = instance.get_runs()
         types = {entry.dagster_event.event_type for entry in instance.all_logs(run.run_id) if entry.dagster_event}
+        assert instance.get_dynamic_partitions("symbol") == []
     assert run.status == dg.DagsterRunStatus.FAILURE
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in types
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_symbol_that_was_kept_before_stays_when_its_month_fails(tmp_path):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("symbol", ["SPY"])
+
+        assert not runs.materialize(location(tmp_path, {}), instance, SPY, [RAW]).succeeded
+
+        assert instance.get_dynamic_partitions("symbol") == ["SPY"]
