@@ -47,6 +47,14 @@ def test_every_link_leads_somewhere(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_every_picture_is_shown_by_a_page():
+    shown = {
+        name for page in PAGES for name in re.findall(r"pictures/([a-z-]+\.png)\)", page.read_text(encoding="utf-8"))
+    }
+
+    assert {picture.name for picture in (REPOSITORY / "docs/pictures").iterdir()} == shown
+
+
 def test_the_modules_of_the_layout_are_those_there_are():
     told = set(re.findall(r"^[├└]── (\w+(?:\.py|/))", README.split("## Layout")[1], re.MULTILINE))
     package = REPOSITORY / "mohlcv_dagster"
