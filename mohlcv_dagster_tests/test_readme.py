@@ -67,6 +67,14 @@ def test_a_link_to_a_heading_that_is_not_there_is_seen(tmp_path):
     assert anchors(page) == {"faults-of-a-files-form", "volume_type-2-of-3"}
 
 
+def test_every_picture_is_shown_by_a_page():
+    shown = {
+        name for page in PAGES for name in re.findall(r"pictures/([a-z-]+\.png)\)", page.read_text(encoding="utf-8"))
+    }
+
+    assert {picture.name for picture in (REPOSITORY / "docs/pictures").iterdir()} == shown
+
+
 def test_the_modules_of_the_layout_are_those_there_are():
     told = set(re.findall(r"^[├└]── (\w+(?:\.py|/))", README.split("## Layout")[1], re.MULTILINE))
     package = REPOSITORY / "mohlcv_dagster"

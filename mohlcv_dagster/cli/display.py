@@ -58,7 +58,7 @@ class Display:
             if not verdicts and event.is_failure:
                 step = (event.step_key or "").replace("__", "/")
                 self._console.print(f"{FAILED} {self._label}  {step:<16} failed")
-            self._checked(verdicts)
+            self._checked(verdicts, asked_vendor=(event.step_key or "").endswith("vendor_checks"))
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
             self._waiting(event.step_retry_data)
         elif event.event_type == dg.DagsterEventType.STEP_RESTARTED:
@@ -85,13 +85,14 @@ class Display:
         if EMPTY_BECAUSE in facts and "fetch_seconds" in facts:
             self._console.print(f"    proven empty: {facts[EMPTY_BECAUSE]}", markup=False)
 
-    def _checked(self, verdicts: list[dg.AssetCheckEvaluation]) -> None:
+    def _checked(self, verdicts: list[dg.AssetCheckEvaluation], *, asked_vendor: bool) -> None:
         if not verdicts:
             return
         bad = [verdict for verdict in verdicts if not verdict.passed]
         errors = [verdict for verdict in bad if verdict.severity == dg.AssetCheckSeverity.ERROR]
         mark = FAILED if errors else WARNED if bad else OK
-        count = f"{len(verdicts) - len(bad)} of {len(verdicts)} checks passed"
+        kind = "checks against the vendor" if asked_vendor else "checks"
+        count = f"{len(verdicts) - len(bad)} of {len(verdicts)} {kind} passed"
         self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}")
         for verdict in bad:
             self._console.print(f"    {verdict.check_name}: {verdict.description}", markup=False)

@@ -12,9 +12,9 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
-from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 
 if TYPE_CHECKING:
     from dagster._core.events import JobFailureData, StepMaterializationData
@@ -91,7 +91,8 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
 
     Args:
         definitions: the code location.
-        instance: where the run is remembered; the symbol is added to its partitions.
+        instance: where the run is remembered; the symbol is added to its partitions, and taken from them again
+            where the run stored nothing and none of its months is stored.
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
         on_event: told each event of the run, in order, from a thread of its own.
@@ -100,10 +101,9 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     Raises:
         KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
     """
-    instance.add_dynamic_partitions(SYMBOL, [raw.symbol])
     job = definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid.uuid4())
-    with _watched(instance, run_id, on_event):
+    with _kept(instance, raw.symbol), _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -116,6 +116,22 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     if any(_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
     return _outcome(result)
+
+
+@contextmanager
+def _kept(instance: dg.DagsterInstance, symbol: str) -> Iterator[None]:
+    """Keep `symbol` among the partitions; one that was not there before stays only if a month of it is stored.
+
+    A slip of the pen would be offered in every launch dialog from then on, and be fetched by *All*.
+    """
+    new = not instance.has_dynamic_partition(SYMBOL, symbol)
+    instance.add_dynamic_partitions(SYMBOL, [symbol])
+    try:
+        yield
+    finally:
+        stored = instance.get_materialized_partitions(asset_key(RAW)) if new else ()
+        if new and not any(file_of(asset_key(RAW), each).symbol == symbol for each in stored):
+            instance.delete_dynamic_partition(SYMBOL, symbol)
 
 
 def _interrupted(event: dg.DagsterEvent) -> bool:

@@ -54,9 +54,10 @@ def raw_asset(
             "Each page of the answer is proven before a bar of it is believed; a month that cannot be proven whole "
             "fails and leaves the stored file as it was. A second without trades has no bar. A month proven empty is a "
             "file with its header only, and the reason is recorded and judged by not_empty.\n\n"
-            "Materialize a provisional partition again to have it completed, a settled one to have it downloaded anew "
-            "and compared; the tag `mohlcv/force = true` downloads any anew. Tick *only failed and missing* in a "
-            "backfill to resume."
+            "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
+            "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
+            "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
+            "and missing partitions within selection*."
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:

@@ -1,9 +1,10 @@
 """What keeps itself current once the user turns it on: raw months are refreshed until settled, aggregates follow.
 
 Each day after settlement time (11:15 Eastern) those raw partitions are asked for again that are provisional and for
-which there is something new, and the month in progress of every symbol that is kept: the month begun, the one before
-it until it has settled, and any that was left provisional while nothing ran. Settled partitions are left alone. An
-aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that block pass.
+which there is something new, and the month in progress of every symbol with a stored month of late: the month begun,
+the one before it until it has settled, and any that was left provisional while nothing ran. Settled partitions are left
+alone. An aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that
+block pass.
 The table of their quality is made once a day, half an hour later or when they are done.
 
 Which partitions are provisional is in their records, which no built-in condition reads; so one condition is Python, and
@@ -75,7 +76,7 @@ def quality_condition() -> dg.AutomationCondition[Any]:
     condition = dg.AutomationCondition
     daily: dg.AutomationCondition[Any] = condition.cron_tick_passed(AFTERWARDS, EASTERN)
     return (daily.since_last_handled() & ~condition.any_deps_in_progress() & ~condition.in_progress()).with_label(
-        "made daily after the months were refreshed"
+        "daily, after the months"
     )
 
 
@@ -90,8 +91,8 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
             use_user_code_server=True,
             description=(
                 "Turn it on to have provisional months completed each day at 11:15 Eastern until they are settled, "
-                "the month in progress begun for every symbol kept, aggregates made whenever their raw month was, and "
-                "quality/coverage after them."
+                "the month in progress begun for every symbol with a month stored of the last thirteen, aggregates "
+                "made whenever their raw month was, and quality/coverage at 11:45."
             ),
         )
 

@@ -1,7 +1,6 @@
 """Rows of a table as metadata, which the UI shows as a table. How many are shown, and of what, is decided elsewhere."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
@@ -12,15 +11,9 @@ if TYPE_CHECKING:
 Cell: TypeAlias = str | int | float | bool | None
 
 
-def of(table: "pa.Table", columns: Sequence[str] | None = None) -> list[dg.TableRecord]:
-    """Every row of `table`.
-
-    Args:
-        table: as long as it may be in an event that is kept for ever.
-        columns: those shown, in this order; `None` for all.
-    """
-    shown = table if columns is None else table.select(list(columns))
-    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in shown.to_pylist()]
+def of(table: "pa.Table") -> list[dg.TableRecord]:
+    """Every row of `table`, which is as long as it may be in an event that is kept for ever."""
+    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in table.to_pylist()]
 
 
 def _cell(value: object) -> Cell:

@@ -162,6 +162,12 @@ class Reference:
         return f"the vendor's reference did not answer ({str(error)[:_EXCERPT]})"
 
 
+def _meant(symbol: str) -> str:
+    if symbol.islower():
+        return f"Case counts: is {symbol.upper()} meant?"
+    return "Is the symbol right? Case counts: BACpB, BRK.B"
+
+
 def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, windows: int) -> Emptiness:
     """Why a month proven empty is so.
 
@@ -174,7 +180,7 @@ def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, wi
     if empty.cause is Cause.NO_SUCH_SYMBOL:
         raise NoTradesError(
             f"{symbol} has no trades in {month}: all {windows} windows were answered whole and empty, and "
-            f"{empty.because}. Is the symbol right? Case counts: BACpB, BRK.B",
+            f"{empty.because}. {_meant(symbol)}",
             windows=windows,
         )
     return empty

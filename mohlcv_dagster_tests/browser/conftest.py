@@ -38,12 +38,12 @@ _FLAGS = (
 )
 
 
-def picture(page, name):
-    """Write what the page shows to docs/pictures, when MOHLCV_UPDATE_PICTURES is set."""
+def picture(page, name, of=None):
+    """Write what the page shows, or `of` it alone, to docs/pictures, when MOHLCV_UPDATE_PICTURES is set."""
     if _UPDATE:
         page.mouse.move(0, 0)
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=_PICTURES / f"{name}.png", animations="disabled")
+        (of or page).screenshot(path=_PICTURES / f"{name}.png", animations="disabled")
 
 
 @dataclass(frozen=True)

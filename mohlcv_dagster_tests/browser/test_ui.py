@@ -66,8 +66,8 @@ def test_the_lineage_shows_raw_bars_and_three_aggregates_in_their_groups(page):
 
     graph_of(page, "raw", "aggregated")
 
-    shown(page, "raw_1s", *AGGREGATES, "13 / 13 Passed", "18 / 18 Passed")
-    page.get_by_text("16 / 16 Passed").nth(1).wait_for()
+    shown(page, "raw_1s", *AGGREGATES, "25 / 25 Passed", "19 / 19 Passed")
+    page.get_by_text("17 / 17 Passed").nth(1).wait_for()
     page.get_by_placeholder("Jump to…").locator("xpath=following::button[1]").click()
     drag(page, right=140, down=35)
     picture(page, "asset-graph")
@@ -88,7 +88,6 @@ def test_the_catalogue_tells_what_raw_bars_are_and_what_each_column_means(page):
     for name, meaning in columns.items():
         page.get_by_role("row").filter(has_text=name).filter(has_text=meaning).wait_for()
     shown(page, "raw", "market-data", "massive", "timeframe: 1s")
-    picture(page, "catalogue")
 
 
 def test_the_partitions_are_months_by_symbols(page):
@@ -101,8 +100,8 @@ def test_the_partitions_are_months_by_symbols(page):
 
 def test_the_launch_dialog_takes_a_range_of_months_and_symbols_and_adds_a_symbol(page):
     graph_of(page, "raw", "aggregated")
-    shown(page, "18 / 18 Passed")
-    page.get_by_text("16 / 16 Passed").nth(1).wait_for()
+    shown(page, "25 / 25 Passed")
+    page.get_by_text("17 / 17 Passed").nth(1).wait_for()
     page.get_by_text("Materialize all…").click()
     dialog = page.get_by_role("dialog")
 

@@ -90,7 +90,7 @@ def test_a_materialization_shows_its_month_in_pictures(page, theme, label, alt):
     assert image.get_attribute("alt").startswith(alt)
     assert is_dark(page) is (theme == "dark")
     if (theme, label) == ("light", "price and volume by session"):
-        picture(page, "prices")
+        picture(page, "prices", of=page.get_by_role("dialog"))
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -103,4 +103,4 @@ def test_the_quality_asset_shows_every_month_of_every_symbol_at_once(page, quali
     assert " symbols, 2021-01 to 2024-01: " in image.get_attribute("alt")
     assert is_dark(page) is (theme == "dark")
     if theme == "light":
-        picture(page, "heat-map")
+        picture(page, "heat-map", of=page.get_by_role("dialog"))

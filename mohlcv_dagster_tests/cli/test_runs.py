@@ -29,6 +29,7 @@ def test_an_interrupted_run_ends_at_once_and_says_so_instead_of_fetching_on(tmp_
 
         [run] = instance.get_runs()
         types = {entry.dagster_event.event_type for entry in instance.all_logs(run.run_id) if entry.dagster_event}
+        assert instance.get_dynamic_partitions("symbol") == []
     assert run.status == dg.DagsterRunStatus.FAILURE
     assert dg.DagsterEventType.STEP_UP_FOR_RETRY not in types
     assert not list(tmp_path.rglob("*"))
@@ -51,3 +52,12 @@ def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_
     assert [reason.partition(":")[0] for reason in outcome.reasons] == ["raw_1s sessions_present"]
     assert "✗ AAC 2024-01  raw_1s           24 of 25 checks passed" in said.getvalue()
     assert said.getvalue().endswith("1 downloaded, 0 skipped, 0 failed, 1 stored with errors\n")
+
+
+def test_a_symbol_that_was_kept_before_stays_when_its_month_fails(tmp_path):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("symbol", ["SPY"])
+
+        assert not runs.materialize(location(tmp_path, {}), instance, SPY, [RAW]).succeeded
+
+        assert instance.get_dynamic_partitions("symbol") == ["SPY"]

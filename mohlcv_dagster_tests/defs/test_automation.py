@@ -72,7 +72,7 @@ def test_one_sensor_keeps_all_current_and_it_is_off_until_it_is_turned_on():
     conditions = {key.to_user_string(): graph.get(key).automation_condition for key in graph.get_all_asset_keys()}
     labels = {name: condition.get_label() for name, condition in conditions.items()}
     assert labels.pop("raw_1s") == "refreshed daily until settled"
-    assert labels.pop("quality/coverage") == "made daily after the months were refreshed"
+    assert labels.pop("quality/coverage") == "daily, after the months"
     assert set(labels.values()) == {"follows its raw partition"}
 
 

@@ -95,14 +95,15 @@ def test_a_month_that_cannot_have_bars_is_stored_empty_and_right_with_its_reason
     assert record.empty.because.startswith(because)
 
 
-def test_a_symbol_the_vendor_does_not_know_fails_and_stores_nothing(fetch, tmp_path):
-    outcome, record, _ = fetch("ZZNO", "2024_01")
+@pytest.mark.parametrize(("symbol", "asked"), [("ZZNO", "Is the symbol right?"), ("spy", "is SPY meant?")])
+def test_a_symbol_the_vendor_does_not_know_fails_and_stores_nothing(fetch, tmp_path, symbol, asked):
+    outcome, record, _ = fetch(symbol, "2024_01")
 
     assert not outcome.succeeded
     [reason] = outcome.reasons
-    assert reason.startswith("ZZNO has no trades in 2024-01: all 54 windows were answered whole and empty")
-    assert "the vendor knows no symbol ZZNO" in reason
-    assert "Is the symbol right?" in reason
+    assert reason.startswith(f"{symbol} has no trades in 2024-01: all 54 windows were answered whole and empty")
+    assert f"the vendor knows no symbol {symbol}" in reason
+    assert asked in reason
     assert (record, stored(tmp_path)) == (None, {})
 
 
