@@ -68,9 +68,8 @@ def test_a_link_to_a_heading_that_is_not_there_is_seen(tmp_path):
 
 
 def test_every_picture_is_shown_by_a_page():
-    shown = {
-        name for page in PAGES for name in re.findall(r"pictures/([a-z-]+\.(?:png|svg))\)", page.read_text(encoding="utf-8"))
-    }
+    named = re.compile(r"pictures/([a-z-]+\.(?:png|svg))\)")
+    shown = {name for page in PAGES for name in named.findall(page.read_text(encoding="utf-8"))}
 
     assert {picture.name for picture in (REPOSITORY / "docs/pictures").iterdir()} == shown
 

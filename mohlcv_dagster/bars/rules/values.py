@@ -43,9 +43,9 @@ def no_missing_values(evidence: Evidence) -> Outcome:
     reading = evidence.own
     good = {TIME: reading.starts != NO_TIME, **{name: np.isfinite(reading.prices[name]) for name in PRICES}}
     good[VOLUME] = np.isfinite(reading.volume)
-    bad = ~np.logical_and.reduce(list(good.values()))
-    if not bad.any():
+    if all(column.all() for column in good.values()):
         return Outcome(of=reading.rows)
+    bad = ~np.logical_and.reduce(list(good.values()))
     names = [", ".join(name for name in COLUMNS if not good[name][row]) for row in np.flatnonzero(bad)]
     bars = reading.present.filter(from_numpy(bad)).append_column("columns", pa.array(names))
     text = "a value that is missing, not a number or infinite"

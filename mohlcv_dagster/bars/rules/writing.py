@@ -86,6 +86,8 @@ def volume_precision(evidence: Evidence) -> Outcome:
     Context: `volume_text`. A volume that is missing or infinite is the matter of `no_missing_values`.
     """
     own, volume = evidence.own, evidence.own.volume
+    if volume.dtype == np.int64:  # written as integers throughout, which have neither decimals nor an exponent
+        return Outcome(of=own.rows)
     rows, finite = own.rows, np.isfinite(volume)
     fine = ~finite | ~volumes.beyond_millionths(volume)
     text = _texts_with_exponent(own.content or b"")
