@@ -31,8 +31,10 @@ month is fetched, and the log says why. The file is written whole, as always.
 
 **Revised.** Of a month that is fetched whole again the settled bars are compared before they are replaced. Those that
 changed, came or went are counted (`settled_changed`, `settled_gained`, `settled_lost`), the first twenty are shown
-before and after (`revision`), and the check `revised` warns. If more than 10 of them (or 0.1 %, where that is more)
-are lost, the run fails and the stored file stays byte for byte.
+before and after (`revision`), and the check `revised` warns. A file with values that no bar has, such as a volume below
+zero, is compared like others where it is as the vendor gave it; one that was edited since, or cannot be read, is not.
+If more than 10 settled bars (or 0.1 %, where that is more) are lost, the run fails and the stored file stays byte for
+byte.
 
 **Ordered otherwise.** A run's tags (*Tags* in the launch dialog, or the options of `mohlcv fetch`) say how it
 fetches:
@@ -44,7 +46,8 @@ fetches:
 
 **By itself.** The sensor `keep_current` on the page *Automation* is off until you turn it on. Then, each day at 11:15
 Eastern, it asks for the provisional months for which there is something new, begins the month in progress for every
-symbol that is kept, and makes aggregates whenever their raw month was. A settled month is left alone.
+symbol that has a month of the last thirteen, and makes aggregates whenever their raw month was, and the table of
+quality after them. A settled month is left alone.
 
 ## Day by day
 
