@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.months import Month
@@ -124,12 +124,20 @@ def check_base_url(text: str) -> str:
         raise SettingsError(
             f"{BASE_URL.variable} for {url.hostname} holds more than scheme, host, port and path: take out the rest"
         )
-    if url.scheme not in {"http", "https"} or not url.hostname:
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
         raise SettingsError(
             f"{BASE_URL.variable}={text!r} cannot be used: write it as https://host or http://host:port "
             f"(default: {BASE_URL.default})"
         )
     return text.strip().rstrip("/")
+
+
+def _has_good_port(url: SplitResult) -> bool:
+    """Whether there is no port, or one from 1 to 65,535; urllib looks at it only when it is asked for."""
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
 
 
 def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:

@@ -51,6 +51,9 @@ def test_every_variable_is_read():
     [
         ("MASSIVE_BASE_URL", "api.massive.com"),
         ("MASSIVE_BASE_URL", "ftp://api.massive.com"),
+        ("MASSIVE_BASE_URL", "http://127.0.0.1:8199x"),
+        ("MASSIVE_BASE_URL", "http://127.0.0.1:0"),
+        ("MASSIVE_BASE_URL", "http://127.0.0.1:70000"),
         ("MOHLCV_TIMEFRAMES", "15s,7s"),
         ("MOHLCV_TIMEFRAMES", ","),
         ("MOHLCV_START", "2020-13"),
