@@ -3,14 +3,14 @@
 The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Beside, Evidence, Finding, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
@@ -24,7 +24,7 @@ class _Kept:
     mark: str | None
     reading: Reading
     recorded: Recorded | None = None
-    neighbours: tuple[float, ...] = ()
+    beside: Beside = field(default_factory=Beside)
     findings: list[Finding] | None = None
 
 
@@ -44,24 +44,30 @@ class Reader:
         """The file as it stands; an absent or unreadable one is a reading that says so."""
         return self._raw(file).reading if file.timeframe == RAW else self._read(file)
 
-    def judge(
-        self, file: BarFile, recorded: Recorded | None, neighbours: tuple[float, ...] | None = None
-    ) -> list[Finding]:
+    def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
         """What every rule says of the file as it stands.
 
         Args:
             file: which file.
             recorded: what was recorded when it was written; `None` where nothing was.
-            neighbours: for a raw file, the occupancies of the months beside it; `None` where they do not matter, since
-                only what holds back is looked at: then findings made with any will do.
+            beside: for a raw file, what is known of the months beside it; `None` where it does not matter, since only
+                what holds back is looked at: then findings made with any will do.
         """
         if file.timeframe != RAW:
             return rules.judge(Evidence(file, self._read(file), self._raw(file.raw).reading, recorded))
         raw = self._raw(file)
-        if raw.findings is None or raw.recorded != recorded or neighbours not in {None, raw.neighbours}:
+        if raw.findings is None or raw.recorded != recorded or beside not in {None, raw.beside}:
             whole = raw.reading if raw.findings is None else self._read(file)
-            raw.recorded, raw.neighbours = recorded, neighbours or ()
-            raw.findings = rules.judge(Evidence(file, whole, whole, recorded, raw.neighbours))
+            raw.recorded, raw.beside = recorded, beside or Beside()
+            evidence = Evidence(
+                file,
+                whole,
+                whole,
+                recorded,
+                neighbours=raw.beside.occupancies,
+                previous_close=raw.beside.previous_close,
+            )
+            raw.findings = rules.judge(evidence)
             if whole.bars is not None:
                 raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
             if not any(finding.holds_back for finding in raw.findings):

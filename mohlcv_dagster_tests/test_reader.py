@@ -7,7 +7,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import FORM, Recorded
+from mohlcv_dagster.bars.rules import FORM, Beside, Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reader import Reader
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
@@ -69,15 +69,15 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
     assert failing(reader.judge(SPY, RECORDED)) == []
 
 
-def test_a_raw_file_is_judged_again_when_its_neighbours_are_others_and_not_for_what_is_made_of_it(archive):
+def test_a_raw_file_is_judged_again_when_the_months_beside_it_are_others_and_not_for_what_is_made_of_it(archive):
     reader = Reader(archive)
-    alone = reader.judge(SPY, RECORDED, ())
-    beside = reader.judge(SPY, RECORDED, (0.99,))
+    alone = reader.judge(SPY, RECORDED, Beside())
+    beside = reader.judge(SPY, RECORDED, Beside((0.99,)))
 
     assert [finding.rule.name for finding in alone if finding.passed] != [
         finding.rule.name for finding in beside if finding.passed
     ]
-    assert reader.judge(SPY, RECORDED, (0.99,)) is beside
+    assert reader.judge(SPY, RECORDED, Beside((0.99,))) is beside
     assert reader.require(SPY, RECORDED).num_rows == 6
     assert reader.judge(SPY, RECORDED) is beside
 

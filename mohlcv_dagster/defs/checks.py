@@ -37,7 +37,7 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
         def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
-            beside = records.neighbours(context.instance, file) if timeframe == RAW else None
+            beside = records.beside(context.instance, file, record) if timeframe == RAW else None
             return archive.reader().judge(file, record, beside)
 
         yield from evaluated(context, judge, specs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from mohlcv_dagster.bars import coverage, incidents, schema, sessions, settlement
+from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
@@ -33,6 +34,8 @@ SPLITS_UNKNOWN: Final = "splits_unknown_because"
 ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", "state", EMPTY_BECAUSE, EMPTY_CAUSE)
 """What is recorded of a raw month's fetch that holds for its aggregates too."""
 
+LAST_CLOSE: Final = "last_close"
+"""The close of a raw month's last bar, US dollars; the next month's first open is held against it."""
 OCCUPANCY: Final = "occupancy"
 """The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
 RAW_DIGEST: Final = "raw_sha256"
@@ -151,6 +154,9 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     }
     if found.occupancy is not None:
         facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))
+    if fetched.bars.num_rows:
+        last = to_numpy(fetched.bars["close"].slice(fetched.bars.num_rows - 1))
+        facts[LAST_CLOSE] = dg.MetadataValue.float(float(last[0]))
     return facts
 
 

@@ -12,11 +12,13 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision import Counts
-from mohlcv_dagster.bars.rules import Recorded
+from mohlcv_dagster.bars.rules import Beside, Recorded
+from mohlcv_dagster.bars.settlement import State
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import (
     COMPARED,
+    LAST_CLOSE,
     OCCUPANCY,
     ORIGIN,
     RAW_DIGEST,
@@ -42,12 +44,19 @@ class Record(Recorded):
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
         request_ids: the vendor's marks of the answers that the bars came in.
+        last_close: of a raw month, the close of its last bar, US dollars; `None` where unknown.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
+    last_close: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was recorded as settled."""
+        return "state" in self.origin and self.origin["state"].value == State.SETTLED.value
 
     @property
     def inherited(self) -> Metadata:
@@ -65,7 +74,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         storage_id=event.storage_id, run_id=event.run_id, timestamp=event.timestamp
     )
     facts = {name: value.value for name, value in made.metadata.items()}
-    adjusted, occupancy = facts.get("adjusted"), facts.get(OCCUPANCY)
+    adjusted, occupancy, last_close = (facts.get(name) for name in ("adjusted", OCCUPANCY, LAST_CLOSE))
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
@@ -80,6 +89,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         splits_now=splits.executed_by_now(instance, file) if adjusted is True and file.timeframe == RAW else (),
         revised=_revised(facts),
         request_ids=request_ids_of(facts),
+        last_close=last_close if isinstance(last_close, float) else None,
     )
 
 
@@ -90,10 +100,19 @@ def written_by(instance: dg.DagsterInstance, file: BarFile, run_id: str) -> Meta
     return made.metadata if made else None
 
 
-def neighbours(instance: dg.DagsterInstance, file: BarFile) -> tuple[float, ...]:
-    """The recorded occupancies of the raw months before and after that of `file`, as far as there are any."""
-    found = (latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside)
-    return tuple(record.occupancy for record in found if record is not None and record.occupancy is not None)
+def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> Beside:
+    """What is recorded of the raw months before and after that of `file`, as far as there are any.
+
+    Args:
+        instance: knows them.
+        file: the raw month.
+        record: its own; bars of another basis of splits than it says have no close to go on from.
+    """
+    found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside}
+    occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
+    before = next((each for month, each in found.items() if month < file.month), None)
+    goes_on = before is not None and before.is_settled and record is not None and before.adjusted is record.adjusted
+    return Beside(occupancies, before.last_close if before is not None and goes_on else None)
 
 
 def _event(instance: dg.DagsterInstance, file: BarFile) -> dg.EventLogRecord | None:

@@ -84,6 +84,6 @@ def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored:
         yield dg.AssetMaterialization(context.asset_key, partition=partition, metadata=facts)
         file = file_of(context.asset_key, partition)
         record = records.latest(context.instance, file)
-        beside = records.neighbours(context.instance, file) if file.timeframe == RAW else None
+        beside = records.beside(context.instance, file, record) if file.timeframe == RAW else None
         for finding in archive.reader().judge(file, record, beside):
             yield evaluations.evaluation(finding, file, record, blocking=False)

@@ -73,6 +73,20 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is known of the symbol's months beside a raw one.
+
+    Attributes:
+        occupancies: of the raw months before and after, as far as they are stored and known; see `coverage.is_liquid`.
+        previous_close: the close of the last bar before the month, US dollars; `None` where that month is not stored,
+            not settled or on another basis of splits.
+    """
+
+    occupancies: tuple[float, ...] = ()
+    previous_close: float | None = None
+
+
+@dataclass(frozen=True)
 class VendorMinutes:
     """The vendor's own minutes of a month, as it answered now.
 
