@@ -57,7 +57,8 @@ def evaluated(
 ) -> Iterator[Any]:
     """What a step of checks on one asset yields: an evaluation a partition and selected check, and its outputs.
 
-    Outputs only of checks that block, since those are what steps downstream wait for: each is an event kept for ever.
+    An output of each check, though no step waits for those that do not block: without it Dagster writes into the run's
+    log that the step did not give what is expected of it, which reads like a fault.
 
     Args:
         context: of the step.
@@ -69,7 +70,7 @@ def evaluated(
     with told_to_dagster():
         # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
         yield from _evaluations(context, judge, chosen[0].asset_key, selected)
-    yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen if spec.blocking)
+    yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
 
 
 def _evaluations(
