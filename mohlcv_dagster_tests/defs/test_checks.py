@@ -289,8 +289,6 @@ def test_what_passes_tells_only_what_its_checks_definition_does_not(tmp_path, in
     outputs = [event.step_output_data for event in result.all_events if event.is_successful_output]
     assert {name for output in outputs for name in output.metadata} == set()
     assert {output.output_name.removeprefix("raw_1s_") for output in outputs} >= set(RAW_CHECKS)
-    said = [event.message or "" for event in result.all_events]
-    assert not [words for words in said if "did not yield" in words]
 
 
 def test_an_aggregate_records_where_its_raw_bars_came_from_and_which_they_were(tmp_path, instance):
