@@ -37,8 +37,7 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
         def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
-            beside = records.beside(context.instance, file, record) if timeframe == RAW else None
-            return archive.reader().judge(file, record, beside)
+            return archive.reader().judge(file, record, records.beside(context.instance, file, record))
 
         yield from evaluated(context, judge, specs)
 

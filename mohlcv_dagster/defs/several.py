@@ -12,7 +12,6 @@ import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import evaluations, failures, records
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import file_of
@@ -84,6 +83,5 @@ def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored:
         yield dg.AssetMaterialization(context.asset_key, partition=partition, metadata=facts)
         file = file_of(context.asset_key, partition)
         record = records.latest(context.instance, file)
-        beside = records.beside(context.instance, file, record) if file.timeframe == RAW else None
-        for finding in archive.reader().judge(file, record, beside):
+        for finding in archive.reader().judge(file, record, records.beside(context.instance, file, record)):
             yield evaluations.evaluation(finding, file, record, blocking=False)
