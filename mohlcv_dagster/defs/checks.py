@@ -15,7 +15,7 @@ from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations, records
+from mohlcv_dagster.defs import evaluations, records, run_tags
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
@@ -64,6 +64,7 @@ def evaluated(
         judge: called once a partition.
         specs: the checks of the step, of one asset.
     """
+    run_tags.mark(context)
     selected = {check.name for check in context.selected_asset_check_keys}
     chosen = [spec for spec in specs if spec.name in selected]
     with told_to_dagster():
