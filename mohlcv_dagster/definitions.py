@@ -9,7 +9,7 @@ import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
-from mohlcv_dagster.defs import automation
+from mohlcv_dagster.defs import automation, backfill, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
@@ -46,6 +46,7 @@ def build(
         *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
     ]
+    refresh = schedules.job(settings.timeframes)
     return dg.Definitions(
         assets=[
             raw_asset(partitions, retry),
@@ -58,6 +59,12 @@ def build(
             "archive": archive,
             IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
         },
+        jobs=[
+            refresh,
+            re_verify.job(settings.timeframes, settings.start),
+            backfill.job(settings.timeframes, partitions, settings.start),
+        ],
+        schedules=[schedules.schedule(refresh)],
         sensors=[automation.sensor()],
         executor=dg.in_process_executor,
     )

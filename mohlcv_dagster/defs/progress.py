@@ -56,12 +56,16 @@ class Standing:
     @classmethod
     def of(cls, context: "dg.AssetExecutionContext") -> "Standing":
         """Where the months of the step of `context` stand, told to its run."""
+        return cls.of_run(context, context.asset_key.to_user_string(), len(context.partition_keys))
+
+    @classmethod
+    def of_run(cls, context: "dg.AssetExecutionContext | dg.OpExecutionContext", label: str, months: int) -> "Standing":
+        """Where so many months stand that the run of `context` is about."""
 
         def show(text: str) -> None:
             context.instance.add_run_tags(context.run.run_id, {PROGRESS: text})
 
-        label = context.asset_key.to_user_string()
-        return cls(label, len(context.partition_keys), context.log.info, show)
+        return cls(label, months, context.log.info, show)
 
     def fetching(self, file: BarFile) -> "Callable[[Progress], None]":
         """What is told how far the fetch of `file` has come."""
@@ -111,17 +115,18 @@ class Standing:
         under_way = self._underway
         windows = f", {under_way.windows_done} of {under_way.windows} windows" if under_way else ""
         month = min(self._passed_over + self._done + 1, self.months)
-        return f"{self.label}: month {month} of {self.months}{windows}, {self._volume}{self._time_left}"
+        return f"{self.label}: month {month} of {self.months}{windows}{self._volume}{self._time_left}"
 
     @property
     def _so_far(self) -> str:
-        return f"{self._passed_over + self._done} of {self.months} months, {self._volume}"
+        return f"{self._passed_over + self._done} of {self.months} months{self._volume}"
 
     @property
     def _volume(self) -> str:
         bars = self._bars + (self._underway.bars if self._underway else 0)
         received = self._bytes + (self._underway.bytes if self._underway else 0)
-        return f"{bars:,} bars" + (f", {received / 1e6:,.1f} MB" if received else "")
+        told = [f", {bars:,} bars"] if bars else []
+        return "".join([*told, f", {received / 1e6:,.1f} MB"] if received else told)
 
     @property
     def _time_left(self) -> str:

@@ -117,3 +117,10 @@ def run(definitions, instance, partition, *assets, expect=True, until=None, tags
     )
     assert result.success is expect, [event.message for event in result.all_events if event.is_failure]
     return result
+
+
+def launch(definitions, instance, job, **config):
+    """What the launchpad of a job does with this config."""
+    return definitions.resolve_job_def(job).execute_in_process(
+        run_config=config, instance=instance, raise_on_error=False
+    )
