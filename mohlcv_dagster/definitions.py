@@ -9,12 +9,12 @@ import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
-from mohlcv_dagster.defs import automation, backfill, re_verify, schedules
+from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
-from mohlcv_dagster.defs.quality import quality_asset
+from mohlcv_dagster.defs.quality import KEY, VENDOR_INCIDENT, quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
@@ -47,11 +47,12 @@ def build(
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
     ]
     refresh = schedules.job(settings.timeframes)
+    keys = [key for each in checks for key in each.check_keys]
     return dg.Definitions(
         assets=[
             raw_asset(partitions, retry),
             *(aggregated_asset(each, partitions) for each in settings.timeframes),
-            quality_asset(settings.timeframes, [key for each in checks for key in each.check_keys]),
+            quality_asset(settings.timeframes, keys),
         ],
         asset_checks=checks,
         resources={
@@ -65,7 +66,7 @@ def build(
             backfill.job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[schedules.schedule(refresh)],
-        sensors=[automation.sensor()],
+        sensors=[automation.sensor(), *alerts.sensors([*keys, dg.AssetCheckKey(KEY, VENDOR_INCIDENT)])],
         executor=dg.in_process_executor,
     )
 

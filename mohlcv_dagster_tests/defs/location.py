@@ -14,6 +14,10 @@ from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.vendor.fetched import FetchedMonth
 
+UNLOGGED = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""For a Dagster on disk: without it each step starts processes to copy its output."""
 FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster_tests.bars.clean_files import HEADER
-from mohlcv_dagster_tests.defs.location import HandedVendor, launch, location, run
+from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
 from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE
 
@@ -95,7 +95,7 @@ def tick(definitions, instance, moment):
 @pytest.fixture(scope="module")
 def home():
     """A Dagster that remembers schedules and sensors."""
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test(overrides=UNLOGGED) as instance:
         yield instance
 
 
