@@ -11,8 +11,6 @@ import json
 import os
 import shlex
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -99,6 +97,9 @@ def deliver(alerts: Sequence[Alert], settings: Settings) -> bool:
 
 
 def _post(url: str, body: bytes) -> None:
+    import urllib.error  # noqa: PLC0415 - a code location loads this module, and seldom has anything to tell
+    import urllib.request  # noqa: PLC0415 - as above
+
     where = urlsplit(url).hostname  # the rest of the address is a secret
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - settings allow http(s) alone
     try:

@@ -4,6 +4,8 @@ Loading needs no key and no network: settings are read, nothing is asked of the 
 """
 
 import os
+import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -48,12 +50,13 @@ def build(
     ]
     refresh = schedules.job(settings.timeframes)
     keys = [key for each in checks for key in each.check_keys]
+    assets = [
+        raw_asset(partitions, retry),
+        *(aggregated_asset(each, partitions) for each in settings.timeframes),
+        quality_asset(settings.timeframes, keys),
+    ]
     return dg.Definitions(
-        assets=[
-            raw_asset(partitions, retry),
-            *(aggregated_asset(each, partitions) for each in settings.timeframes),
-            quality_asset(settings.timeframes, keys),
-        ],
+        assets=_linked_to_code(assets),
         asset_checks=checks,
         resources={
             "massive": massive or MassiveResource.of(settings),
@@ -69,6 +72,14 @@ def build(
         sensors=[automation.sensor(), *alerts.sensors([*keys, dg.AssetCheckKey(KEY, VENDOR_INCIDENT)])],
         executor=dg.in_process_executor,
     )
+
+
+def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with a link to where each is written, which the catalogue opens in an editor (a beta feature)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(assets)
+    return [each for each in linked if isinstance(each, dg.AssetsDefinition)]
 
 
 defs = build(Settings.from_environment(os.environ))

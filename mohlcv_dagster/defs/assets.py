@@ -57,7 +57,8 @@ def raw_asset(
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
             "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
-            "and missing partitions within selection*."
+            "and missing partitions within selection*.\n\n"
+            f"{metadata.meanings(metadata.column_schema())}"
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
@@ -101,7 +102,8 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         description=(
             f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"
             "Buckets start at midnight UTC and are labelled by their start (inclusive); first, highest, lowest and "
-            "last price, exact sum of volume. A bucket without trades has no bar."
+            "last price, exact sum of volume. A bucket without trades has no bar.\n\n"
+            f"{metadata.meanings(metadata.column_schema())}"
         ),
     )
     def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:

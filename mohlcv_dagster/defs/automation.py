@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.events import AssetKeyPartitionKey  # not exported, and a subset is made of nothing else
-from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType  # not exported, and asked for by them
 
 from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.months import Month
@@ -100,6 +99,11 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
 
 def is_on(instance: dg.DagsterInstance, sensor: str) -> bool:
     """Whether the sensor of this name is turned on."""
+    from dagster._core.scheduler.instigation import (  # noqa: PLC0415 - not exported, and not needed to load the location
+        InstigatorStatus,
+        InstigatorType,
+    )
+
     states = instance.all_instigator_state(
         instigator_type=InstigatorType.SENSOR,
         instigator_statuses={InstigatorStatus.RUNNING},

@@ -3,17 +3,11 @@
 The job itself fetches nothing and is over in a moment; the daemon carries the backfill out, up to a year a run.
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
-from dagster._core.execution.asset_backfill import AssetBackfillData
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
-from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
 from mohlcv_dagster.bars.files import check_symbol
@@ -26,8 +20,6 @@ from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
 
 JOB: Final = "backfill_a_symbol"
 OP: Final = "ask_for_a_backfill"
-
-# The names above are not exported by Dagster, whose UI makes its backfills of nothing else. Only this module uses them.
 
 
 class Months(dg.Config):
@@ -63,13 +55,28 @@ def job(timeframes: Sequence[Timeframe], partitions: dg.MultiPartitionsDefinitio
         keys = [partition_key(symbol, month) for month in first.until(last)]
         run_tags.add(context.instance, context.run_id, run_tags.of_partitions(keys))
         context.instance.add_dynamic_partitions(SYMBOL, [symbol])
+        from mohlcv_dagster.defs import backfill_request  # noqa: PLC0415 - the location loads without Dagster's daemon
+
         wanted = {
-            asset_key(each): _to_make(context.instance, asset_key(each), keys, partitions, config)
-            for each in (RAW, *timeframes)
+            key: backfill_request.failed_and_missing(context.instance, key, keys, partitions)
+            if config.only_failed_and_missing
+            else keys
+            for key in map(asset_key, (RAW, *timeframes))
         }
-        title = f"{symbol} {first} to {last}"
-        orders = Orders(force=config.force).tags()
-        yield dg.Output(None, metadata=_asked(context, title, wanted, partitions, orders))
+        asked = backfill_request.ask(
+            context.instance, f"{symbol} {first} to {last}", wanted, partitions, Orders(force=config.force).tags()
+        )
+        told: dict[str, dg.MetadataValue] = {
+            "partitions to make": dg.MetadataValue.json(
+                {key.to_user_string(): len(each) for key, each in wanted.items()}
+            )
+        }
+        if asked is None:
+            context.log.info("All is stored or under way; only_failed_and_missing: false makes it anew.")
+        else:
+            context.log.info("Backfill %s begins within a minute.", asked)
+            told["backfill"] = dg.MetadataValue.url(f"/runs/b/{asked}")
+        yield dg.Output(None, metadata=told)
 
     @dg.config_mapping
     def flat(config: Months) -> dg.RunConfig:
@@ -90,55 +97,3 @@ _DESCRIPTION: Final = (
     "backfill, where they are watched, cancelled and resumed. What is stored already is left out unless "
     "`only_failed_and_missing: false`."
 )
-
-
-def _to_make(
-    instance: dg.DagsterInstance,
-    key: dg.AssetKey,
-    keys: Sequence[str],
-    partitions: dg.MultiPartitionsDefinition,
-    config: Months,
-) -> list[str]:
-    """The partitions among `keys` that are to be made of an asset."""
-    if not config.only_failed_and_missing:
-        return list(keys)
-    statuses = instance.get_status_by_partition(key, keys, partitions) or {}
-    return [each for each in keys if statuses.get(each) in {None, AssetPartitionStatus.FAILED}]
-
-
-def _asked(
-    context: dg.OpExecutionContext,
-    title: str,
-    wanted: Mapping[dg.AssetKey, Sequence[str]],
-    partitions: dg.MultiPartitionsDefinition,
-    tags: dict[str, str],
-) -> dict[str, dg.MetadataValue]:
-    """Ask for the backfill; what is told of it. Nothing is asked for where there is nothing to make."""
-    some = {key: keys for key, keys in wanted.items() if keys}
-    told = {key.to_user_string(): len(keys) for key, keys in wanted.items()}
-    if not some:
-        context.log.info("%s: all is stored or under way; only_failed_and_missing: false makes it anew", title)
-        return {"partitions to make": dg.MetadataValue.json(told)}
-    subsets = {key: partitions.empty_subset().with_partition_keys(keys) for key, keys in some.items()}
-    now = time.time()
-    backfill = PartitionBackfill(
-        backfill_id=make_new_backfill_id(),
-        status=BulkActionStatus.REQUESTED,
-        from_failure=False,
-        tags=tags,
-        backfill_timestamp=now,
-        asset_selection=list(some),
-        asset_backfill_data=AssetBackfillData.empty(
-            AssetGraphSubset(subsets, set()),  # type: ignore[call-arg] # its decorator hides its fields
-            now,
-            context.instance,
-        ),
-        title=title,
-        description=f"Asked for by the job {JOB}.",
-    )
-    context.instance.add_backfill(backfill)
-    context.log.info("%s: backfill %s begins within a minute, %s", title, backfill.backfill_id, told)
-    return {
-        "backfill": dg.MetadataValue.url(f"/runs/b/{backfill.backfill_id}"),
-        "partitions to make": dg.MetadataValue.json(told),
-    }
