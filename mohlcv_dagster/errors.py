@@ -14,6 +14,7 @@
     ├── FileError                   a stored file, named, and what is the matter with it
     │   ├── FileMissingError
     │   ├── CsvFormatError
+    │   ├── PassportError           a file's passport cannot be read
     │   └── FileNameClashError
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
@@ -84,6 +85,10 @@ class FileMissingError(FileError):
 
 class CsvFormatError(FileError):
     """The bytes are not a CSV file of bars."""
+
+
+class PassportError(FileError):
+    """The bytes are not the passport of a file."""
 
 
 class FileNameClashError(FileError):

@@ -35,6 +35,7 @@ REQUESTS_PER_MINUTE: Final = Setting(
 )
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
 CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
+PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
 
 SETTINGS: Final = (
     API_KEY,
@@ -46,6 +47,7 @@ SETTINGS: Final = (
     REQUESTS_PER_MINUTE,
     CONCURRENCY,
     CALENDAR,
+    PARQUET,
 )
 
 MOST_CONCURRENT: Final = 64
@@ -66,6 +68,7 @@ class Settings:
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
         calendar: a file of days on which the exchange keeps other hours than its calendar says; `None` means no file.
+        parquet: whether each stored partition is written as a Parquet file too.
     """
 
     api_key: str | None = field(repr=False)
@@ -77,6 +80,7 @@ class Settings:
     requests_per_minute: int | None
     concurrency: int
     calendar: str | None
+    parquet: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -95,6 +99,7 @@ class Settings:
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
             concurrency=_read(environment, CONCURRENCY, _concurrency),
             calendar=environment.get(CALENDAR.variable, "").strip() or None,
+            parquet=_read(environment, PARQUET, _truth),
         )
 
     def require_key(self) -> str:

@@ -112,4 +112,5 @@ def test_the_settings_are_those_of_the_contract():
         "MASSIVE_REQUESTS_PER_MINUTE",
         "MASSIVE_CONCURRENCY",
         "MOHLCV_CALENDAR",
+        "MOHLCV_PARQUET",
     }

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations, records
+from mohlcv_dagster.defs import evaluations, passports, records
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
@@ -40,7 +41,7 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
             beside = records.beside(context.instance, file, record) if timeframe == RAW else None
             return archive.reader().judge(file, record, beside)
 
-        yield from evaluated(context, judge, specs)
+        yield from evaluated(context, archive.open(), judge, specs)
 
     return checks
 
@@ -53,7 +54,7 @@ def specs_of(
 
 
 def evaluated(
-    context: dg.AssetCheckExecutionContext, judge: Judge, specs: Iterable[dg.AssetCheckSpec]
+    context: dg.AssetCheckExecutionContext, archive: Archive, judge: Judge, specs: Iterable[dg.AssetCheckSpec]
 ) -> Iterator[Any]:
     """What a step of checks on one asset yields: an evaluation a partition and selected check, and its outputs.
 
@@ -62,6 +63,7 @@ def evaluated(
 
     Args:
         context: of the step.
+        archive: keeps the passports, which are told the verdicts.
         judge: called once a partition.
         specs: the checks of the step, of one asset.
     """
@@ -69,31 +71,40 @@ def evaluated(
     chosen = [spec for spec in specs if spec.name in selected]
     with told_to_dagster():
         # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
-        yield from _evaluations(context, judge, chosen[0].asset_key, selected)
+        yield from _evaluations(context, _noting(context, archive, judge, selected), chosen[0].asset_key)
     yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
 
 
+def _noting(context: dg.AssetCheckExecutionContext, archive: Archive, judge: Judge, selected: Collection[str]) -> Judge:
+    """`judge` on the selected checks alone, after which the file's passport has their verdicts."""
+
+    def noting(file: BarFile, record: Record | None) -> list[Finding]:
+        found = [finding for finding in judge(file, record) if finding.rule.name in selected]
+        passports.note(archive, file, record, found, context.log)
+        return found
+
+    return noting
+
+
 def _evaluations(
-    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
+    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
-        yield from _judged(context.instance, judge, file_of(key, context.partition_key), selected)
+        yield from _judged(context.instance, judge, file_of(key, context.partition_key))
     elif context.has_partition_key_range:
         # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
         for partition in context.partition_keys:
-            yield from _judged(context.instance, judge, file_of(key, partition), selected, blocking=False)
+            yield from _judged(context.instance, judge, file_of(key, partition), blocking=False)
     else:
-        yield from _sweep(context, judge, key, selected)
+        yield from _sweep(context, judge, key)
 
 
-def _sweep(
-    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
-) -> Iterator[dg.AssetCheckEvaluation]:
+def _sweep(context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey) -> Iterator[dg.AssetCheckEvaluation]:
     """Judge every stored partition, then sum up."""
     stored = files_of(key, sorted(context.instance.get_materialized_partitions(key)))
-    failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
+    failing: dict[str, list[dg.AssetCheckEvaluation]] = {check.name: [] for check in context.selected_asset_check_keys}
     for done, file in enumerate(stored.values(), start=1):
-        for evaluation in _judged(context.instance, judge, file, selected):
+        for evaluation in _judged(context.instance, judge, file):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)
@@ -103,12 +114,11 @@ def _sweep(
 
 
 def _judged(
-    instance: dg.DagsterInstance, judge: Judge, file: BarFile, selected: Collection[str], *, blocking: bool = True
+    instance: dg.DagsterInstance, judge: Judge, file: BarFile, *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
     record = records.latest(instance, file)
     for finding in judge(file, record):
-        if finding.rule.name in selected:
-            yield evaluations.evaluation(finding, file, record, blocking=blocking)
+        yield evaluations.evaluation(finding, file, record, blocking=blocking)
 
 
 def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:
