@@ -20,6 +20,7 @@
     │   ├── UnsortedBarsError
     │   ├── VolumePrecisionError
     │   ├── BrokenRulesError
+    │   ├── CannotMendError         a file that cannot be rewritten without loss
     │   └── BarsLostError           a new answer lacks settled bars that are stored
     └── VendorError                 the vendor's answer; carries `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
@@ -109,6 +110,10 @@ class VolumePrecisionError(BarsError):
 
 class BrokenRulesError(BarsError):
     """A file breaks rules that what is made from it depends on."""
+
+
+class CannotMendError(BarsError):
+    """A file cannot be brought into the contract's form without losing bars, or without choosing between two."""
 
 
 class BarsLostError(BarsError):

@@ -5,6 +5,8 @@ from datetime import datetime
 from logging import Logger
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
@@ -38,6 +40,22 @@ def of(file: BarFile, facts: Metadata) -> Passport:
         request_ids=metadata.request_ids_of(told),
         raw_sha256=_text(told.get(metadata.RAW_DIGEST)),
     )
+
+
+def facts_of(passport: Passport) -> Metadata:
+    """What a passport tells of where the bars came from, as it is recorded; nothing of what it does not know."""
+    told: dict[str, dg.MetadataValue] = {}
+    for name in ("vendor", "state", metadata.RAW_DIGEST):
+        if (text := getattr(passport, name)) is not None:
+            told[name] = dg.MetadataValue.text(text)
+    for name in ("fetched_at", "complete_through"):
+        if (moment := getattr(passport, name)) is not None:
+            told[name] = dg.MetadataValue.timestamp(moment)
+    if passport.adjusted is not None:
+        told["adjusted"] = dg.MetadataValue.bool(passport.adjusted)
+    if passport.request_ids:
+        told["request_ids"] = dg.MetadataValue.json(list(passport.request_ids))
+    return told
 
 
 def note(archive: Archive, file: BarFile, record: "Record | None", findings: Iterable[Finding], log: Logger) -> None:

@@ -61,3 +61,11 @@ def digest(archive: Archive, file: BarFile) -> str | None:
         return None
     with at.open("rb") as opened:
         return parquet_codec.csv_digest(opened)
+
+
+def digest_if_sound(archive: Archive, file: BarFile) -> str | None:
+    """As `digest`; `None` also where what stands there is no Parquet file: it is written anew."""
+    try:
+        return digest(archive, file)
+    except FileError:
+        return None

@@ -3,12 +3,11 @@
 Reads and writes nothing. What is found is told with its cure; how it is shown is the command's.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import parquet_codec, passport
@@ -18,13 +17,10 @@ from mohlcv_dagster.bars.processors import in_order
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.manifest import mirror, passports
+from mohlcv_dagster.manifest.measure import Measured, measure
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from upath import UPath
-
-_PIECE: Final = 1 << 20
+REWRITTEN: Final = "rewritten.txt"
+"""The journal of files that were rewritten and are not recorded yet, in the manifest's folder."""
 _NAMED: Final = 3
 """Red checks that a message names."""
 
@@ -75,21 +71,6 @@ class Proof:
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A file of bars as it stands.
-
-    Attributes:
-        sha256: of its bytes, hexadecimal.
-        rows: its lines less the header.
-        size: bytes.
-    """
-
-    sha256: str
-    rows: int
-    size: int
-
-
 @dataclass
 class _Tree:
     """The files of a data folder by what they are, each under its path."""
@@ -99,6 +80,7 @@ class _Tree:
     passports: dict[str, BarFile | None] = field(default_factory=dict)
     mirrors: set[str] = field(default_factory=set)
     leftovers: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
 
 
 def verify(archive: Archive) -> Proof:
@@ -127,25 +109,6 @@ def verify(archive: Archive) -> Proof:
     return Proof(len(tree.bars), size, rows, warned, tuple(sorted(found)))
 
 
-def measure(at: "UPath | Path") -> Measured:
-    """The digest, bars and size of a file, read piece by piece.
-
-    Raises:
-        FileError: the disk refused.
-    """
-    digest, lines, size, last = hashlib.sha256(), 0, 0, b"\n"
-    try:
-        with at.open("rb") as opened:
-            while piece := opened.read(_PIECE):
-                digest.update(piece)
-                lines += piece.count(b"\n")
-                size += len(piece)
-                last = piece[-1:]
-    except OSError as error:
-        raise FileError(f"{at} could not be read: {error}") from error
-    return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size)
-
-
 def _tree(archive: Archive) -> _Tree:
     if not archive.root.is_dir():
         raise InputError(f"there is no folder {archive.root}; name the data folder")
@@ -154,6 +117,8 @@ def _tree(archive: Archive) -> _Tree:
         path = PurePosixPath(at.removeprefix(root).replace("\\", "/").lstrip("/"))
         if path.name.startswith(".") and path.suffix == ".part":
             tree.leftovers.append(str(path))
+        elif str(path) == f"{passport.FOLDER}/{REWRITTEN}":
+            tree.unfinished.append(str(path))
         elif path.parts[0] == passport.FOLDER and path.suffix == ".json":
             tree.passports[str(path)] = _file(str(path.relative_to(passport.FOLDER)).removesuffix(".json"))
         elif path.parts[0] == parquet_codec.FOLDER and path.suffix == ".parquet":
@@ -186,6 +151,8 @@ def _names(tree: _Tree) -> Iterator[Difference]:
             Kind.LEFTOVER,
             "a writer that was killed left it behind and nothing reads it: delete it, or write the file anew",
         )
+    for path in tree.unfinished:
+        yield Difference(path, Kind.LEFTOVER, "`mohlcv adopt --rewrite` did not come to its end: run it again")
     for path, file in tree.passports.items():
         if file is None:
             yield Difference(path, Kind.NO_FILE, "it is the passport of no file of the layout: delete it")
