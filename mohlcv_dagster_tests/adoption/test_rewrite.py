@@ -159,9 +159,10 @@ def test_a_run_that_ends_at_any_of_its_writes_has_lost_nothing_and_the_next_one_
             raise KeyboardInterrupt
         return target if after else replace(at, target)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Path, "replace", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         rewritten(tmp_path)
+    monkeypatch.undo()
     seen = [line for content in contents(tmp_path).values() for line in content.decode().splitlines()]
     for second in pd.concat([OWN, EVENING, NEXT]).index:
         assert any(line.startswith(str(second)) for line in seen)

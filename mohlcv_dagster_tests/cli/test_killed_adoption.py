@@ -1,7 +1,6 @@
 """`mohlcv adopt --rewrite` and `mohlcv verify`, ended by Ctrl-C and by kill -9 in processes of their own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def passports(project):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_adopt_that_is_ended_again_and_again_leaves_a_tree_that_the_next_run_completes(project, how):
+def test_adopt_that_is_ended_again_and_again_leaves_a_tree_that_the_next_run_completes(project, monkeypatch, how):
     due = put_tree(project / "data")
     before = contents(project)
     moments = [lambda: journal(project) >= 1, lambda: journal(project) >= 4, lambda: passports(project) >= 3]
@@ -67,6 +66,7 @@ def test_adopt_that_is_ended_again_and_again_leaves_a_tree_that_the_next_run_com
     assert "Nothing to do" in out
     _, out, _ = ended(begun(project, "verify", "--json"))
     assert [each["path"] for each in json.loads(out)["differences"]] == [HALF]
+    monkeypatch.setenv("DAGSTER_HOME", str(project / ".mohlcv/home"))
     with dg.DagsterInstance.from_config(str(project / ".mohlcv/home")) as instance:
         assert {run.status for run in instance.get_runs()} <= {
             dg.DagsterRunStatus.SUCCESS,
@@ -100,6 +100,6 @@ def test_verify_that_is_ended_changes_nothing_and_the_next_one_proves_the_tree(p
 def _reads(pid, name):
     """Whether a process has a file of that name open."""
     try:
-        return any(name in os.readlink(at) for at in Path(f"/proc/{pid}/fd").iterdir())
+        return any(name in str(at.readlink()) for at in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
