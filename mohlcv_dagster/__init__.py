@@ -7,7 +7,9 @@ The rooms, each knowing only those below it::
     defs/         HOW it runs: assets, partitions, IO manager, checks. No rule, no format, no URL
     vendor/       WHERE bars come from: requests, page proofs, retries, limits
     sandbox/      a stand-in vendor over HTTP; only the command imports it
+    validation/   any folder of files judged, without Dagster, and the report of it
     reader        files as read and judged, each once
+    tree          which files of bars a folder holds, whoever made it
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
     calendar_file the days a user overrides in the exchange calendar

@@ -56,7 +56,9 @@ def build(
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,
-            IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
+            IO_MANAGER: BarsCsvIOManager(
+                data_dir=archive.data_dir, raw_dir=archive.raw_dir, aggregated_dir=archive.aggregated_dir
+            ),
         },
         sensors=[automation.sensor()],
         executor=dg.in_process_executor,

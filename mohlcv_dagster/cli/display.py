@@ -1,6 +1,6 @@
 """What a person sees while runs work: a line for each asset done, and on a terminal a line that moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,13 @@ class Display:
     Args:
         console: where to; a terminal also gets a line that moves.
         label: what the run is about, such as `SPY 2024-01`.
+        move: told what is being done, where somebody else has a line that moves.
     """
 
-    def __init__(self, console: Console, label: str) -> None:
+    def __init__(self, console: Console, label: str, move: Callable[[str], None] | None = None) -> None:
         self._console = console
         self._label = label
+        self._move_other = move
         self._status: Status | None = None
         self._verdicts: dict[str, list[dg.AssetCheckEvaluation]] = {}
 
@@ -45,7 +47,8 @@ class Display:
         """Take one event of the run."""
         event = entry.dagster_event
         if event is None:
-            self._move(entry.user_message)
+            if self._move_other is None:
+                self._move(entry.user_message)
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self._move(f"{self._label}: {(event.step_key or '').replace('__', '/')}")
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
@@ -67,6 +70,8 @@ class Display:
     def _move(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)
+        if self._move_other is not None:
+            self._move_other(text)
 
     def _waiting(self, retry: "StepRetryData") -> None:
         """Say why nothing happens for a while: a vendor that is away is waited for, for minutes."""

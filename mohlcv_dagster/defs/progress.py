@@ -1,8 +1,9 @@
-"""How far a fetch has come, told to the run's log: at the start of the work, then at most every few seconds."""
+"""How far a fetch has come: told to the run's log now and then, and to those in this process who watch, each time."""
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mohlcv_dagster.bars.files import BarFile
 
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from mohlcv_dagster.vendor.fetched import Progress
 
 EVERY_SECONDS: Final = 5.0
+
+Watcher: TypeAlias = "Callable[[BarFile, Progress], None]"
+_watchers: list[Watcher] = []
+
+
+@contextmanager
+def watched(by: Watcher) -> Iterator[None]:
+    """Let `by` be told of every step of every fetch in this process until the block ends, from threads of the fetch."""
+    _watchers.append(by)
+    try:
+        yield
+    finally:
+        _watchers.remove(by)
 
 
 class Reporter:
@@ -31,6 +45,8 @@ class Reporter:
 
     def __call__(self, progress: "Progress") -> None:
         """Take note of `progress`; say it when it is time."""
+        for watcher in _watchers:
+            watcher(self._file, progress)
         if self._clock() - self._last < EVERY_SECONDS:
             return
         self._last = self._clock()

@@ -40,18 +40,22 @@ class Record(Recorded):
 
     Attributes (those of `Recorded` beside):
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
+        uri: where it was written; `None` where unknown.
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
         request_ids: the vendor's marks of the answers that the bars came in.
         last_close: of a raw month, the close of its last bar, US dollars; `None` where unknown.
+        raw_sha256: of an aggregate, the digest of the raw file that it was folded from; `None` where unknown.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
+    uri: str | None = None
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
     last_close: float | None = None
+    raw_sha256: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -79,6 +83,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
         materialization=pointer,
+        uri=str(facts["dagster/uri"]) if "dagster/uri" in facts else None,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         fetched_at=moment_of(facts, "fetched_at"),
         complete_through=moment_of(facts, "complete_through"),
@@ -90,6 +95,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         revised=_revised(facts),
         request_ids=request_ids_of(facts),
         last_close=last_close if isinstance(last_close, float) else None,
+        raw_sha256=str(facts[RAW_DIGEST]) if RAW_DIGEST in facts else None,
     )
 
 
