@@ -1,6 +1,6 @@
 """What a person sees while runs work: a line for each asset done, and on a terminal a line that moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,20 @@ class Display:
         console: where to; a terminal also gets a line that moves.
         label: what the run is about, such as `SPY 2024-01`.
         move: told what is being done, where somebody else has a line that moves.
+        not_judged: checks that cannot say anything here, such as those on what was recorded where nothing is.
     """
 
-    def __init__(self, console: Console, label: str, move: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        label: str,
+        move: Callable[[str], None] | None = None,
+        not_judged: Collection[str] = (),
+    ) -> None:
         self._console = console
         self._label = label
         self._move_other = move
+        self._not_judged = not_judged
         self._status: Status | None = None
         self._verdicts: dict[str, list[dg.AssetCheckEvaluation]] = {}
 
@@ -91,6 +99,7 @@ class Display:
             self._console.print(f"    proven empty: {facts[EMPTY_BECAUSE]}", markup=False)
 
     def _checked(self, verdicts: list[dg.AssetCheckEvaluation], *, asked_vendor: bool) -> None:
+        every, verdicts = verdicts, [each for each in verdicts if each.check_name not in self._not_judged]
         if not verdicts:
             return
         bad = [verdict for verdict in verdicts if not verdict.passed]
@@ -98,6 +107,8 @@ class Display:
         mark = FAILED if errors else WARNED if bad else OK
         kind = "checks against the vendor" if asked_vendor else "checks"
         count = f"{len(verdicts) - len(bad)} of {len(verdicts)} {kind} passed"
+        if len(every) > len(verdicts):
+            count += f", {len(every) - len(verdicts)} not judged"
         self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}")
         for verdict in bad:
             self._console.print(f"    {verdict.check_name}: {verdict.description}", markup=False)

@@ -131,10 +131,12 @@ class _Fetch:
         definitions = build(self.settings, archive=self.places.resource())
         with self.places.remembered() as (instance, tags):
             to_do = list(self._to_do(instance, files))
+            if not self.places.are_own:
+                self.console.print("- another folder than the project's: the runs are not remembered")
             moving = Moving(self.console, len(to_do))
             with moving.shown(), progress.watched(moving.fetched):
                 for file, standing in to_do:
-                    moving.begin()
+                    moving.begin(f"{file.symbol} {file.month}")
                     display = Display(self.console, f"{file.symbol} {file.month}", moving.name)
                     if standing.step is Step.JUDGE:
                         outcome = runs.judge(definitions, instance, file, display, tags=tags)

@@ -50,10 +50,10 @@ class Moving:
         with self._progress:
             yield
 
-    def begin(self) -> None:
-        """A month begins."""
+    def begin(self, label: str) -> None:
+        """The month called `label` begins."""
         self._month_began = self._clock()
-        self._progress.update(self._task, told=f"{self._done + 1}/{self._months}")
+        self._progress.update(self._task, description=label, told=f"{self._done + 1}/{self._months}")
 
     def name(self, text: str) -> None:
         """Say what is being done."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.archive import Archive
 
 _DEEDS: Final = ("folded",)
+_UNRECORDED: Final = "and checks on what was recorded are not judged"
 
 
 @click.command("resample")
@@ -108,10 +109,13 @@ class _Resample:
         with self.places.remembered() as (instance, tags):
             to_do = list(self._to_do(instance, settings.start, files))
             moving = Moving(self.console, len(to_do))
+            not_judged = () if self.places.are_own else rules.OF_RECORD
+            if not_judged and to_do:
+                self.console.print(f"- other folders than the project's: nothing is remembered, {_UNRECORDED}")
             with moving.shown():
                 for file, into in to_do:
-                    moving.begin()
-                    display = Display(self.console, f"{file.symbol} {file.month}", moving.name)
+                    moving.begin(f"{file.symbol} {file.month}")
+                    display = Display(self.console, f"{file.symbol} {file.month}", moving.name, not_judged)
                     outcome = runs.materialize(definitions, instance, file, into, display, tags=tags, offline=True)
                     self.summary.add(file, _DEEDS[0], outcome, [each.name for each in into])
                     moving.end()

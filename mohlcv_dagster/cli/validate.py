@@ -121,7 +121,7 @@ def _validated(
     made = report.Report(
         input_dir=input_dir,
         timeframe=timeframe.name,
-        raw_dir=str(raw) if raw is not None else None,
+        raw_dir=raw_data_dir or str(raw) if raw is not None else None,
         made_at=datetime.now(UTC),
         version=version("mohlcv-dagster"),
         passed_over=[(each.path, each.why) for each in found.passed_over],
@@ -129,7 +129,7 @@ def _validated(
     with knowledge(home, found) as known, console.status("judging") as status:
         for number, entry in enumerate(report.collected(made, judging.judge(found, raw, known)), start=1):
             status.update(f"judging, {number} of {len(found.files)} done")
-            _show(entry, console)
+            _show(made, entry, console)
     console.print()
     for line in (made.verdict, *as_text.remarks(made)):
         console.print(line, markup=False)
@@ -174,10 +174,12 @@ def _raw_folder(found: "Tree", timeframe: Timeframe, named: str | None) -> "Plac
     return beside if found.root.parent.name == AGGREGATED_FOLDER and beside.is_dir() else None
 
 
-def _show(entry: "Entry", console: "Console") -> None:
+def _show(made: "Report", entry: "Entry", console: "Console") -> None:
     from mohlcv_dagster.validation import as_text  # noqa: PLC0415 - not for the help text
 
     console.print(f"{_MARKS[entry.worst]} {escape(as_text.headline(entry))}")
     for fault in entry.faults:
         for line in as_text.told(fault):
             console.print(f"    {line}", markup=False)
+    if command := made.command(entry):
+        console.print(f"    In the terminal: {command}", markup=False)

@@ -5,6 +5,7 @@ Light or dark as the reader's machine is; no script, no font and no picture from
 
 from collections.abc import Iterator
 from html import escape
+from pathlib import PurePath
 from typing import Final
 
 from mohlcv_dagster.bars.quality import ERROR, OK, WARN
@@ -84,7 +85,7 @@ def _page(report: Report) -> Iterator[str]:
     yield from _files(report)
     for entry in report.entries:
         if entry.worst != OK:
-            yield from _section(entry)
+            yield from _section(report, entry)
     notes = list(remarks(report))
     if notes:
         yield "<h2>Not judged, and passed over</h2>"
@@ -123,19 +124,19 @@ def _files(report: Report) -> Iterator[str]:
         linked = month if entry.worst == OK else f'<a href="#{_anchor(entry)}">{month}</a>'
         yield f"<tr><td>{escape(entry.file.symbol)}</td><td>{linked}</td><td>{_pill(entry.worst)}</td>"
         yield "".join(f'<td class="number">{number}</td>' for number in numbers)
-        yield f'<td class="path">{escape(entry.path)}</td></tr>'
+        yield f'<td class="path" title="{escape(entry.path)}">{escape(PurePath(entry.path).name)}</td></tr>'
     yield "</tbody></table></div>"
 
 
-def _section(entry: Entry) -> Iterator[str]:
+def _section(report: Report, entry: Entry) -> Iterator[str]:
     yield f'<section class="file" id="{_anchor(entry)}">'
     yield f"<h2>{escape(entry.label)} {_pill(entry.worst)}</h2>"
     if entry.problem is not None:
         yield f'<div class="fault error"><p>Nothing was judged: {escape(entry.problem)}</p></div>'
     for fault in entry.faults:
         yield from _fault(fault)
-    if entry.faults:
-        yield f"<p>In the terminal: <code>{escape(entry.command)}</code></p>"
+    if command := report.command(entry):
+        yield f"<p>In the terminal: <code>{escape(command)}</code></p>"
     yield "</section>"
 
 

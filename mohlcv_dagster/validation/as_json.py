@@ -19,12 +19,12 @@ def written(report: Report) -> str:
         "version": report.version,
         "counts": {"files": len(report.entries), **{worst: report.count(worst) for worst in (ERROR, WARN, OK)}},
         "passed_over": [{"path": path, "why": why} for path, why in report.passed_over],
-        "files": [_file(entry) for entry in report.entries],
+        "files": [_file(report, entry) for entry in report.entries],
     }
     return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-def _file(entry: Entry) -> Mapping[str, object]:
+def _file(report: Report, entry: Entry) -> Mapping[str, object]:
     return {
         "path": entry.path,
         "symbol": entry.file.symbol,
@@ -35,7 +35,7 @@ def _file(entry: Entry) -> Mapping[str, object]:
         "findings": [_fault(fault) for fault in entry.faults],
         "passed": list(entry.passed),
         "not_judged": [{"rule": rule, "why": why} for rule, why in entry.skipped],
-        **({"command": entry.command} if entry.faults else {}),
+        "command": report.command(entry),
     }
 
 

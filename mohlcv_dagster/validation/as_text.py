@@ -24,8 +24,8 @@ def written(report: Report) -> str:
         lines.append(f"{MARKS[entry.worst]} {headline(entry)}")
         for fault in entry.faults:
             lines += [f"    {line}" for line in (*told(fault), *_table(fault))]
-        if entry.faults and entry.problem is None:
-            lines.append(f"    In the terminal: {entry.command}")
+        if command := report.command(entry):
+            lines.append(f"    In the terminal: {command}")
     return "\n".join([*lines, ""])
 
 

@@ -4,9 +4,11 @@ A finding keeps its first bars as texts, not the month they are cut from, so tha
 """
 
 import calendar
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import Final
 
 from mohlcv_dagster.bars.files import BarFile
@@ -122,25 +124,15 @@ class Entry:
             return ERROR
         return WARN if self.faults else OK
 
-    @property
-    def command(self) -> str:
-        """What makes the file anew, in the terminal."""
-        file, month = self.file, self.file.month
-        last = calendar.monthrange(month.year, month.month)[1]
-        span = f"--symbol {file.symbol} --start {month}-01 --end {month}-{last:02d} --force"
-        return (
-            f"mohlcv fetch {span}" if file.timeframe == RAW else f"mohlcv resample {span} --timeframes {file.timeframe}"
-        )
-
 
 @dataclass
 class Report:
     """A validation.
 
     Attributes:
-        input_dir: the folder.
+        input_dir: the folder, as it was named.
         timeframe: of its files.
-        raw_dir: the raw files that aggregates were compared with; `None` where there were none.
+        raw_dir: the raw files that aggregates were compared with, as they were named; `None` where there were none.
         made_at: when, UTC.
         version: of this software.
         entries: the files, in order.
@@ -174,6 +166,23 @@ class Report:
         if not errors and warned:
             said += ". Warnings ask to be looked at; the bars can be used"
         return f"{said}."
+
+    def command(self, entry: Entry) -> str | None:
+        """What makes a file with errors anew, in the terminal; `None` where no command does."""
+        file, month = entry.file, entry.file.month
+        if entry.worst != ERROR or not entry.faults:
+            return None
+        last = calendar.monthrange(month.year, month.month)[1]
+        span = ["--symbol", file.symbol, "--start", f"{month}-01", "--end", f"{month}-{last:02d}", "--force"]
+        folder = PurePath(self.input_dir)
+        if file.timeframe == RAW:
+            # one symbol's own folder may have been judged, the command wants the one above
+            root = folder.parent if PurePath(entry.path).parent.name == folder.name == file.symbol else folder
+            return shlex.join(["mohlcv", "fetch", *span, "--output-dir", str(root)])
+        if self.raw_dir is None or folder.name != file.timeframe.name:
+            return None
+        places = ["--input-dir", self.raw_dir, "--output-dir", str(folder.parent)]
+        return shlex.join(["mohlcv", "resample", *span, "--timeframes", file.timeframe.name, *places])
 
     def not_judged(self) -> list[tuple[str, int, tuple[str, ...]]]:
         """Each reason why rules were not judged, of how many files, and which rules."""
