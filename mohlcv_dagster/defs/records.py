@@ -40,7 +40,6 @@ class Record(Recorded):
 
     Attributes (those of `Recorded` beside):
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
-        uri: where it was written; `None` where unknown.
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
@@ -50,7 +49,6 @@ class Record(Recorded):
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
-    uri: str | None = None
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
@@ -83,7 +81,6 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
         materialization=pointer,
-        uri=str(facts["dagster/uri"]) if "dagster/uri" in facts else None,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         fetched_at=moment_of(facts, "fetched_at"),
         complete_through=moment_of(facts, "complete_through"),
