@@ -75,6 +75,7 @@ def test_what_cannot_be_folded_is_refused_with_what_is_there(mohlcv, old, words,
     assert made(old) == []
 
 
+@pytest.mark.slow
 def test_the_projects_own_months_are_folded_where_the_ui_shows_them_and_again_only_after_a_change(
     mohlcv, project, vendor
 ):

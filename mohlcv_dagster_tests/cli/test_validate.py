@@ -91,6 +91,7 @@ def test_json_is_one_document_on_standard_output_and_all_else_is_on_standard_err
     assert "1 file judged" in said.err
 
 
+@pytest.mark.slow
 def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the_asset_checks(mohlcv, project, vendor):
     mohlcv("fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-02-28")
     stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
