@@ -8,6 +8,7 @@ import dagster as dg
 from rich.console import Console
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
+from mohlcv_dagster.cli.runs import was_interrupted
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Display:
             verdicts = self._verdicts.pop(event.step_key or "", [])
             if not verdicts and event.is_failure:
                 step = (event.step_key or "").replace("__", "/")
-                self._console.print(f"{FAILED} {self._label}  {step:<16} failed")
+                end = f"{WARNED} {self._label}  {step:<16} interrupted, nothing of it is stored"
+                self._console.print(end if was_interrupted(event) else f"{FAILED} {self._label}  {step:<16} failed")
             self._checked(verdicts, asked_vendor=(event.step_key or "").endswith("vendor_checks"))
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
             self._waiting(event.step_retry_data)

@@ -143,7 +143,7 @@ def _execute(
     tags: Mapping[str, str],
 ) -> Outcome:
     run_id = str(uuid.uuid4())
-    with _noticing_interrupts() as interrupted, _watched(instance, run_id, on_event):
+    with noticing_interrupts() as interrupted, _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -152,13 +152,13 @@ def _execute(
             run_id=run_id,
             tags=dict(tags),
         )
-    if interrupted() or any(_interrupted(event) for event in result.all_events):
+    if interrupted() or any(was_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
     return _outcome(result)
 
 
 @contextmanager
-def _noticing_interrupts() -> Iterator[Callable[[], bool]]:
+def noticing_interrupts() -> Iterator[Callable[[], bool]]:
     """Tell, after the block, whether it was interrupted.
 
     Dagster holds signals back while it works, and forgets one that comes between the last step and the end of the run.
@@ -197,7 +197,8 @@ def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]
             instance.delete_dynamic_partition(SYMBOL, symbol)
 
 
-def _interrupted(event: dg.DagsterEvent) -> bool:
+def was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether a step or a run failed since it was interrupted."""
     if not (event.is_step_failure or event.is_job_failure):
         return False
     data = event.step_failure_data if event.is_step_failure else event.job_failure_data
@@ -212,7 +213,9 @@ def _watched(
         yield
         return
     over = threading.Event()
-    watcher = threading.Thread(target=_follow, args=(instance, run_id, on_event, over), name="run-watcher")
+    watched = (instance, run_id, on_event, over)
+    # a daemon: whatever an interrupt leaves it in, the process can end
+    watcher = threading.Thread(target=_follow, args=watched, name="run-watcher", daemon=True)
     watcher.start()
     try:
         yield
