@@ -69,7 +69,7 @@ class Display:
             verdicts = self._verdicts.pop(event.step_key or "", [])
             if not verdicts and event.is_failure:
                 step = (event.step_key or "").replace("__", "/")
-                end = f"{WARNED} {self._label}  {step:<16} interrupted, nothing of it is stored"
+                end = f"{WARNED} {self._label}  {step:<16} interrupted"
                 self._console.print(end if was_interrupted(event) else f"{FAILED} {self._label}  {step:<16} failed")
             self._checked(verdicts, asked_vendor=(event.step_key or "").endswith("vendor_checks"))
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:

@@ -17,7 +17,7 @@ from mohlcv_dagster.defs.standing import verdict
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # each starts a dozen processes, on a busy machine too
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 SPAN = ("--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-02-28")
