@@ -98,12 +98,20 @@ class Standing:
         passed = (self._verdicts[file.timeframe, name].passed for name in _OF_FORM)
         return self.knows(file) is Known.RECORDED and all(partition_of(file) in each for each in passed)
 
-    def origin(self, file: BarFile) -> str | None:
-        """From whom the bars of `file` came, where that is recorded."""
+    def may_be_mended(self, file: BarFile) -> bool:
+        """Whether a fault of form may be in `file`, and mending it would not make a change look like our own work."""
+        return not self.is_settled(file) and self.knows(file) is not Known.OTHERWISE
+
+    def closed(self, file: BarFile) -> str | None:
+        """Why no rows of another file may be put into `file`, to follow its name; `None` where they may."""
         record = records.latest(self.instance, file)
         told = record.origin.get("vendor") if record else None
         passport = read_if_sound(self.archive, file)
-        return str(told.value) if told else passport.vendor if passport else None
+        vendor = str(told.value) if told else passport.vendor if passport else None
+        if vendor is not None:
+            return f"came whole from {vendor}"
+        changed = file in self.measured and self.knows(file) is Known.OTHERWISE
+        return "is not as it was recorded" if changed else None
 
     def is_judged(self, file: BarFile) -> bool:
         """Whether every check has an evaluation of the file that is recorded, and its passport has them too."""
