@@ -193,6 +193,7 @@ def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_ac
     assert "Nothing to do" in last.out
 
 
+@pytest.mark.slow
 def test_aggregates_are_judged_again_once_their_raw_file_is_mended(tmp_path, environment):
     frame = MONTHS["2024_01"]
     put_month(tmp_path / "data", "SPY", "2024_01", frame, ("15s",))
