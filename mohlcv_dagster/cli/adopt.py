@@ -16,9 +16,10 @@ from mohlcv_dagster.errors import InputError, SettingsError
 from mohlcv_dagster.settings import DATA_DIR, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import dagster as dg
+    from rich.console import Console
 
 
 @click.command("adopt")
@@ -50,15 +51,16 @@ def command(  # noqa: PLR0913 - one argument for each option
     settings = home.settings()
     _require_data_folder(folder, settings)
     report = Report(dry_run=dry_run)
-    with _instance(home, dry_run=dry_run) as instance:
+    console = open_console()
+    with _instance(home, dry_run=dry_run) as instance, _moving(console) as progress:
         from mohlcv_dagster.cli.adopting import Adopting  # noqa: PLC0415 - it takes its time to load
 
-        work = Adopting(settings, instance, report, accept_changed=accept_changed)
+        work = Adopting(settings, instance, report, accept_changed, progress)
         work.adopt(frozenset(symbols), rewrite=rewrite)
     if as_json:
         click.echo(json.dumps(report.told(), indent=1))
     else:
-        report.show(open_console())
+        report.show(console)
     return 1 if report.is_wrong else 0
 
 
@@ -73,6 +75,16 @@ def _require_data_folder(folder: str | None, settings: Settings) -> None:
         f"to files that nothing here reads. Set {DATA_DIR.variable}={folder} in .env to work with them where they "
         "are, or copy them into the data folder and run this without DIR"
     )
+
+
+@contextmanager
+def _moving(console: "Console") -> "Iterator[Callable[[str], None]]":
+    """What takes words on how far it has come: on a terminal a line that moves, else nothing."""
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("starting") as status:
+        yield status.update
 
 
 @contextmanager

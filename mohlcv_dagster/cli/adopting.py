@@ -1,9 +1,10 @@
 """The steps of `mohlcv adopt` in their order; each is done by a room below. What came of them goes into the report."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
@@ -23,6 +24,8 @@ from mohlcv_dagster.manifest.measure import Measured, measure
 from mohlcv_dagster.reader import Reader
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Adopting:
@@ -33,12 +36,14 @@ class Adopting:
         instance: where the files are recorded.
         report: told what is found and done; it says whether this is a dry run.
         accept_changed: whether files that are not as they were recorded are taken as they are.
+        progress: told how far it has come, a few words at a time.
     """
 
     settings: Settings
     instance: dg.DagsterInstance
     report: Report
     accept_changed: bool
+    progress: Callable[[str], None]
 
     def adopt(self, symbols: frozenset[str], *, rewrite: bool) -> None:
         """Do all of it.
@@ -56,7 +61,13 @@ class Adopting:
         tree = survey.tree(archive, symbols)
         self.report.strange.extend(tree.strange)
         files = [file for file in tree.files if self._has_partition(file)]
-        measured = dict(zip(files, in_order(lambda file: measure(archive.path(file)), files), strict=True))
+        measured = dict(
+            zip(
+                files,
+                self._told("read", in_order(lambda file: measure(archive.path(file)), files), len(files)),
+                strict=True,
+            )
+        )
         journal = Journal(archive) if rewrite or isinstance(archive.root, Path) else None
         rewritten = journal.read() if journal else {}
         timeframes = (RAW, *self.settings.timeframes)
@@ -74,13 +85,19 @@ class Adopting:
             self.report.rewritten.append(told)
             measured[told.file] = measure(standing.archive.path(told.file))
 
-    def _record(self, adoption: Adoption, files: Iterable[BarFile]) -> None:
+    def _record(self, adoption: Adoption, files: list[BarFile]) -> None:
         if self.report.dry_run:
-            self.report.entries.extend(adoption.look(files))
+            self.report.entries.extend(self._told("examined", adoption.look(files), len(files)))
             return
         with Recording(self.instance) as recording:
-            registered = list(adoption.register(files, recording))
-            self.report.entries.extend(adoption.judge(registered, recording))
+            registered = list(self._told("registered", adoption.register(files, recording), len(files)))
+            self.report.entries.extend(self._told("judged", adoption.judge(registered, recording), len(files)))
+
+    def _told(self, what: str, work: Iterable[T], of: int) -> Iterator[T]:
+        """`work`, as it is done told to `progress`."""
+        for done, each in enumerate(work, start=1):
+            self.progress(f"{done:,} of {of:,} files {what}")
+            yield each
 
     def _has_partition(self, file: BarFile) -> bool:
         """Whether there is a partition for `file` in this project; the report is told why not."""
