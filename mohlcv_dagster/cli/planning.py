@@ -126,13 +126,13 @@ class Planner:
         return least, most
 
 
-def density_of(archive: "Archive", symbol: str) -> Density:
-    """What the latest stored months of `symbol` tell; a range from quiet to busy where none is stored."""
-    folder = archive.path(BarFile(symbol, RAW, Month.parse("2024-01"))).parent
+def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
+    """What the latest stored months of `symbol` tell, that in progress at `now` aside; else a range, quiet to busy."""
+    folder = archive.path(BarFile(symbol, RAW, Month.of(now))).parent
     names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
     found: list[float] = []
     for name in reversed(names):
-        held, size = _sessions_of(symbol, name), folder.joinpath(name).stat().st_size
+        held, size = _whole_sessions(symbol, name, now), folder.joinpath(name).stat().st_size
         if held and size > sizes.BYTES_A_BAR:  # a header alone says nothing
             found.append(size / sizes.BYTES_A_BAR / held)
         if len(found) == _LATEST:
@@ -143,11 +143,13 @@ def density_of(archive: "Archive", symbol: str) -> Density:
     return Density(mean, mean, len(found))
 
 
-def _sessions_of(symbol: str, name: str) -> int:
+def _whole_sessions(symbol: str, name: str, now: datetime) -> int:
+    """How many sessions the month of a file holds; none where it is not over, or the file is not the layout's."""
     try:
-        return len(sessions.sessions_in(BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month))
+        month = BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month
     except FileError:
         return 0
+    return len(sessions.sessions_in(month)) if month.end <= now else 0
 
 
 @dataclass(frozen=True)
