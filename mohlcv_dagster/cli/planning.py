@@ -105,16 +105,17 @@ class Planner:
             return Planned(file, standing, refused=True)
         known = self.listings.get(file.symbol)
         empty = listing.outside(known, file.month) if known is not None else None
+        without = known if empty or (known is not None and known.known and not known.exists) else None
         asked = cost.of_month(
             file.month,
             self.now,
             since=None if self.force else since,
             adjusted=self.settings.adjusted,
-            empty=known if empty else None,
+            empty=without,
         )
         if MINUTE not in self.settings.timeframes:
             asked = Cost(asked.bars, asked.reference)
-        added = self._size(file, since) if not empty and standing not in SKIPPED else (Size(), Size())
+        added = self._size(file, since) if without is None and standing not in SKIPPED else (Size(), Size())
         return Planned(file, standing, empty=empty or "", cost=asked, size=added)
 
     def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:

@@ -108,12 +108,14 @@ def test_months_before_the_listing_are_named_and_what_they_take_is_counted(plann
         taken = len(sandbox.requests)
         sandbox.requests.clear()
         words = mohlcv("plan", "--symbol", NO_SUCH_SYMBOL, *JANUARY)
+        unknown = planned("--symbol", NO_SUCH_SYMBOL, *JANUARY)
 
     assert asked == [f"/v3/reference/tickers/{LISTED_LATER}"]  # one request
     assert "was listed 2024-02-05, after this month" in told["months"][0]["empty_because"]
     assert (fetched.code, taken) == (0, told["requests"]["fetch"])
     assert told["bytes"]["raw"] == {"least": 0, "most": 0}
     assert f"the vendor knows no symbol {NO_SUCH_SYMBOL}" in words.out
+    assert (unknown["unknown_symbols"], unknown["requests"]["fetch"]) == ([NO_SUCH_SYMBOL], 56)
 
 
 def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothing(mohlcv, project):
@@ -124,7 +126,7 @@ def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothin
     assert "! when the symbols were listed was not asked: MASSIVE_API_KEY is not set" in said.out
     # windows of at most 50,000 seconds: 54 of 31 days, 51 of 29
     assert "requests     318, where none must be repeated" in said.out
-    assert "no month stored: from a quiet symbol to one like SPY" in said.out
+    assert "none stored: quiet to SPY-like" in said.out
     assert tree(project) == []
 
 
@@ -144,7 +146,9 @@ def test_files_that_this_home_does_not_know_are_skipped_as_a_fetch_does(planned,
     stored.write_text("ts_event,open,high,low,close,volume\n")
 
     assert planned("--symbol", "ABC", *JANUARY, "--offline")["partitions"]["kept"] == 1
-    assert "1 stored months are not known to this home" in mohlcv("plan", "--symbol", "ABC", *JANUARY, "--offline").out
+    told = mohlcv("plan", "--symbol", "ABC", *JANUARY, "--offline").out
+    assert "! stored, and not known to this home, so that a fetch skips them: 2024-01; --force" in told
+    assert "requests     none: there is nothing to fetch" in told
     assert "skipped" in mohlcv("fetch", "--symbol", "ABC", *JANUARY).out
 
 

@@ -67,6 +67,12 @@ def test_a_month_before_the_listing_takes_the_two_that_ask_why_as_well(fetch):
     assert fetch(LISTED_LATER, LATER) == 56
 
 
+def test_a_month_of_a_symbol_that_nobody_knows_takes_as_many_before_it_fails(fetch):
+    counted = cost.of_month(JANUARY, LATER, empty=Listing(NO_SUCH_SYMBOL, known=True))
+
+    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 56
+
+
 def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
     from mohlcv_dagster.sandbox import Synthetic  # noqa: PLC0415 - it alone knows a delisted one
 
