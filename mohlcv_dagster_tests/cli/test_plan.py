@@ -1,9 +1,11 @@
 """What is planned is what a fetch takes, and nothing is spent or written to find it out."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +26,7 @@ from mohlcv_dagster.vendor.plans import PLANS
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
+PAGE = Path(__file__).parents[2] / "docs" / "plan-and-doctor.md"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -116,6 +119,12 @@ def test_months_before_the_listing_are_named_and_what_they_take_is_counted(plann
     assert told["bytes"]["raw"] == {"least": 0, "most": 0}
     assert f"the vendor knows no symbol {NO_SUCH_SYMBOL}" in words.out
     assert (unknown["unknown_symbols"], unknown["requests"]["fetch"]) == ([NO_SUCH_SYMBOL], 56)
+
+
+def test_the_document_has_the_entries_that_the_page_tells(planned, home, project):
+    told = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert list(planned("--symbol", "ABC", *JANUARY, "--offline")) == told
 
 
 def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothing(mohlcv, project):
