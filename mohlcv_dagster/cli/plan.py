@@ -14,6 +14,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
+from mohlcv_dagster.cli.examinations.folder import nearest
 from mohlcv_dagster.cli.fetch import months_touched
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError
@@ -35,7 +36,7 @@ _NEVER_ASKED: Final = "no-key"
 """For a vendor that is only asked what it is called."""
 
 
-@click.command("plan")
+@click.command("plan", short_help="Say what a fetch would take, before anything is spent.")
 @click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
 @click.option("--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
 @click.option("--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
@@ -202,6 +203,5 @@ def disk_of(data_dir: str) -> tuple[Path, int] | None:
     """The folder that is there of `data_dir`, and the bytes free on its disk; `None` where it is a URL."""
     if "://" in data_dir:
         return None
-    at = Path(data_dir)
-    there = next(folder for folder in (at, *at.parents) if folder.exists())
+    there = nearest(Path(data_dir))
     return there, shutil.disk_usage(there).free

@@ -76,6 +76,7 @@ def _aggregate(symbol):
     assert outcome.succeeded
 
 
+@pytest.mark.slow
 def test_a_provisional_month_is_planned_from_where_its_completion_begins(  # noqa: PLR0913, PLR0917 - its fixtures
     mohlcv, planned, home, project, vendor, monkeypatch
 ):
