@@ -184,7 +184,7 @@ def _recorded(
     from mohlcv_dagster.bars.settlement import State  # noqa: PLC0415 - as in _outlook
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
-    from mohlcv_dagster.defs import standing  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.defs import outstanding  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as in _outlook
 
     names = {State.SETTLED: Standing.SETTLED, State.PROVISIONAL: Standing.PROVISIONAL, None: Standing.KEPT}
@@ -193,7 +193,7 @@ def _recorded(
         reader = Reader(archive)
 
         def look(file: BarFile) -> "tuple[Standing, datetime | None]":
-            found = standing.of(instance, reader, vendor, file)
+            found = outstanding.of(instance, reader, vendor, file)
             return names[found.state], found.since
 
         yield look
