@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
-from mohlcv_dagster.bars.rules.evidence import Beside, Evidence, Ground, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules.evidence import NOTHING_BESIDE, Beside, Evidence, Ground, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.reading import Reading
@@ -41,6 +41,7 @@ __all__ = [
     "AGAINST_VENDOR",
     "FORM",
     "LIFE",
+    "NOTHING_BESIDE",
     "OF_VALUES",
     "PLAUSIBLE",
     "RULES",
@@ -198,9 +199,11 @@ def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tupl
 
 def judge(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
+    rules = for_timeframe(evidence.file.timeframe, among)
     if among is RULES:
         evidence.begin()
-    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe, among)]
+    findings = [evaluate(rule, evidence) for rule in reversed(rules)]  # what was begun, the first ones ask for
+    return findings[::-1]
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:
