@@ -6,6 +6,9 @@ from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.settings import (
     ADJUSTED,
+    ALERT_COMMAND,
+    ALERT_URL,
+    ALERT_WARNINGS,
     API_KEY,
     BASE_URL,
     CALENDAR,
@@ -15,6 +18,7 @@ from mohlcv_dagster.settings import (
     SETTINGS,
     START,
     TIMEFRAMES,
+    UI_URL,
     Setting,
     Settings,
 )
@@ -85,6 +89,12 @@ TOLD = {
         "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
         "days.txt",
     ),
+    ALERT_URL: Told(
+        "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
+    ),
+    ALERT_COMMAND: Told("a command line, which may hold a secret: it is never shown", "mail -s mohlcv me@example.com"),
+    ALERT_WARNINGS: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
+    UI_URL: Told("`https://host` or `http://host:port`", "https://dagster.example", "dagster.example"),
 }
 
 
