@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -135,6 +135,12 @@ class Settings:
                 "To try without a key, run `uv run mohlcv demo`."
             )
         return self.api_key
+
+
+def is_secret(setting: Setting) -> bool:
+    """Whether its value is never shown: `Settings` leaves it out of its own text."""
+    name = setting.variable.partition("_")[2].lower()
+    return any(each.name == name and not each.repr for each in fields(Settings))
 
 
 def check_base_url(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.files import check_symbol
+from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
@@ -150,6 +151,16 @@ class MassiveVendor:
             empty=empty,
             splits=splits,
         )
+
+    def listing(self, symbol: str) -> Listing:
+        """What the vendor knows of `symbol`, its former names aside: one request, of one not listed today up to three.
+
+        Never an error of the vendor's: what it does not tell is unknown, and why is said.
+
+        Raises:
+            SymbolError: it cannot be asked for.
+        """
+        return self._reference(Tally()).listing(check_symbol(symbol), renames=False)
 
     def close(self) -> None:
         """Close the connections; the next fetch opens new ones."""
