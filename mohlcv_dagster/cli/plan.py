@@ -184,20 +184,26 @@ def _standings(
 def _recorded(
     home: Home, archive: "Archive", vendor: "MassiveVendor"
 ) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
-    from mohlcv_dagster.bars.settlement import State  # noqa: PLC0415 - as in _outlook
+    import dagster as dg  # noqa: PLC0415 - it takes its time to load
+
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
-    from mohlcv_dagster.defs import outstanding  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.cli.stored import Step, standing_of  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.defs.orders import NO_ORDERS  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.defs.refresh import Refresh  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as in _outlook
 
-    names = {State.SETTLED: Standing.SETTLED, State.PROVISIONAL: Standing.PROVISIONAL, None: Standing.KEPT}
     home.prepare()
     with runs.instance() as instance:
-        reader = Reader(archive)
+        refresh = Refresh(vendor, Reader(archive), instance, NO_ORDERS, dg.get_dagster_logger())
 
         def look(file: BarFile) -> "tuple[Standing, datetime | None]":
-            found = outstanding.of(instance, reader, vendor, file)
-            return names[found.state], found.since
+            found = standing_of(archive, instance, file)
+            if found.step is Step.FETCH:
+                return Standing.MISSING, None
+            if found.step is Step.COMPLETE:
+                return Standing.PROVISIONAL, refresh.since(file)
+            return Standing.SETTLED if found.fetched_at else Standing.KEPT, None
 
         yield look
 

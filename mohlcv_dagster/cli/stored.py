@@ -31,10 +31,12 @@ class Standing:
     Attributes:
         step: what.
         why: what is said of one that is stored; empty where there is nothing to say.
+        fetched_at: when it was fetched, where that is recorded and it is kept.
     """
 
     step: Step = Step.FETCH
     why: str = ""
+    fetched_at: datetime | None = None
 
 
 def standing_of(archive: "Archive", instance: dg.DagsterInstance, file: BarFile) -> Standing:
@@ -46,13 +48,14 @@ def standing_of(archive: "Archive", instance: dg.DagsterInstance, file: BarFile)
     if record is None or at is None:
         return _unrecorded(archive, instance, file, known=record is not None)
     if settlement.state(file.month, at) is not settlement.State.SETTLED:
-        return Standing(Step.COMPLETE, f"completing: fetched at {_minute(at)}, provisional until {_settles(file)}")
+        why = f"completing: fetched at {_minute(at)}, provisional until {_settles(file)}"
+        return Standing(Step.COMPLETE, why, at)
     said = verdicts.verdict(instance, file)
     if said.errors:
         return Standing(why=f"downloading again: the stored file fails {', '.join(said.errors)}")
     if said.unjudged:
-        return Standing(Step.JUDGE, "checking: stored, but the run that stored it was ended before its checks")
-    return Standing(Step.NOTHING, "skipped: stored")
+        return Standing(Step.JUDGE, "checking: stored, but the run that stored it was ended before its checks", at)
+    return Standing(Step.NOTHING, "skipped: stored", at)
 
 
 def _unrecorded(archive: "Archive", instance: dg.DagsterInstance, file: BarFile, *, known: bool) -> Standing:
