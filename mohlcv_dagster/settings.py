@@ -35,6 +35,10 @@ REQUESTS_PER_MINUTE: Final = Setting(
 )
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
 CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
+ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
+ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
+ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts tell of checks that warn, too")
+UI_URL: Final = Setting("MOHLCV_UI_URL", "", "where the UI is, for links in alerts; `mohlcv up` knows its own")
 PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
 
 SETTINGS: Final = (
@@ -47,6 +51,10 @@ SETTINGS: Final = (
     REQUESTS_PER_MINUTE,
     CONCURRENCY,
     CALENDAR,
+    ALERT_URL,
+    ALERT_COMMAND,
+    ALERT_WARNINGS,
+    UI_URL,
     PARQUET,
 )
 
@@ -68,6 +76,10 @@ class Settings:
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
         calendar: a file of days on which the exchange keeps other hours than its calendar says; `None` means no file.
+        alert_url: the webhook that alerts are posted to, a secret; `None` means none.
+        alert_command: the command that gets alerts, perhaps with a secret; `None` means none.
+        alert_warnings: whether alerts tell of checks that warn, too.
+        ui_url: where the UI is, without a slash at the end; `None` where that is not known.
         parquet: whether each stored partition is written as a Parquet file too.
     """
 
@@ -80,7 +92,11 @@ class Settings:
     requests_per_minute: int | None
     concurrency: int
     calendar: str | None
-    parquet: bool
+    alert_url: str | None = field(default=None, repr=False)
+    alert_command: str | None = field(default=None, repr=False)
+    alert_warnings: bool = False
+    ui_url: str | None = None
+    parquet: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -99,6 +115,10 @@ class Settings:
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
             concurrency=_read(environment, CONCURRENCY, _concurrency),
             calendar=environment.get(CALENDAR.variable, "").strip() or None,
+            alert_url=_read(environment, ALERT_URL, lambda text: _web_address(ALERT_URL, text)),
+            alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
+            alert_warnings=_read(environment, ALERT_WARNINGS, _truth),
+            ui_url=_read(environment, UI_URL, lambda text: _web_address(UI_URL, text)),
             parquet=_read(environment, PARQUET, _truth),
         )
 
@@ -143,6 +163,16 @@ def _has_good_port(url: SplitResult) -> bool:
         return url.port != 0
     except ValueError:
         return False
+
+
+def _web_address(setting: Setting, text: str) -> str | None:
+    """`text` without a slash at its end; `None` where it is blank. A webhook's is a secret: no message quotes it."""
+    if not text:
+        return None
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+        raise SettingsError(f"{setting.variable} cannot be used: write it as https://host/path")
+    return text.rstrip("/")
 
 
 def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:

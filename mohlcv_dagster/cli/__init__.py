@@ -11,7 +11,7 @@ import click
 
 from mohlcv_dagster.errors import InputError, MohlcvError
 
-COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "symbols", "adopt", "verify")
+COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "resample", "validate", "symbols", "adopt", "verify")
 FAILED: Final = 1
 UNUSABLE: Final = 2
 INTERRUPTED: Final = 130

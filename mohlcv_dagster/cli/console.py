@@ -13,9 +13,9 @@ FAILED: Final = "[red]✗[/]"
 _WIDTH_OF_A_FILE: Final = 160
 
 
-def open_console() -> Console:
-    """Standard output; numbers and paths are not coloured of themselves."""
-    console = Console(highlight=False, soft_wrap=True)
+def open_console(*, stderr: bool = False) -> Console:
+    """Standard output, or standard error; numbers and paths are not coloured of themselves."""
+    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_FILE
     return console

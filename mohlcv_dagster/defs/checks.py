@@ -7,6 +7,7 @@ that ask the vendor are in `vendor_checks`.
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
+from logging import Logger
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -16,7 +17,7 @@ from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations, passports, records
+from mohlcv_dagster.defs import evaluations, passports, records, run_tags
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
@@ -37,13 +38,18 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
-            beside = records.beside(context.instance, file, record) if timeframe == RAW else None
-            return archive.reader().judge(file, record, beside)
-
-        yield from evaluated(context, archive.open(), judge, specs)
+        yield from evaluated(context, archive.open(), judge_of_files(context.instance, archive), specs)
 
     return checks
+
+
+def judge_of_files(instance: dg.DagsterInstance, archive: ArchiveResource) -> Judge:
+    """What judges a file as it stands."""
+
+    def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
+        return archive.reader().judge(file, record, records.beside(instance, file, record))
+
+    return judge
 
 
 def specs_of(
@@ -67,34 +73,35 @@ def evaluated(
         judge: called once a partition.
         specs: the checks of the step, of one asset.
     """
+    run_tags.mark(context)
     selected = {check.name for check in context.selected_asset_check_keys}
     chosen = [spec for spec in specs if spec.name in selected]
     with told_to_dagster():
         # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
-        yield from _evaluations(context, _noting(context, archive, judge, selected), chosen[0].asset_key)
+        yield from _evaluations(context, noting(archive, judge, selected, context.log), chosen[0].asset_key)
     yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
 
 
-def _noting(context: dg.AssetCheckExecutionContext, archive: Archive, judge: Judge, selected: Collection[str]) -> Judge:
-    """`judge` on the selected checks alone, after which the file's passport has their verdicts."""
+def noting(archive: Archive, judge: Judge, selected: Collection[str], log: Logger) -> Judge:
+    """`judge` on the `selected` checks alone, after which the file's passport has their verdicts."""
 
-    def noting(file: BarFile, record: Record | None) -> list[Finding]:
+    def noted(file: BarFile, record: Record | None) -> list[Finding]:
         found = [finding for finding in judge(file, record) if finding.rule.name in selected]
-        passports.note(archive, file, record, found, context.log)
+        passports.note(archive, file, record, found, log)
         return found
 
-    return noting
+    return noted
 
 
 def _evaluations(
     context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
-        yield from _judged(context.instance, judge, file_of(key, context.partition_key))
+        yield from judged(context.instance, judge, file_of(key, context.partition_key))
     elif context.has_partition_key_range:
         # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
         for partition in context.partition_keys:
-            yield from _judged(context.instance, judge, file_of(key, partition), blocking=False)
+            yield from judged(context.instance, judge, file_of(key, partition), blocking=False)
     else:
         yield from _sweep(context, judge, key)
 
@@ -104,7 +111,7 @@ def _sweep(context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKe
     stored = files_of(key, sorted(context.instance.get_materialized_partitions(key)))
     failing: dict[str, list[dg.AssetCheckEvaluation]] = {check.name: [] for check in context.selected_asset_check_keys}
     for done, file in enumerate(stored.values(), start=1):
-        for evaluation in _judged(context.instance, judge, file):
+        for evaluation in judged(context.instance, judge, file):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)
@@ -113,9 +120,17 @@ def _sweep(context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKe
         yield evaluations.sum_up(dg.AssetCheckKey(key, name), found, len(stored))
 
 
-def _judged(
+def judged(
     instance: dg.DagsterInstance, judge: Judge, file: BarFile, *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
+    """The evaluations of a file, for its partition.
+
+    Args:
+        instance: knows what was recorded of it.
+        judge: called once.
+        file: which file.
+        blocking: whether a failure of error severity holds back what is downstream in the run.
+    """
     record = records.latest(instance, file)
     for finding in judge(file, record):
         yield evaluations.evaluation(finding, file, record, blocking=blocking)

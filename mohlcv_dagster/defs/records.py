@@ -12,7 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision import Counts
-from mohlcv_dagster.bars.rules import Beside, Recorded
+from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
 from mohlcv_dagster.bars.settlement import State
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
@@ -46,6 +46,7 @@ class Record(Recorded):
             unknown.
         request_ids: the vendor's marks of the answers that the bars came in.
         last_close: of a raw month, the close of its last bar, US dollars; `None` where unknown.
+        raw_sha256: of an aggregate, the digest of the raw file that it was folded from; `None` where unknown.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
@@ -54,6 +55,7 @@ class Record(Recorded):
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
     last_close: float | None = None
+    raw_sha256: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -93,6 +95,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         revised=_revised(facts),
         request_ids=request_ids_of(facts),
         last_close=last_close if isinstance(last_close, float) else None,
+        raw_sha256=str(facts[RAW_DIGEST]) if RAW_DIGEST in facts else None,
     )
 
 
@@ -104,13 +107,15 @@ def written_by(instance: dg.DagsterInstance, file: BarFile, run_id: str) -> Meta
 
 
 def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> Beside:
-    """What is recorded of the raw months before and after that of `file`, as far as there are any.
+    """What is recorded of the raw months before and after that of `file`; nothing for an aggregate, which needs none.
 
     Args:
         instance: knows them.
-        file: the raw month.
+        file: which file.
         record: its own; bars of another basis of splits than it says have no close to go on from.
     """
+    if file.timeframe != RAW:
+        return NOTHING_BESIDE
     found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside}
     occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
     before = next((each for month, each in found.items() if month < file.month), None)

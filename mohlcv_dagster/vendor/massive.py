@@ -26,7 +26,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, cut_by_sessions, end_of, start_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, end_of, start_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -119,7 +119,7 @@ class MassiveVendor:
         end = end_of(month, timespan, now)
         adjusted = self.adjusted if adjusted is None else adjusted
         start = start_of(month, end, since)
-        windows = cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)
+        windows = cut(start, end, timespan)
         requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
         stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them

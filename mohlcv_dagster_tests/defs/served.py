@@ -11,6 +11,8 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from mohlcv_dagster.cli import homes
+
 PATIENCE = 90.0
 LOCATION = "mohlcv_dagster.definitions"
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
@@ -22,15 +24,10 @@ _UP = "from mohlcv_dagster.cli import main; main()"
 _FOREIGN = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "PYTEST_")
 
 _IN_EACH_PROCESS = """\
-import os, pathlib, sys
+import os, pathlib
 pathlib.Path(__file__).with_name(f"{os.getpgrp()}.group").touch()
-if "dagster._daemon" in sys.orig_argv:
-    import dagster._daemon.controller
-    assert dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS == 30
-    dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
 """
-"""Leaves a note of its process group, so that all can be ended; and the daemon, which looks at backfills every 30 s
-with no setting for it, looks every second: each backfill here would wait for twice 30 s."""
+"""Leaves a note of its process group, so that all can be ended."""
 
 
 def until(found, what, patience=PATIENCE):
@@ -183,6 +180,35 @@ class Webserver:
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
 
+    def launch_job(self, job, **config):
+        """The run that the button of a job's launchpad starts."""
+        told = self.ask(
+            """mutation($what: ExecutionParams!) {launchPipelineExecution(executionParams: $what) {
+              __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}
+              ...on RunConfigValidationInvalid {errors {message}}}}""",
+            what={"selector": {**REPOSITORY, "pipelineName": job}, "mode": "default", "runConfigData": config},
+        )["launchPipelineExecution"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return told["run"]["runId"]
+
+    def launchpad(self, job):
+        """The config that a job's launchpad shows at first."""
+        query = """query($which: PipelineSelector!) {runConfigSchemaOrError(selector: $which, mode: "default") {
+          ...on RunConfigSchema {rootDefaultYaml} ...on PythonError {message}}}"""
+        return self.ask(query, which={**REPOSITORY, "pipelineName": job})["runConfigSchemaOrError"]["rootDefaultYaml"]
+
+    def backfills(self):
+        """The ids of the backfills there are, the latest first."""
+        query = "{partitionBackfillsOrError {...on PartitionBackfills {results {id}}}}"
+        return [each["id"] for each in self.ask(query)["partitionBackfillsOrError"]["results"]]
+
+    def found(self, **tags):
+        """The jobs of the runs that the page of runs leaves when it is filtered by these tags of ours, sorted."""
+        query = """query($tags: [ExecutionTag!]) {runsOrError(filter: {tags: $tags}) {...on Runs {
+          results {pipelineName}}}}"""
+        wanted = [{"key": f"mohlcv/{name}", "value": value} for name, value in tags.items()]
+        return sorted(each["pipelineName"] for each in self.ask(query, tags=wanted)["runsOrError"]["results"])
+
     def evaluations(self, asset, check, partition):
         """What was found of a partition, the latest first."""
         found = self.ask(
@@ -219,12 +245,18 @@ def _range_of(tags):
 
 
 @contextmanager
-def serve(folder, vendor_url):
-    """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left."""
+def serve(folder, vendor_url, **settings):
+    """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left.
+
+    Further `settings` are variables of its environment.
+    """
     port = _free_port()
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
+    (folder / "home").mkdir()
+    often = homes.configuration().replace("backfill_interval_seconds: 5", "backfill_interval_seconds: 1")
+    (folder / "home" / "dagster.yaml").write_text(often)
     own = {
         "MASSIVE_API_KEY": "sandbox",
         "MASSIVE_BASE_URL": vendor_url,
@@ -232,6 +264,7 @@ def serve(folder, vendor_url):
         "MOHLCV_START": "2024-01",
         "DAGSTER_HOME": str(folder / "home"),
         "PYTHONPATH": str(site),
+        **settings,
     }
     # the shell's variables win over these; a run that heeded one of them would fail
     (folder / ".env").write_text(f"MOHLCV_DATA_DIR={folder / 'not-here'}\nMASSIVE_BASE_URL=http://127.0.0.1:1\n")

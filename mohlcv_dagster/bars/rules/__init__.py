@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
-from mohlcv_dagster.bars.rules.evidence import Beside, Evidence, Ground, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules.evidence import NOTHING_BESIDE, Beside, Evidence, Ground, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.reading import Reading
@@ -41,6 +41,8 @@ __all__ = [
     "AGAINST_VENDOR",
     "FORM",
     "LIFE",
+    "NOTHING_BESIDE",
+    "OF_RECORD",
     "OF_VALUES",
     "PLAUSIBLE",
     "RULES",
@@ -184,6 +186,9 @@ FORM: Final = (
 OF_VALUES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
 """The rules of `FORM` that only the values of a bar break: its place among the others is still known."""
 
+OF_RECORD: Final = frozenset({"as_recorded", *(rule.name for rule in (*BASIS, *LIFE))})
+"""The rules that judge what was recorded of a file when it was written: without that they have nothing to say."""
+
 RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE, *LIFE)
 """Every rule on stored files. The names are those of the asset checks: a contract once published.
 
@@ -198,9 +203,11 @@ def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tupl
 
 def judge(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
+    rules = for_timeframe(evidence.file.timeframe, among)
     if among is RULES:
         evidence.begin()
-    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe, among)]
+    findings = [evaluate(rule, evidence) for rule in reversed(rules)]  # what was begun, the first ones ask for
+    return findings[::-1]
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:

@@ -1,0 +1,185 @@
+"""The sensors that tell of failed runs and failing checks, off until they are turned on. Who is told is `alerting`'s.
+
+Both look at the runs that ended since the last look, so that a look costs what happened and not what is stored. All
+that is new is one message. The cursor moves on when the message was taken, not before: a webhook that is away is tried
+again at the next look, and nothing is told twice but where the daemon dies in between. What ended before a sensor was
+first turned on is not told.
+"""
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final, Self, TypeAlias
+
+import dagster as dg
+
+from mohlcv_dagster import alerting
+from mohlcv_dagster.alerting import Alert
+from mohlcv_dagster.defs import automation, run_tags
+from mohlcv_dagster.defs.partitions import split
+from mohlcv_dagster.settings import Settings
+
+RUNS: Final = "alert_on_failed_run"
+CHECKS: Final = "alert_on_failing_check"
+EVERY_SECONDS: Final = 60
+MOST_RUNS: Final = 50
+"""Runs that are looked at in one look; the rest is left to the next."""
+_CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
+_OVERLAP: Final = 120.0
+"""How many seconds back ended runs are looked for again: those that end at once may be seen one after the other."""
+_ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_WHERE: Final = (
+    "Off until you turn it on. Writes to the log of this sensor's ticks, and to the webhook in MOHLCV_ALERT_URL or the "
+    "command in MOHLCV_ALERT_COMMAND where one is set; a message a minute at the most. docs/alerts.md has the recipes "
+    "for Slack and e-mail."
+)
+
+Tell: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Settings], Iterable[Alert]]
+"""What is to be told of an ended run."""
+
+
+def sensors() -> list[dg.SensorDefinition]:
+    """Both sensors."""
+    failing = (
+        "Tells of checks that fail with an error (with MOHLCV_ALERT_WARNINGS=true also of those that warn), when the "
+        "run that found them has ended: symbol, month, asset, check, the sentence with its cure, and the run.\n\n"
+        f"{_WHERE}"
+    )
+    failed = (
+        "Tells of runs that failed: symbol, months, asset, the sentence with its cure, and the run. A run that failed "
+        f"of its checks alone is left to {CHECKS} while that is on.\n\n{_WHERE}"
+    )
+    return [_sensor(CHECKS, failing, _ENDED, _of_checks), _sensor(RUNS, failed, [dg.DagsterRunStatus.FAILURE], _of_run)]
+
+
+def _sensor(name: str, description: str, ended: Sequence[dg.DagsterRunStatus], tell: Tell) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=description,
+    )
+    def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if context.cursor is None:
+            begun = Seen(datetime.now(UTC).timestamp(), {})
+            return dg.SensorResult(cursor=begun.written(), skip_reason="From now on: what ended before is not told.")
+        seen, settings = Seen.parse(context.cursor), Settings.from_environment(os.environ)
+        records = list(itertools.islice(_ended_since(context.instance, seen, ended), MOST_RUNS))
+        alerts = [alert for each in records for alert in tell(context.instance, each.dagster_run, settings)]
+        return _told(context, alerts, settings, seen.and_of(records).written())
+
+    return look
+
+
+def _told(
+    context: dg.SensorEvaluationContext, alerts: Sequence[Alert], settings: Settings, cursor: str
+) -> dg.SensorResult:
+    """Tell all at once, then move on; where nobody takes it the tick fails, and the next one tells it again."""
+    if not alerts:
+        return dg.SensorResult(cursor=cursor, skip_reason="Nothing new is wrong.")
+    context.log.warning(alerting.text_of(alerts))
+    alerting.deliver(alerts, settings)
+    return dg.SensorResult(
+        cursor=cursor, skip_reason=f"Told {len(alerts):,} to {alerting.destination(settings)}; no run is needed."
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The cursor over ended runs.
+
+    Attributes:
+        since: runs that ended after it are looked at, Unix seconds.
+        runs: those among them that were seen, by id, with the moment they ended.
+    """
+
+    since: float
+    runs: Mapping[str, float]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The cursor as it was written."""
+        return cls(**json.loads(text))
+
+    def written(self) -> str:
+        """As text."""
+        return json.dumps(asdict(self))
+
+    def and_of(self, records: Iterable[dg.RunRecord]) -> "Seen":
+        """The cursor when these were seen, too."""
+        ended = {**self.runs, **{record.dagster_run.run_id: record.end_time or 0.0 for record in records}}
+        since = max([self.since, *(end - _OVERLAP for end in ended.values())])
+        return Seen(since, {run: end for run, end in ended.items() if end > since})
+
+
+def _ended_since(
+    instance: dg.DagsterInstance, seen: Seen, ended: Sequence[dg.DagsterRunStatus]
+) -> Iterator[dg.RunRecord]:
+    """The runs that ended since in one of these ways, the first one first."""
+    filters = dg.RunsFilter(statuses=list(ended), updated_after=datetime.fromtimestamp(seen.since, UTC))
+    for record in instance.get_run_records(filters, order_by="update_timestamp", ascending=True):
+        # one that ended long before may be updated later, as by a tag
+        if (record.end_time or 0.0) > seen.since and record.dagster_run.run_id not in seen.runs:
+            yield record
+
+
+def _of_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
+    """What is told of the checks that failed in a run; nothing of a warning, unless that is wanted."""
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    found = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event is not None]
+    partitioned = {each.asset_check_key for each in found if each.partition is not None}
+    for each in found:
+        if each.passed or (each.partition is None and each.asset_check_key in partitioned):
+            continue  # the latter sums up what is told one by one
+        error = each.severity is dg.AssetCheckSeverity.ERROR
+        if error or settings.alert_warnings:
+            month, symbol = split(each.partition or "")
+            yield Alert(
+                what=each.check_name,
+                severity="error" if error else "warning",
+                asset=each.asset_key.to_user_string(),
+                symbol=symbol,
+                month=month,
+                sentence=each.description or "",
+                run_id=run.run_id,
+                link=_link(settings, run),
+            )
+
+
+def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
+    """What is told of a failed run: each step that failed of itself, checks only where no other sensor tells them."""
+    told_apart = automation.is_on(instance, CHECKS)
+    for step, sentence, of_checks in _reasons(instance, run):
+        if not (of_checks and told_apart):
+            yield Alert(
+                what="run",
+                severity="error",
+                asset=step,
+                symbol=run.tags.get(run_tags.SYMBOL, ""),
+                month=run.tags.get(run_tags.MONTH, ""),
+                sentence=sentence,
+                run_id=run.run_id,
+                link=_link(settings, run),
+            )
+
+
+def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str, str, bool]]:
+    """Step, sentence, and whether it was checks that failed; the run's own words where no step of it failed."""
+    entries = instance.all_logs(run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE})
+    events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
+    steps = []
+    for event in (each for each in events if each.is_step_failure):
+        data = event.step_failure_data
+        step = (event.step_key or "").replace("__", "/")
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            steps.append((step, data.user_failure_data.description, False))
+        elif data.error is not None:
+            steps.append((step, data.error.message.strip(), data.error.cls_name == _CHECKS_FAILED))
+    return steps or [("", event.message or "", False) for event in events]
+
+
+def _link(settings: Settings, run: dg.DagsterRun) -> str:
+    return f"{settings.ui_url}/runs/{run.run_id}" if settings.ui_url else ""
