@@ -18,8 +18,8 @@ from mohlcv_dagster.bars.processors import in_order
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.adoption_report import Report
 from mohlcv_dagster.defs.adoption import Adoption
+from mohlcv_dagster.defs.known import Standing
 from mohlcv_dagster.defs.recording import Recording
-from mohlcv_dagster.defs.standing import Standing
 from mohlcv_dagster.manifest.measure import Measured, measure
 from mohlcv_dagster.reader import Reader
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings

@@ -101,7 +101,7 @@ def _show(console: "Console", entry: "Entry") -> None:
     for each in entry.deviations:
         console.print(f"{mark} {path}  {each.fault}: {escape(each.message)}")
     if not entry.readable:
-        console.print(f"    not registered: its partition stays missing. {_AGAIN}")
+        console.print(f"    it is not registered as it stands. {_AGAIN}")
     elif entry.red:
         console.print(f"{FAILED} {path}  failing: {escape(', '.join(entry.red))}")
         if not entry.deviations:

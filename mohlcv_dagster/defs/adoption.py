@@ -23,10 +23,10 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.passport import Passport, Verdict
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import evaluations, metadata, passports, records
+from mohlcv_dagster.defs.known import Known, Standing, partition_of
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
 from mohlcv_dagster.defs.recording import Recording
-from mohlcv_dagster.defs.standing import Known, Standing, partition_of
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.manifest import mirror
 from mohlcv_dagster.manifest.passports import read_if_sound, write
