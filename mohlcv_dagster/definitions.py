@@ -44,7 +44,12 @@ def build(
     calendar_file.put_in_force(settings)
     partitions = months_by_symbol(settings.start)
     place = archive or ArchiveResource(data_dir=settings.data_dir)
-    archive = ArchiveResource(data_dir=place.data_dir, raw_dir=place.raw_dir, parquet=settings.parquet)
+    archive = ArchiveResource(
+        data_dir=place.data_dir,
+        raw_dir=place.raw_dir,
+        aggregated_dir=place.aggregated_dir,
+        parquet=settings.parquet,
+    )
     checks = [
         *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),

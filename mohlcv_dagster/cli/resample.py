@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.bars import rules, timeframes
+from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
@@ -99,6 +99,7 @@ class _Resample:
 
     def each_of(self, files: list[BarFile]) -> None:
         # Dagster takes its time to load: not before the options have been understood
+        from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415
         from mohlcv_dagster.cli import runs  # noqa: PLC0415
         from mohlcv_dagster.cli.display import Display  # noqa: PLC0415
         from mohlcv_dagster.cli.moving import Moving  # noqa: PLC0415
@@ -109,7 +110,7 @@ class _Resample:
         with self.places.remembered() as (instance, tags):
             to_do = list(self._to_do(instance, settings.start, files))
             moving = Moving(self.console, len(to_do))
-            not_judged = () if self.places.are_own else rules.OF_RECORD
+            not_judged = () if self.places.are_own else OF_RECORD
             if not_judged and to_do:
                 self.console.print(f"- other folders than the project's: nothing is remembered, {_UNRECORDED}")
             with moving.shown():

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import passport
-from mohlcv_dagster.bars.files import RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, PassportError
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ def software() -> str:
 
 
 def has_place(archive: Archive, file: BarFile) -> bool:
-    """Whether `file` stands in the layout under the archive's root; a raw folder elsewhere is not described there."""
-    return file.timeframe != RAW or archive.raw == archive.root / RAW_FOLDER
+    """Whether `file` stands in the layout under the archive's root; a folder elsewhere is not described there."""
+    return archive.path(file) == archive.root / str(file.path)
 
 
 def place(archive: Archive, file: BarFile) -> "UPath | Path":
