@@ -21,6 +21,7 @@ spelled with underscores, as the original scripts did: `--output_dir`.
 """
 _AS_IT_STANDS = "\b"
 _OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
+_PAGE = re.compile(r"docs/([a-z-]+)\.md")
 _REMARK = re.compile(r"(?<=\S) {2,}(?=\S)")
 
 
@@ -82,8 +83,9 @@ def _table(head: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Words of the terminal as Markdown shows them: options are code, stars, brackets and the like are themselves."""
-    return _OPTION.sub(r"`\g<0>`", re.sub(r"([*_<>\[\]])", r"\\\1", text))
+    """Words of the terminal as Markdown shows them: options are code, pages links, stars and brackets themselves."""
+    plain = re.sub(r"([*_<>\[\]])", r"\\\1", text)
+    return _PAGE.sub(r"[\g<0>](\1.md)", _OPTION.sub(r"`\g<0>`", plain))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What the pages show is carried out: Python as it stands, commands for real against the sandbox."""
 
+import re
+
 import dagster as dg
 import pytest
 
+from mohlcv_dagster.vendor.plans import FIRST_DAY, PLANS
 from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, blocks, commands
 
 NOT_HERE = {"stores.md": "test_stores.py runs it against an S3 of its own"}
@@ -65,3 +68,11 @@ def test_the_asset_of_ones_own_that_is_shown_joins_the_graph(project):
 
     graph = names["defs"].resolve_asset_graph()
     assert graph.get(dg.AssetKey("daily_range")).parent_keys == {dg.AssetKey("raw_1s")}
+
+
+def test_the_plans_of_the_backfill_page_are_those_of_the_code():
+    page = next(page for page in PAGES if page.name == "backfill.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| Stocks (\w+) \| (yes|no) \| (.+) \|$", page, re.MULTILINE)
+    years = {2: "two years", 5: "five years", 10: "ten years", None: f"to {FIRST_DAY}"}
+
+    assert told == [(plan.name, "yes" if plan.seconds else "no", years[plan.years]) for plan in PLANS]
