@@ -11,8 +11,7 @@ def project(tmp_path_factory):
     """A project with a small archive, and a sandbox in place of the vendor."""
     with pytest.MonkeyPatch.context() as patch, Sandbox(QuietMarket()) as sandbox:
         patch.setenv("NO_COLOR", "1")
-        made = Project(
-            tmp_path_factory.mktemp("project"), {"MASSIVE_BASE_URL": sandbox.url, "MASSIVE_API_KEY": "sandbox"}
-        )
+        variables = {"MASSIVE_BASE_URL": sandbox.url, "MASSIVE_API_KEY": "sandbox", "MOHLCV_PARQUET": "true"}
+        made = Project(tmp_path_factory.mktemp("project"), variables)
         made.fill()
         yield made

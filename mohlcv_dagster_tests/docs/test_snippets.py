@@ -3,6 +3,7 @@
 import re
 
 import dagster as dg
+import duckdb
 import pytest
 
 from mohlcv_dagster.vendor.plans import FIRST_DAY, PLANS
@@ -18,7 +19,8 @@ NOT_RUN = {
 }
 """Commands that are read by click only, by how they begin, and why."""
 
-IN_PYTHON = [page for page in PAGES if any(block.language == "python" for block in blocks(page))]
+RUNS_ITSELF = {"python", "sql"}
+IN_PYTHON = [page for page in PAGES if any(block.language in RUNS_ITSELF for block in blocks(page))]
 RUN = [
     command
     for page in PAGES
@@ -34,13 +36,15 @@ def is_left_out(command):
 
 
 @pytest.mark.parametrize("page", [page for page in IN_PYTHON if page.name not in NOT_HERE], ids=lambda page: page.name)
-def test_the_python_of_a_page_does_what_it_says_from_top_to_bottom(page, project):
+def test_the_python_and_the_sql_of_a_page_do_what_they_say_from_top_to_bottom(page, project):
     names = {"__name__": page.stem}
     with project.entered():
         for block in blocks(page):
             if block.language == "python":
                 code = compile("\n" * block.line + block.text, str(page), "exec")  # a traceback names the page's line
                 exec(code, names)  # noqa: S102 - our own page
+            elif block.language == "sql":
+                assert duckdb.sql(block.text).fetchall(), block
 
 
 @pytest.mark.slow
