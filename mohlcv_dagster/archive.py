@@ -220,9 +220,14 @@ def _refuse_case_twin(at: Path) -> None:
 def _sweep(at: Path) -> None:
     """Remove what writers that were killed left beside `at`."""
     for left in at.parent.glob(f".{at.name}.*.part"):
-        match = _UNFINISHED.fullmatch(left.name)
-        if match is not None and _abandoned(left, match["host"], int(match["pid"])):
+        if is_abandoned(left):
             left.unlink(missing_ok=True)
+
+
+def is_abandoned(left: Path) -> bool:
+    """Whether a file is an unfinished one whose writer was killed: the next writing in its place removes it."""
+    match = _UNFINISHED.fullmatch(left.name)
+    return match is not None and _abandoned(left, match["host"], int(match["pid"]))
 
 
 def _abandoned(left: Path, host: str, pid: int) -> bool:

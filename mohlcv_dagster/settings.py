@@ -17,24 +17,90 @@ T = TypeVar("T")
 
 
 class Setting(NamedTuple):
-    """One environment variable: its name, its default as it would be written, and what it decides."""
+    """One environment variable, as pages tell of it.
+
+    Attributes:
+        variable: its name.
+        default: as it would be written; empty where there is none.
+        meaning: what it decides.
+        values: what may be written.
+        example: a value.
+        refused: a value that cannot be meant, so that a page can show what is said of it; empty where all can.
+    """
 
     variable: str
     default: str
     meaning: str
+    values: str
+    example: str
+    refused: str = ""
 
 
-API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com account; needed to fetch")
-BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "where the vendor answers")
-DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files stand: a folder or an fsspec URL")
-TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
-START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be asked for")
-ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
-REQUESTS_PER_MINUTE: Final = Setting(
-    "MASSIVE_REQUESTS_PER_MINUTE", "", "requests a minute at the most; empty: no limit"
+API_KEY: Final = Setting(
+    "MASSIVE_API_KEY",
+    "",
+    "the key of your Massive.com account; needed to fetch",
+    "the key as https://massive.com/dashboard shows it, section API Keys; without quotes or blanks",
+    "your_key",
 )
-CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
-CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
+BASE_URL: Final = Setting(
+    "MASSIVE_BASE_URL",
+    "https://api.massive.com",
+    "where the vendor answers",
+    "`https://host` or `http://host:port`, with a path where the vendor is behind one; no user, password or query",
+    "http://127.0.0.1:8123",
+    "api.massive.com",
+)
+DATA_DIR: Final = Setting(
+    "MOHLCV_DATA_DIR",
+    "data",
+    "where the files stand: a folder or an fsspec URL",
+    "a folder, one that is not absolute within the project's; or a URL whose store's package is installed; no password",
+    "s3://bucket/bars",
+    "sftp://me:secret@host/bars",
+)
+TIMEFRAMES: Final = Setting(
+    "MOHLCV_TIMEFRAMES",
+    "15s,30s,1min",
+    "which aggregates there are",
+    f"one or more of {', '.join(f'`{each}`' for each in timeframes.AGGREGATED)}, with commas between",
+    "15s,1min,1h",
+    "15s,7s",
+)
+START: Final = Setting(
+    "MOHLCV_START",
+    "2003-09",
+    "the first month that can be asked for",
+    "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09",
+    "2020-01",
+    "2020-13",
+)
+ADJUSTED: Final = Setting(
+    "MASSIVE_ADJUSTED",
+    "false",
+    "`true`: prices and volumes adjusted for later splits",
+    "`true`, `yes` or `1`; `false`, `no` or `0`",
+    "true",
+    "maybe",
+)
+REQUESTS_PER_MINUTE: Final = Setting(
+    "MASSIVE_REQUESTS_PER_MINUTE",
+    "",
+    "requests a minute at the most; empty: no limit",
+    "a whole number of at least 1, or nothing; it holds for each process, so divide it among runs side by side",
+    "5",
+    "0",
+)
+CONCURRENCY: Final = Setting(
+    "MASSIVE_CONCURRENCY", "8", "requests in flight for one month", "a whole number from 1 to 64", "16", "1000"
+)
+CALENDAR: Final = Setting(
+    "MOHLCV_CALENDAR",
+    "",
+    "a file of days on which the exchange keeps other hours; empty: none",
+    "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
+    "days.txt",
+)
 
 SETTINGS: Final = (
     API_KEY,

@@ -99,12 +99,12 @@ def explain(listing: Listing, month: Month, through: datetime) -> Emptiness:
         return Emptiness(Cause.UNKNOWN, f"whether it was listed then is unknown: {listing.why_unknown}")
     if not listing.exists:
         return Emptiness(Cause.NO_SUCH_SYMBOL, f"the vendor knows no symbol {listing.symbol}, of today or before")
-    outside = _outside(listing, month)
-    return Emptiness(Cause.EXPLAINED, outside) if outside else _inside(listing, month, through)
+    before_or_after = outside(listing, month)
+    return Emptiness(Cause.EXPLAINED, before_or_after) if before_or_after else _inside(listing, month, through)
 
 
-def _outside(listing: Listing, month: Month) -> str | None:
-    """Why the symbol cannot have traded in the month."""
+def outside(listing: Listing, month: Month) -> str | None:
+    """Why the symbol cannot have traded in the month, a clause; `None` where it may have, or that is not known."""
     if listing.listed and listing.listed > _last_day(month):
         return f"{listing.called} was listed {listing.listed}, after this month"
     if listing.delisted and listing.delisted <= month.start.date():

@@ -1,20 +1,24 @@
 """The `mohlcv` command, thin: it reads options, calls the rooms below, and says what happened.
 
-Exit codes: 0 all is well · 1 something failed, and was said · 2 the command line cannot be meant · 130 interrupted.
+How it leaves is in `exit_codes`; what a script gets of it, errors included, in `documents`.
 """
 
 import importlib
+import os
 import sys
 from typing import Final
 
 import click
 
+from mohlcv_dagster.cli import completing, documents, exit_codes
+from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import InputError, MohlcvError
 
-COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "symbols")
-FAILED: Final = 1
-UNUSABLE: Final = 2
-INTERRUPTED: Final = 130
+COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "plan", "symbols", "doctor", "completion")
+
+
+class _UnreadError(Exception):
+    """Whoever read the output left first; click would take an OSError for a failure."""
 
 
 class _Commands(click.Group):
@@ -28,7 +32,15 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"mohlcv_dagster.cli.{cmd_name}")
         command: click.Command = module.command
-        return command
+        return completing.taught(command)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            done = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _UnreadError from error
+        return done
 
 
 @click.command(
@@ -39,6 +51,7 @@ class _Commands(click.Group):
         "token_normalize_func": lambda token: token.replace("_", "-"),
         "max_content_width": 100,
     },
+    epilog=exit_codes.epilog(),
 )
 @click.version_option(package_name="mohlcv-dagster", prog_name="mohlcv")
 def mohlcv() -> None:
@@ -55,14 +68,44 @@ def mohlcv() -> None:
 def main() -> None:
     """Run the command and leave with its exit code."""
     try:
+        code = _run()
+    except _UnreadError:
+        # what is left in the buffer has no reader, and Python would complain of it at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.UNREAD
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
         code = mohlcv.main(prog_name="mohlcv", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        return _unusable(error)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted: what was finished is kept, the same command goes on from there.", err=True)
-        sys.exit(INTERRUPTED)
+        return _said(
+            "Interrupted: what was finished is kept, the same command goes on from there.", ExitCode.INTERRUPTED
+        )
     except MohlcvError as error:
-        click.echo(f"mohlcv: {error}", err=True)
-        sys.exit(UNUSABLE if isinstance(error, InputError) else FAILED)
-    sys.exit(code if isinstance(code, int) else 0)
+        unusable = isinstance(error, InputError)
+        return _said(str(error), ExitCode.UNUSABLE if unusable else ExitCode.FAILED, "mohlcv: ")
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _unusable(error: click.ClickException) -> int:
+    """Say what click could not read; `error` holds the command it belongs to."""
+    if not documents.asked(sys.argv[1:]):
+        error.show()
+    else:
+        context = getattr(error, "ctx", None)
+        usage = f"see `{context.command_path} --help`" if context else ""
+        documents.print_error(error.format_message(), error.exit_code, usage)
+    return error.exit_code
+
+
+def _said(message: str, code: ExitCode, before: str = "") -> ExitCode:
+    """Say why the command ends early, as a document where one was asked for."""
+    if documents.asked(sys.argv[1:]):
+        documents.print_error(message, code)
+    else:
+        click.echo(f"{before}{message}" if before else f"\n{message}", err=True)
+    return code

@@ -1,10 +1,16 @@
-"""Where the command speaks: a terminal at its own width, anything else in lines that are never cut."""
+"""Where the command speaks: a terminal at its own width, anything else in lines that are never cut.
 
+rich keeps to `NO_COLOR`, and to `FORCE_COLOR` where there is no terminal; colour then is all that is forced.
+"""
+
+import sys
 from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
+
+from mohlcv_dagster.cli.exit_codes import ExitCode
 
 OK: Final = "[green]✓[/]"
 WARNED: Final = "[yellow]![/]"
@@ -13,10 +19,21 @@ FAILED: Final = "[red]✗[/]"
 _WIDTH_OF_A_FILE: Final = 160
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave with a code of its own: whoever reads may stop when they have seen enough."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise SystemExit(ExitCode.UNREAD) from None
+
+
 def open_console() -> Console:
     """Standard output; numbers and paths are not coloured of themselves."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
+    # FORCE_COLOR has rich take a file for a terminal: no line may move in it, and none be cut
+    terminal = sys.stdout.isatty()
+    console = _Console(highlight=False, soft_wrap=True, force_interactive=None if terminal else False)
+    if not terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
 

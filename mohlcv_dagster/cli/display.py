@@ -33,7 +33,7 @@ class Display:
     @contextmanager
     def moving(self) -> Iterator[None]:
         """Show the line that moves, on a terminal, until the block ends."""
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             yield
             return
         with self._console.status(f"{self._label}: starting") as status:

@@ -92,7 +92,7 @@ class Home:
         Raises:
             SettingsError: `.env` cannot be read.
         """
-        environment = {**_told(root / ".env"), **os.environ}
+        environment = {**env_file(root), **os.environ}
         data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
         if "://" not in data_dir:
             environment[DATA_DIR.variable] = _placed(root, data_dir)
@@ -146,9 +146,14 @@ def _placed(root: Path, name: str) -> str:
     return str((root / Path(name).expanduser()).absolute())
 
 
-def _told(file: Path) -> dict[str, str]:
-    """The variables of a `.env` file, with the mark that some editors of Windows put first or without."""
-    try:
+def env_file(root: Path) -> dict[str, str]:
+    """The variables of the file `.env` in `root`; none where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    file = root / ".env"
+    try:  # with the mark that some editors of Windows put first, or without
         values = dotenv.dotenv_values(file, encoding="utf-8-sig")
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error

@@ -1,18 +1,27 @@
 """`mohlcv symbols`: which symbols there are partitions for."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
 from mohlcv_dagster.bars.files import check_symbol, portability_note
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.documents import json_option, print_beside, print_document
+from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SymbolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import dagster as dg
+
+    from mohlcv_dagster.bars.listing import Listing
+    from mohlcv_dagster.bars.months import Month
+    from mohlcv_dagster.settings import Settings
 
 _DIMENSION: Final = "symbol"
 
@@ -29,45 +38,173 @@ def command() -> None:
 
 
 @command.command("add")
-@click.argument("symbols", nargs=-1, required=True)
-def add(symbols: tuple[str, ...]) -> None:
-    """Add SYMBOLS, case kept; nothing is fetched yet."""
-    for symbol in symbols:
-        check_symbol(symbol)
-    with _instance() as instance:
+@click.argument("symbols", nargs=-1)
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="File with a symbol a line; - reads stdin.")
+@click.option("--offline", is_flag=True, help="Do not ask the vendor whether there is such a symbol.")
+@json_option
+def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_json: bool) -> int:
+    """Add SYMBOLS, case kept; nothing is fetched yet.
+
+    With a key set, the vendor is asked whether it knows each new one: one request, up to three if it is not listed
+    today. One that it does not know is not added, and the command leaves with 1. One that it cannot tell of is added.
+    In a file, blank lines and what stands behind a # are passed over.
+
+    \b
+    Examples:
+      mohlcv symbols add SPY QQQ BRK.B
+      mohlcv symbols add --from watchlist.txt --offline
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    wanted = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *_lines(listed)))]
+    if not wanted:
+        raise SymbolError("no symbol to add: write one such as SPY, or name a file with --from")
+    home = Home.real(project_root())
+    settings = home.settings()
+    with _instance(home) as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
-        instance.add_dynamic_partitions(_DIMENSION, [symbol for symbol in symbols if symbol not in kept])
-    for symbol in symbols:
-        click.echo(f"{symbol}: {'was there already' if symbol in kept else 'added'}")
-        if note := portability_note(symbol, kept | set(symbols)):
+        new = [symbol for symbol in wanted if symbol not in kept]
+        notes = dict(_asked(settings, new)) if new and not offline and settings.api_key else {}
+        refused = {symbol for symbol, note in notes.items() if note.refused}
+        instance.add_dynamic_partitions(_DIMENSION, [symbol for symbol in new if symbol not in refused])
+    became = {
+        symbol: "refused" if symbol in refused else "added" if symbol in new else "was there already"
+        for symbol in wanted
+    }
+    said = {symbol: _notes(symbol, notes, kept | set(wanted)) for symbol in wanted}
+    for symbol, what in became.items():
+        print_beside(f"{symbol}: {what}", as_json=as_json)
+        for note in said[symbol]:
             click.echo(f"  note: {note}", err=True)
+    if as_json:
+        print_document(
+            {"symbols": [{"symbol": each, "became": what, "notes": said[each]} for each, what in became.items()]}
+        )
+    return ExitCode.FAILED if refused else ExitCode.DONE
 
 
 @command.command("remove")
 @click.argument("symbols", nargs=-1, required=True)
-def remove(symbols: tuple[str, ...]) -> None:
-    """Remove SYMBOLS from the partitions; files on disk stay where they are."""
-    with _instance() as instance:
+@json_option
+def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
+    """Remove SYMBOLS from the partitions; files on disk stay where they are.
+
+    \b
+    Examples:
+      mohlcv symbols remove QQQ
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    with _instance(Home.real(project_root())) as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
         if unknown := [symbol for symbol in symbols if symbol not in kept]:
             raise SymbolError(f"no such symbol: {', '.join(unknown)}; kept are {', '.join(sorted(kept)) or 'none'}")
-        for symbol in symbols:
+        for symbol in dict.fromkeys(symbols):
             instance.delete_dynamic_partition(_DIMENSION, symbol)
-            click.echo(f"{symbol}: removed; its files stay")
+            print_beside(f"{symbol}: removed; its files stay", as_json=as_json)
+    if as_json:
+        print_document({"symbols": [{"symbol": symbol, "became": "removed"} for symbol in dict.fromkeys(symbols)]})
 
 
 @command.command("list")
-def list_() -> None:
-    """List the symbols, one a line."""
-    with _instance() as instance:
-        for symbol in sorted(instance.get_dynamic_partitions(_DIMENSION)):
-            click.echo(symbol)
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the symbols, one a line, with how many raw months are stored of each, the first and the last.
+
+    Symbols that have files and no partitions are listed as well, and marked.
+
+    \b
+    Examples:
+      mohlcv symbols list
+      mohlcv symbols list --json
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    home = Home.real(project_root())
+    stored = _stored(home.settings())
+    with _instance(home) as instance:
+        kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
+    symbols = sorted(kept | stored.keys())
+    if as_json:
+        print_document({"symbols": [_entry(symbol, stored.get(symbol, []), kept) for symbol in symbols]})
+        return
+    width = max(map(len, symbols), default=0)
+    for symbol in symbols:
+        mark = "" if symbol in kept else f"  no partitions: `mohlcv symbols add {symbol}`"
+        click.echo(f"{symbol:<{width}}  {_span(stored.get(symbol, []))}{mark}")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the vendor said of a symbol.
+
+    Attributes:
+        note: worth telling, a clause; empty where there is nothing.
+        refused: whether it knows no such symbol.
+    """
+
+    note: str = ""
+    refused: bool = False
+
+
+def _lines(file: TextIO | None) -> "Iterator[str]":
+    """The symbols of a file, one a line."""
+    try:
+        for line in file or ():
+            symbol = line.lstrip("\ufeff").partition("#")[0].strip()
+            if symbol:
+                yield symbol
+    except UnicodeDecodeError as error:
+        name = getattr(file, "name", "the file")
+        raise SymbolError(f"{name} cannot be read ({error}): save it as plain text in UTF-8") from error
+
+
+def _asked(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Asked]]":
+    """What the vendor says of each symbol; after the first that it cannot tell of, the others are not asked about."""
+    from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415 - only where there is something to ask
+
+    limit = settings.requests_per_minute
+    with MassiveVendor(settings.require_key(), settings.base_url, requests_per_minute=limit) as vendor:
+        for symbol in symbols:
+            listing = vendor.listing(symbol)
+            yield symbol, _said(listing)
+            if not listing.known:
+                return
+
+
+def _said(listing: "Listing") -> _Asked:
+    if not listing.known:
+        return _Asked(f"added unasked, as those after it: {listing.why_unknown}")
+    if not listing.exists:
+        case = f": is {listing.symbol.upper()} meant?" if listing.symbol.islower() else "; case counts: BACpB, BRK.B"
+        return _Asked(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
+    return _Asked(f"{listing.called} was delisted {listing.delisted}" if listing.delisted else "")
+
+
+def _notes(symbol: str, asked: "dict[str, _Asked]", others: frozenset[str]) -> list[str]:
+    return [note for note in (asked.get(symbol, _Asked()).note, portability_note(symbol, others)) if note]
+
+
+def _stored(settings: "Settings") -> "dict[str, list[Month]]":
+    """The raw months that are stored of each symbol, rising."""
+    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - not for the help text
+
+    stored: dict[str, list[Month]] = {}
+    for file in takewhile(lambda each: each.timeframe == RAW, Archive(settings.data_dir).files()):  # they come first
+        stored.setdefault(file.symbol, []).append(file.month)
+    return {symbol: sorted(months) for symbol, months in stored.items()}
+
+
+def _span(months: "list[Month]") -> str:
+    if not months:
+        return "  0 months"
+    count = f"{len(months):>3} month{' ' if len(months) == 1 else 's'}"
+    return f"{count}  {months[0]} to {months[-1]}" if len(months) > 1 else f"{count}  {months[0]}"
+
+
+def _entry(symbol: str, months: "list[Month]", kept: frozenset[str]) -> dict[str, object]:
+    first, last = (str(months[0]), str(months[-1])) if months else (None, None)
+    return {"symbol": symbol, "partitions": symbol in kept, "months": len(months), "first": first, "last": last}
 
 
 @contextmanager
-def _instance() -> "Iterator[dg.DagsterInstance]":
+def _instance(home: Home) -> "Iterator[dg.DagsterInstance]":
     import dagster as dg  # noqa: PLC0415 - it takes its time to load: not before the options have been understood
 
-    Home.real(project_root()).prepare()
+    home.prepare()
     with dg.DagsterInstance.get() as instance:
         yield instance

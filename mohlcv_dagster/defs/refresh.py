@@ -25,6 +25,7 @@ from mohlcv_dagster.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from logging import Logger
 
     from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress
     from mohlcv_dagster.vendor.massive import MassiveVendor
@@ -67,7 +68,7 @@ class Refresh:
     reader: Reader
     instance: dg.DagsterInstance
     orders: Orders
-    told: dg.DagsterLogManager
+    told: "Logger"
 
     def fetch(self, file: BarFile, report: Report) -> "tuple[FetchedMonth, Metadata]":
         """The bars of a whole month, and what is to be recorded of how they were come by and what they changed.
@@ -86,6 +87,14 @@ class Refresh:
         else:
             fetched, facts = self._whole(file, stored, report)
         return fetched, {**metadata.of_fetch(fetched), **metadata.of_state(file.month, fetched.fetched_at), **facts}
+
+    def since(self, file: BarFile) -> "datetime | None":
+        """From which moment on `fetch` would ask first, UTC; `None` for a whole month. Nothing is asked."""
+        stored = self._stored(file)
+        if not isinstance(stored, Stored) or stored.broken or self.orders.force:
+            return None
+        span = topup.span(file.month, stored.fetched_at)
+        return span.since if span else None
 
     def _stored(self, file: BarFile) -> Stored | str | None:
         """What is stored of `file`; why it cannot be relied on; `None` where there is nothing."""

@@ -12,7 +12,8 @@ Enter by `massive.MassiveVendor`. The way of a month through the room::
     merge       pages to one table
     reference   listings, renames and splits, where a month needs them; reference_pages: documents to what they say
 
-Beside it: `fetched` (what comes back), `plans` (what a subscription reaches), `secret` (the key), `clock`.
+Beside it: `fetched` (what comes back), `plans` (what a subscription reaches), `secret` (the key), `clock`, `cost` (what
+a fetch will ask, counted), `probe` (single questions about the key and the plan).
 
 This module imports nothing; neither the client nor HTTP is loaded before the first request.
 """

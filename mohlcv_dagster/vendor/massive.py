@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.files import check_symbol
+from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
@@ -26,7 +27,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, cut_by_sessions, end_of, start_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, asked, end_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -118,8 +119,7 @@ class MassiveVendor:
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
         adjusted = self.adjusted if adjusted is None else adjusted
-        start = start_of(month, end, since)
-        windows = cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)
+        windows = asked(month, timespan, end, since)
         requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
         stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them
@@ -150,6 +150,16 @@ class MassiveVendor:
             empty=empty,
             splits=splits,
         )
+
+    def listing(self, symbol: str) -> Listing:
+        """What the vendor knows of `symbol`, its former names aside: one request, of one not listed today up to three.
+
+        Never an error of the vendor's: what it does not tell is unknown, and why is said.
+
+        Raises:
+            SymbolError: it cannot be asked for.
+        """
+        return self._reference(Tally()).listing(check_symbol(symbol), renames=False)
 
     def close(self) -> None:
         """Close the connections; the next fetch opens new ones."""

@@ -61,8 +61,8 @@ class Reference:
     tally: Tally
     secret: Secret
 
-    def listing(self, symbol: str) -> Listing:
-        """What is known of `symbol`; never an error."""
+    def listing(self, symbol: str, *, renames: bool = True) -> Listing:
+        """What is known of `symbol`, its former names where `renames` asks for them; never an error."""
         try:
             found = self._today(symbol) or self._former(symbol)
         except VendorError as error:
@@ -76,7 +76,7 @@ class Reference:
             name=found.name or "",
             listed=found.listed,
             delisted=found.delisted,
-            renames=self._renames(symbol),
+            renames=self._renames(symbol) if renames else None,
         )
 
     def splits(self, symbol: str) -> KnownSplits:

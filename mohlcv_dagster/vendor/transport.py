@@ -41,7 +41,12 @@ class StrictPool(urllib3.PoolManager):
         clock: tells the time.
         connections: sockets kept open for a host.
         trust: urllib3's own options for certificates.
+
+    Attributes:
+        date: the `Date` of the last answer, whatever its status; `None` before one came, or where it had none.
     """
+
+    date: str | None = None
 
     def __init__(self, base_url: str, secret: Secret, clock: Clock, connections: int, **trust: Any) -> None:  # noqa: ANN401  # urllib3 gives them no type
         super().__init__(num_pools=1, maxsize=connections, retries=False, **trust)
@@ -106,6 +111,7 @@ class StrictPool(urllib3.PoolManager):
             response.close()  # what is left unread must not be met by the next request on this connection
             raise
         response.release_conn()
+        self.date = response.headers.get("Date")
         return Answer(response.status, response.headers, body)
 
     def _read(self, response: urllib3.BaseHTTPResponse, allowance: Allowance) -> bytes:

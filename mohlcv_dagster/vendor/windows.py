@@ -152,3 +152,19 @@ def _after_bars(hours: list[tuple[int, int]], seconds: int) -> int:
             return opens + seconds
         seconds -= closes - opens
     raise ValueError(f"{seconds} seconds more than there are were asked for")
+
+
+def asked(month: Month, timespan: Timespan, end: datetime, since: datetime | None) -> list[Window]:
+    """The windows of a fetch: of the month's start to `end`, evenly; from `since` on, as few as hold the sessions.
+
+    Args:
+        month: UTC.
+        timespan: the length of a bar.
+        end: as `end_of` has it, exclusive.
+        since: where to begin, inclusive; `None` for the month's start.
+
+    Raises:
+        MonthError: `since` is not in what can be asked of the month.
+    """
+    start = start_of(month, end, since)
+    return cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)

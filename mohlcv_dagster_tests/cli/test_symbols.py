@@ -1,9 +1,61 @@
+import json
+
+import pytest
+
+from mohlcv_dagster.sandbox import Sandbox, Synthetic
+
+
+@pytest.fixture
+def months(project):
+    """Empty files in the place of months: the list goes by names."""
+
+    def store(*names):
+        for name in names:
+            path = project / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    return store
+
+
+@pytest.fixture
+def synthetic(monkeypatch):
+    """A vendor that knows SPY, and TWTR until 2022-10-28, and no symbol that begins with ZZ."""
+    with Sandbox(Synthetic()) as sandbox:
+        monkeypatch.setenv("MASSIVE_BASE_URL", sandbox.url)
+        monkeypatch.setenv("MASSIVE_API_KEY", "a-key-that-no-word-holds")
+        yield sandbox
+
+
+def names(said):
+    return [line.split()[0] for line in said.out.splitlines()]
+
+
 def test_symbols_are_added_once_listed_in_order_and_removed(mohlcv):
     assert mohlcv("symbols", "add", "SPY", "BRK.B").out == "SPY: added\nBRK.B: added\n"
     assert mohlcv("symbols", "add", "SPY").out == "SPY: was there already\n"
-    assert mohlcv("symbols", "list").out == "BRK.B\nSPY\n"
+    assert names(mohlcv("symbols", "list")) == ["BRK.B", "SPY"]
     assert mohlcv("symbols", "remove", "SPY").out == "SPY: removed; its files stay\n"
-    assert mohlcv("symbols", "list").out == "BRK.B\n"
+    assert names(mohlcv("symbols", "list")) == ["BRK.B"]
+
+
+def test_the_list_tells_months_first_and_last_and_marks_files_without_partitions(mohlcv, months):
+    months("raw_1s/SPY/SPY_2023_12.csv", "raw_1s/SPY/SPY_2024_01.csv", "raw_1s/F/F_2024_01.csv", "raw_1s/SPY/notes.csv")
+    months("aggregated/15s/QQQ_2024_01_15s.csv")
+    mohlcv("symbols", "add", "SPY", "QQQ")
+
+    assert mohlcv("symbols", "list").out == (
+        "F      1 month   2024-01  no partitions: `mohlcv symbols add F`\n"
+        "QQQ    0 months\n"
+        "SPY    2 months  2023-12 to 2024-01\n"
+    )
+    assert json.loads(mohlcv("symbols", "list", "--json").out) == {
+        "symbols": [
+            {"symbol": "F", "partitions": False, "months": 1, "first": "2024-01", "last": "2024-01"},
+            {"symbol": "QQQ", "partitions": True, "months": 0, "first": None, "last": None},
+            {"symbol": "SPY", "partitions": True, "months": 2, "first": "2023-12", "last": "2024-01"},
+        ]
+    }
 
 
 def test_a_symbol_that_cannot_be_stored_is_refused_and_none_of_the_others_is_added(mohlcv):
@@ -28,3 +80,58 @@ def test_removing_a_symbol_that_is_not_kept_is_refused_with_those_that_are(mohlc
 
     assert said.code == 2
     assert "no such symbol: QQQ; kept are SPY" in said.err
+
+
+def test_a_file_of_symbols_is_added_less_its_blank_lines_and_remarks(mohlcv, project):
+    (project / "list.txt").write_bytes(b"\xef\xbb\xbfSPY\r\n\r\n# tech\nQQQ  # the Nasdaq\nSPY\n")
+
+    assert mohlcv("symbols", "add", "BRK.B", "--from", "list.txt").out == "BRK.B: added\nSPY: added\nQQQ: added\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "error"),
+    [
+        (b"\n# none\n", ("--from", "list.txt"), "no symbol to add"),
+        ("SPY\n".encode("utf-16"), ("--from", "list.txt"), "list.txt cannot be read"),
+        (b"", ("--from", "absent.txt"), "absent.txt"),
+        (b"", (), "no symbol to add: write one such as SPY"),
+    ],
+)
+def test_a_file_that_names_no_symbols_is_refused_by_its_name(mohlcv, project, content, words, error):
+    (project / "list.txt").write_bytes(content)
+    said = mohlcv("symbols", "add", *words)
+
+    assert said.code == 2
+    assert error in said.err
+
+
+def test_with_a_key_the_vendor_is_asked_and_a_slip_of_the_pen_is_not_added(mohlcv, synthetic):
+    said = mohlcv("symbols", "add", "SPY", "ZZTOP", "TWTR", "--json")
+
+    assert said.code == 1
+    assert json.loads(said.out)["symbols"] == [
+        {"symbol": "SPY", "became": "added", "notes": []},
+        {
+            "symbol": "ZZTOP",
+            "became": "refused",
+            "notes": ["the vendor knows no symbol ZZTOP, of today or before; case counts: BACpB, BRK.B"],
+        },
+        {"symbol": "TWTR", "became": "added", "notes": ["Twitter, Inc. was delisted 2022-10-28"]},
+    ]
+    assert "ZZTOP: refused" in said.err
+    assert [request.path.rpartition("/")[2] for request in synthetic.requests].count("SPY") == 1
+    assert names(mohlcv("symbols", "list")) == ["SPY", "TWTR"]
+    synthetic.requests.clear()
+    mohlcv("symbols", "add", "SPY")
+    assert synthetic.requests == []  # it is kept already
+
+
+def test_offline_and_where_the_vendor_cannot_tell_a_symbol_is_added_and_that_is_said(mohlcv, synthetic):
+    assert mohlcv("symbols", "add", "ZZA", "--offline").out == "ZZA: added\n"
+    assert synthetic.requests == []
+
+    synthetic.inject("plan-date:on=reference")
+    said = mohlcv("symbols", "add", "ZZB", "ZZC")
+    assert (said.code, said.out) == (0, "ZZB: added\nZZC: added\n")
+    assert "added unasked, as those after it: the plan of this API key has no reference data" in said.err
+    assert len(synthetic.requests) == 1

@@ -1,0 +1,56 @@
+"""`mohlcv completion`: the script that lets a shell complete the command's words."""
+
+from typing import Final
+
+import click
+from click.shell_completion import get_completion_class
+
+_VARIABLE: Final = "_MOHLCV_COMPLETE"
+
+_INSTALL: Final = {
+    "bash": (
+        "mkdir -p ~/.local/share/bash-completion/completions",
+        "mohlcv completion bash > ~/.local/share/bash-completion/completions/mohlcv",
+        "or, without the package bash-completion, this line in ~/.bashrc:",
+        'eval "$(mohlcv completion bash)"',
+    ),
+    "zsh": (
+        "mkdir -p ~/.zfunc && mohlcv completion zsh > ~/.zfunc/_mohlcv",
+        "and in ~/.zshrc, before compinit is called:",
+        "fpath+=~/.zfunc; autoload -U compinit && compinit",
+    ),
+    "fish": ("mohlcv completion fish > ~/.config/fish/completions/mohlcv.fish",),
+}
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(tuple(_INSTALL)))
+def command(shell: str) -> None:
+    """Print the script that completes commands, options, stored symbols and timeframes in SHELL.
+
+    How to install it stands in its first lines; new shells have it then. It completes the word `mohlcv`, so that must
+    be on the PATH, as it is with `uv tool install` or in an activated environment.
+
+    \b
+    Examples:
+      mohlcv completion bash
+      mohlcv completion zsh
+      mohlcv completion fish
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    click.echo(script(shell))
+
+
+def script(shell: str) -> str:
+    """The script for `bash`, `zsh` or `fish`, how to install it in its first lines."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise ValueError(f"click has no completion for {shell!r}")
+    root = click.Command("mohlcv")
+    # not `source()`, which starts a bash to ask for its version, also where the script is for another machine
+    completes = kind(root, {}, "mohlcv", _VARIABLE)
+    body = completes.source_template % completes.source_vars()
+    # zsh wants its mark on the first line
+    first, _, rest = body.strip().partition("\n")
+    mark, code = (f"{first}\n", rest) if first.startswith("#compdef") else ("", f"{first}\n{rest}")
+    lines = "".join(f"#   {line}\n" for line in _INSTALL[shell])
+    return f"{mark}# Completion of mohlcv for {shell}. To install it:\n{lines}\n{code.strip()}\n"

@@ -1,0 +1,190 @@
+"""What `mohlcv plan` found, in words and as a document. Nothing is counted here."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from mohlcv_dagster.cli import planning
+from mohlcv_dagster.cli.console import WARNED
+from mohlcv_dagster.cli.planning import SKIPPED, Density, Planned, Planner, Standing, Totals
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAYS: Final = 48
+_THOUSAND: Final = 1000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a fetch would take.
+
+    Attributes:
+        planner: how it was found.
+        planned: every month of every symbol.
+        latency: seconds an answer takes, assumed.
+        disk: a folder and the bytes free there; `None` where files are kept under a URL.
+        not_asked: what is not known of the vendor and why, clauses.
+    """
+
+    planner: Planner
+    planned: Sequence[Planned]
+    latency: float
+    disk: tuple[Path, int] | None
+    not_asked: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As docs/plan-and-doctor.md describes it: bytes, seconds, requests; months as `2024-01`."""
+        totals, settings = Totals.of(self.planned), self.planner.settings
+        return {
+            "partitions": {"all": totals.months, **_counts(totals.standings)},
+            "requests": {"fetch": totals.cost.fetch, **vars(totals.cost)},
+            "seconds": {
+                "least": round(self._seconds, 3),
+                "concurrency": settings.concurrency,
+                "requests_per_minute": settings.requests_per_minute,
+                "latency": self.latency,
+            },
+            "bytes": {
+                "raw": {"least": round(totals.least.raw), "most": round(totals.most.raw)},
+                "aggregated": {"least": round(totals.least.aggregated), "most": round(totals.most.aggregated)},
+                "measured_in_months": {symbol: each.months for symbol, each in self.planner.densities.items()},
+            },
+            "disk": {"folder": str(self.disk[0]), "free": self.disk[1]} if self.disk else None,
+            "plan": {
+                "named": self.planner.plan.name if self.planner.plan else None,
+                "refused": sum(month.refused for month in self.planned),
+                "months_reached": planning.reaching(self.planned, self.planner.now.date()),
+            },
+            "not_asked": list(self.not_asked),
+            "months": [_month(month) for month in self.planned],
+        }
+
+    def show(self, console: "Console") -> None:
+        """Print it for a person."""
+        totals = Totals.of(self.planned)
+        symbols = list(self.planner.densities)
+        months = [month.file.month for month in self.planned]
+        range_ = planning.spans(months)
+        console.print(f"{', '.join(symbols)}, {range_}: {totals.months:,} partitions; nothing was fetched.\n")
+        console.print(self._table(symbols))
+        console.print()
+        for label, text in self._lines(totals):
+            console.print(f"{label:<12} {escape(text)}")
+        for warning in self._warnings(totals):
+            console.print(f"{WARNED} {escape(warning)}")
+
+    @property
+    def _seconds(self) -> float:
+        return planning.seconds(self.planned, self.planner.settings, self.latency)
+
+    def _table(self, symbols: Sequence[str]) -> Table:
+        table = Table("symbol", box=None, pad_edge=False, header_style="bold")
+        for heading in ("settled", "provisional", "missing", "requests", "MB of raw bars", "told from"):
+            table.add_column(heading, justify="left" if heading == "told from" else "right")
+        for symbol in symbols:
+            each = Totals.of(month for month in self.planned if month.file.symbol == symbol)
+            settled = sum(each.standings[standing] for standing in SKIPPED)
+            counts = (settled, each.standings[Standing.PROVISIONAL], each.standings[Standing.MISSING], each.cost.fetch)
+            size = _between(each.least.raw, each.most.raw, "")
+            table.add_row(symbol, *(f"{count:,}" for count in counts), size, _source(self.planner.densities[symbol]))
+        return table
+
+    def _lines(self, totals: Totals) -> Iterator[tuple[str, str]]:
+        settings, cost = self.planner.settings, totals.cost
+        beside = f", {cost.reference:,} of them for reference data" if cost.reference else ""
+        yield "requests", f"{cost.fetch:,}{beside}, where none must be repeated"
+        if cost.minutes:
+            yield "", f"{cost.minutes:,} more once aggregated/1min is made: the check against the vendor's own minutes"
+        limit = settings.requests_per_minute
+        rate = f"{settings.concurrency} in flight, {self.latency:g} s an answer (assumed)"
+        rate = f"{limit:,} requests a minute" if limit and cost.fetch > limit else rate
+        yield "time", f"at least {_duration(self._seconds)} for them at {rate}; storing and checking comes on top"
+        raw = _between(totals.least.raw, totals.most.raw, " MB")
+        folded = ", ".join(each.name for each in settings.timeframes)
+        aggregated = _between(totals.least.aggregated, totals.most.aggregated, " MB")
+        yield "disk", f"{raw} of raw bars, and at most {aggregated} of aggregates ({folded})"
+        yield "", f"{self.disk[1] / 1e9:,.1f} GB free at {self.disk[0]}" if self.disk else f"at {settings.data_dir}"
+        reach = planning.reaching(self.planned, self.planner.now.date())
+        asked = sum(bool(month.refused or month.cost.fetch) for month in self.planned)
+        if asked:
+            yield (
+                "plans",
+                f"of the {asked:,} to fetch: " + ", ".join(f"{name} {count:,}" for name, count in reach.items()),
+            )
+
+    def _warnings(self, totals: Totals) -> Iterator[str]:
+        refused = {month.file.month for month in self.planned if month.refused}
+        if refused and self.planner.plan:
+            yield (
+                f"the plan {self.planner.plan.name} does not reach {planning.spans(refused)}: the vendor would refuse; "
+                "not counted above"
+            )
+        for because, months in self._empty().items():
+            yield f"{planning.spans(months)}: {because}; asked for all the same, and stored without bars"
+        for symbol, known in self.planner.listings.items():
+            if known.known and not known.exists:
+                yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
+        if self.disk and totals.most.raw + totals.most.aggregated > self.disk[1]:
+            yield "the disk may not hold all of it: make room, or set MOHLCV_DATA_DIR to a larger one"
+        kept = [month for month in self.planned if month.standing is Standing.KEPT]
+        if kept and not self.planner.force:
+            yield (
+                f"{len(kept):,} stored months are not known to this home, so that a fetch skips them; "
+                "--force fetches them again"
+            )
+        yield from self.not_asked
+
+    def _empty(self) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        for month in self.planned:
+            if month.empty:
+                found.setdefault(f"{month.file.symbol} has no bars ({month.empty})", []).append(month.file.month)
+        return found
+
+
+def _month(month: Planned) -> dict[str, Any]:
+    return {
+        "symbol": month.file.symbol,
+        "month": str(month.file.month),
+        "standing": month.standing.name.lower(),
+        "requests": {"fetch": month.cost.fetch, **vars(month.cost)},
+        "refused": month.refused,
+        "empty_because": month.empty or None,
+    }
+
+
+def _counts(standings: Counter[Standing]) -> dict[str, int]:
+    return {standing.name.lower(): standings[standing] for standing in Standing}
+
+
+def _source(density: Density) -> str:
+    if not density.months:
+        return "no month stored: from a quiet symbol to one like SPY"
+    return f"{density.months} stored month{'' if density.months == 1 else 's'}"
+
+
+def _between(least: float, most: float, unit: str) -> str:
+    low, high = _megabytes(least), _megabytes(most)
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+
+
+def _megabytes(size: float) -> str:
+    megabytes = size / 1e6
+    return f"{megabytes:,.1f}" if megabytes < _THOUSAND / 10 else f"{megabytes:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s" if seconds >= 1 else "a second"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    hours = seconds / _HOUR
+    return f"{hours:.0f} h" if hours < _DAYS else f"{hours / 24:.1f} days"

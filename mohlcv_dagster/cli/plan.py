@@ -1,0 +1,207 @@
+"""`mohlcv plan`: what a range of months would take, before anything is spent. The sums are in `planning`."""
+
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from mohlcv_dagster.bars.files import BarFile, check_symbol
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli.console import open_console
+from mohlcv_dagster.cli.documents import json_option, print_document
+from mohlcv_dagster.cli.fetch import months_touched
+from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.settings import API_KEY, START, Settings
+from mohlcv_dagster.vendor.plans import PLANS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mohlcv_dagster.archive import Archive
+    from mohlcv_dagster.bars.listing import Listing
+    from mohlcv_dagster.cli.outlook import Outlook
+    from mohlcv_dagster.cli.planning import Standing
+    from mohlcv_dagster.vendor.massive import MassiveVendor
+
+LATENCY: Final = 0.15
+_DAY: Final = click.DateTime(["%Y-%m-%d"])
+_NEVER_ASKED: Final = "no-key"
+"""For a vendor that is only asked what it is called."""
+
+
+@click.command("plan")
+@click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
+@click.option("--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
+@click.option("--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
+@click.option(
+    "--plan",
+    "subscription",
+    type=click.Choice([plan.name for plan in PLANS], case_sensitive=False),
+    help="Your plan at Massive.com: months that it does not reach are told and left out.",
+)
+@click.option("--force", is_flag=True, help="As `fetch --force`: stored months are fetched whole all the same.")
+@click.option(
+    "--latency",
+    default=LATENCY,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="How long an answer takes, assumed.",
+)
+@click.option("--offline", is_flag=True, help="Do not ask the vendor when the symbols were listed.")
+@json_option
+def command(  # noqa: PLR0913 - one argument for each option
+    symbols: tuple[str, ...],
+    start: datetime,
+    end: datetime,
+    subscription: str | None,
+    latency: float,
+    *,
+    force: bool,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Say what `mohlcv fetch` of the same range would take: months, requests, time, disk. Nothing is fetched.
+
+    Requests are those of a fetch in which nothing must be asked twice. With a key set, the vendor is asked once for
+    each symbol when it was listed (up to three times for one that is not listed any more), unless --offline.
+
+    \b
+    Examples:
+      mohlcv plan --symbol SPY --start 2015-01-01 --end 2024-12-31
+      mohlcv plan --symbol SPY --symbol QQQ --start 2024-01-01 --end 2024-12-31 --plan starter
+      mohlcv plan --symbol TSLA --start 2010-01-01 --end 2010-12-31 --offline --json
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    now = datetime.now(UTC)
+    months = months_touched(start, end, now=now)
+    names = tuple(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
+    home = Home.real(project_root())
+    settings = home.settings()
+    if months[0] < settings.start:
+        raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
+    outlook = _outlook(home, settings, names, months, _Choices(now, subscription, latency, force, offline))
+    if as_json:
+        print_document(outlook.document())
+    else:
+        outlook.show(open_console())
+
+
+@dataclass(frozen=True)
+class _Choices:
+    now: datetime
+    subscription: str | None
+    latency: float
+    force: bool
+    offline: bool
+
+
+def _outlook(
+    home: Home, settings: Settings, symbols: tuple[str, ...], months: list[Month], choices: _Choices
+) -> "Outlook":
+    # not before the options have been understood
+    from mohlcv_dagster import calendar_file  # noqa: PLC0415
+    from mohlcv_dagster.archive import Archive  # noqa: PLC0415
+    from mohlcv_dagster.cli.outlook import Outlook  # noqa: PLC0415
+    from mohlcv_dagster.cli.planning import Planner, density_of  # noqa: PLC0415
+    from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415
+
+    calendar_file.put_in_force(settings)
+    archive = Archive(settings.data_dir)
+    with ExitStack() as stack:
+        vendor = stack.enter_context(
+            MassiveVendor(
+                settings.api_key or _NEVER_ASKED,
+                settings.base_url,
+                adjusted=settings.adjusted,
+                concurrency=settings.concurrency,
+                requests_per_minute=settings.requests_per_minute,
+            )
+        )
+        listings, not_asked = _listings(settings, vendor, symbols, choices)
+        planner = Planner(
+            settings=settings,
+            now=choices.now,
+            standing=stack.enter_context(_standings(home, archive, vendor)),
+            plan=next((plan for plan in PLANS if plan.name == choices.subscription), None),
+            listings=listings,
+            densities={symbol: density_of(archive, symbol) for symbol in symbols},
+            force=choices.force,
+        )
+        planned = [planner.month(BarFile(symbol, RAW, month)) for symbol in symbols for month in months]
+    return Outlook(planner, planned, choices.latency, disk_of(settings.data_dir), tuple(not_asked))
+
+
+def _listings(
+    settings: Settings, vendor: "MassiveVendor", symbols: tuple[str, ...], choices: _Choices
+) -> "tuple[dict[str, Listing], list[str]]":
+    """What the vendor says of each symbol, and why it does not."""
+    if choices.offline:
+        return {}, ["when the symbols were listed was not asked: --offline"]
+    if settings.api_key is None:
+        return {}, [f"when the symbols were listed was not asked: {API_KEY.variable} is not set"]
+    listings = {}
+    for symbol in symbols:
+        listings[symbol] = vendor.listing(symbol)
+        if not listings[symbol].known:
+            why = listings[symbol].why_unknown
+            return listings, [f"when {symbol} was listed is not known: {why}"]  # it would be the same for the others
+    return listings, []
+
+
+@contextmanager
+def _standings(
+    home: Home, archive: "Archive", vendor: "MassiveVendor"
+) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
+    """What says how a month stands; Dagster is loaded once a stored one is met, and only where it has a home."""
+    from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
+
+    with ExitStack() as stack:
+        look: list[Callable[[BarFile], tuple[Standing, datetime | None]]] = []
+
+        def standing(file: BarFile) -> "tuple[Standing, datetime | None]":
+            if not archive.exists(file):
+                return Standing.MISSING, None
+            if not (home.path / "dagster.yaml").exists():
+                return Standing.KEPT, None  # a plan makes no home
+            if not look:
+                look.append(stack.enter_context(_recorded(home, archive, vendor)))
+            return look[0](file)
+
+        yield standing
+
+
+@contextmanager
+def _recorded(
+    home: Home, archive: "Archive", vendor: "MassiveVendor"
+) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
+    from mohlcv_dagster.bars.settlement import State  # noqa: PLC0415 - as in _outlook
+    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
+    from mohlcv_dagster.defs import standing  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as in _outlook
+
+    names = {State.SETTLED: Standing.SETTLED, State.PROVISIONAL: Standing.PROVISIONAL, None: Standing.KEPT}
+    home.prepare()
+    with runs.instance() as instance:
+        reader = Reader(archive)
+
+        def look(file: BarFile) -> "tuple[Standing, datetime | None]":
+            found = standing.of(instance, reader, vendor, file)
+            return names[found.state], found.since
+
+        yield look
+
+
+def disk_of(data_dir: str) -> tuple[Path, int] | None:
+    """The folder that is there of `data_dir`, and the bytes free on its disk; `None` where it is a URL."""
+    if "://" in data_dir:
+        return None
+    at = Path(data_dir)
+    there = next(folder for folder in (at, *at.parents) if folder.exists())
+    return there, shutil.disk_usage(there).free

@@ -1,0 +1,208 @@
+"""What a range of months would take, counted and added up: the join of what rooms below know. Words are in `plan`."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from mohlcv_dagster.bars import listing, sessions, sizes
+from mohlcv_dagster.bars.files import RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.listing import Listing
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.sizes import Size
+from mohlcv_dagster.bars.timeframes import MINUTE, RAW
+from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.vendor import cost, plans
+from mohlcv_dagster.vendor.cost import Cost
+from mohlcv_dagster.vendor.plans import Plan
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.archive import Archive
+
+_LATEST: Final = 12
+
+
+class Standing(StrEnum):
+    """How a month stands before a fetch."""
+
+    SETTLED = "settled and stored"
+    KEPT = "stored, not by this home"
+    PROVISIONAL = "provisional"
+    MISSING = "missing"
+
+
+SKIPPED: Final = frozenset({Standing.SETTLED, Standing.KEPT})
+"""What a fetch leaves as it is."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A month of a symbol.
+
+    Attributes:
+        file: its raw file.
+        standing: how it stands.
+        refused: whether the subscription named does not reach it.
+        empty: why it cannot have bars; empty where it may have.
+        cost: requests; none where it is skipped or refused.
+        size: bytes that are added, the least and the most.
+    """
+
+    file: BarFile
+    standing: Standing
+    refused: bool = False
+    empty: str = ""
+    cost: Cost = field(default_factory=Cost)
+    size: tuple[Size, Size] = (Size(), Size())
+
+
+@dataclass(frozen=True)
+class Density:
+    """How many second bars a session of a symbol has.
+
+    Attributes:
+        least: bars a session.
+        most: the same as `least` where it was measured.
+        months: how many stored months it was measured in; 0 where it is a range from quiet to busy.
+    """
+
+    least: float = sizes.QUIET_BARS
+    most: float = sizes.BUSY_BARS
+    months: int = 0
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans months one by one.
+
+    Attributes:
+        settings: what the user decided.
+        now: aware, UTC.
+        standing: how a stored month stands, and from which moment on it would be asked for again.
+        plan: the subscription; `None` where none was named.
+        listings: what the vendor said of each symbol; without those that it was not asked about.
+        densities: bars a session of each symbol.
+        force: whether stored months are fetched whole all the same.
+    """
+
+    settings: Settings
+    now: datetime
+    standing: Callable[[BarFile], tuple[Standing, datetime | None]]
+    plan: Plan | None
+    listings: dict[str, Listing]
+    densities: dict[str, Density]
+    force: bool
+
+    def month(self, file: BarFile) -> Planned:
+        """What `file` would take."""
+        standing, since = self.standing(file)
+        if standing in SKIPPED and not self.force:
+            return Planned(file, standing)
+        if self.plan is not None and not self.plan.reaches(file.month, "second", self.now.date()):
+            return Planned(file, standing, refused=True)
+        known = self.listings.get(file.symbol)
+        empty = listing.outside(known, file.month) if known is not None else None
+        asked = cost.of_month(
+            file.month,
+            self.now,
+            since=None if self.force else since,
+            adjusted=self.settings.adjusted,
+            empty=known if empty else None,
+        )
+        if MINUTE not in self.settings.timeframes:
+            asked = Cost(asked.bars, asked.reference)
+        added = self._size(file, since) if not empty and standing not in SKIPPED else (Size(), Size())
+        return Planned(file, standing, empty=empty or "", cost=asked, size=added)
+
+    def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:
+        """What is added to the disk: the sessions from `since` on that are over."""
+        held = [each for each in sessions.sessions_in(file.month) if each.regular_close <= self.now]
+        new = len([each for each in held if since is None or each.regular_close > since])
+        density = self.densities[file.symbol]
+        least, most = (sizes.of_sessions(new, bars, self.settings.timeframes) for bars in (density.least, density.most))
+        return least, most
+
+
+def density_of(archive: "Archive", symbol: str) -> Density:
+    """What the latest stored months of `symbol` tell; a range from quiet to busy where none is stored."""
+    folder = archive.path(BarFile(symbol, RAW, Month.parse("2024-01"))).parent
+    names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
+    found: list[float] = []
+    for name in reversed(names):
+        held, size = _sessions_of(symbol, name), folder.joinpath(name).stat().st_size
+        if held and size > sizes.BYTES_A_BAR:  # a header alone says nothing
+            found.append(size / sizes.BYTES_A_BAR / held)
+        if len(found) == _LATEST:
+            break
+    if not found:
+        return Density()
+    mean = sum(found) / len(found)
+    return Density(mean, mean, len(found))
+
+
+def _sessions_of(symbol: str, name: str) -> int:
+    try:
+        return len(sessions.sessions_in(BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month))
+    except FileError:
+        return 0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Months added up.
+
+    Attributes:
+        months: how many there are.
+        standings: how many stand how.
+        cost: requests.
+        least: bytes added at the least.
+        most: bytes added at the most.
+    """
+
+    months: int
+    standings: Counter[Standing]
+    cost: Cost
+    least: Size
+    most: Size
+
+    @classmethod
+    def of(cls, planned: Iterable[Planned]) -> "Totals":
+        """The totals of `planned`."""
+        each = list(planned)
+        return cls(
+            months=len(each),
+            standings=Counter(month.standing for month in each),
+            cost=sum((month.cost for month in each), Cost()),
+            least=sum((month.size[0] for month in each), Size()),
+            most=sum((month.size[1] for month in each), Size()),
+        )
+
+
+def seconds(planned: Sequence[Planned], settings: Settings, latency: float) -> float:
+    """How long the requests take at the least, the months one after the other."""
+    return cost.seconds(
+        [month.cost for month in planned],
+        concurrency=settings.concurrency,
+        requests_per_minute=settings.requests_per_minute,
+        latency=latency,
+    )
+
+
+def reaching(planned: Sequence[Planned], today: date) -> dict[str, int]:
+    """How many of the months that would be fetched each subscription holds."""
+    months = [month.file.month for month in planned if month.refused or month.cost.fetch]
+    return {plan.name: sum(plan.reaches(month, "second", today) for month in months) for plan in plans.PLANS}
+
+
+def spans(months: Iterable[Month]) -> str:
+    """Months, each once, as a reader has them: `2024-01`, `2024-01 to 2024-05`, with commas between what is apart."""
+    runs: list[list[Month]] = []
+    for month in sorted(set(months)):
+        if runs and runs[-1][-1].next() == month:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)

@@ -1,0 +1,85 @@
+"""What a fetch will ask of the vendor, counted before it is made. No request is made here, no clock is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from mohlcv_dagster.bars.listing import Listing
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.vendor import plans
+from mohlcv_dagster.vendor.limits import MINUTE
+from mohlcv_dagster.vendor.windows import SECOND, Timespan, asked, end_of
+
+_SPLITS: Final = 1
+_WHY_EMPTY: Final = 2
+_WHY_EMPTY_SINCE_DELISTED: Final = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Requests, each asked once: a vendor that fails for a while is asked again, and that is not foreseen.
+
+    Attributes:
+        bars: for second bars, a page each.
+        reference: for splits, before adjusted bars, and for why a month has none.
+        minutes: for the vendor's own minutes, which its check asks for once `aggregated/1min` is made.
+    """
+
+    bars: int = 0
+    reference: int = 0
+    minutes: int = 0
+
+    @property
+    def fetch(self) -> int:
+        """What the fetch itself asks."""
+        return self.bars + self.reference
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.bars + other.bars, self.reference + other.reference, self.minutes + other.minutes)
+
+
+def of_month(
+    month: Month, now: datetime, *, since: datetime | None = None, adjusted: bool = False, empty: Listing | None = None
+) -> Cost:
+    """What a fetch of `month` at `now` asks.
+
+    Args:
+        month: UTC, begun.
+        now: aware.
+        since: where a fetch of the rest begins; `None` for the whole month.
+        adjusted: whether bars are asked for adjusted for splits.
+        empty: the listing by which the month has no bars, so that the vendor is asked why; `None` where it may have.
+
+    Raises:
+        MonthInFutureError: at `now` no bar of the month is complete.
+    """
+    second, minute = Timespan.parse(SECOND), Timespan.parse("minute")
+    bars = len(asked(month, second, end_of(month, second, now), since))
+    reference = _SPLITS if adjusted else 0
+    if empty is not None and since is None and month.end.date() > plans.FIRST_DAY:
+        reference += _WHY_EMPTY_SINCE_DELISTED if empty.delisted else _WHY_EMPTY
+    # a month one minute old has no whole minute yet, and its check asks for none
+    minutes = len(asked(month, minute, end_of(month, minute, now), None)) if _has_a_minute(month, now) else 0
+    return Cost(bars, reference, minutes)
+
+
+def seconds(costs: Sequence[Cost], *, concurrency: int, requests_per_minute: int | None, latency: float) -> float:
+    """How long the requests of months fetched one after the other take at the least.
+
+    Args:
+        costs: of each month.
+        concurrency: requests in flight for one month.
+        requests_per_minute: the limit over all; `None` for none.
+        latency: seconds from a request to the end of its answer, assumed.
+    """
+    unhindered = sum((-(-cost.bars // concurrency) + cost.reference) * latency for cost in costs)
+    total = sum(cost.fetch for cost in costs)
+    if requests_per_minute is None or not total:
+        return unhindered
+    # a limit lets that many leave at once; the next wait for the first to be a minute old
+    return max(unhindered, (total - 1) // requests_per_minute * MINUTE + latency)
+
+
+def _has_a_minute(month: Month, now: datetime) -> bool:
+    return (now - month.start).total_seconds() >= MINUTE
