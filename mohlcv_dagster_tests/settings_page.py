@@ -32,7 +32,7 @@ def _section(setting: Setting) -> str:
         f"## {setting.variable}\n",
         f"{setting.meaning[0].upper()}{setting.meaning[1:]}. Default: {_code(setting.default) or 'none'}.\n",
         f"May be: {setting.values}.\n",
-        f"```\n{setting.variable}={setting.example}\n```\n",
+        f"```ini\n{setting.variable}={setting.example}\n```\n",
     ]
     if setting.refused:
         lines.append(f"`{setting.variable}={setting.refused}` is refused:\n\n> {refusal(setting)}\n")

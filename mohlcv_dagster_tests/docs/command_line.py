@@ -20,6 +20,7 @@ to what the command itself says. Give `uv run` before each where the environment
 spelled with underscores, as the original scripts did: `--output_dir`.
 """
 _AS_IT_STANDS = "\b"
+_CODE = re.compile(r"(`[^`]*`)")
 _OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
 _PAGE = re.compile(r"docs/([a-z-]+)\.md")
 _REMARK = re.compile(r"(?<=\S) {2,}(?=\S)")
@@ -78,12 +79,16 @@ def _kept(text: str) -> str:
 
 
 def _table(head: str, rows: list[tuple[str, str]]) -> str:
-    lines = [f"| {name} | {_escaped(told).replace('|', chr(92) + '|')} |" for name, told in rows]
-    return "\n".join([f"| {head} | |", "|---|---|", *lines])
+    cells = [(name.replace("|", r"\|"), _escaped(told).replace("|", r"\|")) for name, told in rows]
+    return "\n".join([f"| {head} | |", "|---|---|", *(f"| {name} | {told} |" for name, told in cells)])
 
 
 def _escaped(text: str) -> str:
     """Words of the terminal as Markdown shows them: options are code, pages links, stars and brackets themselves."""
+    return "".join(part if part.startswith("`") else _marked(part) for part in _CODE.split(text))
+
+
+def _marked(text: str) -> str:
     plain = re.sub(r"([*_<>\[\]])", r"\\\1", text)
     return _PAGE.sub(r"[\g<0>](\1.md)", _OPTION.sub(r"`\g<0>`", plain))
 

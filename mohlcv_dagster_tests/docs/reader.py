@@ -75,6 +75,7 @@ class Project:
 
     def fill(self):
         """Materialize the months of SPY, their aggregates and the table of quality, checks included."""
+        (self.folder / "watchlist.txt").write_text("SPY\nQQQ\n")
         with self.entered():
             home = Home.real(self.folder).prepare()
             settings = home.settings()

@@ -63,9 +63,10 @@ def test_a_block_without_a_kind_and_one_within_a_list_are_seen(tmp_path):
 
 
 @pytest.fixture
-def _folders(tmp_path, monkeypatch):
-    """The folders that some commands are told, since click looks for them."""
+def _named(tmp_path, monkeypatch):
+    """The files and folders that some commands are told, since click looks for them."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "watchlist.txt").write_text("SPY\n")
     for folder in ("recordings", "data/raw_1s", *(f"data/aggregated/{name}" for name in ("15s", "30s", "1min"))):
         (tmp_path / folder).mkdir(parents=True)
 
@@ -80,14 +81,15 @@ def read_by_click(words):
     return context
 
 
-@pytest.mark.usefixtures("_folders")
+@pytest.mark.usefixtures("_named")
 @pytest.mark.parametrize("command", OURS, ids=str)
 def test_click_understands_every_command_shown(command):
     if "--help" not in command.words:  # click would print and leave
-        assert read_by_click(command.words).command is not mohlcv
+        with read_by_click(command.words) as context:  # closes what click opened
+            assert context.command is not mohlcv
 
 
-@pytest.mark.usefixtures("_folders")
+@pytest.mark.usefixtures("_named")
 @pytest.mark.parametrize(
     "line", ["mohlcv fetsh", "mohlcv fetch --symbol SPY", "mohlcv symbols list --all", "mohlcv up --port high"]
 )

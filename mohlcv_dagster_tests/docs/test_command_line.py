@@ -12,8 +12,9 @@ def test_the_page_is_what_the_commands_say_of_themselves():
 def test_a_command_is_told_with_its_usage_examples_and_options():
     @click.command()
     @click.argument("folder")
-    @click.option("--deep", is_flag=True, help="Look [deep] with --all.")
-    def look(folder, deep):
+    @click.option("--at", type=click.Choice(["here", "there"]))
+    @click.option("--deep", is_flag=True, help="Look [deep] with --all, not `look --all`.")
+    def look(folder, at, deep):
         """Look around.
 
         \b
@@ -26,6 +27,7 @@ def test_a_command_is_told_with_its_usage_examples_and_options():
     assert told == (
         "## look\n\n```text\nlook [OPTIONS] FOLDER\n```\n\nLook around.\n\n"
         "Examples:\n\n```bash\nmohlcv look here  # and not there\n```\n\n"
-        "| option | |\n|---|---|\n| `--deep` | Look \\[deep\\] with `--all`. |\n"
+        "| option | |\n|---|---|\n| `--at [here\\|there]` |  |\n"
+        "| `--deep` | Look \\[deep\\] with `--all`, not `look --all`. |\n"
         "| `--help` | Show this message and exit. |"
     )
