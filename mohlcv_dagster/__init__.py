@@ -11,6 +11,7 @@ The rooms, each knowing only those below it::
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
     calendar_file the days a user overrides in the exchange calendar
+    alerting      WHO is told when something is wrong: a webhook, a command, the log
     settings      the environment, read once
     bars/         WHAT a bar is: columns, months, file names, CSV, folding, rules
     errors        the one error tree

@@ -4,17 +4,19 @@ Loading needs no key and no network: settings are read, nothing is asked of the 
 """
 
 import os
+import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
-from mohlcv_dagster.defs import automation
+from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
-from mohlcv_dagster.defs.quality import quality_asset
+from mohlcv_dagster.defs.quality import KEY, VENDOR_INCIDENT, quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
@@ -46,21 +48,38 @@ def build(
         *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
     ]
+    refresh = schedules.job(settings.timeframes)
+    keys = [key for each in checks for key in each.check_keys]
+    assets = [
+        raw_asset(partitions, retry),
+        *(aggregated_asset(each, partitions) for each in settings.timeframes),
+        quality_asset(settings.timeframes, keys),
+    ]
     return dg.Definitions(
-        assets=[
-            raw_asset(partitions, retry),
-            *(aggregated_asset(each, partitions) for each in settings.timeframes),
-            quality_asset(settings.timeframes, [key for each in checks for key in each.check_keys]),
-        ],
+        assets=_linked_to_code(assets),
         asset_checks=checks,
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,
             IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
         },
-        sensors=[automation.sensor()],
+        jobs=[
+            refresh,
+            re_verify.job(settings.timeframes, settings.start),
+            backfill.job(settings.timeframes, partitions, settings.start),
+        ],
+        schedules=[schedules.schedule(refresh)],
+        sensors=[automation.sensor(), *alerts.sensors([*keys, dg.AssetCheckKey(KEY, VENDOR_INCIDENT)])],
         executor=dg.in_process_executor,
     )
+
+
+def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with a link to where each is written, which the catalogue opens in an editor (a beta feature)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(assets)
+    return [each for each in linked if isinstance(each, dg.AssetsDefinition)]
 
 
 defs = build(Settings.from_environment(os.environ))

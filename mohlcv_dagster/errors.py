@@ -20,6 +20,7 @@
     │   ├── VolumePrecisionError
     │   ├── BrokenRulesError
     │   └── BarsLostError           a new answer lacks settled bars that are stored
+    ├── AlertError                  who was to be told of something did not take it
     └── VendorError                 the vendor's answer; carries `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
         │   ├── UnknownKeyError
@@ -108,6 +109,10 @@ class BrokenRulesError(BarsError):
 
 class BarsLostError(BarsError):
     """The vendor's new answer lacks settled bars that are stored."""
+
+
+class AlertError(MohlcvError):
+    """Who was to be told that something is wrong did not take it."""
 
 
 class VendorError(MohlcvError):

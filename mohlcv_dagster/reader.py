@@ -3,14 +3,23 @@
 The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Beside, Evidence, Finding, Reading, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules import (
+    AGAINST_VENDOR,
+    NOTHING_BESIDE,
+    Beside,
+    Evidence,
+    Finding,
+    Reading,
+    Recorded,
+    VendorMinutes,
+)
 from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
@@ -24,7 +33,7 @@ class _Kept:
     mark: str | None
     reading: Reading
     recorded: Recorded | None = None
-    beside: Beside = field(default_factory=Beside)
+    beside: Beside = NOTHING_BESIDE
     findings: list[Finding] | None = None
 
 
@@ -58,16 +67,8 @@ class Reader:
         raw = self._raw(file)
         if raw.findings is None or raw.recorded != recorded or beside not in {None, raw.beside}:
             whole = raw.reading if raw.findings is None else self._read(file)
-            raw.recorded, raw.beside = recorded, beside or Beside()
-            evidence = Evidence(
-                file,
-                whole,
-                whole,
-                recorded,
-                neighbours=raw.beside.occupancies,
-                previous_close=raw.beside.previous_close,
-            )
-            raw.findings = rules.judge(evidence)
+            raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
+            raw.findings = rules.judge(Evidence(file, whole, whole, recorded, raw.beside))
             if whole.bars is not None:
                 raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
             if not any(finding.holds_back for finding in raw.findings):

@@ -101,6 +101,37 @@ CALENDAR: Final = Setting(
     "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
     "days.txt",
 )
+ALERT_URL: Final = Setting(
+    "MOHLCV_ALERT_URL",
+    "",
+    "a webhook that alerts are posted to, such as Slack's",
+    "`https://host/path`; it is a secret and never shown",
+    "https://hooks.slack.com/services/yours",
+    "hooks.slack.com",
+)
+ALERT_COMMAND: Final = Setting(
+    "MOHLCV_ALERT_COMMAND",
+    "",
+    "a command that gets alerts on its standard input",
+    "a program and its options, as in a shell, but run without one",
+    "tee -a alerts.txt",
+)
+ALERT_WARNINGS: Final = Setting(
+    "MOHLCV_ALERT_WARNINGS",
+    "false",
+    "`true`: alerts tell of checks that warn, too",
+    "`true`, `yes` or `1`; `false`, `no` or `0`",
+    "true",
+    "maybe",
+)
+UI_URL: Final = Setting(
+    "MOHLCV_UI_URL",
+    "",
+    "where the UI is, for links in alerts; `mohlcv up` knows its own",
+    "`https://host` or `http://host:port`, with a path where the UI is behind one",
+    "http://127.0.0.1:3000",
+    "127.0.0.1:3000",
+)
 
 SETTINGS: Final = (
     API_KEY,
@@ -112,6 +143,10 @@ SETTINGS: Final = (
     REQUESTS_PER_MINUTE,
     CONCURRENCY,
     CALENDAR,
+    ALERT_URL,
+    ALERT_COMMAND,
+    ALERT_WARNINGS,
+    UI_URL,
 )
 
 MOST_CONCURRENT: Final = 64
@@ -132,6 +167,10 @@ class Settings:
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
         calendar: a file of days on which the exchange keeps other hours than its calendar says; `None` means no file.
+        alert_url: the webhook that alerts are posted to, a secret; `None` means none.
+        alert_command: the command that gets alerts, perhaps with a secret; `None` means none.
+        alert_warnings: whether alerts tell of checks that warn, too.
+        ui_url: where the UI is, without a slash at the end; `None` where that is not known.
     """
 
     api_key: str | None = field(repr=False)
@@ -143,6 +182,10 @@ class Settings:
     requests_per_minute: int | None
     concurrency: int
     calendar: str | None
+    alert_url: str | None = field(default=None, repr=False)
+    alert_command: str | None = field(default=None, repr=False)
+    alert_warnings: bool = False
+    ui_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -161,6 +204,10 @@ class Settings:
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
             concurrency=_read(environment, CONCURRENCY, _concurrency),
             calendar=environment.get(CALENDAR.variable, "").strip() or None,
+            alert_url=_read(environment, ALERT_URL, lambda text: _web_address(ALERT_URL, text)),
+            alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
+            alert_warnings=_read(environment, ALERT_WARNINGS, _truth),
+            ui_url=_read(environment, UI_URL, lambda text: _web_address(UI_URL, text)),
         )
 
     def require_key(self) -> str:
@@ -204,6 +251,16 @@ def _has_good_port(url: SplitResult) -> bool:
         return url.port != 0
     except ValueError:
         return False
+
+
+def _web_address(setting: Setting, text: str) -> str | None:
+    """`text` without a slash at its end; `None` where it is blank. A webhook's is a secret: no message quotes it."""
+    if not text:
+        return None
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+        raise SettingsError(f"{setting.variable} cannot be used: write it as https://host/path")
+    return text.rstrip("/")
 
 
 def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:

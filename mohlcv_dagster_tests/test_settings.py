@@ -32,6 +32,10 @@ def test_every_variable_is_read():
             "MASSIVE_REQUESTS_PER_MINUTE": "5",
             "MASSIVE_CONCURRENCY": "3",
             "MOHLCV_CALENDAR": " days.txt ",
+            "MOHLCV_ALERT_URL": "https://hooks.example/a/b",
+            "MOHLCV_ALERT_COMMAND": " mail me ",
+            "MOHLCV_ALERT_WARNINGS": "true",
+            "MOHLCV_UI_URL": "http://127.0.0.1:3000/",
         }
     )
 
@@ -44,6 +48,10 @@ def test_every_variable_is_read():
     assert settings.requests_per_minute == 5
     assert settings.concurrency == 3
     assert settings.calendar == "days.txt"
+    assert settings.alert_url == "https://hooks.example/a/b"
+    assert settings.alert_command == "mail me"
+    assert settings.alert_warnings is True
+    assert settings.ui_url == "http://127.0.0.1:3000"
 
 
 @pytest.mark.parametrize(
@@ -112,4 +120,8 @@ def test_the_settings_are_those_of_the_contract():
         "MASSIVE_REQUESTS_PER_MINUTE",
         "MASSIVE_CONCURRENCY",
         "MOHLCV_CALENDAR",
+        "MOHLCV_ALERT_URL",
+        "MOHLCV_ALERT_COMMAND",
+        "MOHLCV_ALERT_WARNINGS",
+        "MOHLCV_UI_URL",
     }

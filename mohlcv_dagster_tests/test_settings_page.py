@@ -25,10 +25,12 @@ def test_what_is_refused_is_told_by_the_name_of_the_variable(setting):
     assert settings_page.refusal(setting).startswith(setting.variable)
 
 
-def test_only_the_key_and_a_file_can_be_anything():
-    assert [each.variable for each in SETTINGS if not each.refused] == ["MASSIVE_API_KEY", CALENDAR.variable]
+def test_only_the_key_a_file_and_a_command_can_be_anything():
+    free = [each.variable for each in SETTINGS if not each.refused]
+
+    assert free == ["MASSIVE_API_KEY", "MOHLCV_CALENDAR", "MOHLCV_ALERT_COMMAND"]
 
 
 def test_a_value_that_is_not_refused_does_not_pass_for_one_that_is():
     with pytest.raises(AssertionError, match="not refused"):
-        settings_page.refusal(SETTINGS[-1]._replace(refused="days.txt"))
+        settings_page.refusal(CALENDAR._replace(refused="days.txt"))

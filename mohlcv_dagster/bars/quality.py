@@ -25,10 +25,11 @@ ERROR: Final = "error"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its Arrow type, and what it holds in words for a catalogue."""
+    """A column of the table: its Arrow type, what it holds in words for a catalogue, and its unit where it has one."""
 
     type: pa.DataType
     meaning: str
+    unit: str = ""
 
 
 _TEXT: Final = pa.string()
@@ -41,26 +42,29 @@ COLUMNS: Final = {
     "month": Column(_TEXT, "the UTC month, such as 2024-01"),
     "worst": Column(_TEXT, "error, warn or ok: the worst verdict of the checks judged; null where none was"),
     "state": Column(_TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
-    "rows": Column(_COUNT, "bars in the raw file"),
-    "sessions_present": Column(_COUNT, "sessions that have bars"),
-    "sessions_expected": Column(_COUNT, "sessions that should have, by when the bars were asked for"),
+    "rows": Column(_COUNT, "bars in the raw file", "bars"),
+    "sessions_present": Column(_COUNT, "sessions that have bars", "sessions"),
+    "sessions_expected": Column(_COUNT, "sessions that should have, by when the bars were asked for", "sessions"),
     "occupancy": Column(
         pa.float64(), "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"
     ),
-    "largest_gap_minutes": Column(_COUNT, "minutes of the longest stretch of regular hours without a bar"),
-    "outside_hours": Column(_COUNT, "bars outside sessions and 04:00 to 20:00 Eastern"),
-    "mismatches": Column(_COUNT, "minutes that differ from the vendor's own minute bars"),
-    "revised": Column(_COUNT, "settled bars that the latest fetch changed, added or lost"),
+    "largest_gap_minutes": Column(_COUNT, "minutes of the longest stretch of regular hours without a bar", "minutes"),
+    "outside_hours": Column(_COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
+    "mismatches": Column(_COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
+    "revised": Column(_COUNT, "settled bars that the latest fetch changed, added or lost", "bars"),
     "errors": Column(_COUNT, "checks that fail as errors, on the raw file and its aggregates"),
     "warnings": Column(_COUNT, "checks that fail as warnings"),
     "judged": Column(_COUNT, "checks with a verdict on the files as they are"),
     "not_judged": Column(_COUNT, "checks without: not run since the file was written, or not to their end"),
     "failing": Column(_TEXTS, "the failing checks, errors first, such as raw_1s: ohlc_order"),
     "stale": Column(_TEXTS, "what must be made anew and why, such as an aggregate of an earlier raw file"),
-    "complete_through": Column(_MOMENT, "the moment (exclusive) up to which bars were asked for, UTC"),
-    "fetched_at": Column(_MOMENT, "when the bars were asked for, UTC"),
+    "complete_through": Column(_MOMENT, "the moment (exclusive) up to which bars were asked for, UTC", "UTC"),
+    "fetched_at": Column(_MOMENT, "when the bars were asked for, UTC", "UTC"),
 }
-"""The columns in their order; all but symbol, month, the counts of checks and the two lists may be null."""
+"""The columns in their order."""
+
+NEVER_NULL: Final = frozenset({"symbol", "month", "errors", "warnings", "judged", "not_judged", "failing", "stale"})
+"""The columns that have a value in every row."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,18 @@ MEANINGS: Final = {
 }
 """What each column holds, in words for a catalogue."""
 
+UNITS: Final = {TIME: "UTC", **dict.fromkeys(PRICES, "USD/share"), VOLUME: "shares"}
+
+BOUNDS: Final = {
+    TIME: ("rises strictly", "inside the file's UTC month", "a multiple of the timeframe since midnight UTC"),
+    **dict.fromkeys(PRICES, ("above 0", "finite")),
+    VOLUME: ("0 or more", "at most 6 decimals", "one type in all of a month"),
+}
+"""What holds for each column alone, in words for a catalogue; the rules judge it."""
+
+BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "a second or bucket without trades has no row")
+"""What holds between columns and between rows."""
+
 TIME_TYPE: Final = pa.timestamp("s", tz="UTC")
 PRICE_TYPE: Final = pa.float64()
 WHOLE_VOLUME: Final = pa.int64()

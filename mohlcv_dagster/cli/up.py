@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.settings import UI_URL
 
 LOOPBACK: Final = "127.0.0.1"
 _PATIENCE: Final = 60.0
@@ -44,6 +45,7 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
         else:
             home = Home.real(project_root()).prepare()
         home.settings()
+        os.environ.setdefault(UI_URL.variable, f"http://{host}:{port}")  # for links in alerts
         _refuse_taken(host, port)
         stack.enter_context(_alone_in(home))
         click.echo(f"Dagster UI: http://{host}:{port}   home: {home.path}   Ctrl-C ends it.")

@@ -9,12 +9,12 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, metadata, notes, records, several
+from mohlcv_dagster.defs import automation, charts, metadata, notes, records, run_tags, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster.defs.progress import Reporter
+from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.refresh import Refresh
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
@@ -57,18 +57,21 @@ def raw_asset(
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
             "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
-            "and missing partitions within selection*."
+            "and missing partitions within selection*.\n\n"
+            f"{metadata.meanings(metadata.column_schema())}"
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
+        run_tags.mark(context)
         with tried_again(retry, context.retry_number):
             with told_to_dagster():
                 orders = Orders.of(context.run.tags)
                 vendor = massive.create_vendor()
             refresh = Refresh(vendor, archive.reader(), context.instance, orders, context.log)
+            standing = Standing.of(context)
 
             def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
-                fetched, facts = refresh.fetch(file, Reporter(context.log, file))
+                fetched, facts = refresh.fetch(file, standing.fetching(file))
                 told = notes.of_month(context.instance, file, fetched)
                 for note in told:
                     context.log.warning(note)
@@ -77,7 +80,7 @@ def raw_asset(
                 return fetched.bars, {**facts, **covered, **metadata.of_notes(told), **shown}
 
             with vendor:
-                yield from several.materialize(context, archive, fetch)
+                yield from several.materialize(context, archive, fetch, standing)
 
     return raw_1s.with_attributes(backfill_policy=several.BACKFILL)
 
@@ -99,10 +102,12 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         description=(
             f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"
             "Buckets start at midnight UTC and are labelled by their start (inclusive); first, highest, lowest and "
-            "last price, exact sum of volume. A bucket without trades has no bar."
+            "last price, exact sum of volume. A bucket without trades has no bar.\n\n"
+            f"{metadata.meanings(metadata.column_schema())}"
         ),
     )
     def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
+        run_tags.mark(context)
         reader = archive.reader()
 
         def fold(file: BarFile) -> tuple[pa.Table, Metadata]:

@@ -46,10 +46,10 @@ class HasNews(dg.AutomationCondition[dg.AssetKey]):
         view = context.asset_graph_view
         if context.candidate_subset.is_empty:
             return dg.AutomationResult(context, context.get_empty_subset())
-        due = {
-            AssetKeyPartitionKey(context.key, key) for key in _due(view.instance, context.key, context.evaluation_time)
+        asked = {
+            AssetKeyPartitionKey(context.key, key) for key in due(view.instance, context.key, context.evaluation_time)
         }
-        found = view.get_asset_subset_from_asset_partitions(context.key, due)
+        found = view.get_asset_subset_from_asset_partitions(context.key, asked)
         return dg.AutomationResult(context, context.candidate_subset.compute_intersection(found))
 
 
@@ -97,7 +97,28 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
         )
 
 
-def _due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterator[str]:
+def is_on(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Whether the sensor of this name is turned on."""
+    from dagster._core.scheduler.instigation import (  # noqa: PLC0415 - not exported, and not needed to load the location
+        InstigatorStatus,
+        InstigatorType,
+    )
+
+    states = instance.all_instigator_state(
+        instigator_type=InstigatorType.SENSOR,
+        instigator_statuses={InstigatorStatus.RUNNING},
+    )
+    return any(state.instigator_name == sensor for state in states)
+
+
+def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterator[str]:
+    """The partitions of `raw_1s` to be asked for at `now`: provisional with something new, and months to be begun.
+
+    Args:
+        instance: knows what is stored.
+        key: that of `raw_1s`.
+        now: aware.
+    """
     stored = instance.get_materialized_partitions(key)
     running, horizon = Month.of(now), Month.of(now)
     for _ in range(MONTHS_BACK):

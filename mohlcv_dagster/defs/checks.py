@@ -15,7 +15,7 @@ from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations, records
+from mohlcv_dagster.defs import evaluations, records, run_tags
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
@@ -36,13 +36,18 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
-            beside = records.beside(context.instance, file, record) if timeframe == RAW else None
-            return archive.reader().judge(file, record, beside)
-
-        yield from evaluated(context, judge, specs)
+        yield from evaluated(context, judge_of_files(context.instance, archive), specs)
 
     return checks
+
+
+def judge_of_files(instance: dg.DagsterInstance, archive: ArchiveResource) -> Judge:
+    """What judges a file as it stands."""
+
+    def judge(file: BarFile, record: Record | None) -> Iterable[Finding]:
+        return archive.reader().judge(file, record, records.beside(instance, file, record))
+
+    return judge
 
 
 def specs_of(
@@ -65,6 +70,7 @@ def evaluated(
         judge: called once a partition.
         specs: the checks of the step, of one asset.
     """
+    run_tags.mark(context)
     selected = {check.name for check in context.selected_asset_check_keys}
     chosen = [spec for spec in specs if spec.name in selected]
     with told_to_dagster():
@@ -77,11 +83,11 @@ def _evaluations(
     context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
-        yield from _judged(context.instance, judge, file_of(key, context.partition_key), selected)
+        yield from judged(context.instance, judge, file_of(key, context.partition_key), selected)
     elif context.has_partition_key_range:
         # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
         for partition in context.partition_keys:
-            yield from _judged(context.instance, judge, file_of(key, partition), selected, blocking=False)
+            yield from judged(context.instance, judge, file_of(key, partition), selected, blocking=False)
     else:
         yield from _sweep(context, judge, key, selected)
 
@@ -93,7 +99,7 @@ def _sweep(
     stored = files_of(key, sorted(context.instance.get_materialized_partitions(key)))
     failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
     for done, file in enumerate(stored.values(), start=1):
-        for evaluation in _judged(context.instance, judge, file, selected):
+        for evaluation in judged(context.instance, judge, file, selected):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)
@@ -102,9 +108,18 @@ def _sweep(
         yield evaluations.sum_up(dg.AssetCheckKey(key, name), found, len(stored))
 
 
-def _judged(
+def judged(
     instance: dg.DagsterInstance, judge: Judge, file: BarFile, selected: Collection[str], *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
+    """The evaluations of the `selected` checks of a file, for its partition.
+
+    Args:
+        instance: knows what was recorded of it.
+        judge: called once.
+        file: which file.
+        selected: the names of the checks.
+        blocking: whether a failure of error severity holds back what is downstream in the run.
+    """
     record = records.latest(instance, file)
     for finding in judge(file, record):
         if finding.rule.name in selected:

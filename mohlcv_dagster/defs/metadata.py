@@ -81,11 +81,21 @@ def column_schema() -> dg.TableSchema:
                 name,
                 type=types[name],
                 description=schema.MEANINGS[name],
-                constraints=dg.TableColumnConstraints(nullable=False, unique=name == schema.TIME),
+                constraints=dg.TableColumnConstraints(
+                    nullable=False, unique=name == schema.TIME, other=list(schema.BOUNDS[name])
+                ),
+                tags={"unit": schema.UNITS[name]},
             )
             for name in schema.COLUMNS
-        ]
+        ],
+        constraints=dg.TableConstraints(other=list(schema.BOUNDS_BETWEEN)),
     )
+
+
+def meanings(columns: dg.TableSchema) -> str:
+    """The columns with their meanings as a Markdown table, for the description of an asset."""
+    rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in columns.columns]
+    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
 
 
 def of_file(bars: "pa.Table", written: "Written") -> Metadata:

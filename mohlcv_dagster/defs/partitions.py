@@ -51,6 +51,12 @@ def partition_key(symbol: str, month: Month) -> str:
     return str(dg.MultiPartitionKey({MONTH: str(month), SYMBOL: symbol}))
 
 
+def split(partition: str) -> tuple[str, str]:
+    """The month and the symbol of a partition, as they are written in its key."""
+    month, _, symbol = partition.partition("|")
+    return month, symbol
+
+
 def file_of(key: dg.AssetKey, partition: str) -> BarFile:
     """The file that holds `partition` of the asset `key`.
 
@@ -58,7 +64,7 @@ def file_of(key: dg.AssetKey, partition: str) -> BarFile:
         SymbolError: the symbol was added by hand and cannot be stored.
         MonthError, TimeframeError: the keys are not ours.
     """
-    month, _, symbol = partition.partition("|")
+    month, symbol = split(partition)
     return BarFile(check_symbol(symbol), timeframe_of(key), Month.parse(month))
 
 

@@ -1,10 +1,17 @@
-"""How far a fetch has come, told to the run's log: at the start of the work, then at most every few seconds."""
+"""How far a run has come: lines in its log, few of them, and one figure in its tag `mohlcv/progress`.
+
+Lines are events that are kept for ever. A month adds one when it is stored, in a run of several, and while it is being
+fetched one after 5 seconds, 10 more, 20 more and so on: none for a quiet month, 3 in its first minute, 7 in twenty. The
+tag is written over in place, at most every 5 seconds, and adds no event.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.defs.run_tags import PROGRESS
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -12,29 +19,142 @@ if TYPE_CHECKING:
     from mohlcv_dagster.vendor.fetched import Progress
 
 EVERY_SECONDS: Final = 5.0
+"""The tag is written at most this often; a month's first line comes after it, each next one after twice as long."""
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 
 
-class Reporter:
-    """Writes a line to the log when `EVERY_SECONDS` have gone since the last one; each is an event kept for ever.
+@dataclass
+class Standing:
+    """Where the months of a step stand.
 
-    Args:
-        log: the run's log.
-        file: what is being fetched.
+    Attributes:
+        label: the asset that is made, such as `raw_1s`.
+        months: how many are to be made.
+        say: writes a line to the run's log.
+        show: puts a figure in the place of the former one.
         clock: seconds that only rise.
     """
 
-    def __init__(self, log: "dg.DagsterLogManager", file: BarFile, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log = log
-        self._file = file
-        self._clock = clock
-        self._last = clock()
+    label: str
+    months: int
+    say: Callable[[str], None]
+    show: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _done: int = 0
+    _passed_over: int = 0
+    _bars: int = 0
+    _bytes: int = 0
+    _underway: "Progress | None" = None
+    _began: float = field(init=False)
+    _shown: float = field(init=False)
+    _has_shown: bool = False
 
-    def __call__(self, progress: "Progress") -> None:
-        """Take note of `progress`; say it when it is time."""
-        if self._clock() - self._last < EVERY_SECONDS:
-            return
-        self._last = self._clock()
-        self._log.info(
-            f"{self._file}: {progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
-            f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests"
-        )
+    def __post_init__(self) -> None:
+        self._began = self._shown = self.clock()
+
+    @classmethod
+    def of(cls, context: "dg.AssetExecutionContext") -> "Standing":
+        """Where the months of the step of `context` stand, told to its run."""
+        return cls.of_run(context, context.asset_key.to_user_string(), len(context.partition_keys))
+
+    @classmethod
+    def of_run(cls, context: "dg.AssetExecutionContext | dg.OpExecutionContext", label: str, months: int) -> "Standing":
+        """Where so many months stand that the run of `context` is about."""
+
+        def show(text: str) -> None:
+            context.instance.add_run_tags(context.run.run_id, {PROGRESS: text})
+
+        return cls(label, months, context.log.info, show)
+
+    def fetching(self, file: BarFile) -> "Callable[[Progress], None]":
+        """What is told how far the fetch of `file` has come."""
+        began = self.clock()
+        next_line = EVERY_SECONDS
+
+        def told(progress: "Progress") -> None:
+            nonlocal next_line
+            self._underway = progress
+            seconds = self.clock() - began
+            if seconds >= next_line:
+                next_line = 2 * seconds + EVERY_SECONDS
+                self.say(f"{file}: {_windows(progress)}{_left(seconds, progress.windows_done / progress.windows)}")
+            self._show_in_time()
+
+        return told
+
+    def passed_over(self) -> None:
+        """A month was made before the step began: it counts as done, and tells nothing of how long the others take."""
+        self._passed_over += 1
+
+    def finished(self, bars: int | None) -> None:
+        """The month under way is over.
+
+        Args:
+            bars: how many it has; `None` where it failed.
+        """
+        self._done += 1
+        self._bars += bars or 0
+        self._bytes += self._underway.bytes if self._underway else 0
+        self._underway = None
+        self._show_in_time()
+
+    def over(self) -> None:
+        """The step is over: the figure is the last one. Of a month that was quick there is none."""
+        if self._has_shown or self.months > 1:
+            self.show(f"{self.label}: {self._so_far}, done in {_duration(self.clock() - self._began)}")
+
+    @property
+    def said(self) -> str:
+        """Where the step stands, such as `3 of 12 months done, about 4 min left`."""
+        return f"{self._passed_over + self._done} of {self.months} months done{self._time_left}"
+
+    @property
+    def figure(self) -> str:
+        """The running figure, such as `raw_1s: month 3 of 12, 12 of 54 windows, 2,345,678 bars, 61.2 MB, …`."""
+        under_way = self._underway
+        windows = f", {under_way.windows_done} of {under_way.windows} windows" if under_way else ""
+        month = min(self._passed_over + self._done + 1, self.months)
+        return f"{self.label}: month {month} of {self.months}{windows}{self._volume}{self._time_left}"
+
+    @property
+    def _so_far(self) -> str:
+        return f"{self._passed_over + self._done} of {self.months} months{self._volume}"
+
+    @property
+    def _volume(self) -> str:
+        bars = self._bars + (self._underway.bars if self._underway else 0)
+        received = self._bytes + (self._underway.bytes if self._underway else 0)
+        told = [f", {bars:,} bars"] if bars else []
+        return "".join([*told, f", {received / 1e6:,.1f} MB"] if received else told)
+
+    @property
+    def _time_left(self) -> str:
+        """Nothing while nothing is known, and at the end."""
+        part = self._underway.windows_done / self._underway.windows if self._underway else 0.0
+        to_make = self.months - self._passed_over
+        return _left(self.clock() - self._began, (self._done + part) / to_make) if to_make else ""
+
+    def _show_in_time(self) -> None:
+        if self.clock() - self._shown >= EVERY_SECONDS:
+            self._shown = self.clock()
+            self._has_shown = True
+            self.show(self.figure)
+
+
+def _windows(progress: "Progress") -> str:
+    return (
+        f"{progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
+        f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests"
+    )
+
+
+def _left(seconds: float, share: float) -> str:
+    """How long the rest takes when `share` of the work took so many seconds and the rest goes on like it."""
+    return f", about {_duration(seconds * (1 - share) / share)} left" if 0 < share < 1 else ""
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

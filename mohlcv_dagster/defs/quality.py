@@ -14,7 +14,7 @@ from mohlcv_dagster.bars import incidents, quality, sessions
 from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, rows, stored_months
+from mohlcv_dagster.defs import automation, charts, metadata, rows, stored_months
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
@@ -76,7 +76,8 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
             "The quality of every stored month, a row a symbol and month: sessions, occupancy, gaps, mismatches, "
             "revisions and failing checks.\n\n"
             "Made of what was recorded when the months were fetched and judged; no file of bars is read. "
-            "Materialize it after a backfill, and look at the heat map in its metadata."
+            "Materialize it after a backfill, and look at the heat map in its metadata.\n\n"
+            f"{metadata.meanings(_column_schema())}"
         ),
     )
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
@@ -98,8 +99,19 @@ _SENTENCE: Final = (
 
 
 def _column_schema() -> dg.TableSchema:
-    columns = quality.COLUMNS.items()
-    return dg.TableSchema([dg.TableColumn(name, type=str(it.type), description=it.meaning) for name, it in columns])
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type=str(column.type),
+                description=column.meaning,
+                constraints=dg.TableColumnConstraints(nullable=name not in quality.NEVER_NULL),
+                tags={"unit": column.unit} if column.unit else {},
+            )
+            for name, column in quality.COLUMNS.items()
+        ],
+        constraints=dg.TableConstraints(other=["a row a symbol and month"]),
+    )
 
 
 def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:

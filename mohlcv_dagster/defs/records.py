@@ -12,7 +12,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision import Counts
-from mohlcv_dagster.bars.rules import Beside, Recorded
+from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
 from mohlcv_dagster.bars.settlement import State
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import splits
@@ -101,13 +101,15 @@ def written_by(instance: dg.DagsterInstance, file: BarFile, run_id: str) -> Meta
 
 
 def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> Beside:
-    """What is recorded of the raw months before and after that of `file`, as far as there are any.
+    """What is recorded of the raw months before and after that of `file`; nothing for an aggregate, which needs none.
 
     Args:
         instance: knows them.
-        file: the raw month.
+        file: which file.
         record: its own; bars of another basis of splits than it says have no close to go on from.
     """
+    if file.timeframe != RAW:
+        return NOTHING_BESIDE
     found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside}
     occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
     before = next((each for month, each in found.items() if month < file.month), None)

@@ -12,10 +12,10 @@ import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import evaluations, failures, records
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import file_of
+from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.storing import ALREADY_STORED, store
 from mohlcv_dagster.errors import MohlcvError
@@ -27,16 +27,29 @@ Make: TypeAlias = Callable[[BarFile], tuple[pa.Table, Metadata]]
 """Gives the bars of a file and what is to be recorded of how they were made; raises our errors."""
 
 
-def materialize(context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make) -> Iterator[Any]:
-    """Make the partitions of the run: one goes to the IO manager as bars, several are stored here as they are made."""
+def materialize(
+    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make, standing: Standing | None = None
+) -> Iterator[Any]:
+    """Make the partitions of the run: one goes to the IO manager as bars, several are stored here as they are made.
+
+    Args:
+        context: of the step.
+        archive: where the files stand.
+        make: makes one.
+        standing: told how far it has come; by default one of its own.
+    """
+    standing = standing or Standing.of(context)
     if context.has_partition_key:
         with failures.told_to_dagster():
             bars, facts = make(file_of(context.asset_key, context.partition_key))
+        standing.finished(bars.num_rows)
+        standing.over()
         context.add_asset_metadata(facts)  # as metadata of the result it would stand in the event of the output, too
         yield dg.MaterializeResult(value=bars)
         return
     before = _stored_before(context)
-    stored, failed = _store_each(context, archive, make, before)
+    stored, failed = _store_each(context, archive, make, before, standing)
+    standing.over()
     if failed:
         yield from _record(context, archive, stored)
         raise failures.several(failed, of=len(context.partition_keys))
@@ -56,12 +69,17 @@ def _stored_before(context: dg.AssetExecutionContext) -> dict[str, Metadata]:
 
 
 def _store_each(
-    context: dg.AssetExecutionContext, archive: ArchiveResource, make: Make, before: Collection[str]
+    context: dg.AssetExecutionContext,
+    archive: ArchiveResource,
+    make: Make,
+    before: Collection[str],
+    standing: Standing,
 ) -> tuple[dict[str, Metadata], dict[str, MohlcvError]]:
     stored: dict[str, Metadata] = {}
     failed: dict[str, MohlcvError] = {}
-    for done, partition in enumerate(context.partition_keys, start=1):
+    for partition in context.partition_keys:
         if partition in before:
+            standing.passed_over()
             continue
         archive.reader().forget()
         try:
@@ -73,8 +91,10 @@ def _store_each(
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
             if isinstance(error, failures.HOPELESS):
                 break
+            standing.finished(None)
         else:
-            context.log.info("%s stored, %d of %d months done", partition, done, len(context.partition_keys))
+            standing.finished(bars.num_rows)
+            context.log.info("%s stored, %s", partition, standing.said)
     return stored, failed
 
 
@@ -84,6 +104,5 @@ def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored:
         yield dg.AssetMaterialization(context.asset_key, partition=partition, metadata=facts)
         file = file_of(context.asset_key, partition)
         record = records.latest(context.instance, file)
-        beside = records.beside(context.instance, file, record) if file.timeframe == RAW else None
-        for finding in archive.reader().judge(file, record, beside):
+        for finding in archive.reader().judge(file, record, records.beside(context.instance, file, record)):
             yield evaluations.evaluation(finding, file, record, blocking=False)

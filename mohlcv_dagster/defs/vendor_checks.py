@@ -40,13 +40,13 @@ def vendor_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition
     def against_vendor(
         context: dg.AssetCheckExecutionContext, massive: MassiveResource, archive: ArchiveResource
     ) -> Iterator[Any]:
-        with _Asking(massive, archive.reader()) as asking:
+        with Asking(massive, archive.reader()) as asking:
             yield from checks.evaluated(context, asking.judge, specs)
 
     return against_vendor
 
 
-class _Asking:
+class Asking:
     """Judges files of minutes by what the vendor has of them, as a context manager.
 
     Args:

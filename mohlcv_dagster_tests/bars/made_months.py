@@ -16,7 +16,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded
+from mohlcv_dagster.bars.rules import Beside, Evidence, Reading, Recorded
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.sandbox.listings import seeded
 from mohlcv_dagster.sandbox.synthetic import Synthetic
@@ -28,11 +28,13 @@ HALTS = 3
 _MARKET = Synthetic()
 
 
-def evidence(symbol: str, month: str, bars: pa.Table, *, adjusted: bool | None = None, **more: float) -> Evidence:
+def evidence(
+    symbol: str, month: str, bars: pa.Table, *, adjusted: bool | None = None, previous_close: float | None = None
+) -> Evidence:
     """Evidence on bars as if they had been read; the bytes of their file are not made."""
     reading = Reading(b"", bars.combine_chunks(), None)
     recorded = Recorded(bars.num_rows, "", adjusted=adjusted)
-    return Evidence(BarFile(symbol, RAW, Month.parse(month)), reading, reading, recorded, **more)
+    return Evidence(BarFile(symbol, RAW, Month.parse(month)), reading, reading, recorded, Beside((), previous_close))
 
 
 @lru_cache(maxsize=1)

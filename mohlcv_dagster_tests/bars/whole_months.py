@@ -11,7 +11,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import Evidence, Finding, Reading, Recorded
+from mohlcv_dagster.bars.rules import Beside, Evidence, Finding, Reading, Recorded
 from mohlcv_dagster.bars.rules.rule import evaluate
 from mohlcv_dagster.bars.rules.whole import WHOLE
 from mohlcv_dagster.bars.timeframes import RAW
@@ -45,7 +45,7 @@ def judge_whole(
     file = BarFile(symbol, RAW, Month.parse(month))
     recorded = Recorded(bars.num_rows, "", complete_through=through or file.month.end)
     reading = Reading(b"", bars, None)
-    evidence = Evidence(file, reading, reading, recorded, neighbours)
+    evidence = Evidence(file, reading, reading, recorded, Beside(neighbours))
     return {rule.name: evaluate(rule, evidence) for rule in WHOLE}
 
 

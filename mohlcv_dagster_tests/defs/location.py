@@ -14,6 +14,10 @@ from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.vendor.fetched import FetchedMonth
 
+UNLOGGED = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
+"""For a Dagster on disk: without it each step starts processes to copy its output."""
 FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
 
@@ -117,3 +121,10 @@ def run(definitions, instance, partition, *assets, expect=True, until=None, tags
     )
     assert result.success is expect, [event.message for event in result.all_events if event.is_failure]
     return result
+
+
+def launch(definitions, instance, job, **config):
+    """What the launchpad of a job does with this config."""
+    return definitions.resolve_job_def(job).execute_in_process(
+        run_config=config, instance=instance, raise_on_error=False
+    )

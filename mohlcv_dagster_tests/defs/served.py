@@ -183,6 +183,35 @@ class Webserver:
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
 
+    def launch_job(self, job, **config):
+        """The run that the button of a job's launchpad starts."""
+        told = self.ask(
+            """mutation($what: ExecutionParams!) {launchPipelineExecution(executionParams: $what) {
+              __typename ...on LaunchRunSuccess {run {runId}} ...on PythonError {message}
+              ...on RunConfigValidationInvalid {errors {message}}}}""",
+            what={"selector": {**REPOSITORY, "pipelineName": job}, "mode": "default", "runConfigData": config},
+        )["launchPipelineExecution"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return told["run"]["runId"]
+
+    def launchpad(self, job):
+        """The config that a job's launchpad shows at first."""
+        query = """query($which: PipelineSelector!) {runConfigSchemaOrError(selector: $which, mode: "default") {
+          ...on RunConfigSchema {rootDefaultYaml} ...on PythonError {message}}}"""
+        return self.ask(query, which={**REPOSITORY, "pipelineName": job})["runConfigSchemaOrError"]["rootDefaultYaml"]
+
+    def backfills(self):
+        """The ids of the backfills there are, the latest first."""
+        query = "{partitionBackfillsOrError {...on PartitionBackfills {results {id}}}}"
+        return [each["id"] for each in self.ask(query)["partitionBackfillsOrError"]["results"]]
+
+    def found(self, **tags):
+        """The jobs of the runs that the page of runs leaves when it is filtered by these tags of ours, sorted."""
+        query = """query($tags: [ExecutionTag!]) {runsOrError(filter: {tags: $tags}) {...on Runs {
+          results {pipelineName}}}}"""
+        wanted = [{"key": f"mohlcv/{name}", "value": value} for name, value in tags.items()]
+        return sorted(each["pipelineName"] for each in self.ask(query, tags=wanted)["runsOrError"]["results"])
+
     def evaluations(self, asset, check, partition):
         """What was found of a partition, the latest first."""
         found = self.ask(
@@ -219,8 +248,11 @@ def _range_of(tags):
 
 
 @contextmanager
-def serve(folder, vendor_url):
-    """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left."""
+def serve(folder, vendor_url, **settings):
+    """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left.
+
+    Further `settings` are variables of its environment.
+    """
     port = _free_port()
     site = folder / "site"
     site.mkdir()
@@ -232,6 +264,7 @@ def serve(folder, vendor_url):
         "MOHLCV_START": "2024-01",
         "DAGSTER_HOME": str(folder / "home"),
         "PYTHONPATH": str(site),
+        **settings,
     }
     # the shell's variables win over these; a run that heeded one of them would fail
     (folder / ".env").write_text(f"MOHLCV_DATA_DIR={folder / 'not-here'}\nMASSIVE_BASE_URL=http://127.0.0.1:1\n")

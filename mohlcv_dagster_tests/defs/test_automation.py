@@ -63,7 +63,7 @@ def months(tmp_path, instance):
 
 
 def test_one_sensor_keeps_all_current_and_it_is_off_until_it_is_turned_on():
-    [sensor] = defs.sensors
+    sensor = next(each for each in defs.sensors if each.name == "keep_current")
 
     assert sensor.name == "keep_current"
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED

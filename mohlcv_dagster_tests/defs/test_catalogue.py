@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+import mohlcv_dagster
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, parse
 from mohlcv_dagster.definitions import build, defs
@@ -56,6 +58,42 @@ def test_the_catalogue_tells_group_kinds_owners_columns_and_meaning_of_every_ass
             "volume": "int64 or float64",
         }
         assert all(column.description for column in columns)
+        assert {column.name: column.tags["unit"] for column in columns} == {
+            "ts_event": "UTC",
+            "open": "USD/share",
+            "high": "USD/share",
+            "low": "USD/share",
+            "close": "USD/share",
+            "volume": "shares",
+        }
+        assert all(column.constraints.other and not column.constraints.nullable for column in columns)
+        assert all(
+            f"| `{column.name}` | {column.type} | {column.description} |" in node.description for column in columns
+        )
+
+
+def test_the_catalogue_tells_as_much_of_the_table_of_quality():
+    node = defs.resolve_asset_graph().get(QUALITY)
+
+    assert (node.group_name, node.kinds, node.owners) == ("quality", {"parquet"}, ["team:market-data"])
+    columns = node.metadata["dagster/column_schema"].columns
+    units = {column.name: column.tags.get("unit") for column in columns}
+    assert (units["rows"], units["largest_gap_minutes"], units["symbol"]) == ("bars", "minutes", None)
+    nullable = {column.name for column in columns if column.constraints.nullable}
+    assert {"symbol", "month", "failing"}.isdisjoint(nullable)
+    assert {"rows", "state"} <= nullable
+    assert all(column.description in node.description for column in columns)
+
+
+def test_every_asset_links_to_where_it_is_written():
+    graph = defs.resolve_asset_graph()
+    package = Path(mohlcv_dagster.__file__).parent
+
+    for key in graph.get_all_asset_keys():
+        [code] = graph.get(key).metadata["dagster/code_references"].code_references
+        line = Path(code.file_path).read_text(encoding="utf-8").splitlines()[code.line_number - 1]
+        assert Path(code.file_path).is_relative_to(package / "defs")
+        assert line.strip() == "@dg.asset("
 
 
 def test_partitions_are_months_by_symbols_from_the_first_month_to_the_one_in_progress():

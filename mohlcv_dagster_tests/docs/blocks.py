@@ -15,6 +15,7 @@ PAGES = [
 COMMAND = "mohlcv"
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^`\n]*)$")
+_ASSIGNED = re.compile(r"[A-Z_]+=")
 _SPAN = re.compile(r"`((?:uv run )?mohlcv [^`]+)`")
 
 
@@ -75,6 +76,8 @@ def spans(page):
 
 
 def _bare(words):
+    while words and _ASSIGNED.match(words[0]):  # a variable for this command alone
+        words = words[1:]
     if words[:2] != ("uv", "run"):
         return words
     return words[4:] if words[2] == "--group" else words[2:]

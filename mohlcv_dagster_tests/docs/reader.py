@@ -20,6 +20,8 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.quality import KEY
 from mohlcv_dagster.sandbox.listings import Listing
 
+EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+
 STORED = (Month(2024, 1), Month(2024, 2))
 """The months of SPY in the archive."""
 FRACTIONAL_FROM = date(2024, 2, 1)
@@ -67,7 +69,8 @@ class Project:
         before = dict(os.environ)
         os.environ.update(self.variables)
         try:
-            with chdir(self.folder):
+            with chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+                patch.syspath_prepend(EXAMPLES)  # as if they had been copied into the folder
                 yield
         finally:
             os.environ.clear()

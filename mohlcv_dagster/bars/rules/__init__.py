@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import against_raw, values, writing
 from mohlcv_dagster.bars.rules.against_vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.basis import BASIS
-from mohlcv_dagster.bars.rules.evidence import Beside, Evidence, Ground, Recorded, VendorMinutes
+from mohlcv_dagster.bars.rules.evidence import NOTHING_BESIDE, Beside, Evidence, Ground, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.life import LIFE
 from mohlcv_dagster.bars.rules.plausible import PLAUSIBLE
 from mohlcv_dagster.bars.rules.reading import Reading
@@ -41,6 +41,7 @@ __all__ = [
     "AGAINST_VENDOR",
     "FORM",
     "LIFE",
+    "NOTHING_BESIDE",
     "OF_VALUES",
     "PLAUSIBLE",
     "RULES",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 
@@ -86,6 +86,10 @@ class Beside:
     previous_close: float | None = None
 
 
+NOTHING_BESIDE: Final = Beside()
+"""Of an aggregate, and of a raw month that stands alone."""
+
+
 @dataclass(frozen=True)
 class VendorMinutes:
     """The vendor's own minutes of a month, as it answered now.
@@ -110,10 +114,7 @@ class Evidence:
         own: the file as read.
         raw: the raw file of the same symbol and month as read; for a raw file, itself.
         recorded: what was recorded when the file was written; `None` where nothing was.
-        neighbours: the occupancies of the symbol's raw months before and after, as far as they are stored and known;
-            see `coverage.is_liquid`.
-        previous_close: the close of the symbol's last bar before the month, on the same basis of splits, US dollars;
-            `None` where it is not known.
+        beside: of a raw file, what is known of the symbol's months before and after.
         vendor: the vendor's own minutes; `None` where it was not asked.
     """
 
@@ -121,8 +122,7 @@ class Evidence:
     own: Reading
     raw: Reading
     recorded: Recorded | None = None
-    neighbours: tuple[float, ...] = ()
-    previous_close: float | None = None
+    beside: Beside = NOTHING_BESIDE
     vendor: VendorMinutes | None = None
 
     @classmethod
@@ -133,7 +133,7 @@ class Evidence:
         *,
         raw: Reading | bytes | None = None,
         recorded: Recorded | None = None,
-        neighbours: tuple[float, ...] = (),
+        beside: Beside = NOTHING_BESIDE,
     ) -> Self:
         """Evidence on a file's bytes.
 
@@ -143,11 +143,11 @@ class Evidence:
             raw: for an aggregate, the raw file's bytes (or their reading, to decode them once for many aggregates);
                 `None` where that file is absent. For a raw file it is not looked at.
             recorded: what was recorded when the file was written; `None` where nothing was.
-            neighbours: the occupancies of the symbol's raw months before and after, where they are known.
+            beside: what is known of the symbol's months before and after. For an aggregate it is not looked at.
         """
         own = Reading.of(content)
         if file.timeframe == RAW:
-            return cls(file, own, own, recorded, neighbours)
+            return cls(file, own, own, recorded, beside)
         return cls(file, own, raw if isinstance(raw, Reading) else Reading.of(raw), recorded)
 
     @property
@@ -188,7 +188,7 @@ class Evidence:
     def liquid(self) -> bool:
         """Whether the symbol trades all the time, where there is a `coverage`; see `coverage.is_liquid`."""
         facts = self.coverage
-        return coverage.is_liquid(facts.occupancy, self.neighbours, density=facts.density)
+        return coverage.is_liquid(facts.occupancy, self.beside.occupancies, density=facts.density)
 
     @cached_property
     def reconciled(self) -> Reconciliation | str:

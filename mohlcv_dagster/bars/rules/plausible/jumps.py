@@ -59,14 +59,14 @@ def split_like(before: float, after: float) -> Split | None:
 def open_jumps(evidence: Evidence) -> Outcome:
     """Judge: no session opens more than 10 % off the last close before it, extended hours included.
 
-    The month's first session is held against `evidence.previous_close`; where that is not known, it is passed over.
+    The month's first session is held against the `previous_close` beside it, where that is known.
     Context: `previous_ts_event`, `previous_close`, `jump_percent`, `looks_like`.
     """
     sound = Sound.of(evidence.own)
     days = sound.days()
     at = np.flatnonzero(days[1:] != days[:-1]) + 1
     close, moment = sound.prices["close"][at - 1], sound.starts[at - 1]
-    known = evidence.previous_close
+    known = evidence.beside.previous_close
     if sound.size and known is not None and SMALLEST <= known <= LARGEST:
         at, close, moment = np.insert(at, 0, 0), np.insert(close, 0, known), np.insert(moment, 0, NO_TIME)
     change = sound.prices["open"][at] / close - 1

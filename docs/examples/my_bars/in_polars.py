@@ -1,0 +1,41 @@
+"""In Polars, over the whole archive at once: the CSV files are scanned where they stand, month by month in parallel."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from mohlcv_dagster.defs.resources import ArchiveResource
+
+MINUTES = dg.AssetKey(["aggregated", "1min"])
+
+
+@dg.asset(deps=[MINUTES], group_name="mine", kinds={"polars", "parquet"})
+def daily_bars(context: dg.AssetExecutionContext, archive: ArchiveResource) -> None:
+    """A bar a symbol and trading day, all hours, of every stored month; days are Eastern."""
+    scanned = pl.scan_csv(
+        f"{archive.data_dir}/aggregated/1min/*.csv",
+        schema_overrides={"volume": pl.Float64},  # a month has whole volumes or fractions: each file its own type
+        include_file_paths="file",
+    )
+    moment = pl.col("ts_event").str.to_datetime("%Y-%m-%d %H:%M:%S%:z", time_zone="UTC")
+    bars = (
+        scanned.with_columns(
+            symbol=pl.col("file").str.extract(r"([^/]+)_\d{4}_\d{2}_1min\.csv$"),
+            day=moment.dt.convert_time_zone("America/New_York").dt.date(),
+        )
+        .group_by("symbol", "day", maintain_order=True)
+        .agg(
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("volume").sum(),
+        )
+        .sort("symbol", "day")
+        .collect()
+    )
+    path = Path(archive.data_dir) / "mine" / "daily_bars.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bars.write_parquet(path)
+    context.add_output_metadata({"dagster/row_count": len(bars), "dagster/uri": str(path)})

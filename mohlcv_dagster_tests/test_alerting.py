@@ -1,0 +1,129 @@
+"""Who is told: a real webhook on loopback, a real command, and what is said when they do not take it."""
+
+import json
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from mohlcv_dagster import alerting
+from mohlcv_dagster.alerting import Alert
+from mohlcv_dagster.errors import AlertError, SettingsError
+from mohlcv_dagster.settings import Settings
+
+SENTENCE = "1 of 9 bars has a high below its low; materialize raw_1s for SPY 2024-02 again."
+ALERT = Alert("ohlc_order", "error", "raw_1s", "SPY", "2024-02", SENTENCE, "abc", "http://ui/runs/abc")
+
+
+def settings(**variables):
+    return Settings.from_environment({f"MOHLCV_{name}": value for name, value in variables.items()})
+
+
+@contextmanager
+def webhook(status=200):
+    """A receiver on loopback: its address, and the bodies that were posted to it."""
+    bodies = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            """Say nothing on the terminal."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/services/secret", bodies
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_text_says_severity_symbol_month_asset_check_sentence_and_where_to_look():
+    assert alerting.text_of([ALERT]) == (
+        f"mohlcv: 1 thing is wrong\n[error] SPY 2024-02 raw_1s ohlc_order: {SENTENCE}\n    http://ui/runs/abc"
+    )
+
+
+def test_many_are_one_message_that_counts_those_it_leaves_out():
+    lines = alerting.text_of([ALERT] * 43).splitlines()
+
+    assert lines[0] == "mohlcv: 43 things are wrong"
+    assert lines[-1] == "and 23 more: see the UI"
+    assert len(lines) == 2 + 2 * 20
+
+
+def test_a_webhook_gets_text_for_a_person_and_fields_for_a_program():
+    with webhook() as (url, bodies):
+        assert alerting.deliver([ALERT], settings(ALERT_URL=url)) is True
+
+    [body] = bodies
+    assert body["text"] == alerting.text_of([ALERT])
+    assert body["alerts"][0]["symbol"] == "SPY"
+    assert body["alerts"][0]["sentence"] == SENTENCE
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_webhook_that_refuses_is_told_without_its_secret_address(status):
+    with (
+        webhook(status) as (url, _),
+        pytest.raises(AlertError, match=f"at 127.0.0.1 refused the alert with status {status}") as told,
+    ):
+        alerting.deliver([ALERT], settings(ALERT_URL=url))
+    assert "secret" not in str(told.value)
+
+
+def test_a_webhook_that_is_away_is_told_without_its_secret_address():
+    with webhook() as (url, _):
+        pass
+    with pytest.raises(AlertError, match="cannot be reached") as told:
+        alerting.deliver([ALERT], settings(ALERT_URL=url))
+    assert "secret" not in str(told.value)
+
+
+def test_a_command_gets_the_text_on_its_input_and_the_fields_in_a_variable(tmp_path):
+    script = tmp_path / "told.py"
+    script.write_text(
+        "import json, os, pathlib, sys\n"
+        "told = [sys.stdin.read(), json.loads(os.environ['MOHLCV_ALERT'])['alerts'][0]['what'], sys.argv[1]]\n"
+        "pathlib.Path(__file__).with_suffix('.json').write_text(json.dumps(told))\n"
+    )
+    alerting.deliver([ALERT], settings(ALERT_COMMAND=f"{sys.executable} {script} 'with blanks'"))
+
+    told = json.loads(script.with_suffix(".json").read_text())
+    assert told == [alerting.text_of([ALERT]), "ohlc_order", "with blanks"]
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("/nonexistent/mail me", "No such file"),
+        ("sh -c 'echo no route >&2; exit 3'", "ended with status 3: no route"),
+        ("mail 'unclosed", "No closing quotation"),
+    ],
+)
+def test_a_command_that_fails_says_why(command, why):
+    with pytest.raises(AlertError, match=why):
+        alerting.deliver([ALERT], settings(ALERT_COMMAND=command))
+
+
+def test_with_nobody_to_tell_it_is_the_log_and_two_at_once_are_refused():
+    assert alerting.deliver([ALERT], settings()) is False
+    assert alerting.destination(settings()) == "the log"
+    assert alerting.destination(settings(ALERT_URL="https://hooks.example/secret")) == "the webhook at hooks.example"
+    with pytest.raises(AlertError, match="leave one of them away"):
+        alerting.destination(settings(ALERT_URL="https://hooks.example/x", ALERT_COMMAND="mail me"))
+
+
+def test_an_address_that_cannot_be_meant_is_refused_without_being_quoted():
+    with pytest.raises(SettingsError, match="MOHLCV_ALERT_URL cannot be used: write it as https://host/path") as told:
+        settings(ALERT_URL="hooks.example/secret")
+    assert "secret" not in str(told.value)
+    assert "secret" not in repr(settings(ALERT_URL="https://hooks.example/secret"))
