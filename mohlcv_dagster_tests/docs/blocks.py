@@ -16,6 +16,7 @@ COMMAND = "mohlcv"
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>[^`\n]*)$")
 _ASSIGNED = re.compile(r"[A-Z_]+=")
+_INTO = re.compile(r" >{1,2} ?[\w./-]+$", re.MULTILINE)
 _SPAN = re.compile(r"`((?:uv run )?mohlcv [^`]+)`")
 
 
@@ -61,8 +62,8 @@ def blocks(page):
 
 
 def commands(block):
-    """The commands of a block of bash; a line that ends in a backslash goes on."""
-    lines = block.text.replace("\\\n", " ").splitlines()
+    """The commands of a block of bash; a line that ends in a backslash goes on, a file for the output is left out."""
+    lines = _INTO.sub("", block.text.replace("\\\n", " ")).splitlines()
     told = [tuple(shlex.split(line, comments=True)) for line in lines]
     return [Command(str(block), _bare(words)) for words in told if words]
 

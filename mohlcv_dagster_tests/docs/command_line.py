@@ -20,6 +20,8 @@ to what the command itself says. Give `uv run` before each where the environment
 spelled with underscores, as the original scripts did: `--output_dir`.
 """
 _AS_IT_STANDS = "\b"
+_SENTENCE = 200
+_CALL = re.compile(r"(?:[A-Z_]+=\S+ )*mohlcv ")
 _CODE = re.compile(r"(`[^`]*`)")
 _OPTION = re.compile(r"(?<![\w`-])--[a-z][a-z-]*")
 _PAGE = re.compile(r"docs/([a-z-]+)\.md")
@@ -35,7 +37,7 @@ def page() -> str:
 def _of_group(group: click.Group, context: click.Context, level: int) -> Iterator[str]:
     yield from _prose(group)
     members = _members(group, context)
-    rows = [(f"[`{name}`]({_anchor(context, name)})", each.get_short_help_str(100)) for name, each in members]
+    rows = [(f"[`{name}`]({_anchor(context, name)})", each.get_short_help_str(_SENTENCE)) for name, each in members]
     yield _table("command", rows)
     for name, each in members:
         yield from _of_command(each, click.Context(each, info_name=name, parent=context), level)
@@ -72,7 +74,7 @@ def _prose(command: click.Command) -> Iterator[str]:
 def _kept(text: str) -> str:
     head, _, rest = text.partition("\n")
     lines = inspect.cleandoc(f"\n{rest}").splitlines()
-    if not all(line.startswith("mohlcv ") for line in lines):
+    if not lines or not all(_CALL.match(line) for line in lines):
         return f"```text\n{text}\n```"
     shown = "\n".join(_REMARK.sub("  # ", line, count=1) for line in lines)
     return f"{head}\n\n```bash\n{shown}\n```"

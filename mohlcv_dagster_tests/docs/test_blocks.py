@@ -54,7 +54,9 @@ def test_no_block_slips_through_and_each_kind_is_there():
 
 def test_a_block_without_a_kind_and_one_within_a_list_are_seen(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("```\nmohlcv demo\n```\n\n1. Do\n\n   ```bash\n   mohlcv fetch \\\n     --force  # all\n   ```\n")
+    page.write_text(
+        "```\nmohlcv demo\n```\n\n1. Do\n\n   ```bash\n   mohlcv fetch \\\n     --force > all.txt\n   ```\n"
+    )
     bare, listed = blocks(page)
 
     assert (bare.language, listed.language) == ("", "bash")

@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from mohlcv_dagster.cli import COMMANDS
 from mohlcv_dagster.vendor.plans import FIRST_DAY, PLANS
 from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, blocks, commands
 
@@ -16,6 +17,9 @@ NOT_RUN = {
     ("demo",): "cli/test_demo.py runs it, to the end and into a fault",
     ("up",): "serves until Ctrl-C; defs/test_dagster_dev.py and the browser tests run it",
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
+    ("resample", "--symbol", "SPY", "--input-dir"): "folders that are the reader's own",
+    ("verify", "/mnt/backup/data"): "a place that is the reader's own",
+    ("verify", "s3://bucket/bars"): "as above",
 }
 """Commands that are read by click only, by how they begin, and why."""
 
@@ -58,7 +62,7 @@ def test_every_command_of_the_pages_ends_well_in_their_order(project):
 def test_every_reason_for_leaving_one_out_is_still_needed():
     shown = {command.words[1 : 1 + len(beginning)] for command in RUN for beginning in NOT_RUN}
 
-    assert set(NOT_RUN) <= shown
+    assert {beginning for beginning in NOT_RUN if beginning[0] in COMMANDS} <= shown
     assert set(NOT_HERE) <= {page.name for page in IN_PYTHON}
 
 
