@@ -19,7 +19,10 @@ _INSTALL: Final = {
         "and in ~/.zshrc, before compinit is called:",
         "fpath+=~/.zfunc; autoload -U compinit && compinit",
     ),
-    "fish": ("mohlcv completion fish > ~/.config/fish/completions/mohlcv.fish",),
+    "fish": (
+        "mkdir -p ~/.config/fish/completions",
+        "mohlcv completion fish > ~/.config/fish/completions/mohlcv.fish",
+    ),
 }
 
 

@@ -27,6 +27,10 @@ class _Console(Console):
         except SystemExit:
             raise SystemExit(ExitCode.UNREAD) from None
 
+    def show_cursor(self, show: bool = True) -> bool:  # noqa: FBT001, FBT002 - the signature is rich's
+        """Hide the cursor, or show it again, where there is one: a line that moves in a file has none."""
+        return super().show_cursor(show) if self.is_interactive else False
+
 
 def open_console() -> Console:
     """Standard output; numbers and paths are not coloured of themselves."""

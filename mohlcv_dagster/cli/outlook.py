@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
+from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
 from mohlcv_dagster.cli.planning import SKIPPED, Density, Planned, Planner, Standing, Totals
@@ -63,6 +64,7 @@ class Outlook:
                 "refused": sum(month.refused for month in self.planned),
                 "months_reached": planning.reaching(self.planned, self.planner.now.date()),
             },
+            "unknown_symbols": self._unknown,
             "not_asked": list(self.not_asked),
             "months": [_month(month) for month in self.planned],
         }
@@ -72,8 +74,8 @@ class Outlook:
         totals = Totals.of(self.planned)
         symbols = list(self.planner.densities)
         months = [month.file.month for month in self.planned]
-        range_ = planning.spans(months)
-        console.print(f"{', '.join(symbols)}, {range_}: {totals.months:,} partitions; nothing was fetched.\n")
+        count = f"{totals.months:,} partition{'' if totals.months == 1 else 's'}"
+        console.print(f"{', '.join(symbols)}, {planning.spans(months)}: {count}; nothing was fetched.\n")
         console.print(self._table(symbols))
         console.print()
         for label, text in self._lines(totals):
@@ -84,6 +86,14 @@ class Outlook:
     @property
     def _seconds(self) -> float:
         return planning.seconds(self.planned, self.planner.settings, self.latency)
+
+    @property
+    def _refused(self) -> list[Month]:
+        return [month.file.month for month in self.planned if month.refused]
+
+    @property
+    def _unknown(self) -> list[str]:
+        return [symbol for symbol, known in self.planner.listings.items() if known.known and not known.exists]
 
     def _table(self, symbols: Sequence[str]) -> Table:
         table = Table("symbol", box=None, pad_edge=False, header_style="bold")
@@ -99,6 +109,9 @@ class Outlook:
 
     def _lines(self, totals: Totals) -> Iterator[tuple[str, str]]:
         settings, cost = self.planner.settings, totals.cost
+        if not cost.fetch:
+            yield "requests", "none: there is nothing to fetch" + (" within the plan" if self._refused else "")
+            return
         beside = f", {cost.reference:,} of them for reference data" if cost.reference else ""
         yield "requests", f"{cost.fetch:,}{beside}, where none must be repeated"
         if cost.minutes:
@@ -106,7 +119,7 @@ class Outlook:
         limit = settings.requests_per_minute
         rate = f"{settings.concurrency} in flight, {self.latency:g} s an answer (assumed)"
         rate = f"{limit:,} requests a minute" if limit and cost.fetch > limit else rate
-        yield "time", f"at least {_duration(self._seconds)} for them at {rate}; storing and checking comes on top"
+        yield "time", f"at least {_duration(self._seconds)} at {rate}; storing and checking comes on top"
         raw = _between(totals.least.raw, totals.most.raw, " MB")
         folded = ", ".join(each.name for each in settings.timeframes)
         aggregated = _between(totals.least.aggregated, totals.most.aggregated, " MB")
@@ -121,29 +134,27 @@ class Outlook:
             )
 
     def _warnings(self, totals: Totals) -> Iterator[str]:
-        refused = {month.file.month for month in self.planned if month.refused}
-        if refused and self.planner.plan:
+        if self._refused and self.planner.plan:
             yield (
-                f"the plan {self.planner.plan.name} does not reach {planning.spans(refused)}: the vendor would refuse; "
-                "not counted above"
+                f"the plan {self.planner.plan.name} does not reach {planning.spans(self._refused)}: the vendor would "
+                "refuse; not counted above"
             )
         for because, months in self._empty().items():
             yield f"{planning.spans(months)}: {because}; asked for all the same, and stored without bars"
-        for symbol, known in self.planner.listings.items():
-            if known.known and not known.exists:
-                yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
+        for symbol in self._unknown:
+            yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
         if self.disk and totals.most.raw + totals.most.aggregated > self.disk[1]:
             yield "the disk may not hold all of it: make room, or set MOHLCV_DATA_DIR to a larger one"
-        kept = [month for month in self.planned if month.standing is Standing.KEPT]
+        kept = [month.file.month for month in self.planned if month.standing is Standing.KEPT]
         if kept and not self.planner.force:
             yield (
-                f"{len(kept):,} stored months are not known to this home, so that a fetch skips them; "
+                f"stored, and not known to this home, so that a fetch skips them: {planning.spans(kept)}; "
                 "--force fetches them again"
             )
         yield from self.not_asked
 
-    def _empty(self) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {}
+    def _empty(self) -> dict[str, list[Month]]:
+        found: dict[str, list[Month]] = {}
         for month in self.planned:
             if month.empty:
                 found.setdefault(f"{month.file.symbol} has no bars ({month.empty})", []).append(month.file.month)
@@ -167,7 +178,7 @@ def _counts(standings: Counter[Standing]) -> dict[str, int]:
 
 def _source(density: Density) -> str:
     if not density.months:
-        return "no month stored: from a quiet symbol to one like SPY"
+        return "none stored: quiet to SPY-like"
     return f"{density.months} stored month{'' if density.months == 1 else 's'}"
 
 

@@ -130,7 +130,7 @@ def _outlook(
             standing=stack.enter_context(_standings(home, archive, vendor)),
             plan=next((plan for plan in PLANS if plan.name == choices.subscription), None),
             listings=listings,
-            densities={symbol: density_of(archive, symbol) for symbol in symbols},
+            densities={symbol: density_of(archive, symbol, choices.now) for symbol in symbols},
             force=choices.force,
         )
         planned = [planner.month(BarFile(symbol, RAW, month)) for symbol in symbols for month in months]

@@ -105,16 +105,17 @@ class Planner:
             return Planned(file, standing, refused=True)
         known = self.listings.get(file.symbol)
         empty = listing.outside(known, file.month) if known is not None else None
+        without = known if empty or (known is not None and known.known and not known.exists) else None
         asked = cost.of_month(
             file.month,
             self.now,
             since=None if self.force else since,
             adjusted=self.settings.adjusted,
-            empty=known if empty else None,
+            empty=without,
         )
         if MINUTE not in self.settings.timeframes:
             asked = Cost(asked.bars, asked.reference)
-        added = self._size(file, since) if not empty and standing not in SKIPPED else (Size(), Size())
+        added = self._size(file, since) if without is None and standing not in SKIPPED else (Size(), Size())
         return Planned(file, standing, empty=empty or "", cost=asked, size=added)
 
     def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:
@@ -126,13 +127,13 @@ class Planner:
         return least, most
 
 
-def density_of(archive: "Archive", symbol: str) -> Density:
-    """What the latest stored months of `symbol` tell; a range from quiet to busy where none is stored."""
-    folder = archive.path(BarFile(symbol, RAW, Month.parse("2024-01"))).parent
+def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
+    """What the latest stored months of `symbol` tell, that in progress at `now` aside; else a range, quiet to busy."""
+    folder = archive.path(BarFile(symbol, RAW, Month.of(now))).parent
     names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
     found: list[float] = []
     for name in reversed(names):
-        held, size = _sessions_of(symbol, name), folder.joinpath(name).stat().st_size
+        held, size = _whole_sessions(symbol, name, now), folder.joinpath(name).stat().st_size
         if held and size > sizes.BYTES_A_BAR:  # a header alone says nothing
             found.append(size / sizes.BYTES_A_BAR / held)
         if len(found) == _LATEST:
@@ -143,11 +144,13 @@ def density_of(archive: "Archive", symbol: str) -> Density:
     return Density(mean, mean, len(found))
 
 
-def _sessions_of(symbol: str, name: str) -> int:
+def _whole_sessions(symbol: str, name: str, now: datetime) -> int:
+    """How many sessions the month of a file holds; none where it is not over, or the file is not the layout's."""
     try:
-        return len(sessions.sessions_in(BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month))
+        month = BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month
     except FileError:
         return 0
+    return len(sessions.sessions_in(month)) if month.end <= now else 0
 
 
 @dataclass(frozen=True)

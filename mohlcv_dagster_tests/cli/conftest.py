@@ -1,11 +1,14 @@
 """A project folder of its own, the command as a person calls it, and a small market to fetch from."""
 
 import os
+import shutil
 from dataclasses import dataclass
 
+import dagster as dg
 import pytest
 
 from mohlcv_dagster import cli
+from mohlcv_dagster.cli.homes import configuration
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
@@ -18,6 +21,25 @@ def project(tmp_path, monkeypatch):
     yield tmp_path
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def _new_home(tmp_path_factory):
+    """A home whose databases are made: that takes Dagster a second or two."""
+    home = tmp_path_factory.mktemp("new") / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(configuration())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            instance.get_dynamic_partitions("symbol")
+    return home
+
+
+@pytest.fixture
+def home(project, _new_home):
+    """The project's home, as a first command leaves it."""
+    return shutil.copytree(_new_home, project / ".mohlcv" / "home")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from mohlcv_dagster.cli import COMMANDS, completing, completion, mohlcv
 
 BIN = Path(sys.executable).parent
-BASH = shutil.which("bash")
+BASH, FISH, ZSH = (shutil.which(shell) for shell in ("bash", "fish", "zsh"))
 
 IN_BASH = """
 eval "$(mohlcv completion bash)"
@@ -120,18 +120,21 @@ def test_a_real_bash_completes_commands_options_symbols_and_choices(stored):
     assert done.stdout.splitlines() == ["plan", "--symbol", "SPY", "BRK.B", "developer"], done.stderr
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_take_the_script_without_complaint(shell):
-    binary = shutil.which(shell)
-    if binary is None:
-        pytest.skip(f"there is no {shell}")
+@pytest.mark.skipif(FISH is None, reason="there is no fish")
+def test_a_real_fish_completes_commands_and_symbols(stored):
+    asked = 'mohlcv completion fish | source; complete -C "mohlcv pl"; complete -C "mohlcv plan --symbol s"'
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(stored)}
     done = subprocess.run(
-        [binary, "--no-execute", "-c" if shell == "fish" else "-s"],
-        input=completion.script(shell),
-        capture_output=True,
-        text=True,
-        check=False,
+        [FISH, "--no-config", "-c", asked], cwd=stored, env=environment, capture_output=True, text=True, check=False
     )
+
+    assert [line.partition("\t")[0] for line in done.stdout.splitlines() if line] == ["plan", "SPY"], done.stderr
+
+
+@pytest.mark.skipif(ZSH is None, reason="there is no zsh")
+def test_a_real_zsh_takes_the_script_without_complaint(tmp_path):
+    (tmp_path / "_mohlcv").write_text(completion.script("zsh"), encoding="utf-8")
+    done = subprocess.run([ZSH, "-n", tmp_path / "_mohlcv"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
 

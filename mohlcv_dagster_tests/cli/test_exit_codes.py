@@ -13,6 +13,7 @@ from mohlcv_dagster_tests.cli import exit_codes_page
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 PAGE = Path(__file__).parents[2] / "docs" / "exit-codes.md"
+pytestmark = pytest.mark.usefixtures("home")
 RANGE = ("--start", "2024-01-01", "--end", "2024-01-31")
 
 

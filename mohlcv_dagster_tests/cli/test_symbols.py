@@ -4,6 +4,8 @@ import pytest
 
 from mohlcv_dagster.sandbox import Sandbox, Synthetic
 
+pytestmark = pytest.mark.usefixtures("home")
+
 
 @pytest.fixture
 def months(project):

@@ -1,5 +1,6 @@
 """Dagster's home: whether it is there, opens, and is in use. Loads Dagster where there is one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -39,13 +40,13 @@ def examine(home: Path, *, told: bool) -> Iterator[Finding]:
 def _opened(home: Path, named: str) -> Finding:
     """Whether Dagster opens it and reads what is stored."""
     import dagster as dg  # noqa: PLC0415 - only where there is something to open
-    from dagster._core.instance.ref import InstanceRef  # noqa: PLC0415 - as above
 
     from mohlcv_dagster.bars.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.defs.partitions import asset_key  # noqa: PLC0415 - as above
 
+    os.environ["DAGSTER_HOME"] = str(home)  # its event log looks there
     try:
-        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home))) as instance:
+        with dg.DagsterInstance.get() as instance:
             symbols = len(instance.get_dynamic_partitions(_SYMBOL))
             months = len(instance.get_materialized_partitions(asset_key(RAW)))
     except Exception as error:  # noqa: BLE001 - whatever is broken in it, a doctor tells it

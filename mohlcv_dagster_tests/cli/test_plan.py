@@ -1,0 +1,290 @@
+"""What is planned is what a fetch takes, and nothing is spent or written to find it out."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.listing import Listing
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.cli import outlook, plan, planning, runs
+from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.planning import Density, Planner, Standing
+from mohlcv_dagster.definitions import build
+from mohlcv_dagster.defs import records
+from mohlcv_dagster.sandbox import Sandbox
+from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.vendor.plans import PLANS
+from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
+
+JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
+PAGE = Path(__file__).parents[2] / "docs" / "plan-and-doctor.md"
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def planned(mohlcv):
+    """The document of a plan."""
+
+    def made(*words):
+        said = mohlcv("plan", *words, "--json")
+        assert (said.code, said.err) == (0, "")
+        return json.loads(said.out)
+
+    return made
+
+
+def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothing(mohlcv, planned, home, vendor):
+    told = planned("--symbol", "ABC", *JANUARY, "--offline")
+    assert vendor.requests == []
+    assert told["partitions"] == {"all": 1, "settled": 0, "kept": 0, "provisional": 0, "missing": 1}
+
+    assert mohlcv("fetch", "--symbol", "ABC", *JANUARY).code == 0
+    assert len(vendor.requests) == told["requests"]["fetch"] == 54
+    vendor.requests.clear()
+    _aggregate("ABC")
+    assert len(vendor.requests) == told["requests"]["minutes"] == 1
+
+    again = planned("--symbol", "ABC", *JANUARY, "--offline")
+    assert again["partitions"]["settled"] == 1
+    assert (again["requests"]["fetch"], again["seconds"]["least"]) == (0, 0.0)
+    assert again["bytes"]["raw"] == {"least": 0, "most": 0}
+    forced = planned("--symbol", "ABC", *JANUARY, "--offline", "--force")
+    vendor.requests.clear()
+    mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force")
+    assert len(vendor.requests) == forced["requests"]["fetch"] == 54
+
+
+def _aggregate(symbol):
+    settings = Home.real(project_root()).settings()
+    with runs.instance() as instance:
+        outcome = runs.materialize(
+            build(settings), instance, BarFile(symbol, RAW, Month(2024, 1)), list(settings.timeframes)
+        )
+    assert outcome.succeeded
+
+
+def test_a_provisional_month_is_planned_from_where_its_completion_begins(  # noqa: PLR0913, PLR0917 - its fixtures
+    mohlcv, planned, home, project, vendor, monkeypatch
+):
+    mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+    whole = records.latest
+
+    def fetched_in_its_middle(instance, file):
+        record = whole(instance, file)
+        middle = datetime(2024, 1, 30, 17, tzinfo=UTC)
+        return record and replace(record, fetched_at=middle, complete_through=middle)
+
+    monkeypatch.setattr(records, "latest", fetched_in_its_middle)
+    told = planned("--symbol", "ABC", *JANUARY, "--offline")
+    vendor.requests.clear()
+    mohlcv("fetch", "--symbol", "ABC", *JANUARY)
+
+    assert told["partitions"]["provisional"] == 1
+    assert told["requests"]["fetch"] == len(vendor.requests) == 3
+    # from 20:00Z of the 29th on there are three of the month's 21 sessions
+    size = (project / "data/raw_1s/ABC/ABC_2024_01.csv").stat().st_size
+    assert told["bytes"]["raw"]["least"] == pytest.approx(size * 3 / 21, abs=1)
+    assert told["bytes"]["measured_in_months"] == {"ABC": 1}
+
+
+def test_months_before_the_listing_are_named_and_what_they_take_is_counted(planned, mohlcv, home, market, monkeypatch):
+    with Sandbox(AnySymbol(market)) as sandbox:
+        monkeypatch.setenv("MASSIVE_BASE_URL", sandbox.url)
+        monkeypatch.setenv("MASSIVE_API_KEY", "a-key-that-no-word-holds")
+        told = planned("--symbol", LISTED_LATER, *JANUARY)
+        asked = [request.path for request in sandbox.requests]
+        sandbox.requests.clear()
+        fetched = mohlcv("fetch", "--symbol", LISTED_LATER, *JANUARY)
+        taken = len(sandbox.requests)
+        sandbox.requests.clear()
+        words = mohlcv("plan", "--symbol", NO_SUCH_SYMBOL, *JANUARY)
+        unknown = planned("--symbol", NO_SUCH_SYMBOL, *JANUARY)
+
+    assert asked == [f"/v3/reference/tickers/{LISTED_LATER}"]  # one request
+    assert "was listed 2024-02-05, after this month" in told["months"][0]["empty_because"]
+    assert (fetched.code, taken) == (0, told["requests"]["fetch"])
+    assert told["bytes"]["raw"] == {"least": 0, "most": 0}
+    assert f"the vendor knows no symbol {NO_SUCH_SYMBOL}" in words.out
+    assert (unknown["unknown_symbols"], unknown["requests"]["fetch"]) == ([NO_SUCH_SYMBOL], 56)
+
+
+def test_the_document_has_the_entries_that_the_page_tells(planned, home, project):
+    told = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert list(planned("--symbol", "ABC", *JANUARY, "--offline")) == told
+
+
+def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothing(mohlcv, project):
+    said = mohlcv("plan", "--symbol", "SPY", "--symbol", "QQQ", "--start", "2024-01-15", "--end", "2024-03-02")
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("SPY, QQQ, 2024-01 to 2024-03: 6 partitions; nothing was fetched.\n")
+    assert "! when the symbols were listed was not asked: MASSIVE_API_KEY is not set" in said.out
+    # windows of at most 50,000 seconds: 54 of 31 days, 51 of 29
+    assert "requests     318, where none must be repeated" in said.out
+    assert "none stored: quiet to SPY-like" in said.out
+    assert tree(project) == []
+
+
+def test_a_vendor_that_refuses_the_key_leaves_the_listing_unknown_and_the_rest_told(planned, vendor):
+    vendor.inject("unknown-key:on=reference")
+    told = planned("--symbol", "ABC", "--symbol", "DEF", *JANUARY)
+
+    assert len(told["not_asked"]) == 1
+    assert "when ABC was listed is not known" in told["not_asked"][0]
+    assert told["requests"]["fetch"] == 108
+    assert len(vendor.requests) == 1  # the second symbol would be refused as well
+
+
+def test_files_that_this_home_does_not_know_are_skipped_as_a_fetch_does(planned, mohlcv, home, project, vendor):
+    stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
+    stored.parent.mkdir(parents=True)
+    stored.write_text("ts_event,open,high,low,close,volume\n")
+
+    assert planned("--symbol", "ABC", *JANUARY, "--offline")["partitions"]["kept"] == 1
+    told = mohlcv("plan", "--symbol", "ABC", *JANUARY, "--offline").out
+    assert "! stored, and not known to this home, so that a fetch skips them: 2024-01; --force" in told
+    assert "requests     none: there is nothing to fetch" in told
+    assert "skipped" in mohlcv("fetch", "--symbol", "ABC", *JANUARY).out
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--symbol", "SPY", "--start", "1999-01-01", "--end", "2024-01-31"), "1999-01 is before 2003-09"),
+        (("--symbol", "SPY", "--start", "2024-01-01", "--end", "2023-01-31"), "turn them round"),
+        (("--symbol", "S/Y", *JANUARY), "not a US stock symbol"),
+        (("--symbol", "SPY", *JANUARY, "--plan", "business"), "business"),
+        (("--symbol", "SPY", *JANUARY, "--latency", "0"), "latency"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_as_a_fetch_refuses_it(mohlcv, words, error):
+    said = mohlcv("plan", *words)
+
+    assert said.code == 2
+    assert error in said.err
+
+
+def planner(*, stored=None, subscription=None, listings=(), force=False, **environment):
+    """A planner for whom months of `stored` stand as it says, and others are missing."""
+    return Planner(
+        settings=Settings.from_environment(environment),
+        now=NOW,
+        standing=lambda file: (stored or {}).get(str(file.month), (Standing.MISSING, None)),
+        plan=next((each for each in PLANS if each.name == subscription), None),
+        listings={known.symbol: known for known in listings},
+        densities={"SPY": Density()},
+        force=force,
+    )
+
+
+def months(planner, *keys):
+    return [planner.month(BarFile("SPY", RAW, Month.parse(key))) for key in keys]
+
+
+def test_months_beyond_the_plan_are_refused_and_cost_nothing():
+    # five years before 2026-11-25 is in 2021-11, of which a part is missing
+    told = months(planner(subscription="Starter"), "2021-10", "2021-11", "2021-12")
+
+    assert [(month.refused, month.cost.fetch) for month in told] == [(True, 0), (True, 0), (False, 54)]
+    assert planning.reaching(told, NOW.date()) == {"Basic": 0, "Starter": 1, "Developer": 3, "Advanced": 3}
+
+
+def test_a_limit_of_requests_decides_the_time_and_without_minutes_no_check_asks():
+    told = months(planner(MASSIVE_REQUESTS_PER_MINUTE="5", MOHLCV_TIMEFRAMES="15s"), "2024-01")
+
+    # 54 requests, 5 a minute: the last ones leave after ten minutes
+    assert planning.seconds(told, planner(MASSIVE_REQUESTS_PER_MINUTE="5").settings, 0.2) == 600.2
+    assert told[0].cost.minutes == 0
+
+
+def test_bytes_are_a_range_by_sessions_where_nothing_is_stored():
+    (january,) = months(planner(MOHLCV_TIMEFRAMES="1min"), "2024-01")
+
+    # 21 sessions of 330 or 44,400 bars of 58 bytes; of minutes no more than 960 a session
+    assert january.size[0].raw == 21 * 330 * 58
+    assert january.size[1].raw == 21 * 44_400 * 58
+    assert january.size[0].aggregated == 21 * 330 * 58
+    assert january.size[1].aggregated == 21 * 960 * 58
+
+
+def test_a_month_in_progress_counts_the_sessions_that_are_over():
+    (november,) = months(planner(), "2026-11")
+
+    # 2026-11-02 to 24 has 17 weekdays, all of them sessions
+    assert november.size[0].raw == 17 * 330 * 58
+
+
+def test_the_density_is_that_of_whole_months_and_never_of_the_one_in_progress(tmp_path):
+    folder = tmp_path / "raw_1s" / "SPY"
+    folder.mkdir(parents=True)
+    for key, size in {"2024_01": 21 * 1000, "2024_02": 20 * 3000, "2024_03": 40, "2026_11": 7}.items():
+        (folder / f"SPY_{key}.csv").write_bytes(b"-" * size)
+    (folder / "SPY_notes.csv").write_bytes(b"-" * 10**6)
+
+    # a session of 1,000 bytes in January and of 3,000 in February; March is a header, November is in progress
+    density = planning.density_of(Archive(tmp_path), "SPY", NOW)
+    assert (density.least, density.most, density.months) == (2000 / 58, 2000 / 58, 2)
+    assert planning.density_of(Archive(tmp_path), "QQQ", NOW) == Density()
+
+
+def test_a_delisted_symbol_is_asked_why_with_four_requests():
+    gone = Listing("SPY", known=True, exists=True, delisted=date(2020, 1, 1))
+    (later,) = months(planner(listings=[gone]), "2024-01")
+
+    assert "was delisted 2020-01-01" in later.empty
+    assert (later.cost.bars, later.cost.reference) == (54, 4)
+
+
+def test_totals_add_up_standings_requests_and_bytes():
+    stored = {"2024-01": (Standing.SETTLED, None), "2024-02": (Standing.KEPT, None)}
+    totals = planning.Totals.of(months(planner(stored=stored), "2024-01", "2024-02", "2024-03"))
+
+    assert totals.standings == Counter({Standing.SETTLED: 1, Standing.KEPT: 1, Standing.MISSING: 1})
+    assert totals.cost.fetch == 54
+    assert totals.least.raw == 20 * 330 * 58  # the sessions of March, less Good Friday
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ([], ""),
+        (["2024-01"], "2024-01"),
+        (["2024-02", "2023-12", "2024-01", "2024-01"], "2023-12 to 2024-02"),
+        (["2023-12", "2024-02"], "2023-12, 2024-02"),
+    ],
+)
+def test_months_are_told_in_runs(keys, told):
+    assert planning.spans(map(Month.parse, keys)) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.2, "a second"), (75, "75 s"), (600, "10 min"), (9000, "2 h"), (86400 * 3.5, "3.5 days")],
+)
+def test_a_time_is_told_in_the_unit_that_fits(seconds, told):
+    assert outlook._duration(seconds) == told
+
+
+def test_a_disk_too_small_is_told(capsys, tmp_path, monkeypatch):
+    from mohlcv_dagster.cli.console import open_console  # noqa: PLC0415 - it looks at the standard output of now
+
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    made = outlook.Outlook(planner(), months(planner(), "2024-01"), 0.15, plan.disk_of(str(tmp_path / "data")), ())
+    made.show(open_console())
+
+    assert "the disk may not hold all of it" in capsys.readouterr().out
+    assert plan.disk_of("s3://bucket/bars") is None

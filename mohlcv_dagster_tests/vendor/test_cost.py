@@ -1,0 +1,111 @@
+"""What is counted beforehand is what is asked: each count is held against a fetch that is really made."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from mohlcv_dagster.bars.listing import Listing
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.errors import MonthInFutureError, NoTradesError
+from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.vendor import cost
+from mohlcv_dagster.vendor.clock import Clock
+from mohlcv_dagster.vendor.cost import Cost
+from mohlcv_dagster.vendor.limits import Ledger
+from mohlcv_dagster.vendor.massive import MassiveVendor
+from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol, recorded
+
+JANUARY = Month(2024, 1)
+LATER = datetime(2024, 3, 5, 12, tzinfo=UTC)
+MIDDLE = datetime(2024, 1, 17, 16, 30, 20, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory):
+    with Sandbox(AnySymbol(Replayed(recorded(tmp_path_factory.mktemp("recorded"))))) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def fetch(sandbox):
+    """Fetch at a moment; how many requests came in."""
+
+    def made(symbol, now, **options):
+        sandbox.clear()
+        with MassiveVendor("any-key", sandbox.url, clock=replace(Clock(), now=lambda: now)) as vendor:
+            try:
+                vendor.fetch_month(symbol, JANUARY, **options)
+            except NoTradesError:
+                assert symbol == NO_SUCH_SYMBOL
+        return len(sandbox.requests)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("now", "since", "adjusted"),
+    [
+        (LATER, None, False),
+        (LATER, None, True),
+        (MIDDLE, None, False),
+        (MIDDLE, datetime(2024, 1, 12, 20, tzinfo=UTC), False),
+        (LATER, datetime(2024, 1, 29, 20, tzinfo=UTC), True),
+    ],
+)
+def test_a_month_takes_as_many_requests_as_were_counted(fetch, now, since, adjusted):
+    counted = cost.of_month(JANUARY, now, since=since, adjusted=adjusted)
+
+    assert fetch("ABC", now, since=since, adjusted=adjusted) == counted.fetch
+    assert counted.reference == int(adjusted)
+
+
+def test_a_month_before_the_listing_takes_the_two_that_ask_why_as_well(fetch):
+    counted = cost.of_month(JANUARY, LATER, empty=Listing(LISTED_LATER, known=True, exists=True))
+
+    assert (counted.bars, counted.reference) == (54, 2)
+    assert fetch(LISTED_LATER, LATER) == 56
+
+
+def test_a_month_of_a_symbol_that_nobody_knows_takes_as_many_before_it_fails(fetch):
+    counted = cost.of_month(JANUARY, LATER, empty=Listing(NO_SUCH_SYMBOL, known=True))
+
+    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 56
+
+
+def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
+    from mohlcv_dagster.sandbox import Synthetic  # noqa: PLC0415 - it alone knows a delisted one
+
+    twitter, month = Listing("TWTR", known=True, exists=True, delisted=datetime(2022, 10, 28).date()), Month(2023, 1)  # noqa: DTZ001
+    with Sandbox(Synthetic()) as vendor, MassiveVendor("any-key", vendor.url) as asking:
+        asking.fetch_month("TWTR", month)
+        assert len(vendor.requests) == cost.of_month(month, LATER, empty=twitter).fetch == 54 + 4
+
+
+def test_nothing_is_asked_about_a_month_before_all_the_vendor_has(fetch):
+    assert cost.of_month(Month(2003, 8), LATER, empty=Listing("ABC", known=True)).reference == 0
+
+
+def test_the_check_of_minutes_takes_one_and_none_before_a_minute_is_over(fetch):
+    assert cost.of_month(JANUARY, LATER).minutes == 1
+    assert fetch("ABC", LATER, timeframe="minute") == 1
+    assert cost.of_month(JANUARY, datetime(2024, 1, 1, 0, 0, 59, tzinfo=UTC)) == Cost(bars=1)
+    with pytest.raises(MonthInFutureError):
+        cost.of_month(JANUARY, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+def test_without_a_limit_as_many_as_are_in_flight_take_one_answers_time():
+    # 54 in rounds of 8 are 7 rounds; 3 are one; the one for splits comes before them
+    costs = [Cost(bars=54), Cost(bars=3, reference=1)]
+
+    assert cost.seconds(costs, concurrency=8, requests_per_minute=None, latency=0.5) == (7 + 1 + 1) * 0.5
+    assert cost.seconds([], concurrency=8, requests_per_minute=5, latency=0.5) == 0.0
+
+
+@pytest.mark.parametrize(("requests", "per_minute"), [(54, 5), (55, 5), (56, 5), (5, 5), (6, 5), (1, 1), (700, 100)])
+def test_under_a_limit_the_last_request_leaves_when_the_limit_itself_lets_it(requests, per_minute):
+    ledger = Ledger()
+    waits = [ledger.reserve(per_minute, 0.0) for _ in range(requests)]
+
+    told = cost.seconds([Cost(bars=requests)], concurrency=1000, requests_per_minute=per_minute, latency=0.25)
+    assert told == waits[-1] + 0.25
