@@ -16,7 +16,7 @@ from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggre
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
-from mohlcv_dagster.defs.quality import KEY, VENDOR_INCIDENT, quality_asset
+from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
@@ -69,7 +69,7 @@ def build(
             backfill.job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[schedules.schedule(refresh)],
-        sensors=[automation.sensor(), *alerts.sensors([*keys, dg.AssetCheckKey(KEY, VENDOR_INCIDENT)])],
+        sensors=[automation.sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
 

@@ -63,7 +63,7 @@ def test_both_sensors_are_off_until_they_are_turned_on_and_say_where_they_tell()
 
 def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cure_and_link(tmp_path, instance, told):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
-    assert sensor.look() == "From now on: what failed before is not told."
+    assert sensor.look() == "From now on: what ended before is not told."
     run_id = fetch(tmp_path, instance, BROKEN, expect=False).run_id
 
     assert sensor.look() == "Told 1 to the webhook at 127.0.0.1; no run is needed."
