@@ -107,7 +107,8 @@ def test_every_option_named_in_a_sentence_is_one_of_its_command():
         while isinstance(group, click.Group) and rest and not rest[0].startswith(("-", "…")):
             group = group.get_command(click.Context(group), rest.pop(0))
         options = {name for each in getattr(group, "params", ()) for name in each.opts} | {"--help"}
-        unknown += [f"{command}: {word}" for word in rest if word.startswith("--") and word not in options]
+        named = [word.replace("_", "-") for word in rest if word.startswith("--")]
+        unknown += [f"{command}: {word}" for word in named if word not in options]
         unknown += [str(command)] if group is None else []
 
     assert unknown == []
