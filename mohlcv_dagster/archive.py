@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -20,12 +21,17 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from io import BufferedWriter
+
     from typing_extensions import Buffer
     from upath import UPath
 
 _HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 _UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
 _LOCAL: Final = frozenset({"", "file", "local"})
+_WORTH_A_FLUSH: Final = 8 << 20
+"""Bytes written since the disk was last told to keep them."""
 _FORGOTTEN_AFTER: Final = 86_400.0
 """Seconds after which an unfinished file whose writer cannot be asked for is taken for forgotten."""
 
@@ -184,14 +190,29 @@ def _replace(at: Path, content: "Iterable[Buffer]") -> None:
     beside = at.with_name(f".{at.name}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with beside.open("xb") as out:
-            out.writelines(content)
-            out.flush()
-            os.fsync(out.fileno())
+            _fill(out, content)
         beside.replace(at)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
     _flush_folder(at.parent)
+
+
+def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
+    """Write all pieces and see them on the disk, which is at work already while further pieces are made."""
+    flushed: list[Future[None]] = []  # each is looked at: a disk tells of a failure once
+    waiting = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="disk") as disk:
+        for piece in content:
+            waiting += out.write(piece)
+            if waiting >= _WORTH_A_FLUSH and all(flush.done() for flush in flushed):
+                out.flush()
+                flushed.append(disk.submit(os.fsync, out.fileno()))
+                waiting = 0
+    for flush in flushed:
+        flush.result()
+    out.flush()
+    os.fsync(out.fileno())
 
 
 def _flush_folder(folder: Path) -> None:

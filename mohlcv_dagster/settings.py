@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,121 +17,28 @@ T = TypeVar("T")
 
 
 class Setting(NamedTuple):
-    """One environment variable, as pages tell of it.
-
-    Attributes:
-        variable: its name.
-        default: as it would be written; empty where there is none.
-        meaning: what it decides.
-        values: what may be written.
-        example: a value.
-        refused: a value that cannot be meant, so that a page can show what is said of it; empty where all can.
-    """
+    """One environment variable: its name, its default as it would be written, and what it decides."""
 
     variable: str
     default: str
     meaning: str
-    values: str
-    example: str
-    refused: str = ""
 
 
-API_KEY: Final = Setting(
-    "MASSIVE_API_KEY",
-    "",
-    "the key of your Massive.com account; needed to fetch",
-    "the key as https://massive.com/dashboard shows it, section API Keys; without quotes or blanks",
-    "your_key",
-)
-BASE_URL: Final = Setting(
-    "MASSIVE_BASE_URL",
-    "https://api.massive.com",
-    "where the vendor answers",
-    "`https://host` or `http://host:port`, with a path where the vendor is behind one; no user, password or query",
-    "http://127.0.0.1:8123",
-    "api.massive.com",
-)
-DATA_DIR: Final = Setting(
-    "MOHLCV_DATA_DIR",
-    "data",
-    "where the files stand: a folder or an fsspec URL",
-    "a folder, one that is not absolute within the project's; or a URL whose store's package is installed; no password",
-    "s3://bucket/bars",
-    "sftp://me:secret@host/bars",
-)
-TIMEFRAMES: Final = Setting(
-    "MOHLCV_TIMEFRAMES",
-    "15s,30s,1min",
-    "which aggregates there are",
-    f"one or more of {', '.join(f'`{each}`' for each in timeframes.AGGREGATED)}, with commas between",
-    "15s,1min,1h",
-    "15s,7s",
-)
-START: Final = Setting(
-    "MOHLCV_START",
-    "2003-09",
-    "the first month that can be asked for",
-    "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09",
-    "2020-01",
-    "2020-13",
-)
-ADJUSTED: Final = Setting(
-    "MASSIVE_ADJUSTED",
-    "false",
-    "`true`: prices and volumes adjusted for later splits",
-    "`true`, `yes` or `1`; `false`, `no` or `0`",
-    "true",
-    "maybe",
-)
+API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com account; needed to fetch")
+BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "where the vendor answers")
+DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files stand: a folder or an fsspec URL")
+TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
+START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be asked for")
+ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting(
-    "MASSIVE_REQUESTS_PER_MINUTE",
-    "",
-    "requests a minute at the most; empty: no limit",
-    "a whole number of at least 1, or nothing; it holds for each process, so divide it among runs side by side",
-    "5",
-    "0",
+    "MASSIVE_REQUESTS_PER_MINUTE", "", "requests a minute at the most; empty: no limit"
 )
-CONCURRENCY: Final = Setting(
-    "MASSIVE_CONCURRENCY", "8", "requests in flight for one month", "a whole number from 1 to 64", "16", "1000"
-)
-CALENDAR: Final = Setting(
-    "MOHLCV_CALENDAR",
-    "",
-    "a file of days on which the exchange keeps other hours; empty: none",
-    "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
-    "days.txt",
-)
-ALERT_URL: Final = Setting(
-    "MOHLCV_ALERT_URL",
-    "",
-    "a webhook that alerts are posted to, such as Slack's",
-    "`https://host/path`; it is a secret and never shown",
-    "https://hooks.slack.com/services/yours",
-    "hooks.slack.com",
-)
-ALERT_COMMAND: Final = Setting(
-    "MOHLCV_ALERT_COMMAND",
-    "",
-    "a command that gets alerts on its standard input",
-    "a program and its options, as in a shell, but run without one",
-    "tee -a alerts.txt",
-)
-ALERT_WARNINGS: Final = Setting(
-    "MOHLCV_ALERT_WARNINGS",
-    "false",
-    "`true`: alerts tell of checks that warn, too",
-    "`true`, `yes` or `1`; `false`, `no` or `0`",
-    "true",
-    "maybe",
-)
-UI_URL: Final = Setting(
-    "MOHLCV_UI_URL",
-    "",
-    "where the UI is, for links in alerts; `mohlcv up` knows its own",
-    "`https://host` or `http://host:port`, with a path where the UI is behind one",
-    "http://127.0.0.1:3000",
-    "127.0.0.1:3000",
-)
+CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
+CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
+ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
+ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
+ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts tell of checks that warn, too")
+UI_URL: Final = Setting("MOHLCV_UI_URL", "", "where the UI is, for links in alerts; `mohlcv up` knows its own")
 
 SETTINGS: Final = (
     API_KEY,
@@ -223,6 +130,12 @@ class Settings:
                 "To try without a key, run `uv run mohlcv demo`."
             )
         return self.api_key
+
+
+def is_secret(setting: Setting) -> bool:
+    """Whether its value is never shown: `Settings` leaves it out of its own text."""
+    name = setting.variable.partition("_")[2].lower()
+    return any(each.name == name and not each.repr for each in fields(Settings))
 
 
 def check_base_url(text: str) -> str:

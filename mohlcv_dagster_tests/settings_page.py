@@ -1,7 +1,27 @@
 """docs/settings.md, made from the settings: `python -m mohlcv_dagster_tests.settings_page > docs/settings.md`."""
 
+from typing import NamedTuple
+
+from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.settings import SETTINGS, Setting, Settings
+from mohlcv_dagster.settings import (
+    ADJUSTED,
+    ALERT_COMMAND,
+    ALERT_URL,
+    ALERT_WARNINGS,
+    API_KEY,
+    BASE_URL,
+    CALENDAR,
+    CONCURRENCY,
+    DATA_DIR,
+    REQUESTS_PER_MINUTE,
+    SETTINGS,
+    START,
+    TIMEFRAMES,
+    UI_URL,
+    Setting,
+    Settings,
+)
 from mohlcv_dagster_tests.tables import table
 
 _HEAD = """\
@@ -21,6 +41,63 @@ _END = """\
 """
 
 
+class Told(NamedTuple):
+    """What the page tells of a setting beside its default and meaning.
+
+    Attributes:
+        values: what may be written.
+        example: a value.
+        refused: a value that cannot be meant, of which the page shows what is said; empty where all can.
+    """
+
+    values: str
+    example: str
+    refused: str = ""
+
+
+TOLD = {
+    API_KEY: Told(
+        "the key as https://massive.com/dashboard shows it, section API Keys; without quotes or blanks", "your_key"
+    ),
+    BASE_URL: Told(
+        "`https://host` or `http://host:port`, with a path where the vendor is behind one; no user, password or query",
+        "http://127.0.0.1:8123",
+        "api.massive.com",
+    ),
+    DATA_DIR: Told(
+        "a folder, one that is not absolute within the project's; or a URL whose store's package is installed; no "
+        "password",
+        "s3://bucket/bars",
+        "sftp://me:secret@host/bars",
+    ),
+    TIMEFRAMES: Told(
+        f"one or more of {', '.join(f'`{each}`' for each in timeframes.AGGREGATED)}, with commas between",
+        "15s,1min,1h",
+        "15s,7s",
+    ),
+    START: Told(
+        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09", "2020-01", "2020-13"
+    ),
+    ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
+    REQUESTS_PER_MINUTE: Told(
+        "a whole number of at least 1, or nothing; it holds for each process, so divide it among runs side by side",
+        "5",
+        "0",
+    ),
+    CONCURRENCY: Told("a whole number from 1 to 64", "16", "1000"),
+    CALENDAR: Told(
+        "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
+        "days.txt",
+    ),
+    ALERT_URL: Told(
+        "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
+    ),
+    ALERT_COMMAND: Told("a command line, which may hold a secret: it is never shown", "mail -s mohlcv me@example.com"),
+    ALERT_WARNINGS: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
+    UI_URL: Told("`https://host` or `http://host:port`", "https://dagster.example", "dagster.example"),
+}
+
+
 def page() -> str:
     """The page."""
     rows = [(f"[`{each.variable}`](#{each.variable.lower()})", _code(each.default), each.meaning) for each in SETTINGS]
@@ -28,24 +105,25 @@ def page() -> str:
 
 
 def _section(setting: Setting) -> str:
+    told = TOLD[setting]
     lines = [
         f"## {setting.variable}\n",
         f"{setting.meaning[0].upper()}{setting.meaning[1:]}. Default: {_code(setting.default) or 'none'}.\n",
-        f"May be: {setting.values}.\n",
-        f"```ini\n{setting.variable}={setting.example}\n```\n",
+        f"May be: {told.values}.\n",
+        f"```ini\n{setting.variable}={told.example}\n```\n",
     ]
-    if setting.refused:
-        lines.append(f"`{setting.variable}={setting.refused}` is refused:\n\n> {refusal(setting)}\n")
+    if told.refused:
+        lines.append(f"`{setting.variable}={told.refused}` is refused:\n\n> {refusal(setting, told.refused)}\n")
     return "\n".join(lines) + "\n"
 
 
-def refusal(setting: Setting) -> str:
-    """What is said of the value that cannot be meant."""
+def refusal(setting: Setting, value: str) -> str:
+    """What is said of a value that cannot be meant."""
     try:
-        Settings.from_environment({setting.variable: setting.refused})
+        Settings.from_environment({setting.variable: value})
     except SettingsError as error:
         return str(error)
-    raise AssertionError(f"{setting.variable}={setting.refused} is not refused")
+    raise AssertionError(f"{setting.variable}={value} is not refused")
 
 
 def _code(text: str) -> str:

@@ -79,6 +79,33 @@ def test_a_failed_write_leaves_the_former_file_and_nothing_beside_it(tmp_path, m
     assert everything_under(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
 
 
+def test_a_failure_that_the_disk_told_of_in_the_middle_of_a_file_and_never_again_is_not_missed(tmp_path, monkeypatch):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"old\n")
+    flush, calls = os.fsync, []
+
+    def refuse_once(handle):
+        calls.append(handle)
+        if len(calls) == 1:
+            raise OSError(5, "Input/output error")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_once)
+    with pytest.raises(FileError, match="Input/output error"):
+        archive.write(SPY, iter([b"x" * (9 << 20), b"y" * 100]))
+
+    assert archive.read(SPY) == b"old\n"
+    assert everything_under(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
+
+
+def test_a_file_of_many_pieces_is_these_one_after_the_other(tmp_path):
+    pieces = [bytes([number]) * (3 << 20) for number in range(10)]
+    written = Archive(tmp_path).write(SPY, iter(pieces))
+
+    assert written.size == 30 << 20
+    assert Archive(tmp_path).read(SPY) == b"".join(pieces)
+
+
 def test_a_writer_killed_in_the_middle_leaves_the_former_file_and_the_next_write_sweeps_up(tmp_path):
     archive = Archive(tmp_path)
     archive.write(SPY, b"old\n")

@@ -15,6 +15,8 @@ from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import location, run
 
+pytestmark = pytest.mark.slow  # pandas, Polars and DuckDB in one process
+
 EXAMPLES = Path(__file__).parents[1] / "docs/examples"
 EASTERN = ZoneInfo("America/New_York")
 SYMBOL, MONTH = "AAC", "2024-02"

@@ -3,7 +3,7 @@ import pytest
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MissingKeyError, SettingsError
-from mohlcv_dagster.settings import SETTINGS, Settings
+from mohlcv_dagster.settings import API_KEY, SETTINGS, Settings, is_secret
 
 
 def test_an_empty_environment_gives_the_contracts_defaults():
@@ -107,6 +107,15 @@ def test_a_missing_key_is_told_with_the_file_and_the_variable_that_cure_it():
 
 def test_the_key_is_not_in_the_repr():
     assert "hush" not in repr(Settings.from_environment({"MASSIVE_API_KEY": "hush"}))
+
+
+def test_a_secret_is_what_the_repr_leaves_out():
+    shown = repr(Settings.from_environment({}))
+
+    for setting in SETTINGS:
+        name = setting.variable.partition("_")[2].lower()
+        assert is_secret(setting) is (f"{name}=" not in shown), setting.variable
+    assert is_secret(API_KEY)
 
 
 def test_the_settings_are_those_of_the_contract():

@@ -61,6 +61,17 @@ def encode_chunks(bars: pa.Table) -> Iterator[bytes | pa.Buffer]:
     yield from in_order(_rows, pieces) if len(pieces) > 1 else map(_rows, pieces)
 
 
+def is_written_form(content: bytes, bars: pa.Table) -> bool:
+    """Whether `content` is what `encode` gives for `bars`, byte for byte; stops at the first piece that differs."""
+    rest = pa.py_buffer(content)
+    for chunk in encode_chunks(bars):
+        piece = pa.py_buffer(chunk)
+        if piece.size > rest.size or not rest.slice(0, piece.size).equals(piece):
+            return False
+        rest = rest.slice(piece.size)
+    return not rest.size
+
+
 def decode(data: bytes | pa.Buffer) -> pa.Table:
     """The bars of a CSV file.
 

@@ -1,7 +1,8 @@
 """All processors put to the work of one month: results in order, a few of them ahead. No work lives here.
 
 Arrow and NumPy let go of the interpreter's lock while they work on a column, so threads do. There is one pool for the
-process, made when it is first needed; work that is handed to it must not wait for other work of the pool.
+process, made when it is first needed; work that is handed to it must not wait for other work of the pool: `waiting` is
+there for that.
 """
 
 import os
@@ -13,6 +14,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+
+@cache
+def waiting() -> ThreadPoolExecutor:
+    """Threads for work that waits for the pool's."""
+    return ThreadPoolExecutor(2, thread_name_prefix="bars-waiting")
 
 
 @cache

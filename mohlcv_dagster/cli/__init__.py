@@ -61,6 +61,8 @@ def mohlcv() -> None:
     First steps:
       mohlcv demo                                   the whole job, with no key
       mohlcv up                                     the Dagster UI on this project's data
+      mohlcv doctor                                 what keeps it from working, and the cure
+      mohlcv plan --symbol SPY --start 2024-01-01 --end 2024-03-31
       mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-03-31
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
 
@@ -88,6 +90,12 @@ def _run() -> int:
     except MohlcvError as error:
         unusable = isinstance(error, InputError)
         return _said(str(error), ExitCode.UNUSABLE if unusable else ExitCode.FAILED, "mohlcv: ")
+    except _UnreadError:
+        raise
+    except Exception as error:
+        if documents.asked(sys.argv[1:]):  # a fault of ours: the traceback goes to standard error
+            documents.print_error(f"{type(error).__name__}: {error}", ExitCode.FAILED)
+        raise
     return code if isinstance(code, int) else ExitCode.DONE
 
 

@@ -26,7 +26,7 @@ _INSTALL: Final = {
 }
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print the script that completes words in a shell.")
 @click.argument("shell", type=click.Choice(tuple(_INSTALL)))
 def command(shell: str) -> None:
     """Print the script that completes commands, options, stored symbols and timeframes in SHELL.

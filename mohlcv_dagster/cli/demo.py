@@ -22,7 +22,7 @@ MONTH: Final = Month(2024, 1)
 _HEAD: Final = 4
 
 
-@click.command("demo")
+@click.command("demo", short_help="Do the whole job once, with no key.")
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Let the sandbox misbehave: see docs/sandbox.md."
 )

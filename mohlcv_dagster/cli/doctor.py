@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MARKS: Final = {"fine": OK, "warning": WARNED, "wrong": FAILED}
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Say what keeps it from working, and the cure.")
 @click.option("--offline", is_flag=True, help="Ask nothing of the vendor, nor of a store behind a URL.")
 @json_option
 def command(*, offline: bool, as_json: bool) -> int:

@@ -43,9 +43,11 @@ concurrency:
     # the pool massive_api bounds the months fetched at once, over all runs
     default_limit: {fetches}
 run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
+  # Dagster's own, whose daemon looks for backfills every 30 seconds, with one that looks more often
+  module: mohlcv_dagster.defs.run_queue
+  class: PromptRunCoordinator
   config:
+    backfill_interval_seconds: 5
     # a quiet month takes a few seconds: by default the next one would wait for up to 5 more
     dequeue_interval_seconds: 1
     # a launch lasts as long as a process takes to start: without threads, runs start one after the other

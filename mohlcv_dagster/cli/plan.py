@@ -14,6 +14,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
+from mohlcv_dagster.cli.examinations.folder import nearest
 from mohlcv_dagster.cli.fetch import months_touched
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError
@@ -35,7 +36,7 @@ _NEVER_ASKED: Final = "no-key"
 """For a vendor that is only asked what it is called."""
 
 
-@click.command("plan")
+@click.command("plan", short_help="Say what a fetch would take, before anything is spent.")
 @click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
 @click.option("--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
 @click.option("--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
@@ -183,7 +184,7 @@ def _recorded(
     from mohlcv_dagster.bars.settlement import State  # noqa: PLC0415 - as in _outlook
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
-    from mohlcv_dagster.defs import standing  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.defs import outstanding  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as in _outlook
 
     names = {State.SETTLED: Standing.SETTLED, State.PROVISIONAL: Standing.PROVISIONAL, None: Standing.KEPT}
@@ -192,7 +193,7 @@ def _recorded(
         reader = Reader(archive)
 
         def look(file: BarFile) -> "tuple[Standing, datetime | None]":
-            found = standing.of(instance, reader, vendor, file)
+            found = outstanding.of(instance, reader, vendor, file)
             return names[found.state], found.since
 
         yield look
@@ -202,6 +203,5 @@ def disk_of(data_dir: str) -> tuple[Path, int] | None:
     """The folder that is there of `data_dir`, and the bytes free on its disk; `None` where it is a URL."""
     if "://" in data_dir:
         return None
-    at = Path(data_dir)
-    there = next(folder for folder in (at, *at.parents) if folder.exists())
+    there = nearest(Path(data_dir))
     return there, shutil.disk_usage(there).free

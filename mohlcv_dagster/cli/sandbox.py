@@ -8,7 +8,7 @@ import click
 from mohlcv_dagster.settings import API_KEY, BASE_URL
 
 
-@click.command("sandbox")
+@click.command("sandbox", short_help="Serve a stand-in for Massive.com.")
 @click.option(
     "--replay",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DIMENSION: Final = "symbol"
 
 
-@click.group("symbols")
+@click.group("symbols", short_help="Add, remove and list symbols.")
 def command() -> None:
     """Add, remove and list the symbols that there are partitions for.
 
@@ -37,7 +37,7 @@ def command() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
 
 
-@command.command("add")
+@command.command("add", short_help="Add symbols; nothing is fetched yet.")
 @click.argument("symbols", nargs=-1)
 @click.option("--from", "listed", type=click.File(encoding="utf-8"), help="File with a symbol a line; - reads stdin.")
 @click.option("--offline", is_flag=True, help="Do not ask the vendor whether there is such a symbol.")
@@ -81,7 +81,7 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
     return ExitCode.FAILED if refused else ExitCode.DONE
 
 
-@command.command("remove")
+@command.command("remove", short_help="Remove symbols; their files stay.")
 @click.argument("symbols", nargs=-1, required=True)
 @json_option
 def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
         print_document({"symbols": [{"symbol": symbol, "became": "removed"} for symbol in dict.fromkeys(symbols)]})
 
 
-@command.command("list")
+@command.command("list", short_help="List them with the months stored of each.")
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the symbols, one a line, with how many raw months are stored of each, the first and the last.

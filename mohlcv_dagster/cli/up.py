@@ -23,7 +23,7 @@ _SUPERSEDED: Final = "ignore:Function `dev_command` is superseded"
 """`dagster dev` is asked for on purpose: `dg` would be one more package."""
 
 
-@click.command("up")
+@click.command("up", short_help="Open the Dagster UI on this project's data.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on; the UI has no login.")
 @click.option("--sandbox", is_flag=True, help="Serve the stand-in vendor too, with a home and files of its own.")

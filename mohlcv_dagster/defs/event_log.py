@@ -63,6 +63,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -83,6 +84,12 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         if not home:
             raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
         return cls(str(Path(home) / "history" / "runs"), inst_data)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table, which Dagster asks twice a check; one that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def watch(self, run_id: str, cursor: str | None, callback: Callable[[Any, Any], Any]) -> None:
         """Call `callback` with each event of a run from now on, in a thread."""

@@ -23,8 +23,8 @@ from mohlcv_dagster.defs.partitions import split
 SYMBOL: Final = "mohlcv/symbol"
 MONTH: Final = "mohlcv/month"
 PROGRESS: Final = "mohlcv/progress"
-MOST_MONTHS: Final = 36
-"""More months than this are told by the first and the last alone: each tag is shown with the run."""
+MOST_MONTHS: Final = 12
+"""More months than this, which no backfill gives a run, are told by the ends alone: each tag is shown with the run."""
 
 
 def of_partitions(keys: Sequence[str]) -> dict[str, str]:

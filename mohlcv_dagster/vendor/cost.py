@@ -9,7 +9,7 @@ from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.vendor import plans
 from mohlcv_dagster.vendor.limits import MINUTE
-from mohlcv_dagster.vendor.windows import SECOND, Timespan, asked, end_of
+from mohlcv_dagster.vendor.windows import SECOND, Timespan, cut, end_of, start_of
 
 _SPLITS: Final = 1
 _WHY_EMPTY: Final = 2
@@ -55,12 +55,12 @@ def of_month(
         MonthInFutureError: at `now` no bar of the month is complete.
     """
     second, minute = Timespan.parse(SECOND), Timespan.parse("minute")
-    bars = len(asked(month, second, end_of(month, second, now), since))
+    bars = _pages(month, second, now, since)
     reference = _SPLITS if adjusted else 0
     if empty is not None and since is None and month.end.date() > plans.FIRST_DAY:
         reference += _WHY_EMPTY_SINCE_DELISTED if empty.delisted else _WHY_EMPTY
     # a month one minute old has no whole minute yet, and its check asks for none
-    minutes = len(asked(month, minute, end_of(month, minute, now), None)) if _has_a_minute(month, now) else 0
+    minutes = _pages(month, minute, now, None) if _has_a_minute(month, now) else 0
     return Cost(bars, reference, minutes)
 
 
@@ -79,6 +79,12 @@ def seconds(costs: Sequence[Cost], *, concurrency: int, requests_per_minute: int
         return unhindered
     # a limit lets that many leave at once; the next wait for the first to be a minute old
     return max(unhindered, (total - 1) // requests_per_minute * MINUTE + latency)
+
+
+def _pages(month: Month, timespan: Timespan, now: datetime, since: datetime | None) -> int:
+    """How many windows a fetch is cut into."""
+    end = end_of(month, timespan, now)
+    return len(cut(start_of(month, end, since), end, timespan))
 
 
 def _has_a_minute(month: Month, now: datetime) -> bool:

@@ -27,7 +27,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, asked, end_of
+from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, end_of, start_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -119,7 +119,8 @@ class MassiveVendor:
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
         adjusted = self.adjusted if adjusted is None else adjusted
-        windows = asked(month, timespan, end, since)
+        start = start_of(month, end, since)
+        windows = cut(start, end, timespan)
         requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
         tally = Tally()
         stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them

@@ -82,22 +82,6 @@ def end_of(month: Month, timespan: Timespan, now: datetime) -> datetime:
     return datetime.fromtimestamp(end, UTC)
 
 
-def cut(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIMIT) -> list[Window]:
-    """`[start, end)` in windows of at most `most` bars, as even as whole bars allow, in order and without gaps.
-
-    Args:
-        start: inclusive, UTC, a whole bar.
-        end: exclusive, UTC, a whole bar, after `start`.
-        timespan: the length of a bar.
-        most: bars in the longest window.
-    """
-    unit = timespan.milliseconds
-    first, bars = int(start.timestamp()) * 1000, (int(end.timestamp()) - int(start.timestamp())) * 1000 // unit
-    count = -(-bars // most)
-    edges = [first + bars * n // count * unit for n in range(count + 1)]
-    return [Window(edge, following - 1) for edge, following in pairwise(edges)]
-
-
 def start_of(month: Month, end: datetime, since: datetime | None) -> datetime:
     """The inclusive start of what is asked of `month`: its own, or `since`.
 
@@ -114,11 +98,11 @@ def start_of(month: Month, end: datetime, since: datetime | None) -> datetime:
     return since
 
 
-def cut_by_sessions(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIMIT) -> list[Window]:
+def cut(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIMIT) -> list[Window]:
     """`[start, end)` in as few windows as hold at most `most` bars each, in order and without gaps.
 
-    Nights and holidays are asked for like all else but not counted, so a weekend costs no request of its own. Where
-    there are bars in them after all, a window has a second page.
+    Nights and holidays are asked for like all else but not counted, so a weekend costs no request of its own, and a
+    month half of those that its length would. Where there are bars in them after all, a window has a second page.
 
     Args:
         start: inclusive, UTC, a whole bar.
@@ -152,19 +136,3 @@ def _after_bars(hours: list[tuple[int, int]], seconds: int) -> int:
             return opens + seconds
         seconds -= closes - opens
     raise ValueError(f"{seconds} seconds more than there are were asked for")
-
-
-def asked(month: Month, timespan: Timespan, end: datetime, since: datetime | None) -> list[Window]:
-    """The windows of a fetch: of the month's start to `end`, evenly; from `since` on, as few as hold the sessions.
-
-    Args:
-        month: UTC.
-        timespan: the length of a bar.
-        end: as `end_of` has it, exclusive.
-        since: where to begin, inclusive; `None` for the month's start.
-
-    Raises:
-        MonthError: `since` is not in what can be asked of the month.
-    """
-    start = start_of(month, end, since)
-    return cut(start, end, timespan) if since is None else cut_by_sessions(start, end, timespan)

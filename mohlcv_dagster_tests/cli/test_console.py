@@ -70,7 +70,7 @@ def test_ctrl_c_ends_the_command_at_once_with_130_and_leaves_no_half_file(projec
     assert process.returncode == 130
     assert told.strip() == "Interrupted: what was finished is kept, the same command goes on from there."
     assert not [path for path in (project / "data").rglob("*") if path.is_file()]
-    assert asked < 54  # of the first month, and none of the months after
+    assert asked < 25  # of the first month, and none of the months after
 
 
 def test_a_reason_is_shown_in_its_own_words_brackets_and_all(capsys):

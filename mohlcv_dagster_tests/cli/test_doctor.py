@@ -160,6 +160,16 @@ def test_each_value_is_told_with_where_it_came_from():
     assert "MASSIVE_REQUESTS_PER_MINUTE = (none)  (default)" in told
 
 
+def test_no_secret_is_shown_whether_it_can_be_meant_or_not():
+    shell = {"MOHLCV_ALERT_COMMAND": "mail -H hush", "MOHLCV_ALERT_URL": "https://hooks.example/hush"}
+    told = of_settings(shell)
+    refused = of_settings({"MOHLCV_ALERT_URL": "hooks.example/hush"})
+
+    assert "MOHLCV_ALERT_COMMAND = (set)  (environment)" in [found.found for found in told]
+    assert "hush" not in "".join(found.found + found.cure for found in [*told, *refused])
+    assert [found.found[:16] for found in refused if found.verdict is Verdict.WRONG][1:] == ["MOHLCV_ALERT_URL"]
+
+
 def test_a_value_that_cannot_be_meant_is_told_and_the_others_all_the_same():
     told = of_settings({}, {"MASSIVE_CONCURRENCY": "many", "MOHLCV_START": "soon"})
 

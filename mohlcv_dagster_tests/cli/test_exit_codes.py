@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mohlcv_dagster.cli import main
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster_tests.cli import exit_codes_page
 
@@ -56,6 +57,18 @@ def test_an_error_is_a_document_too_and_nothing_else_is_on_standard_output(mohlc
     assert (said.code, told["exit_code"], said.err) == (2, 2, "")
     assert error in told["error"]
     assert told.get("cure") == cure
+
+
+def test_a_fault_of_the_program_itself_is_a_document_and_a_traceback(project, monkeypatch, capsys):
+    def fail(**_):
+        raise RuntimeError("out of cheese")
+
+    monkeypatch.setattr("mohlcv_dagster.cli.doctor._examine", fail)
+    monkeypatch.setattr("sys.argv", ["mohlcv", "doctor", "--json"])
+    with pytest.raises(RuntimeError, match="out of cheese"):
+        main()
+
+    assert json.loads(capsys.readouterr().out) == {"error": "RuntimeError: out of cheese", "exit_code": 1}
 
 
 def test_without_json_the_same_error_is_on_standard_error_alone(mohlcv):

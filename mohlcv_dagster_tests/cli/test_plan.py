@@ -52,7 +52,7 @@ def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothin
     assert told["partitions"] == {"all": 1, "settled": 0, "kept": 0, "provisional": 0, "missing": 1}
 
     assert mohlcv("fetch", "--symbol", "ABC", *JANUARY).code == 0
-    assert len(vendor.requests) == told["requests"]["fetch"] == 54
+    assert len(vendor.requests) == told["requests"]["fetch"] == 25
     vendor.requests.clear()
     _aggregate("ABC")
     assert len(vendor.requests) == told["requests"]["minutes"] == 1
@@ -64,7 +64,7 @@ def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothin
     forced = planned("--symbol", "ABC", *JANUARY, "--offline", "--force")
     vendor.requests.clear()
     mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force")
-    assert len(vendor.requests) == forced["requests"]["fetch"] == 54
+    assert len(vendor.requests) == forced["requests"]["fetch"] == 25
 
 
 def _aggregate(symbol):
@@ -76,6 +76,7 @@ def _aggregate(symbol):
     assert outcome.succeeded
 
 
+@pytest.mark.slow
 def test_a_provisional_month_is_planned_from_where_its_completion_begins(  # noqa: PLR0913, PLR0917 - its fixtures
     mohlcv, planned, home, project, vendor, monkeypatch
 ):
@@ -118,7 +119,7 @@ def test_months_before_the_listing_are_named_and_what_they_take_is_counted(plann
     assert (fetched.code, taken) == (0, told["requests"]["fetch"])
     assert told["bytes"]["raw"] == {"least": 0, "most": 0}
     assert f"the vendor knows no symbol {NO_SUCH_SYMBOL}" in words.out
-    assert (unknown["unknown_symbols"], unknown["requests"]["fetch"]) == ([NO_SUCH_SYMBOL], 56)
+    assert (unknown["unknown_symbols"], unknown["requests"]["fetch"]) == ([NO_SUCH_SYMBOL], 27)
 
 
 def test_the_document_has_the_entries_that_the_page_tells(planned, home, project):
@@ -133,8 +134,8 @@ def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothin
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("SPY, QQQ, 2024-01 to 2024-03: 6 partitions; nothing was fetched.\n")
     assert "! when the symbols were listed was not asked: MASSIVE_API_KEY is not set" in said.out
-    # windows of at most 50,000 seconds: 54 of 31 days, 51 of 29
-    assert "requests     318, where none must be repeated" in said.out
+    # 57,600 seconds of extended hours a session, at most 50,000 a request: 25 for 21 sessions, 24 for 20, twice
+    assert "requests     146, where none must be repeated" in said.out
     assert "none stored: quiet to SPY-like" in said.out
     assert tree(project) == []
 
@@ -145,7 +146,7 @@ def test_a_vendor_that_refuses_the_key_leaves_the_listing_unknown_and_the_rest_t
 
     assert len(told["not_asked"]) == 1
     assert "when ABC was listed is not known" in told["not_asked"][0]
-    assert told["requests"]["fetch"] == 108
+    assert told["requests"]["fetch"] == 50
     assert len(vendor.requests) == 1  # the second symbol would be refused as well
 
 
@@ -199,15 +200,15 @@ def test_months_beyond_the_plan_are_refused_and_cost_nothing():
     # five years before 2026-11-25 is in 2021-11, of which a part is missing
     told = months(planner(subscription="Starter"), "2021-10", "2021-11", "2021-12")
 
-    assert [(month.refused, month.cost.fetch) for month in told] == [(True, 0), (True, 0), (False, 54)]
+    assert [(month.refused, month.cost.fetch) for month in told] == [(True, 0), (True, 0), (False, 26)]
     assert planning.reaching(told, NOW.date()) == {"Basic": 0, "Starter": 1, "Developer": 3, "Advanced": 3}
 
 
 def test_a_limit_of_requests_decides_the_time_and_without_minutes_no_check_asks():
     told = months(planner(MASSIVE_REQUESTS_PER_MINUTE="5", MOHLCV_TIMEFRAMES="15s"), "2024-01")
 
-    # 54 requests, 5 a minute: the last ones leave after ten minutes
-    assert planning.seconds(told, planner(MASSIVE_REQUESTS_PER_MINUTE="5").settings, 0.2) == 600.2
+    # 25 requests, 5 a minute: the last ones leave after four minutes
+    assert planning.seconds(told, planner(MASSIVE_REQUESTS_PER_MINUTE="5").settings, 0.2) == 240.2
     assert told[0].cost.minutes == 0
 
 
@@ -246,7 +247,7 @@ def test_a_delisted_symbol_is_asked_why_with_four_requests():
     (later,) = months(planner(listings=[gone]), "2024-01")
 
     assert "was delisted 2020-01-01" in later.empty
-    assert (later.cost.bars, later.cost.reference) == (54, 4)
+    assert (later.cost.bars, later.cost.reference) == (25, 4)
 
 
 def test_totals_add_up_standings_requests_and_bytes():
@@ -254,7 +255,7 @@ def test_totals_add_up_standings_requests_and_bytes():
     totals = planning.Totals.of(months(planner(stored=stored), "2024-01", "2024-02", "2024-03"))
 
     assert totals.standings == Counter({Standing.SETTLED: 1, Standing.KEPT: 1, Standing.MISSING: 1})
-    assert totals.cost.fetch == 54
+    assert totals.cost.fetch == 24
     assert totals.least.raw == 20 * 330 * 58  # the sessions of March, less Good Friday
 
 

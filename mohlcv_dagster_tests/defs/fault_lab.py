@@ -28,7 +28,7 @@ from mohlcv_dagster.settings import BASE_URL, DATA_DIR, TIMEFRAMES, Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive, Vendor
 from mohlcv_dagster_tests.defs.quiet_market import MONTH, AnySymbol, recorded
 
-WINDOWS = 54  # 31 days of 86,400 seconds in pages of 50,000: 53.568
+WINDOWS = 25  # 21 sessions of 57,600 seconds in pages of 50,000: 24.192
 MINUTE = Timeframe(60, "1min")
 BEFORE = b"what stood there before\n"
 

@@ -64,7 +64,7 @@ class HandedVendor:
             bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.fold(bars, MINUTE))
         return FetchedMonth(
             bars=schema.between(bars, since, None) if since else bars,
-            requests=54,
+            requests=25,
             retries=1,
             seconds=1.23456,
             bytes=4321,

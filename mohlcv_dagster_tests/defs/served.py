@@ -11,6 +11,8 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from mohlcv_dagster.cli import homes
+
 PATIENCE = 90.0
 LOCATION = "mohlcv_dagster.definitions"
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": LOCATION}
@@ -22,15 +24,10 @@ _UP = "from mohlcv_dagster.cli import main; main()"
 _FOREIGN = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "PYTEST_")
 
 _IN_EACH_PROCESS = """\
-import os, pathlib, sys
+import os, pathlib
 pathlib.Path(__file__).with_name(f"{os.getpgrp()}.group").touch()
-if "dagster._daemon" in sys.orig_argv:
-    import dagster._daemon.controller
-    assert dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS == 30
-    dagster._daemon.controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
 """
-"""Leaves a note of its process group, so that all can be ended; and the daemon, which looks at backfills every 30 s
-with no setting for it, looks every second: each backfill here would wait for twice 30 s."""
+"""Leaves a note of its process group, so that all can be ended."""
 
 
 def until(found, what, patience=PATIENCE):
@@ -257,6 +254,9 @@ def serve(folder, vendor_url, **settings):
     site = folder / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
+    (folder / "home").mkdir()
+    often = homes.configuration().replace("backfill_interval_seconds: 5", "backfill_interval_seconds: 1")
+    (folder / "home" / "dagster.yaml").write_text(often)
     own = {
         "MASSIVE_API_KEY": "sandbox",
         "MASSIVE_BASE_URL": vendor_url,

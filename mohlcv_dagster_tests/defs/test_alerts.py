@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.definitions import defs
+from mohlcv_dagster.defs import alerts
 from mohlcv_dagster.defs.alerts import Seen
 from mohlcv_dagster.errors import AlertError
 from mohlcv_dagster_tests.bars.clean_files import HEADER
@@ -99,6 +100,7 @@ def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_anew(tmp_pat
     assert len(told) == 2
 
 
+@pytest.mark.slow
 def test_what_failed_before_a_sensor_began_is_not_told(tmp_path, home, told):
     fetch(tmp_path, home, BROKEN, expect=False)
     for name in ("alert_on_failing_check", "alert_on_failed_run"):
@@ -139,6 +141,7 @@ def test_a_failed_run_is_told_once_with_its_sentence_and_not_again_when_it_is_ta
     assert alert["run_id"] == failed.run_id
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_of_its_checks_is_told_where_the_other_sensor_is_off(tmp_path, home, told):
     sensor = Looking(location(tmp_path, {}), home, "alert_on_failed_run")
     sensor.look()
@@ -147,6 +150,18 @@ def test_a_run_that_failed_of_its_checks_is_told_where_the_other_sensor_is_off(t
 
     [[alert]] = [body["alerts"] for body in told]
     assert "1 blocking asset check failed with ERROR severity:\nraw_1s: ohlc_order" in alert["sentence"]
+
+
+@pytest.mark.slow
+def test_more_runs_than_one_look_takes_are_left_to_the_next_and_none_is_lost(tmp_path, home, told, monkeypatch):
+    monkeypatch.setattr(alerts, "MOST_RUNS", 1)
+    sensor = Looking(location(tmp_path, {}), home, "alert_on_failed_run")
+    sensor.look()
+    failed = [run(location(tmp_path, {}), home, FEBRUARY, "raw_1s", expect=False).run_id for _ in range(2)]
+    for _ in range(3):
+        sensor.look()
+
+    assert [alert["run_id"] for body in told for alert in body["alerts"]] == failed
 
 
 def test_the_cursor_keeps_the_runs_of_the_last_two_minutes_and_no_more():

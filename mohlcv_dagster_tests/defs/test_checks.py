@@ -275,7 +275,7 @@ def test_a_materialization_records_what_was_written_and_how_it_was_fetched(tmp_p
     assert "dagster/column_schema" not in facts  # it is the asset's own
     assert facts["vendor"] == "stand-in at http://127.0.0.1:1"
     assert facts["adjusted"] is False
-    assert facts["requests"] == 54
+    assert facts["requests"] == 25
     assert facts["fetch_seconds"] == 1.235
     assert facts["fetched_at"] == datetime(2026, 3, 5, 12, 0, tzinfo=UTC).timestamp()
     assert facts["request_ids"] == ["first", "second"]

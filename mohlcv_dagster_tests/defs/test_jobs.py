@@ -10,7 +10,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, HEADER, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
 from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE
@@ -25,6 +25,23 @@ def test_the_jobs_are_those_that_people_expect_and_say_what_they_do():
     assert set(jobs) == {"refresh_month_in_progress", "re_verify_a_range", "backfill_a_symbol"}
     assert all(job.description for job in jobs.values())
     assert "Checks only" in jobs["re_verify_a_range"].description
+
+
+@pytest.mark.slow
+def test_a_month_is_completed_by_the_job_with_its_aggregates_and_checks(tmp_path, instance):
+    definitions = location(tmp_path, WHOLE)
+    instance.add_dynamic_partitions("symbol", ["SPY"])
+    result = definitions.resolve_job_def("refresh_month_in_progress").execute_in_process(
+        instance=instance, partition_key=SECOND
+    )
+
+    assert result.success
+    assert sorted(str(at.relative_to(tmp_path)) for at in tmp_path.rglob("*.csv")) == [
+        "aggregated/15s/SPY_2024_02_15s.csv",
+        "raw_1s/SPY/SPY_2024_02.csv",
+    ]
+    assert len(result.get_asset_check_evaluations()) == len(RAW_CHECKS) + len(AGGREGATE_CHECKS)
+    assert instance.get_run_by_id(result.run_id).tags["mohlcv/month"] == "2024-02"
 
 
 def asked_for(instance):
@@ -64,6 +81,7 @@ def test_only_what_failed_or_is_missing_is_asked_for_asset_by_asset(tmp_path, in
     assert backfill.tags == {}
 
 
+@pytest.mark.slow
 def test_all_is_asked_for_anew_where_that_is_ordered_and_else_nothing_where_all_is_stored(tmp_path, instance):
     months = {"symbol": "SPY", "first_month": "2024-01", "last_month": "2024-03"}
     stored = location(tmp_path, WHOLE)

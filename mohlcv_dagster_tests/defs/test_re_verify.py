@@ -114,6 +114,7 @@ def test_a_slip_of_the_pen_in_a_name_is_told_before_anything_runs(home, stored):
         launch(stored, home, re_verify.JOB, fist_month="2024-01")
 
 
+@pytest.mark.slow
 def test_minutes_are_held_against_the_vendors_only_when_that_is_asked_for(tmp_path, instance):
     vendor = HandedVendor(WHOLE)
     definitions = location(tmp_path, vendor, timeframes="1min", start="2024-01")

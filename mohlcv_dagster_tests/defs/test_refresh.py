@@ -110,7 +110,7 @@ def test_an_overlap_that_came_back_otherwise_has_the_whole_month_fetched_and_say
     assert stored(tmp_path) == revised
     told = facts(result)
     assert (told["settled_compared"], told["settled_changed"]) == (3, 2)
-    assert told["requests"] == 2 * 54
+    assert told["requests"] == 2 * 25
     assert told["compared"] == (
         "the 3 settled bars of the stored file with those fetched now; fetched whole since 1 settled bars of the "
         "overlap were not as stored"

@@ -66,7 +66,7 @@ def test_every_month_is_stored_recorded_and_judged_under_its_own_partition(tmp_p
         ).records
         assert len(made) == 1
         assert made[0].asset_materialization.metadata["dagster/partition_row_count"].value == 1
-        assert made[0].asset_materialization.metadata["requests"].value == 54
+        assert made[0].asset_materialization.metadata["requests"].value == 25
     assert len(stored(tmp_path)) == 6
 
 

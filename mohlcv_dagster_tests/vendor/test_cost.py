@@ -63,14 +63,14 @@ def test_a_month_takes_as_many_requests_as_were_counted(fetch, now, since, adjus
 def test_a_month_before_the_listing_takes_the_two_that_ask_why_as_well(fetch):
     counted = cost.of_month(JANUARY, LATER, empty=Listing(LISTED_LATER, known=True, exists=True))
 
-    assert (counted.bars, counted.reference) == (54, 2)
-    assert fetch(LISTED_LATER, LATER) == 56
+    assert (counted.bars, counted.reference) == (25, 2)
+    assert fetch(LISTED_LATER, LATER) == 27
 
 
 def test_a_month_of_a_symbol_that_nobody_knows_takes_as_many_before_it_fails(fetch):
     counted = cost.of_month(JANUARY, LATER, empty=Listing(NO_SUCH_SYMBOL, known=True))
 
-    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 56
+    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 27
 
 
 def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
@@ -79,7 +79,7 @@ def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
     twitter, month = Listing("TWTR", known=True, exists=True, delisted=datetime(2022, 10, 28).date()), Month(2023, 1)  # noqa: DTZ001
     with Sandbox(Synthetic()) as vendor, MassiveVendor("any-key", vendor.url) as asking:
         asking.fetch_month("TWTR", month)
-        assert len(vendor.requests) == cost.of_month(month, LATER, empty=twitter).fetch == 54 + 4
+        assert len(vendor.requests) == cost.of_month(month, LATER, empty=twitter).fetch == 23 + 4
 
 
 def test_nothing_is_asked_about_a_month_before_all_the_vendor_has(fetch):

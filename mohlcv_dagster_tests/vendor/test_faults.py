@@ -40,7 +40,7 @@ RECORDED_403 = (
 
 @pytest.fixture
 def young(server):
-    """The month is two days old: four windows, with the first two bars."""
+    """The month is two days old: three windows, with the first two bars."""
     with MassiveVendor(KEY, server.url, clock=FakeTime(datetime(2024, 2, 3, tzinfo=UTC)).clock) as vendor:
         yield vendor
 
@@ -91,7 +91,7 @@ def test_a_passing_fault_is_asked_again_and_the_month_comes_out_the_same(young, 
     server.answer = failing_first([bad, bad])
     fetched = young.fetch_month("SPY", MONTH)
     assert starts(fetched) == SECONDS[:2]
-    assert (fetched.requests, fetched.retries) == (4 + 2, 2)
+    assert (fetched.requests, fetched.retries) == (3 + 2, 2)
 
 
 @pytest.mark.parametrize(

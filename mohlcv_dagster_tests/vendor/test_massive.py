@@ -224,10 +224,9 @@ def test_the_limit_of_requests_a_minute_is_kept_without_being_asked(server, fake
     server.answer = faithful(BARS)
     moments = []
     server.answer = lambda asked: moments.append(fake.passed) or faithful(BARS)(asked)
-    with MassiveVendor(KEY, server.url, requests_per_minute=30, concurrency=1, clock=fake.clock) as vendor:
+    with MassiveVendor(KEY, server.url, requests_per_minute=10, concurrency=1, clock=fake.clock) as vendor:
         vendor.fetch_month("SPY", MONTH)
-    assert sum(moment < 60 for moment in moments) == 30
-    assert sum(60 <= moment < 120 for moment in moments) == WINDOWS - 30
+    assert [sum(60 * n <= moment < 60 * n + 60 for moment in moments) for n in range(3)] == [10, 10, WINDOWS - 20]
 
 
 @needs_real

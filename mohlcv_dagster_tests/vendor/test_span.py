@@ -12,7 +12,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MonthError, PageNotWholeError
 from mohlcv_dagster.vendor.massive import MassiveVendor
 from mohlcv_dagster.vendor.retry import RetryPolicy
-from mohlcv_dagster.vendor.windows import Timespan, cut_by_sessions
+from mohlcv_dagster.vendor.windows import Timespan, cut
 from mohlcv_dagster_tests.vendor.scripted import END, KEY, MONTH, SECONDS, START, faithful, page, row
 
 SECOND = Timespan.parse("second")
@@ -86,7 +86,7 @@ def test_bars_in_the_night_are_found_on_a_second_page(server, vendor):
     ],
 )
 def test_a_symbol_that_was_complete_yesterday_costs_at_most_three_requests(start, end, requests, why):
-    assert len(cut_by_sessions(utc(start), utc(end), SECOND)) == requests, why
+    assert len(cut(utc(start), utc(end), SECOND)) == requests, why
 
 
 @settings(deadline=None)  # the first look at a year loads its calendar
@@ -94,7 +94,7 @@ def test_a_symbol_that_was_complete_yesterday_costs_at_most_three_requests(start
 def test_windows_cut_by_sessions_meet_and_none_holds_more_seconds_of_trading_than_a_page(offset, length, most):
     start = MONTH.start + timedelta(seconds=offset)
     end = min(MONTH.end, start + timedelta(seconds=length))
-    windows = cut_by_sessions(start, end, SECOND, most)
+    windows = cut(start, end, SECOND, most)
 
     assert windows[0].start == start.timestamp() * 1000
     assert windows[-1].last == end.timestamp() * 1000 - 1

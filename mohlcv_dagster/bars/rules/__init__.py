@@ -199,9 +199,11 @@ def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tupl
 
 def judge(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> list[Finding]:
     """What every rule that applies says of the evidence; a rule whose ground is missing fails and says so."""
+    rules = for_timeframe(evidence.file.timeframe, among)
     if among is RULES:
         evidence.begin()
-    return [evaluate(rule, evidence) for rule in for_timeframe(evidence.file.timeframe, among)]
+    findings = [evaluate(rule, evidence) for rule in reversed(rules)]  # what was begun, the first ones ask for
+    return findings[::-1]
 
 
 def require(file: BarFile, findings: Iterable[Finding]) -> None:

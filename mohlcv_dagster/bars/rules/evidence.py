@@ -171,6 +171,8 @@ class Evidence:
             _ = self.recomputation
         if self.own.content is not None:
             _ = self.own.digest
+            if self.own.bars is not None:
+                _ = self.own.exact
 
     @cached_property
     def coverage(self) -> Coverage:

@@ -29,7 +29,7 @@ def exact_form(evidence: Evidence) -> Outcome:
     Context: `line`, counted from 1, `found` and `expected`.
     """
     content, rows = evidence.own.content or b"", evidence.own.rows
-    if _is_written_form(content, evidence.own.present):
+    if evidence.own.exact.result():
         return Outcome(of=rows)
     contract = csv_codec.encode(evidence.own.present)
     plain, accepted = normalized(content)
@@ -101,17 +101,6 @@ def volume_precision(evidence: Evidence) -> Outcome:
         bars, shown = bars.append_column("volume_text", text.filter(from_numpy(bad))), ("volume_text",)
     fault = tally(bars, rows, "a volume with more than 6 decimals or an exponent", shown=shown)
     return Outcome(of=rows, fault=fault, bars=bars)
-
-
-def _is_written_form(content: bytes, bars: pa.Table) -> bool:
-    """Whether the encoder writes `content` for `bars`; stops at the first piece that differs."""
-    rest = pa.py_buffer(content)
-    for chunk in csv_codec.encode_chunks(bars):
-        piece = pa.py_buffer(chunk)
-        if piece.size > rest.size or not rest.slice(0, piece.size).equals(piece):
-            return False
-        rest = rest.slice(piece.size)
-    return not rest.size
 
 
 def _texts_with_exponent(content: bytes) -> "pa.ChunkedArray[Any] | None":

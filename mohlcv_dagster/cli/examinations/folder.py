@@ -39,7 +39,7 @@ def examine(data_dir: str, *, offline: bool) -> Iterator[Finding]:
         yield _store(data_dir, offline=offline)
         return
     folder = Path(data_dir)
-    there = next(at for at in (folder, *folder.parents) if at.exists())
+    there = nearest(folder)
     if not there.is_dir():
         cure = "Set MOHLCV_DATA_DIR to a folder, or move the file away."
         yield wrong("data folder", f"{folder} cannot be made: {there} is a file", cure)
@@ -50,6 +50,16 @@ def examine(data_dir: str, *, offline: bool) -> Iterator[Finding]:
         yield from contents(folder)
     else:
         yield fine("data folder", f"{folder} is not there yet; the first month makes it")
+
+
+def is_there(path: Path) -> bool:
+    """Whether `path` is there, as far as this user may know."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a folder above it must not be looked into
+
+
+def nearest(folder: Path) -> Path:
+    """`folder`, or what is there of the folders above it."""
+    return next(at for at in (folder, *folder.parents) if is_there(at))
 
 
 def free(folder: Path) -> Finding:

@@ -8,7 +8,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
-from mohlcv_dagster.cli.examinations.folder import writable
+from mohlcv_dagster.cli.examinations.folder import is_there, writable
 
 TOPIC: Final = "home"
 LOCK: Final = "up.lock"
@@ -23,10 +23,10 @@ def examine(home: Path, *, told: bool) -> Iterator[Finding]:
         told: whether `DAGSTER_HOME` names it.
     """
     named = f"{home}{'  (DAGSTER_HOME)' if told else ''}"
-    if not home.exists():
+    if not is_there(home):
         yield fine(TOPIC, f"{named} is not there yet; the first command that stores makes it")
         return
-    if not (home / "dagster.yaml").exists():
+    if not is_there(home / "dagster.yaml"):
         yield warning(TOPIC, f"{named} has no dagster.yaml", "The first command that stores writes one.")
         return
     unwritable = writable(home)

@@ -8,7 +8,7 @@ from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import CalendarError, SettingsError
-from mohlcv_dagster.settings import API_KEY, CALENDAR, SETTINGS, Setting, Settings
+from mohlcv_dagster.settings import API_KEY, CALENDAR, SETTINGS, Setting, Settings, is_secret
 from mohlcv_dagster.vendor.secret import Secret
 
 TOPIC: Final = "setting"
@@ -91,7 +91,8 @@ def _setting(setting: Setting, shell: Mapping[str, str], file: Mapping[str, str]
     except SettingsError as error:
         place = "the environment" if found == "environment" else found
         return wrong(TOPIC, str(error), f"Change {setting.variable} in {place}.")
-    return fine(TOPIC, f"{setting.variable} = {given or setting.default or '(none)'}  ({found})")
+    shown = "(set)" if given and is_secret(setting) else given or setting.default or "(none)"
+    return fine(TOPIC, f"{setting.variable} = {shown}  ({found})")
 
 
 def _unknown(name: str, place: str) -> Finding:

@@ -1,4 +1,4 @@
-"""How stored months stand before a fetch: whether it would skip them, complete them or know nothing of them."""
+"""What of a stored month is outstanding before a fetch: nothing, a part of it, or nobody knows."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Outstanding:
     """A stored month.
 
     Attributes:
@@ -32,8 +32,8 @@ class Standing:
     since: "datetime | None" = None
 
 
-def of(instance: dg.DagsterInstance, reader: Reader, vendor: "MassiveVendor", file: BarFile) -> Standing:
-    """How the stored month `file` stands.
+def of(instance: dg.DagsterInstance, reader: Reader, vendor: "MassiveVendor", file: BarFile) -> Outstanding:
+    """What is outstanding of the stored month `file`.
 
     Args:
         instance: what is recorded.
@@ -43,9 +43,9 @@ def of(instance: dg.DagsterInstance, reader: Reader, vendor: "MassiveVendor", fi
     """
     record = records.latest(instance, file)
     if record is None or record.fetched_at is None:
-        return Standing(None)
+        return Outstanding(None)
     state = settlement.state(file.month, record.fetched_at)
     if state is State.SETTLED:
-        return Standing(state)
+        return Outstanding(state)
     refresh = Refresh(vendor, reader, instance, NO_ORDERS, dg.get_dagster_logger())
-    return Standing(state, refresh.since(file))
+    return Outstanding(state, refresh.since(file))
