@@ -52,6 +52,7 @@ def test_the_python_and_the_sql_of_a_page_do_what_they_say_from_top_to_bottom(pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # some forty months are fetched
 def test_every_command_of_the_pages_ends_well_in_their_order(project):
     ended = {str(command): project.call(command.words) for command in RUN if not is_left_out(command)}
 

@@ -19,7 +19,7 @@ from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.blocks import REPOSITORY, blocks, commands
 from mohlcv_dagster_tests.docs.reader import QuietMarket
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PAGE = blocks(REPOSITORY / "docs/stores.md")
 MOHLCV = Path(sys.executable).with_name("mohlcv")
