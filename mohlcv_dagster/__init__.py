@@ -7,6 +7,8 @@ The rooms, each knowing only those below it::
     defs/         HOW it runs: assets, partitions, IO manager, checks. No rule, no format, no URL
     vendor/       WHERE bars come from: requests, page proofs, retries, limits
     sandbox/      a stand-in vendor over HTTP; only the command imports it
+    adoption/     an existing tree: what of it is not as the contract says, and mending that
+    manifest/     what stands beside the files: passports, the Parquet mirror, proving a tree by them
     reader        files as read and judged, each once
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL

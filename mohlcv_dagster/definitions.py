@@ -43,7 +43,8 @@ def build(
     """
     calendar_file.put_in_force(settings)
     partitions = months_by_symbol(settings.start)
-    archive = archive or ArchiveResource(data_dir=settings.data_dir)
+    place = archive or ArchiveResource(data_dir=settings.data_dir)
+    archive = ArchiveResource(data_dir=place.data_dir, raw_dir=place.raw_dir, parquet=settings.parquet)
     checks = [
         *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
@@ -61,7 +62,7 @@ def build(
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,
-            IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir),
+            IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir, parquet=archive.parquet),
         },
         jobs=[
             refresh,

@@ -14,11 +14,13 @@
     ├── FileError                   a stored file, named, and what is the matter with it
     │   ├── FileMissingError
     │   ├── CsvFormatError
+    │   ├── PassportError           a file's passport cannot be read
     │   └── FileNameClashError
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
     │   ├── VolumePrecisionError
     │   ├── BrokenRulesError
+    │   ├── CannotMendError         a file that cannot be rewritten without loss
     │   └── BarsLostError           a new answer lacks settled bars that are stored
     ├── AlertError                  who was to be told of something did not take it
     └── VendorError                 the vendor's answer; carries `request_id` where there was one
@@ -87,6 +89,10 @@ class CsvFormatError(FileError):
     """The bytes are not a CSV file of bars."""
 
 
+class PassportError(FileError):
+    """The bytes are not the passport of a file."""
+
+
 class FileNameClashError(FileError):
     """Two symbols would share one file on this disk."""
 
@@ -105,6 +111,10 @@ class VolumePrecisionError(BarsError):
 
 class BrokenRulesError(BarsError):
     """A file breaks rules that what is made from it depends on."""
+
+
+class CannotMendError(BarsError):
+    """A file cannot be brought into the contract's form without losing bars, or without choosing between two."""
 
 
 class BarsLostError(BarsError):

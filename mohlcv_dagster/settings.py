@@ -39,6 +39,7 @@ ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are po
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts tell of checks that warn, too")
 UI_URL: Final = Setting("MOHLCV_UI_URL", "", "where the UI is, for links in alerts; `mohlcv up` knows its own")
+PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
 
 SETTINGS: Final = (
     API_KEY,
@@ -54,6 +55,7 @@ SETTINGS: Final = (
     ALERT_COMMAND,
     ALERT_WARNINGS,
     UI_URL,
+    PARQUET,
 )
 
 MOST_CONCURRENT: Final = 64
@@ -78,6 +80,7 @@ class Settings:
         alert_command: the command that gets alerts, perhaps with a secret; `None` means none.
         alert_warnings: whether alerts tell of checks that warn, too.
         ui_url: where the UI is, without a slash at the end; `None` where that is not known.
+        parquet: whether each stored partition is written as a Parquet file too.
     """
 
     api_key: str | None = field(repr=False)
@@ -93,6 +96,7 @@ class Settings:
     alert_command: str | None = field(default=None, repr=False)
     alert_warnings: bool = False
     ui_url: str | None = None
+    parquet: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -115,6 +119,7 @@ class Settings:
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
             alert_warnings=_read(environment, ALERT_WARNINGS, _truth),
             ui_url=_read(environment, UI_URL, lambda text: _web_address(UI_URL, text)),
+            parquet=_read(environment, PARQUET, _truth),
         )
 
     def require_key(self) -> str:

@@ -133,4 +133,5 @@ def test_the_settings_are_those_of_the_contract():
         "MOHLCV_ALERT_COMMAND",
         "MOHLCV_ALERT_WARNINGS",
         "MOHLCV_UI_URL",
+        "MOHLCV_PARQUET",
     }

@@ -14,7 +14,7 @@ from mohlcv_dagster.cli import completing, documents, exit_codes
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import InputError, MohlcvError
 
-COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "plan", "symbols", "doctor", "completion")
+COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "plan", "symbols", "adopt", "verify", "doctor", "completion")
 
 
 class _UnreadError(Exception):

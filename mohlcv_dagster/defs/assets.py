@@ -75,7 +75,7 @@ def raw_asset(
                 told = notes.of_month(context.instance, file, fetched)
                 for note in told:
                     context.log.warning(note)
-                covered = metadata.of_coverage(fetched, file.month)
+                covered = metadata.of_coverage(fetched.bars, file.month, fetched.complete_through)
                 shown = charts.of_month(file, fetched.bars, fetched.complete_through)
                 return fetched.bars, {**facts, **covered, **metadata.of_notes(told), **shown}
 

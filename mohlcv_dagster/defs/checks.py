@@ -7,15 +7,17 @@ that ask the vendor are in `vendor_checks`.
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
+from logging import Logger
 from typing import Any, TypeAlias
 
 import dagster as dg
 
+from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations, records, run_tags
+from mohlcv_dagster.defs import evaluations, passports, records, run_tags
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of
 from mohlcv_dagster.defs.records import Record
@@ -36,7 +38,7 @@ def file_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) 
 
     @dg.multi_asset_check(name=name, specs=specs, can_subset=True)
     def checks(context: dg.AssetCheckExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        yield from evaluated(context, judge_of_files(context.instance, archive), specs)
+        yield from evaluated(context, archive.open(), judge_of_files(context.instance, archive), specs)
 
     return checks
 
@@ -58,7 +60,7 @@ def specs_of(
 
 
 def evaluated(
-    context: dg.AssetCheckExecutionContext, judge: Judge, specs: Iterable[dg.AssetCheckSpec]
+    context: dg.AssetCheckExecutionContext, archive: Archive, judge: Judge, specs: Iterable[dg.AssetCheckSpec]
 ) -> Iterator[Any]:
     """What a step of checks on one asset yields: an evaluation a partition and selected check, and its outputs.
 
@@ -67,6 +69,7 @@ def evaluated(
 
     Args:
         context: of the step.
+        archive: keeps the passports, which are told the verdicts.
         judge: called once a partition.
         specs: the checks of the step, of one asset.
     """
@@ -75,31 +78,40 @@ def evaluated(
     chosen = [spec for spec in specs if spec.name in selected]
     with told_to_dagster():
         # evaluations as they are, not as AssetCheckResult: that one cannot say which partition it is about
-        yield from _evaluations(context, judge, chosen[0].asset_key, selected)
+        yield from _evaluations(context, noting(archive, judge, selected, context.log), chosen[0].asset_key)
     yield from (dg.Output(None, output_name=spec.get_python_identifier()) for spec in chosen)
 
 
+def noting(archive: Archive, judge: Judge, selected: Collection[str], log: Logger) -> Judge:
+    """`judge` on the `selected` checks alone, after which the file's passport has their verdicts."""
+
+    def noted(file: BarFile, record: Record | None) -> list[Finding]:
+        found = [finding for finding in judge(file, record) if finding.rule.name in selected]
+        passports.note(archive, file, record, found, log)
+        return found
+
+    return noted
+
+
 def _evaluations(
-    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
+    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey
 ) -> Iterator[dg.AssetCheckEvaluation]:
     if context.has_partition_key:
-        yield from judged(context.instance, judge, file_of(key, context.partition_key), selected)
+        yield from judged(context.instance, judge, file_of(key, context.partition_key))
     elif context.has_partition_key_range:
         # one broken month must not hold back the others: an aggregate looks at its own raw month before it is folded
         for partition in context.partition_keys:
-            yield from judged(context.instance, judge, file_of(key, partition), selected, blocking=False)
+            yield from judged(context.instance, judge, file_of(key, partition), blocking=False)
     else:
-        yield from _sweep(context, judge, key, selected)
+        yield from _sweep(context, judge, key)
 
 
-def _sweep(
-    context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey, selected: Collection[str]
-) -> Iterator[dg.AssetCheckEvaluation]:
+def _sweep(context: dg.AssetCheckExecutionContext, judge: Judge, key: dg.AssetKey) -> Iterator[dg.AssetCheckEvaluation]:
     """Judge every stored partition, then sum up."""
     stored = files_of(key, sorted(context.instance.get_materialized_partitions(key)))
-    failing: dict[str, list[dg.AssetCheckEvaluation]] = {name: [] for name in selected}
+    failing: dict[str, list[dg.AssetCheckEvaluation]] = {check.name: [] for check in context.selected_asset_check_keys}
     for done, file in enumerate(stored.values(), start=1):
-        for evaluation in judged(context.instance, judge, file, selected):
+        for evaluation in judged(context.instance, judge, file):
             yield evaluation
             if not evaluation.passed:
                 failing[evaluation.check_name].append(evaluation)
@@ -109,21 +121,19 @@ def _sweep(
 
 
 def judged(
-    instance: dg.DagsterInstance, judge: Judge, file: BarFile, selected: Collection[str], *, blocking: bool = True
+    instance: dg.DagsterInstance, judge: Judge, file: BarFile, *, blocking: bool = True
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The evaluations of the `selected` checks of a file, for its partition.
+    """The evaluations of a file, for its partition.
 
     Args:
         instance: knows what was recorded of it.
         judge: called once.
         file: which file.
-        selected: the names of the checks.
         blocking: whether a failure of error severity holds back what is downstream in the run.
     """
     record = records.latest(instance, file)
     for finding in judge(file, record):
-        if finding.rule.name in selected:
-            yield evaluations.evaluation(finding, file, record, blocking=blocking)
+        yield evaluations.evaluation(finding, file, record, blocking=blocking)
 
 
 def _spec(rule: Rule, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:

@@ -20,7 +20,7 @@ from mohlcv_dagster.bars import frames
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import reader_of
-from mohlcv_dagster.defs.storing import ALREADY_STORED, store
+from mohlcv_dagster.defs.storing import ALREADY_STORED, Made, store
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
 
     data_dir: str
     raw_dir: str | None = None
+    parquet: bool = False
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write the bars of one partition, a `pyarrow.Table` or a `pandas.DataFrame`, and record what was written."""
@@ -45,7 +46,9 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
             return
         with told_to_dagster():
             file = file_of(context.asset_key, context.partition_key)
-            recorded = store(reader_of(self.data_dir, self.raw_dir).archive, file, _table(obj))
+            made = obj if isinstance(obj, Made) else Made(obj)
+            archive = reader_of(self.data_dir, self.raw_dir).archive
+            recorded = store(archive, file, _table(made.bars), made.facts, parquet=self.parquet)
         context.add_output_metadata(recorded)
 
     def load_input(self, context: dg.InputContext) -> object:

@@ -153,9 +153,18 @@ def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
-    """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars."""
-    found = coverage.cover(schema.seconds(fetched.bars), month, fetched.complete_through)
+def of_coverage(bars: "pa.Table", month: "Month", complete_through: datetime) -> Metadata:
+    """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars.
+
+    Args:
+        bars: rising strictly.
+        month: which month.
+        complete_through: the moment (exclusive) up to which they were asked for.
+
+    Raises:
+        MonthError: the month is beyond the exchange calendar.
+    """
+    found = coverage.cover(schema.seconds(bars), month, complete_through)
     facts: dict[str, dg.MetadataValue] = {
         **of_minutes(found),
         "sessions_expected": dg.MetadataValue.int(found.expected),
@@ -164,8 +173,8 @@ def of_coverage(fetched: "FetchedMonth", month: "Month") -> Metadata:
     }
     if found.occupancy is not None:
         facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))
-    if fetched.bars.num_rows:
-        last = to_numpy(fetched.bars["close"].slice(fetched.bars.num_rows - 1))
+    if bars.num_rows:
+        last = to_numpy(bars["close"].slice(bars.num_rows - 1))
         facts[LAST_CLOSE] = dg.MetadataValue.float(float(last[0]))
     return facts
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import dagster as dg
 from pydantic import Field
 
+from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
@@ -104,7 +105,7 @@ def job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDefinition:
             if config.ask_the_vendor:
                 asking = stack.enter_context(Asking(massive, archive.reader()))
                 judges.append((AGAINST_VENDOR, asking.judge))
-            yield from _evaluations(context, months, judges, found)
+            yield from _evaluations(context, archive.open(), months, judges, found)
         if found.errors:
             raise dg.Failure(f"{found.said} {_CURE}", metadata=found.metadata(), allow_retries=False)
         yield dg.Output(None, metadata=found.metadata())
@@ -155,6 +156,7 @@ def _meant(
 
 def _evaluations(
     context: dg.OpExecutionContext,
+    archive: Archive,
     months: dict[str, list[BarFile]],
     judges: Sequence[_Judging],
     found: Found,
@@ -163,9 +165,8 @@ def _evaluations(
     for files in months.values():
         for file, (among, judge) in ((file, each) for file in files for each in judges):
             selected = {rule.name for rule in rules.for_timeframe(file.timeframe, among)}
-            for evaluation in (
-                checks.judged(context.instance, judge, file, selected, blocking=False) if selected else ()
-            ):
+            noting = checks.noting(archive, judge, selected, context.log)
+            for evaluation in checks.judged(context.instance, noting, file, blocking=False) if selected else ():
                 found.note(evaluation)
                 yield evaluation
         found.files += len(files)

@@ -40,6 +40,7 @@ class Record(Recorded):
 
     Attributes (those of `Recorded` beside):
         materialization: Dagster's pointer to it, for the evaluations of checks on what it wrote.
+        facts: all that was recorded.
         origin: where the bars came from, as it was recorded: vendor, adjusted, time of fetching.
         occupancy: of a raw month, the share of regular minutes that have a bar, in its median session; `None` where
             unknown.
@@ -48,6 +49,7 @@ class Record(Recorded):
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
+    facts: Mapping[str, dg.MetadataValue]
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
@@ -79,6 +81,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
         materialization=pointer,
+        facts=made.metadata,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         fetched_at=moment_of(facts, "fetched_at"),
         complete_through=moment_of(facts, "complete_through"),

@@ -62,10 +62,12 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
     Attributes:
         data_dir: a folder or an fsspec URL.
         raw_dir: the same for raw files, where they are not in `raw_1s` under `data_dir`.
+        parquet: whether each stored partition is written as a Parquet file too.
     """
 
     data_dir: str
     raw_dir: str | None = None
+    parquet: bool = False
 
     def open(self) -> Archive:
         """The archive."""

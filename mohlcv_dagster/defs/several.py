@@ -12,12 +12,12 @@ import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.defs import evaluations, failures, records
+from mohlcv_dagster.defs import evaluations, failures, passports, records
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.resources import ArchiveResource
-from mohlcv_dagster.defs.storing import ALREADY_STORED, store
+from mohlcv_dagster.defs.storing import ALREADY_STORED, Made, store
 from mohlcv_dagster.errors import MohlcvError
 
 MONTHS_A_RUN: Final = 12
@@ -45,7 +45,7 @@ def materialize(
         standing.finished(bars.num_rows)
         standing.over()
         context.add_asset_metadata(facts)  # as metadata of the result it would stand in the event of the output, too
-        yield dg.MaterializeResult(value=bars)
+        yield dg.MaterializeResult(value=Made(bars, facts))
         return
     before = _stored_before(context)
     stored, failed = _store_each(context, archive, make, before, standing)
@@ -85,7 +85,7 @@ def _store_each(
         try:
             file = file_of(context.asset_key, partition)
             bars, facts = make(file)
-            stored[partition] = {**facts, **store(archive.open(), file, bars)}
+            stored[partition] = {**facts, **store(archive.open(), file, bars, facts, parquet=archive.parquet)}
         except MohlcvError as error:
             failed[partition] = error
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
@@ -104,5 +104,7 @@ def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored:
         yield dg.AssetMaterialization(context.asset_key, partition=partition, metadata=facts)
         file = file_of(context.asset_key, partition)
         record = records.latest(context.instance, file)
-        for finding in archive.reader().judge(file, record, records.beside(context.instance, file, record)):
+        findings = archive.reader().judge(file, record, records.beside(context.instance, file, record))
+        passports.note(archive.open(), file, record, findings, context.log)
+        for finding in findings:
             yield evaluations.evaluation(finding, file, record, blocking=False)

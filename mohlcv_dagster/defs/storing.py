@@ -1,23 +1,69 @@
 """Putting bars into the archive, and what is recorded of it; the one place where a partition becomes a file."""
 
-from typing import Final
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.defs import metadata, passports
 from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.manifest import mirror
+from mohlcv_dagster.manifest.passports import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Buffer
 
 ALREADY_STORED: Final = "already stored"
 """The output of a step that stored its partitions as it made them: for the IO manager there is nothing left to do."""
 
 
-def store(archive: Archive, file: BarFile, bars: pa.Table) -> Metadata:
-    """Write `bars` in the place of `file`, whole or not at all; what is to be recorded of it.
+@dataclass(frozen=True)
+class Made:
+    """Bars on their way to the IO manager, and what is recorded of how they were made.
+
+    Attributes:
+        bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
+        facts: for the file's passport; Dagster is told them by the step.
+    """
+
+    bars: object
+    facts: Metadata = field(default_factory=dict)
+
+
+def store(archive: Archive, file: BarFile, bars: pa.Table, facts: Metadata, *, parquet: bool) -> Metadata:
+    """Write `bars` in the place of `file`, whole or not at all, and its passport after it; what is to be recorded.
+
+    The mirror comes first: where it cannot be written, the run fails and the CSV file is as it was. A mirror that was
+    left behind in silence would give whoever reads it the former month under a green partition.
+
+    Args:
+        archive: where it stands.
+        file: which file.
+        bars: what is in it.
+        facts: what is recorded of how they were made.
+        parquet: whether the mirror is written too.
 
     Raises:
         FileError: the disk refused, or the name clashes with another symbol's.
+        VolumePrecisionError: a volume is too large for the mirror.
     """
-    return metadata.of_file(bars, archive.write(file, csv_codec.encode_chunks(bars)))
+    pieces: Iterable[Buffer] = csv_codec.encode_chunks(bars)
+    if parquet:
+        pieces = list(pieces)
+        mirror.write(archive, file, bars, _sha256(pieces))
+    recorded = metadata.of_file(bars, archive.write(file, pieces))
+    write(archive, file, passports.of(file, {**facts, **recorded}))
+    return recorded
+
+
+def _sha256(pieces: "Iterable[Buffer]") -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

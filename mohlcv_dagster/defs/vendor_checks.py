@@ -41,7 +41,7 @@ def vendor_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition
         context: dg.AssetCheckExecutionContext, massive: MassiveResource, archive: ArchiveResource
     ) -> Iterator[Any]:
         with Asking(massive, archive.reader()) as asking:
-            yield from checks.evaluated(context, asking.judge, specs)
+            yield from checks.evaluated(context, archive.open(), asking.judge, specs)
 
     return against_vendor
 

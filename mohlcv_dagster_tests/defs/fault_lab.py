@@ -174,7 +174,7 @@ class Lab:
         return self._data / str(file.path)
 
     def _tree(self) -> dict[str, bytes]:
-        files = (path for path in self._data.rglob("*") if path.is_file())
+        files = (path for path in self._data.rglob("*") if path.is_file() and "manifest" not in path.parts)
         return {path.relative_to(self._data).as_posix(): path.read_bytes() for path in files}
 
 

@@ -88,13 +88,20 @@ class HandedMassive(MassiveResource):
 _VENDORS: dict[str, HandedVendor] = {}
 
 
-def location(data_dir, months, *, extra=(), timeframes="15s", start="2003-09", adjusted=False, **options):  # noqa: PLR0913 - each has a default
+def location(  # noqa: PLR0913 - each has a default
+    data_dir, months, *, extra=(), timeframes="15s", start="2003-09", adjusted=False, parquet=False, **options
+):
     """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`.
 
     In the place of months, a `HandedVendor` of the test's own will do.
     """
     settings = Settings.from_environment(
-        {"MOHLCV_DATA_DIR": str(data_dir), "MOHLCV_TIMEFRAMES": timeframes, "MOHLCV_START": start}
+        {
+            "MOHLCV_DATA_DIR": str(data_dir),
+            "MOHLCV_TIMEFRAMES": timeframes,
+            "MOHLCV_START": start,
+            "MOHLCV_PARQUET": str(parquet).lower(),
+        }
     )
     url = f"http://handed/{len(_VENDORS)}"
     _VENDORS[url] = months if isinstance(months, HandedVendor) else HandedVendor(months, adjusted=adjusted)

@@ -35,7 +35,9 @@ def failed_in_form(result):
 
 
 def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "manifest" not in path.parts
+    )
 
 
 def latest_evaluation(instance, asset, name, partition):

@@ -73,13 +73,16 @@ class Stage:
     data: Path
 
     def tree(self):
-        """Everything under the data folder, whatever its name."""
-        return {str(at.relative_to(self.data)): at.read_text() for at in self.data.rglob("*") if at.is_file()}
+        """Everything under the data folder, whatever its name, but passports."""
+        return {str(at.relative_to(self.data)): at.read_text() for at in self._files()}
 
     def written(self):
         """When and as which file each was written."""
-        found = {str(at.relative_to(self.data)): at.stat() for at in self.data.rglob("*") if at.is_file()}
+        found = {str(at.relative_to(self.data)): at.stat() for at in self._files()}
         return {name: (seen.st_ino, seen.st_mtime_ns) for name, seen in found.items()}
+
+    def _files(self):
+        return [at for at in self.data.rglob("*") if at.is_file() and "manifest" not in at.parts]
 
     def asked(self):
         """The symbols of the requests for seconds that the sandbox answered or began to, in order."""

@@ -25,6 +25,7 @@ ELSEWHERE = {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL"}
 NOT_OURS = {
     ("pytest",): "this suite",
     ("bash", ".ci/run"): "it runs this suite",
+    ("rsync",): "copies to another machine",
     ("uv", "add"): "installs; that the package is one that is tried is held here",
     ("python", "-m"): "takes minutes; that the module is there is held here",
     ("sphinx-build",): "test_site.py builds the site with these words",

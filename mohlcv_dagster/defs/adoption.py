@@ -1,0 +1,210 @@
+"""A tree that stands already, made known to Dagster: the events that runs would have recorded.
+
+A file that can be read is a materialized partition, with what is known of it; its checks say whether it is right, as
+after a run. One that cannot be read is no materialization: its partition is missing, so that a backfill of *failed and
+missing* fetches it, and its checks are red all the same. What was recorded already is not recorded again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+import numpy as np
+
+from mohlcv_dagster.adoption import survey
+from mohlcv_dagster.adoption.rewrite import raw_is_whole
+from mohlcv_dagster.adoption.survey import Deviation, Fault
+from mohlcv_dagster.archive import Written
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.passport import Passport, Verdict
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import evaluations, metadata, passports, records
+from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
+from mohlcv_dagster.defs.recording import Recording
+from mohlcv_dagster.defs.standing import Known, Standing, partition_of
+from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.manifest import mirror
+from mohlcv_dagster.manifest.passports import read_if_sound, write
+from mohlcv_dagster.reader import Reader
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.bars.rules import Finding, Reading
+    from mohlcv_dagster.defs.records import Record
+
+ADOPTED: Final = "adopted"
+"""Of a materialization: it was not made by a run, the file stood there already."""
+_CHANGED: Final = (
+    "its bytes are not those that were recorded of it: restore it or materialize it again; --accept-changed takes it "
+    "as it is"
+)
+
+
+@dataclass
+class Entry:
+    """What became of a file.
+
+    Attributes:
+        file: which file.
+        registered: whether a materialization was recorded now.
+        evaluated: how many evaluations of checks were recorded now.
+        described: whether its passport or its mirror was written now.
+        deviations: in what way it is not as the contract says.
+        red: the checks that fail as errors, by name, with what they found.
+        readable: whether it has bars.
+    """
+
+    file: BarFile
+    registered: bool = False
+    evaluated: int = 0
+    described: bool = False
+    deviations: list[Deviation] = field(default_factory=list)
+    red: Mapping[str, str] = field(default_factory=dict)
+    readable: bool = True
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything was recorded or written."""
+        return self.registered or self.evaluated > 0 or self.described
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """Registers the files of an archive in an instance.
+
+    Attributes:
+        standing: what is known of them.
+        reader: reads and judges them.
+        parquet: whether mirrors are written.
+    """
+
+    standing: Standing
+    reader: Reader
+    parquet: bool = False
+
+    def look(self, files: Iterable[BarFile]) -> Iterator[Entry]:
+        """Examine files, and record none."""
+        for file in _by_month(files):
+            yield self._look(file)[0]
+
+    def register(self, files: Iterable[BarFile], recording: Recording) -> Iterator[Entry]:
+        """Record those that can be read as materialized, raw files before their aggregates; their symbols are kept."""
+        instance = self.standing.instance
+        for file in _by_month(files):
+            if not instance.has_dynamic_partition(SYMBOL, file.symbol):
+                instance.add_dynamic_partitions(SYMBOL, [file.symbol])
+            entry, reading = self._look(file)
+            known = self.standing.knows(file)
+            new = known in {Known.NOTHING, Known.VOUCHED} or not self.standing.is_recorded(file)
+            if entry.readable and reading is not None and known is not Known.RECORDED and new:
+                facts = self._facts(file, reading, known)
+                made = dg.AssetMaterialization(asset_key(file.timeframe), partition=partition_of(file), metadata=facts)
+                recording.materialized(made)
+                entry.registered = True
+            yield entry
+
+    def judge(self, entries: Iterable[Entry], recording: Recording) -> Iterator[Entry]:
+        """Evaluate what has no evaluation yet, and bring passports and mirrors up to date.
+
+        After `register`, since some rules look at the months beside.
+
+        Args:
+            entries: what `register` gave, in its order.
+            recording: takes the events.
+        """
+        for entry in entries:
+            entry.described = self._mirrored(entry)
+            if not entry.registered and self.standing.is_judged(entry.file) and not self._is_changed(entry.file):
+                entry.red = self.standing.red(entry.file)
+            else:
+                self._judge(entry, recording)
+            yield entry
+
+    def _is_changed(self, file: BarFile) -> bool:
+        return self.standing.knows(file) is Known.OTHERWISE
+
+    def _look(self, file: BarFile) -> "tuple[Entry, Reading | None]":
+        entry = Entry(file)
+        if self.standing.is_settled(file):
+            return entry, None
+        whole = None if file.timeframe == RAW else raw_is_whole(self.reader.read(file.raw))
+        reading = self.reader.read(file)
+        if reading.content is None:  # let go of after a judgement
+            reading = replace(reading, content=self.reader.archive.read(file))
+        entry.readable = reading.bars is not None
+        entry.deviations = survey.examine(file, reading, raw_whole=whole)
+        if self._is_changed(file):
+            entry.deviations.append(Deviation(str(file.path), Fault.CHANGED, _CHANGED))
+        return entry, reading
+
+    def _facts(self, file: BarFile, reading: "Reading", known: Known) -> Metadata:
+        measured, bars = self.standing.measured[file], reading.present
+        facts: dict[str, dg.MetadataValue] = {
+            ADOPTED: dg.MetadataValue.bool(True),
+            **metadata.of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256)),
+        }
+        passport = read_if_sound(self.reader.archive, file)
+        if known is not Known.NOTHING:
+            facts |= self._inherited(file, passport)
+        if known is Known.OTHERWISE and passport is not None:  # told by its passport alone: what that says is recorded
+            facts["sha256"] = dg.MetadataValue.text(passport.sha256)
+            facts["dagster/partition_row_count"] = dg.MetadataValue.int(passport.rows)
+        if file.timeframe == RAW and (np.diff(reading.starts) > 0).all() and not bars[schema.TIME].null_count:
+            through = metadata.moment_of({name: value.value for name, value in facts.items()}, "complete_through")
+            facts |= _covered(reading, file.month, through)
+        return facts
+
+    def _inherited(self, file: BarFile, passport: Passport | None) -> Metadata:
+        """Where the bars came from, as far as that was recorded of these bytes, or of those before they were mended."""
+        record = records.latest(self.standing.instance, file)
+        if passport is not None and (passport.sha256 == self.standing.measured[file].sha256 or record is None):
+            return passports.facts_of(passport)
+        return record.origin if record else {}
+
+    def _judge(self, entry: Entry, recording: Recording) -> None:
+        instance, file = self.standing.instance, entry.file
+        record = records.latest(instance, file)
+        findings = self.reader.judge(
+            file, record, records.beside(instance, file, record) if file.timeframe == RAW else None
+        )
+        for finding in findings:
+            if entry.registered or not self.standing.is_told(file, finding):
+                recording.evaluated(evaluations.evaluation(finding, file, record, blocking=False))
+                entry.evaluated += 1
+        entry.red = {each.rule.name: each.message for each in findings if Verdict.of(each).is_red}
+        if record is not None:
+            entry.described |= self._describe(file, record, findings)
+
+    def _describe(self, file: BarFile, record: "Record", findings: "list[Finding]") -> bool:
+        """Write the passport: of what is recorded, unless one that is there speaks of bytes that nothing else knows."""
+        there, recorded = read_if_sound(self.reader.archive, file), passports.of(file, record.facts)
+        if there is not None and there.sha256 == record.sha256:
+            recorded = there
+        elif there is not None and record.sha256 != self.standing.measured[file].sha256:
+            return False
+        return write(self.reader.archive, file, recorded.judged(map(Verdict.of, findings)))
+
+    def _mirrored(self, entry: Entry) -> bool:
+        """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""
+        sha256, archive = self.standing.measured[entry.file].sha256, self.reader.archive
+        if not self.parquet or not entry.readable or mirror.digest_if_sound(archive, entry.file) == sha256:
+            return False
+        bars = self.reader.read(entry.file).bars
+        return bars is not None and mirror.write(archive, entry.file, bars, sha256)
+
+
+def _by_month(files: Iterable[BarFile]) -> list[BarFile]:
+    """Raw files right before their aggregates, which need them."""
+    return sorted(files, key=lambda file: (file.symbol, file.month, file.timeframe))
+
+
+def _covered(reading: "Reading", month: Month, through: datetime | None) -> Metadata:
+    """What is recorded beside the exchange calendar; nothing beyond it, which the checks that need it say."""
+    try:
+        return metadata.of_coverage(reading.present, month, through or month.end)
+    except MonthError:
+        return {}

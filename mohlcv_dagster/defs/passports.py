@@ -1,0 +1,78 @@
+"""What Dagster knows, put into passports: facts of a materialization, and what checks said of the file."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from logging import Logger
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.passport import Passport, Verdict
+from mohlcv_dagster.bars.rules import Finding
+from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.manifest import passports
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.defs.records import Record
+
+
+def of(file: BarFile, facts: Metadata) -> Passport:
+    """The passport of a file of which `facts` are recorded; no check has looked at it yet."""
+    told = {name: value.value for name, value in facts.items()}
+    adjusted = told.get("adjusted")
+    return Passport(
+        file=str(file.path),
+        sha256=str(told["sha256"]),
+        rows=int(str(told["dagster/partition_row_count"])),
+        size=int(str(told.get("size_bytes", 0))),
+        software=passports.software(),
+        first_bar=_moment(told.get("first_bar")),
+        last_bar=_moment(told.get("last_bar")),
+        vendor=_text(told.get("vendor")),
+        adjusted=adjusted if isinstance(adjusted, bool) else None,
+        fetched_at=metadata.moment_of(told, "fetched_at"),
+        complete_through=metadata.moment_of(told, "complete_through"),
+        state=_text(told.get("state")),
+        request_ids=metadata.request_ids_of(told),
+        raw_sha256=_text(told.get(metadata.RAW_DIGEST)),
+    )
+
+
+def facts_of(passport: Passport) -> Metadata:
+    """What a passport tells of where the bars came from, as it is recorded; nothing of what it does not know."""
+    told: dict[str, dg.MetadataValue] = {}
+    for name in ("vendor", "state", metadata.RAW_DIGEST):
+        if (text := getattr(passport, name)) is not None:
+            told[name] = dg.MetadataValue.text(text)
+    for name in ("fetched_at", "complete_through"):
+        if (moment := getattr(passport, name)) is not None:
+            told[name] = dg.MetadataValue.timestamp(moment)
+    if passport.adjusted is not None:
+        told["adjusted"] = dg.MetadataValue.bool(passport.adjusted)
+    if passport.request_ids:
+        told["request_ids"] = dg.MetadataValue.json(list(passport.request_ids))
+    return told
+
+
+def note(archive: Archive, file: BarFile, record: "Record | None", findings: Iterable[Finding], log: Logger) -> None:
+    """Bring the passport of `file` up to date with what checks said of it.
+
+    A disk that refuses is told in the log and fails nothing: to judge files is to read, also on one that is read-only.
+    """
+    recorded = of(file, record.facts) if record else None
+    try:
+        passports.judged(archive, file, recorded, map(Verdict.of, findings))
+    except FileError as error:
+        log.warning("%s was judged, and its passport does not say so: %s", file, error)
+
+
+def _moment(text: object) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(str(text))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

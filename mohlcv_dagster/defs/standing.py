@@ -1,0 +1,138 @@
+"""What is known of the files of a tree before any is looked at: their digests beside those recorded, and the checks.
+
+A few queries for the whole tree, whatever its size.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.defs import latest, records
+from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.manifest.passports import read_if_sound
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.bars.rules import Finding
+    from mohlcv_dagster.defs.latest import Verdicts
+    from mohlcv_dagster.manifest.measure import Measured
+
+_OF_FORM: Final = ("readable", "as_recorded", "exact_form", "rising_time", "inside_month", "volume_type")
+"""The checks that fail of every fault that `adoption.survey` names: a file on which none of them did has none."""
+
+
+class Known(Enum):
+    """What is known of a file as it stands."""
+
+    NOTHING = auto()
+    """Neither Dagster nor a passport knows it."""
+    RECORDED = auto()
+    """Dagster recorded these very bytes."""
+    VOUCHED = auto()
+    """Its passport, or the journal of what was rewritten, has these very bytes."""
+    OTHERWISE = auto()
+    """Other bytes were recorded."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the files of a tree stand beside what is recorded of them.
+
+    Attributes:
+        instance: whose event log is read.
+        archive: where the files stand.
+        timeframes: those that have assets, the raw one among them.
+        measured: the digest, bars and size of every file.
+        rewritten: the digests of files that were rewritten and are not recorded yet, by path.
+        accept_changed: whether a file that is not as recorded is taken as it is.
+    """
+
+    instance: dg.DagsterInstance
+    archive: Archive
+    timeframes: tuple[Timeframe, ...]
+    measured: Mapping[BarFile, "Measured"]
+    rewritten: Mapping[str, str]
+    accept_changed: bool = False
+
+    @cached_property
+    def _digests(self) -> dict[tuple[Timeframe, str], str]:
+        return {
+            (timeframe, partition): str(made.metadata["sha256"].value)
+            for timeframe in self.timeframes
+            for partition, made in latest.materializations(self.instance, asset_key(timeframe))
+            if "sha256" in made.metadata
+        }
+
+    @cached_property
+    def _verdicts(self) -> "dict[tuple[Timeframe, str], Verdicts]":
+        return {
+            (timeframe, rule.name): latest.verdicts(self.instance, dg.AssetCheckKey(asset_key(timeframe), rule.name))
+            for timeframe in self.timeframes
+            for rule in rules.for_timeframe(timeframe)
+        }
+
+    def is_recorded(self, file: BarFile) -> bool:
+        """Whether Dagster recorded its partition, with these bytes or others."""
+        return (file.timeframe, partition_of(file)) in self._digests
+
+    def knows(self, file: BarFile) -> Known:
+        """What is known of `file`."""
+        sha256 = self.measured[file].sha256
+        recorded = self._digests.get((file.timeframe, partition_of(file)))
+        if recorded == sha256:
+            return Known.RECORDED
+        passport = read_if_sound(self.archive, file)
+        if (passport and passport.sha256 == sha256) or self.rewritten.get(str(file.path)) == sha256:
+            return Known.VOUCHED
+        return Known.NOTHING if self.accept_changed or not (recorded or passport) else Known.OTHERWISE
+
+    def is_settled(self, file: BarFile) -> bool:
+        """Whether `file` is recorded as it stands, and every check that finds faults of form passed."""
+        passed = (self._verdicts[file.timeframe, name].passed for name in _OF_FORM)
+        return self.knows(file) is Known.RECORDED and all(partition_of(file) in each for each in passed)
+
+    def origin(self, file: BarFile) -> str | None:
+        """From whom the bars of `file` came, where that is recorded."""
+        record = records.latest(self.instance, file)
+        told = record.origin.get("vendor") if record else None
+        passport = read_if_sound(self.archive, file)
+        return str(told.value) if told else passport.vendor if passport else None
+
+    def is_judged(self, file: BarFile) -> bool:
+        """Whether every check has an evaluation of the file that is recorded, and its passport has them too."""
+        passport, digest = read_if_sound(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
+        names = {rule.name for rule in rules.for_timeframe(file.timeframe)}
+        if passport is None or passport.sha256 != digest or not names <= {each.name for each in passport.checks}:
+            return False
+        said = (self._verdicts[file.timeframe, name] for name in names)
+        return all(partition_of(file) in each.passed | each.failed for each in said)
+
+    def is_told(self, file: BarFile, finding: "Finding") -> bool:
+        """Whether the check's latest evaluation says the same."""
+        said, partition = self._verdicts[file.timeframe, finding.rule.name], partition_of(file)
+        if finding.passed:
+            return partition in said.passed
+        told = said.evaluations.get(partition)
+        return partition in said.failed and told is not None and told.description == finding.message
+
+    def red(self, file: BarFile) -> dict[str, str]:
+        """The checks that failed as errors when they were evaluated, with what they found."""
+        said = {name: each for (timeframe, name), each in self._verdicts.items() if timeframe == file.timeframe}
+        told = {name: each.evaluations.get(partition_of(file)) for name, each in said.items()}
+        return {
+            name: each.description or ""
+            for name, each in told.items()
+            if each is not None and not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
+        }
+
+
+def partition_of(file: BarFile) -> str:
+    """The partition that `file` holds: `2024-01|SPY`."""
+    return partition_key(file.symbol, file.month)

@@ -1,0 +1,194 @@
+"""Passports and the Parquet mirror as runs write them."""
+
+import hashlib
+import json
+
+import dagster as dg
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from mohlcv_dagster_tests.bars.clean_files import (
+    AGGREGATE_CHECKS,
+    FRACTIONAL,
+    FRACTIONAL_15S,
+    NOT_WHOLE,
+    RAW_CHECKS,
+    WHOLE,
+    WHOLE_15S,
+)
+from mohlcv_dagster_tests.defs.location import location, run
+
+JANUARY, MARCH = "2024-01|SPY", "2026-03|SPY"
+MONTHS = {("SPY", "2024-01"): WHOLE, ("SPY", "2026-03"): FRACTIONAL}
+ALL = ("raw_1s", "aggregated/15s")
+RAW, FOLDED = "raw_1s/SPY/SPY_2024_01.csv", "aggregated/15s/SPY_2024_01_15s.csv"
+
+
+def told(folder, path):
+    return json.loads((folder / "manifest" / f"{path}.json").read_text(encoding="utf-8"))
+
+
+def execute(definitions, instance, name, partition=None, asset="raw_1s"):
+    """What *Execute* on the checks tab does, for one partition or for all that are stored."""
+    key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=set(), asset_check_selection={key}
+    )
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return job.execute_in_process(instance=instance, partition_key=partition, run_config=quiet, raise_on_error=False)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """One month, materialized with its aggregate."""
+    folder = tmp_path_factory.mktemp("stored")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run(location(folder, MONTHS), instance, JANUARY, *ALL)
+    return folder
+
+
+def test_the_passport_of_a_raw_month_has_its_facts_and_every_check(stored):
+    passport = told(stored, RAW)
+
+    checks = {check["name"]: check["passed"] for check in passport.pop("checks")}
+    assert checks == {name: name not in NOT_WHOLE for name in RAW_CHECKS}
+    assert passport.pop("software").startswith("mohlcv-dagster ")
+    assert passport == {
+        "schema": 1,
+        "file": RAW,
+        "sha256": hashlib.sha256(WHOLE).hexdigest(),
+        "size": len(WHOLE),
+        "rows": 6,
+        "first_bar": "2024-01-02T14:30:00Z",
+        "last_bar": "2024-01-02T14:31:00Z",
+        "vendor": "stand-in at http://127.0.0.1:1",
+        "adjusted": False,
+        "fetched_at": "2026-03-05T12:00:00Z",
+        "complete_through": "2024-02-01T00:00:00Z",
+        "state": "settled",
+        "request_ids": ["first", "second"],
+        "raw_sha256": None,
+    }
+
+
+def test_the_passport_of_an_aggregate_says_which_raw_file_it_was_folded_from(stored):
+    passport = told(stored, FOLDED)
+
+    assert (passport["sha256"], passport["rows"]) == (hashlib.sha256(WHOLE_15S).hexdigest(), 3)
+    assert passport["raw_sha256"] == hashlib.sha256(WHOLE).hexdigest()
+    assert passport["state"] == "settled"
+    assert {check["name"] for check in passport["checks"]} == set(AGGREGATE_CHECKS)
+
+
+def test_checking_again_brings_the_passport_up_to_date_and_leaves_the_other_verdicts(tmp_path, instance):
+    definitions = location(tmp_path, MONTHS)
+    run(definitions, instance, JANUARY, "raw_1s")
+    before = told(tmp_path, RAW)
+    (tmp_path / RAW).write_bytes(WHOLE.replace(b",15234\n", b",15235\n"))
+
+    execute(definitions, instance, "as_recorded", JANUARY)
+
+    after = told(tmp_path, RAW)
+    red = [check for check in after["checks"] if not check["passed"] and check["name"] not in NOT_WHOLE]
+    assert [(check["name"], check["severity"]) for check in red] == [("as_recorded", "error")]
+    assert "has changed since it was written" in red[0]["message"]
+    assert after["sha256"] == before["sha256"]
+    assert len(after["checks"]) == len(before["checks"])
+
+
+def test_a_run_over_a_range_and_execute_all_write_passports_too(tmp_path, instance):
+    definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE, ("SPY", "2024-02"): WHOLE.replace(b"-01-", b"-02-")})
+    run(definitions, instance, JANUARY, "raw_1s", until="2024-02|SPY")
+    february = tmp_path / "manifest/raw_1s/SPY/SPY_2024_02.csv.json"
+    of_range = json.loads(february.read_text())
+    february.unlink()
+
+    execute(definitions, instance, "readable")
+
+    assert {check["name"] for check in of_range["checks"]} == set(RAW_CHECKS)
+    again = json.loads(february.read_text())
+    assert [check["name"] for check in again["checks"]] == ["readable"]
+    assert again | {"checks": []} == of_range | {"checks": []}
+
+
+def test_a_run_that_fails_for_one_month_leaves_the_passports_of_the_others_judged(tmp_path, instance):
+    definitions = location(tmp_path, MONTHS)
+    run(definitions, instance, JANUARY, "raw_1s", until="2024-02|SPY", expect=False)
+
+    assert {check["name"] for check in told(tmp_path, RAW)["checks"]} == set(RAW_CHECKS)
+
+
+def test_checks_on_a_disk_that_refuses_are_evaluated_all_the_same(tmp_path, instance):
+    definitions = location(tmp_path, MONTHS)
+    run(definitions, instance, JANUARY, "raw_1s")
+    at = tmp_path / "manifest/raw_1s/SPY"
+    for left in at.iterdir():
+        left.unlink()
+    at.rmdir()
+    at.write_bytes(b"a file where a folder is due")
+
+    result = execute(definitions, instance, "readable", JANUARY)
+
+    assert result.success
+    assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+
+
+def test_without_the_setting_there_is_no_mirror(stored):
+    assert not (stored / "parquet").exists()
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory):
+    """Two months, one of whole and one of fractional volumes, with the mirror on."""
+    folder = tmp_path_factory.mktemp("mirrored")
+    definitions = location(folder, MONTHS, parquet=True)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run(definitions, instance, JANUARY, *ALL)
+        run(definitions, instance, MARCH, *ALL)
+    return folder
+
+
+def bars(*contents):
+    """Opens and volumes, by text, of CSV files of the contract."""
+    lines = [line.split(",") for content in contents for line in content.decode().splitlines()[1:]]
+    return [(float(fields[1]), float(fields[5])) for fields in lines]
+
+
+def test_one_read_of_duckdb_takes_the_whole_archive_with_its_keys(mirrored):
+    where = f"read_parquet('{mirrored}/parquet/**/*.parquet', hive_partitioning = true)"
+    query = f"select open, volume from {where} where timeframe = ? order by ts_event"  # noqa: S608 - our own folder
+
+    assert duckdb.execute(query, ["1s"]).fetchall() == bars(WHOLE, FRACTIONAL)
+    assert duckdb.execute(query, ["15s"]).fetchall() == bars(WHOLE_15S, FRACTIONAL_15S)
+    keys = duckdb.execute(f"select distinct symbol, month from {where} order by month").fetchall()  # noqa: S608
+    assert keys == [("SPY", "2024-01"), ("SPY", "2026-03")]
+
+
+def test_one_read_of_polars_takes_the_whole_archive_with_its_keys(mirrored):
+    read = pl.scan_parquet(mirrored / "parquet/**/*.parquet", hive_partitioning=True)
+    raw = read.filter(pl.col("timeframe") == "1s", pl.col("symbol") == "SPY").sort("ts_event").collect()
+
+    assert raw.select("open", "volume").rows() == bars(WHOLE, FRACTIONAL)
+    assert raw["month"].unique().sort().to_list() == ["2024-01", "2026-03"]
+    assert raw.schema["ts_event"] == pl.Datetime("us", "UTC")
+
+
+def test_the_mirror_says_which_csv_file_it_was_written_with(mirrored):
+    at = mirrored / "parquet/timeframe=1s/symbol=SPY/month=2024-01/SPY_2024_01.parquet"
+
+    assert pq.read_schema(at).metadata[b"mohlcv:csv_sha256"].decode() == hashlib.sha256(WHOLE).hexdigest()
+
+
+def test_a_mirror_that_cannot_be_written_fails_the_run_and_leaves_the_csv_as_it_was(tmp_path, instance):
+    definitions = location(tmp_path, MONTHS, parquet=True)
+    (tmp_path / "parquet").write_bytes(b"a file where a folder is due")
+
+    result = run(definitions, instance, JANUARY, "raw_1s", expect=False)
+
+    said = result.failure_data_for_node("raw_1s").error.cause.message
+    assert "the Parquet mirror of raw_1s/SPY/SPY_2024_01.csv could not be written" in said
+    assert "set MOHLCV_PARQUET=false" in said
+    assert not (tmp_path / RAW).exists()
+    assert not (tmp_path / "manifest").exists()
