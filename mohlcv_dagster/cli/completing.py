@@ -19,12 +19,13 @@ from mohlcv_dagster.settings import DATA_DIR
 
 
 class Symbol(click.types.StringParamType):
-    """A symbol; completed with those that the data folder has files of."""
+    """A symbol, or several with commas between; completed with those that the data folder has files of."""
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - the signature is click's
-        """The symbols that begin with what is there, in whatever case it was typed."""
-        begun = incomplete.lower()
-        return [CompletionItem(symbol) for symbol in stored_symbols() if symbol.lower().startswith(begun)]
+        """The symbols that the last word, after a comma or alone, may become, in whatever case it was typed."""
+        before, comma, begun = incomplete.rpartition(",")
+        fit = [symbol for symbol in stored_symbols() if symbol.lower().startswith(begun.lower())]
+        return [CompletionItem(f"{before}{comma}{symbol}") for symbol in fit if symbol not in before.split(",")]
 
 
 class Timeframes(click.types.StringParamType):

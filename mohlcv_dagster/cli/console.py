@@ -32,11 +32,11 @@ class _Console(Console):
         return super().show_cursor(show) if self.is_interactive else False
 
 
-def open_console() -> Console:
-    """Standard output; numbers and paths are not coloured of themselves."""
+def open_console(*, stderr: bool = False) -> Console:
+    """Standard output, or standard error; numbers and paths are not coloured of themselves."""
     # FORCE_COLOR has rich take a file for a terminal: no line may move in it, and none be cut
-    terminal = sys.stdout.isatty()
-    console = _Console(highlight=False, soft_wrap=True, force_interactive=None if terminal else False)
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    console = _Console(highlight=False, soft_wrap=True, stderr=stderr, force_interactive=None if terminal else False)
     if not terminal:
         console.width = _WIDTH_OF_A_FILE
     return console

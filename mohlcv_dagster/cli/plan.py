@@ -37,7 +37,9 @@ _NEVER_ASKED: Final = "no-key"
 
 
 @click.command("plan", short_help="Say what a fetch would take, before anything is spent.")
-@click.option("--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; give it again for more.")
+@click.option(
+    "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
+)
 @click.option("--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
 @click.option("--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
 @click.option(
@@ -76,12 +78,13 @@ def command(  # noqa: PLR0913 - one argument for each option
     \b
     Examples:
       mohlcv plan --symbol SPY --start 2015-01-01 --end 2024-12-31
-      mohlcv plan --symbol SPY --symbol QQQ --start 2024-01-01 --end 2024-12-31 --plan starter
+      mohlcv plan --symbol SPY,QQQ --start 2024-01-01 --end 2024-12-31 --plan starter
       mohlcv plan --symbol TSLA --start 2010-01-01 --end 2010-12-31 --offline --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     now = datetime.now(UTC)
     months = months_touched(start, end, now=now)
-    names = tuple(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
+    named = [name.strip() for text in symbols for name in text.split(",")]
+    names = tuple(dict.fromkeys(check_symbol(symbol) for symbol in named))
     home = Home.real(project_root())
     settings = home.settings()
     if months[0] < settings.start:

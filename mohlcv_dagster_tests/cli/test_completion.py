@@ -49,6 +49,7 @@ def test_symbols_are_those_of_the_data_folder_in_any_case_typed(stored):
     assert given(completing.Symbol(), "") == ["BRK.B", "SPY"]
     assert given(completing.Symbol(), "sp") == ["SPY"]
     assert given(completing.Symbol(), "Q") == []
+    assert given(completing.Symbol(), "SPY,") == ["SPY,BRK.B"]
 
 
 def test_symbols_of_a_tree_of_aggregates_alone_are_found_as_well(project):

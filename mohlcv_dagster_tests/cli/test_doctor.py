@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
 import pytest
-from filelock import FileLock
 from packaging.specifiers import SpecifierSet
 
 from mohlcv_dagster import archive
+from mohlcv_dagster.cli import up
 from mohlcv_dagster.cli.examinations import folder, home, machine, settings, vendor
 from mohlcv_dagster.cli.examinations.finding import Verdict
+from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.vendor.clock import Clock
 from mohlcv_dagster_tests.cli.quiet_spy import QuietSpy
@@ -315,7 +316,7 @@ def test_a_home_opens_and_who_holds_it_is_told(made_home):
         "0 symbols, 0 months recorded",
         "not in use by `mohlcv up`",
     ]
-    with FileLock(made_home / home.LOCK):
+    with up._alone_in(Home(made_home, {})):
         assert list(home.examine(made_home, told=False))[-1].found == "in use: `mohlcv up` is running on it"
 
 

@@ -63,7 +63,7 @@ def test_a_question_broken_off_leaves_the_project_as_it_was(project, hesitant, w
 @pytest.mark.slow
 def test_symbols_killed_at_any_moment_leave_a_home_that_goes_on(project):
     wanted = [f"A{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
-    for after in (0.4, 1.0, 1.6, 2.2):
+    for after in (0.5, 1.2, 2.0):
         process = subprocess.Popen([MOHLCV, "symbols", "add", *wanted], cwd=project, stdout=subprocess.DEVNULL)
         time.sleep(after)
         process.kill()

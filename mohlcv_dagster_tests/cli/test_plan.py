@@ -129,7 +129,7 @@ def test_the_document_has_the_entries_that_the_page_tells(planned, home, project
 
 
 def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothing(mohlcv, project):
-    said = mohlcv("plan", "--symbol", "SPY", "--symbol", "QQQ", "--start", "2024-01-15", "--end", "2024-03-02")
+    said = mohlcv("plan", "--symbol", "SPY, QQQ", "--symbol", "SPY", "--start", "2024-01-15", "--end", "2024-03-02")
 
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("SPY, QQQ, 2024-01 to 2024-03: 6 partitions; nothing was fetched.\n")
