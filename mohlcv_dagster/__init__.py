@@ -9,7 +9,9 @@ The rooms, each knowing only those below it::
     sandbox/      a stand-in vendor over HTTP; only the command imports it
     adoption/     an existing tree: what of it is not as the contract says, and mending that
     manifest/     what stands beside the files: passports, the Parquet mirror, proving a tree by them
+    validation/   any folder of files judged, without Dagster, and the report of it
     reader        files as read and judged, each once
+    tree          which files of bars a folder holds, whoever made it
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
     calendar_file the days a user overrides in the exchange calendar

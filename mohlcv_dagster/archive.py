@@ -57,20 +57,27 @@ class Archive:
     Args:
         root: a folder (relative ones against the working folder, at once) or an fsspec URL such as `s3://bucket/bars`.
         raw: the same for the folder of raw files, where it is not `raw_1s` under `root`.
+        aggregated: the same for the folder of the timeframes' folders, where it is not `aggregated` under `root`.
 
     Raises:
         InputError: a root is a URL of no store that is known or installed.
     """
 
-    def __init__(self, root: str | os.PathLike[str], raw: str | os.PathLike[str] | None = None) -> None:
-        self.root = _place(root)
-        self.raw = _place(raw) if raw else self.root / RAW_FOLDER
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        raw: str | os.PathLike[str] | None = None,
+        aggregated: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.root = place(root)
+        self.raw = place(raw) if raw else self.root / RAW_FOLDER
+        self.aggregated = place(aggregated) if aggregated else self.root / AGGREGATED_FOLDER
 
     def path(self, file: BarFile) -> "UPath | Path":
         """Where `file` stands, whether or not it is there."""
         if file.timeframe == RAW:
             return self.raw / str(file.path.relative_to(RAW_FOLDER))
-        return self.root / str(file.path)
+        return self.aggregated / str(file.path.relative_to(AGGREGATED_FOLDER))
 
     def uri(self, file: BarFile) -> str:
         """`path` as a URI."""
@@ -128,7 +135,7 @@ class Archive:
 
     def files(self) -> Iterator[BarFile]:
         """Every file of the archive that stands at its own path; others are passed over."""
-        for under, folder in ((self.raw, RAW_FOLDER), (self.root / AGGREGATED_FOLDER, AGGREGATED_FOLDER)):
+        for under, folder in ((self.raw, RAW_FOLDER), (self.aggregated, AGGREGATED_FOLDER)):
             for at in sorted(str(found) for found in under.glob("*/*.csv")):
                 try:
                     yield BarFile.parse("/".join((folder, *at.replace(os.sep, "/").split("/")[-2:])))
@@ -136,7 +143,12 @@ class Archive:
                     continue
 
 
-def _place(text: str | os.PathLike[str]) -> "UPath | Path":
+def place(text: str | os.PathLike[str]) -> "UPath | Path":
+    """The folder or file of that name (relative ones against the working folder, at once) or fsspec URL.
+
+    Raises:
+        InputError: it is a URL of no store that is known or installed.
+    """
     if "://" not in os.fspath(text):
         return Path(text).absolute()
     try:

@@ -62,7 +62,12 @@ def build(
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,
-            IO_MANAGER: BarsCsvIOManager(data_dir=archive.data_dir, raw_dir=archive.raw_dir, parquet=archive.parquet),
+            IO_MANAGER: BarsCsvIOManager(
+                data_dir=archive.data_dir,
+                raw_dir=archive.raw_dir,
+                aggregated_dir=archive.aggregated_dir,
+                parquet=archive.parquet,
+            ),
         },
         jobs=[
             refresh,

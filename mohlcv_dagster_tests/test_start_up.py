@@ -68,7 +68,7 @@ from mohlcv_dagster_tests.defs.location import location, run
 
 content = csv_codec.encode(quiet_month("AAC", Month(2024, 2)))
 with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
-    definitions = location(folder, {("AAC", "2024-02"): content}, timeframes="15s,1min")
+    definitions = location(folder, {("AAC", "2024-02"): content}, timeframes="15s,1min", parquet=True)
     result = run(definitions, instance, "2024-02|AAC", "raw_1s", "aggregated/15s", "aggregated/1min")
 failed = [each.check_name for each in result.get_asset_check_evaluations() if not each.passed]
 assert result.success and not failed, failed

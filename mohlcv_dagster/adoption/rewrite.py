@@ -85,12 +85,13 @@ class Rewriter:
     Attributes:
         archive: where they stand.
         journal: told before each is; `None` for a dry run, which writes nothing.
-        origin: from whom the bars of a file came, such as `Massive.com`; `None` where that is not recorded.
+        closed: why no rows may be put into a file, to follow its name, such as `came whole from Massive.com`; `None`
+            where they may.
     """
 
     archive: Archive
     journal: Journal | None
-    origin: Callable[[BarFile], str | None]
+    closed: Callable[[BarFile], str | None]
 
     def rewrite(self, files: Iterable[BarFile]) -> Iterator[Rewritten]:
         """Mend these files, raw ones first, of each symbol the latest month first; what became of each faulty one."""
@@ -136,10 +137,10 @@ class Rewriter:
         joined, new = mend.join(file, there.bars, incoming, raw_whole=whole)
         if not new:
             return []
-        if origin := self.origin(file):
+        if why := self.closed(file):
             raise CannotMendError(
-                f"{new:,} of {count} are not in {file.path}, which came whole from {origin}: fetch {file.symbol} "
-                f"{file.month.previous()} from there too, or take them out by hand"
+                f"{new:,} of {count} are not in {file.path}, which {why}: fetch {file.symbol} "
+                f"{file.month.previous()} anew, or take them out by hand"
             )
         if there.later.num_rows:
             raise CannotMendError(f"{count} belong into {file.path}, which must be mended first; see there")

@@ -14,7 +14,20 @@ from mohlcv_dagster.cli import completing, documents, exit_codes
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import InputError, MohlcvError
 
-COMMANDS: Final = ("demo", "up", "sandbox", "fetch", "plan", "symbols", "adopt", "verify", "doctor", "completion")
+COMMANDS: Final = (
+    "demo",
+    "up",
+    "sandbox",
+    "fetch",
+    "resample",
+    "validate",
+    "plan",
+    "symbols",
+    "adopt",
+    "verify",
+    "doctor",
+    "completion",
+)
 
 
 class _UnreadError(Exception):

@@ -1,6 +1,6 @@
 """What a person sees while runs work: a line for each asset done, and on a terminal a line that moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ import dagster as dg
 from rich.console import Console
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
+from mohlcv_dagster.cli.runs import was_interrupted
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 
 if TYPE_CHECKING:
@@ -22,11 +23,21 @@ class Display:
     Args:
         console: where to; a terminal also gets a line that moves.
         label: what the run is about, such as `SPY 2024-01`.
+        move: told what is being done, where somebody else has a line that moves.
+        not_judged: checks that cannot say anything here, such as those on what was recorded where nothing is.
     """
 
-    def __init__(self, console: Console, label: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        label: str,
+        move: Callable[[str], None] | None = None,
+        not_judged: Collection[str] = (),
+    ) -> None:
         self._console = console
         self._label = label
+        self._move_other = move
+        self._not_judged = not_judged
         self._status: Status | None = None
         self._verdicts: dict[str, list[dg.AssetCheckEvaluation]] = {}
 
@@ -45,7 +56,8 @@ class Display:
         """Take one event of the run."""
         event = entry.dagster_event
         if event is None:
-            self._move(entry.user_message)
+            if self._move_other is None:
+                self._move(entry.user_message)
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self._move(f"{self._label}: {(event.step_key or '').replace('__', '/')}")
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
@@ -57,7 +69,8 @@ class Display:
             verdicts = self._verdicts.pop(event.step_key or "", [])
             if not verdicts and event.is_failure:
                 step = (event.step_key or "").replace("__", "/")
-                self._console.print(f"{FAILED} {self._label}  {step:<16} failed")
+                end = f"{WARNED} {self._label}  {step:<16} interrupted"
+                self._console.print(end if was_interrupted(event) else f"{FAILED} {self._label}  {step:<16} failed")
             self._checked(verdicts, asked_vendor=(event.step_key or "").endswith("vendor_checks"))
         elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
             self._waiting(event.step_retry_data)
@@ -67,6 +80,8 @@ class Display:
     def _move(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)
+        if self._move_other is not None:
+            self._move_other(text)
 
     def _waiting(self, retry: "StepRetryData") -> None:
         """Say why nothing happens for a while: a vendor that is away is waited for, for minutes."""
@@ -86,6 +101,7 @@ class Display:
             self._console.print(f"    proven empty: {facts[EMPTY_BECAUSE]}", markup=False)
 
     def _checked(self, verdicts: list[dg.AssetCheckEvaluation], *, asked_vendor: bool) -> None:
+        every, verdicts = verdicts, [each for each in verdicts if each.check_name not in self._not_judged]
         if not verdicts:
             return
         bad = [verdict for verdict in verdicts if not verdict.passed]
@@ -93,6 +109,8 @@ class Display:
         mark = FAILED if errors else WARNED if bad else OK
         kind = "checks against the vendor" if asked_vendor else "checks"
         count = f"{len(verdicts) - len(bad)} of {len(verdicts)} {kind} passed"
+        if len(every) > len(verdicts):
+            count += f", {len(every) - len(verdicts)} not judged"
         self._console.print(f"{mark} {self._label}  {_name(verdicts[0].asset_key):<16} {count}")
         for verdict in bad:
             self._console.print(f"    {verdict.check_name}: {verdict.description}", markup=False)

@@ -1,10 +1,12 @@
 """Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
 
 import os
+import signal
+import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +14,8 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars.rules import for_timeframe
+from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 
@@ -26,6 +29,7 @@ _UNLOGGED: Final = {
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
 _INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 _LOOK_EVERY: Final = 0.25
+NO_TAGS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     on_event: Callable[[dg.EventLogEntry], None] | None = None,
     *,
     orders: Orders = NO_ORDERS,
+    tags: Mapping[str, str] = NO_TAGS,
+    offline: bool = False,
 ) -> Outcome:
     """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
 
@@ -92,34 +98,91 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     Args:
         definitions: the code location.
         instance: where the run is remembered; the symbol is added to its partitions, and taken from them again
-            where the run stored nothing and none of its months is stored.
+            where the run stored nothing and none of its months is stored in these assets.
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
         on_event: told each event of the run, in order, from a thread of its own.
         orders: how raw bars are to be fetched.
+        tags: further tags of the run.
+        offline: whether checks that ask the vendor are left out.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
+    keys = [asset_key(timeframe) for timeframe in timeframes]
+    chosen = _offline(timeframes) if offline else None
+    job = job.get_subset(asset_selection=set(keys), asset_check_selection=chosen)
+    with _kept(instance, raw.symbol, keys):
+        return _execute(job, instance, raw, on_event, {**tags, **orders.tags()})
+
+
+def _offline(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
+    """The checks of these assets for which nobody is asked."""
+    return {dg.AssetCheckKey(asset_key(each), rule.name) for each in timeframes for rule in for_timeframe(each)}
+
+
+def judge(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    file: BarFile,
+    on_event: Callable[[dg.EventLogEntry], None] | None = None,
+    *,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> Outcome:
+    """Execute the checks of a stored file that need no network, and make nothing; else as `materialize`."""
+    job = definitions.resolve_implicit_global_asset_job_def()
+    return _execute(job.get_subset(asset_check_selection=_offline([file.timeframe])), instance, file, on_event, tags)
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    file: BarFile,
+    on_event: Callable[[dg.EventLogEntry], None] | None,
+    tags: Mapping[str, str],
+) -> Outcome:
     run_id = str(uuid.uuid4())
-    with _kept(instance, raw.symbol), _watched(instance, run_id, on_event):
+    with noticing_interrupts() as interrupted, _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
-            partition_key=partition_key(raw.symbol, raw.month),
-            asset_selection=[asset_key(timeframe) for timeframe in timeframes],
+            partition_key=partition_key(file.symbol, file.month),
             raise_on_error=False,
             run_id=run_id,
-            tags=orders.tags(),
+            tags=dict(tags),
         )
-    if any(_interrupted(event) for event in result.all_events):
+    if interrupted() or any(was_interrupted(event) for event in result.all_events):
         raise KeyboardInterrupt
     return _outcome(result)
 
 
 @contextmanager
-def _kept(instance: dg.DagsterInstance, symbol: str) -> Iterator[None]:
+def noticing_interrupts() -> Iterator[Callable[[], bool]]:
+    """Tell, after the block, whether it was interrupted.
+
+    Dagster holds signals back while it works, and forgets one that comes between the last step and the end of the run.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    came: set[int] = set()
+    try:
+        yield lambda: bool(came & {signal.SIGINT, signal.SIGTERM})
+    finally:
+        signal.set_wakeup_fd(before)
+        with suppress(BlockingIOError):
+            came.update(reading.recv(4096))
+        reading.close()
+        writing.close()
+
+
+@contextmanager
+def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]) -> Iterator[None]:
     """Keep `symbol` among the partitions; one that was not there before stays only if a month of it is stored.
 
     A slip of the pen would be offered in every launch dialog from then on, and be fetched by *All*.
@@ -129,12 +192,13 @@ def _kept(instance: dg.DagsterInstance, symbol: str) -> Iterator[None]:
     try:
         yield
     finally:
-        stored = instance.get_materialized_partitions(asset_key(RAW)) if new else ()
-        if new and not any(file_of(asset_key(RAW), each).symbol == symbol for each in stored):
+        stored = [(key, each) for key in keys for each in instance.get_materialized_partitions(key)] if new else []
+        if new and not any(file_of(key, each).symbol == symbol for key, each in stored):
             instance.delete_dynamic_partition(SYMBOL, symbol)
 
 
-def _interrupted(event: dg.DagsterEvent) -> bool:
+def was_interrupted(event: dg.DagsterEvent) -> bool:
+    """Whether a step or a run failed since it was interrupted."""
     if not (event.is_step_failure or event.is_job_failure):
         return False
     data = event.step_failure_data if event.is_step_failure else event.job_failure_data
@@ -149,7 +213,9 @@ def _watched(
         yield
         return
     over = threading.Event()
-    watcher = threading.Thread(target=_follow, args=(instance, run_id, on_event, over), name="run-watcher")
+    watched = (instance, run_id, on_event, over)
+    # a daemon: whatever an interrupt leaves it in, the process can end
+    watcher = threading.Thread(target=_follow, args=watched, name="run-watcher", daemon=True)
     watcher.start()
     try:
         yield

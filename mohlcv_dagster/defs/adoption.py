@@ -110,18 +110,22 @@ class Adoption:
     def judge(self, entries: Iterable[Entry], recording: Recording) -> Iterator[Entry]:
         """Evaluate what has no evaluation yet, and bring passports and mirrors up to date.
 
-        After `register`, since some rules look at the months beside.
+        After `register`, since some rules look at the months beside. An aggregate is judged again once its raw file was
+        recorded anew.
 
         Args:
             entries: what `register` gave, in its order.
             recording: takes the events.
         """
+        written = self.standing.raw_written()
         for entry in entries:
+            file = entry.file
             entry.described = self._mirrored(entry)
-            if not entry.registered and self.standing.is_judged(entry.file) and not self._is_changed(entry.file):
-                entry.red = self.standing.red(entry.file)
+            since = 0 if file.timeframe == RAW else written.get(partition_of(file), 0)
+            if not entry.registered and self.standing.is_judged(file, since) and not self._is_changed(file):
+                entry.red = self.standing.red(file)
             else:
-                self._judge(entry, recording)
+                self._judge(entry, recording, since)
             yield entry
 
     def _is_changed(self, file: BarFile) -> bool:
@@ -165,14 +169,14 @@ class Adoption:
             return passports.facts_of(passport)
         return record.origin if record else {}
 
-    def _judge(self, entry: Entry, recording: Recording) -> None:
+    def _judge(self, entry: Entry, recording: Recording, since: int) -> None:
         instance, file = self.standing.instance, entry.file
         record = records.latest(instance, file)
         findings = self.reader.judge(
             file, record, records.beside(instance, file, record) if file.timeframe == RAW else None
         )
         for finding in findings:
-            if entry.registered or not self.standing.is_told(file, finding):
+            if entry.registered or not self.standing.is_told(file, finding, since):
                 recording.evaluated(evaluations.evaluation(finding, file, record, blocking=False))
                 entry.evaluated += 1
         entry.red = {each.rule.name: each.message for each in findings if Verdict.of(each).is_red}

@@ -38,6 +38,7 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
 
     data_dir: str
     raw_dir: str | None = None
+    aggregated_dir: str | None = None
     parquet: bool = False
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
@@ -47,7 +48,7 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
         with told_to_dagster():
             file = file_of(context.asset_key, context.partition_key)
             made = obj if isinstance(obj, Made) else Made(obj)
-            archive = reader_of(self.data_dir, self.raw_dir).archive
+            archive = self._reader().archive
             recorded = store(archive, file, _table(made.bars), made.facts, parquet=self.parquet)
         context.add_output_metadata(recorded)
 
@@ -58,11 +59,14 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
         as_frame = _is_frame(get_args(wanted)[-1] if get_args(wanted) else wanted)
         with told_to_dagster():
             files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
-            loaded = _load(reader_of(self.data_dir, self.raw_dir), files, allow_missing=_allow_missing(context))
+            loaded = _load(self._reader(), files, allow_missing=_allow_missing(context))
             if keyed:
                 return {key: frames.to_frame(bars) if as_frame else bars for key, bars in loaded.items()}
             joined = _join({files[key]: bars for key, bars in loaded.items()})
             return frames.to_frame(joined) if as_frame else joined
+
+    def _reader(self) -> "Reader":
+        return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
 
 
 def _table(obj: object) -> pa.Table:

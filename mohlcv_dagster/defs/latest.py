@@ -31,12 +31,14 @@ class Verdicts:
         failed: those that fail.
         open: those without a verdict: the run broke off before it, or the file was written anew since.
         evaluations: the evaluations that were read, by partition.
+        at: of those that pass or fail, Dagster's number of the event that said so; later ones are larger.
     """
 
     passed: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
     evaluations: dict[str, dg.AssetCheckEvaluation] = field(default_factory=dict)
+    at: dict[str, int] = field(default_factory=dict)
 
 
 def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[tuple[str, dg.AssetMaterialization]]:
@@ -72,6 +74,7 @@ def verdicts(instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, read_pass
             found.open.add(partition)
             continue
         (found.failed if status is _FAILED else found.passed).add(partition)
+        found.at[partition] = info.latest_check_event_storage_id
         if status is _FAILED or read_passed:
             runs[partition] = info.latest_planned_run_id
     found.evaluations.update(_evaluations(instance, check, runs, _JUDGED if read_passed else {_FAILED}))

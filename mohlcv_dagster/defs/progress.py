@@ -2,13 +2,15 @@
 
 Lines are events that are kept for ever. A month adds one when it is stored, in a run of several, and while it is being
 fetched one after 5 seconds, 10 more, 20 more and so on: none for a quiet month, 3 in its first minute, 7 in twenty. The
-tag is written over in place, at most every 5 seconds, and adds no event.
+tag is written over in place, at most every 5 seconds, and adds no event. Whoever watches in this process is told of
+each step.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs.run_tags import PROGRESS
@@ -22,6 +24,19 @@ EVERY_SECONDS: Final = 5.0
 """The tag is written at most this often; a month's first line comes after it, each next one after twice as long."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
+
+Watcher: TypeAlias = "Callable[[BarFile, Progress], None]"
+_watchers: list[Watcher] = []
+
+
+@contextmanager
+def watched(by: Watcher) -> Iterator[None]:
+    """Let `by` be told of every step of every fetch in this process until the block ends, from threads of the fetch."""
+    _watchers.append(by)
+    try:
+        yield
+    finally:
+        _watchers.remove(by)
 
 
 @dataclass
@@ -74,6 +89,8 @@ class Standing:
 
         def told(progress: "Progress") -> None:
             nonlocal next_line
+            for watcher in _watchers:
+                watcher(file, progress)
             self._underway = progress
             seconds = self.clock() - began
             if seconds >= next_line:

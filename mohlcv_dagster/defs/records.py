@@ -46,6 +46,7 @@ class Record(Recorded):
             unknown.
         request_ids: the vendor's marks of the answers that the bars came in.
         last_close: of a raw month, the close of its last bar, US dollars; `None` where unknown.
+        raw_sha256: of an aggregate, the digest of the raw file that it was folded from; `None` where unknown.
     """
 
     materialization: AssetCheckEvaluationTargetMaterializationData
@@ -54,6 +55,7 @@ class Record(Recorded):
     occupancy: float | None = None
     request_ids: tuple[str, ...] = ()
     last_close: float | None = None
+    raw_sha256: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -93,6 +95,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         revised=_revised(facts),
         request_ids=request_ids_of(facts),
         last_close=last_close if isinstance(last_close, float) else None,
+        raw_sha256=str(facts[RAW_DIGEST]) if RAW_DIGEST in facts else None,
     )
 
 

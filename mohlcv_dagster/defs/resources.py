@@ -62,11 +62,13 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
     Attributes:
         data_dir: a folder or an fsspec URL.
         raw_dir: the same for raw files, where they are not in `raw_1s` under `data_dir`.
+        aggregated_dir: the same for aggregates, where they are not in `aggregated` under `data_dir`.
         parquet: whether each stored partition is written as a Parquet file too.
     """
 
     data_dir: str
     raw_dir: str | None = None
+    aggregated_dir: str | None = None
     parquet: bool = False
 
     def open(self) -> Archive:
@@ -75,10 +77,10 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
 
     def reader(self) -> Reader:
         """Its reader; one a folder and process, so that a file read for one step serves the next."""
-        return reader_of(self.data_dir, self.raw_dir)
+        return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
 
 
 @lru_cache(maxsize=8)
-def reader_of(data_dir: str, raw_dir: str | None) -> Reader:
+def reader_of(data_dir: str, raw_dir: str | None, aggregated_dir: str | None) -> Reader:
     """The reader of an archive; the same object whenever the same places are asked for in this process."""
-    return Reader(Archive(data_dir, raw_dir))
+    return Reader(Archive(data_dir, raw_dir, aggregated_dir))

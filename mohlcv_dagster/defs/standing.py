@@ -14,7 +14,7 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import latest, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.manifest.passports import read_if_sound
@@ -98,25 +98,46 @@ class Standing:
         passed = (self._verdicts[file.timeframe, name].passed for name in _OF_FORM)
         return self.knows(file) is Known.RECORDED and all(partition_of(file) in each for each in passed)
 
-    def origin(self, file: BarFile) -> str | None:
-        """From whom the bars of `file` came, where that is recorded."""
+    def may_be_mended(self, file: BarFile) -> bool:
+        """Whether a fault of form may be in `file`, and mending it would not make a change look like our own work."""
+        return not self.is_settled(file) and self.knows(file) is not Known.OTHERWISE
+
+    def closed(self, file: BarFile) -> str | None:
+        """Why no rows of another file may be put into `file`, to follow its name; `None` where they may."""
         record = records.latest(self.instance, file)
         told = record.origin.get("vendor") if record else None
         passport = read_if_sound(self.archive, file)
-        return str(told.value) if told else passport.vendor if passport else None
+        vendor = str(told.value) if told else passport.vendor if passport else None
+        if vendor is not None:
+            return f"came whole from {vendor}"
+        changed = file in self.measured and self.knows(file) is Known.OTHERWISE
+        return "is not as it was recorded" if changed else None
 
-    def is_judged(self, file: BarFile) -> bool:
-        """Whether every check has an evaluation of the file that is recorded, and its passport has them too."""
+    def raw_written(self) -> Mapping[str, int]:
+        """Dagster's number of the event that recorded each raw partition last; asked for anew with each call."""
+        return self.instance.event_log_storage.get_latest_storage_id_by_partition(
+            asset_key(RAW), dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+
+    def is_judged(self, file: BarFile, since: int) -> bool:
+        """Whether every check has an evaluation of the file that is recorded, and its passport has them too.
+
+        Args:
+            file: which file.
+            since: of an aggregate, the event after which evaluations are about its raw file as it is now; else 0.
+        """
         passport, digest = read_if_sound(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
         names = {rule.name for rule in rules.for_timeframe(file.timeframe)}
         if passport is None or passport.sha256 != digest or not names <= {each.name for each in passport.checks}:
             return False
         said = (self._verdicts[file.timeframe, name] for name in names)
-        return all(partition_of(file) in each.passed | each.failed for each in said)
+        return all(each.at.get(partition_of(file), -1) > since for each in said)
 
-    def is_told(self, file: BarFile, finding: "Finding") -> bool:
-        """Whether the check's latest evaluation says the same."""
+    def is_told(self, file: BarFile, finding: "Finding", since: int) -> bool:
+        """Whether the check's latest evaluation, if it is later than the event `since`, says the same."""
         said, partition = self._verdicts[file.timeframe, finding.rule.name], partition_of(file)
+        if said.at.get(partition, -1) <= since:
+            return False
         if finding.passed:
             return partition in said.passed
         told = said.evaluations.get(partition)

@@ -18,9 +18,9 @@ JANUARY, FEBRUARY = (BarFile.parse(f"raw_1s/SPY/SPY_2024_0{month}.csv") for mont
 OWN, NEXT = bars("2024-01-02", count=9), bars("2024-02-05", count=9)
 
 
-def rewritten(folder, *files, dry_run=False, origin=lambda file: None):
+def rewritten(folder, *files, dry_run=False, closed=lambda file: None):
     archive = Archive(folder)
-    rewriter = Rewriter(archive, None if dry_run else Journal(archive), origin)
+    rewriter = Rewriter(archive, None if dry_run else Journal(archive), closed)
     return {str(each.file.month): (each.done, each.said) for each in rewriter.rewrite(files or (JANUARY, FEBRUARY))}
 
 
@@ -61,7 +61,7 @@ def test_rows_that_are_there_already_are_only_taken_out(tmp_path):
     february = text(pd.concat([EVENING, NEXT]))
     put(tmp_path, FEBRUARY.path, february)
 
-    told = rewritten(tmp_path, origin=lambda file: "Massive.com")
+    told = rewritten(tmp_path, closed=lambda file: "came whole from Massive.com")
 
     assert told.keys() == {"2024-01"}
     assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN), "SPY_2024_02.csv": february}
@@ -74,21 +74,27 @@ REFUSED = {
         None,
         "two bars at 2024-02-01 00:10:00Z that contradict each other: volume 7.0 and 100.0",
     ),
-    "a next month that came whole from a vendor": (text(NEXT), "Massive.com", "which came whole from Massive.com"),
+    "a next month that came whole from a vendor": (
+        text(NEXT),
+        "came whole from Massive.com",
+        "which came whole from Massive.com",
+    ),
     "a next month that is half": (text(NEXT)[:-20], None, "which must be mended first"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_move_that_would_lose_or_choose_is_refused_and_both_files_stay(tmp_path, case):
-    february, origin, told = REFUSED[case]
+    february, why_closed, told = REFUSED[case]
     put(tmp_path, JANUARY.path, text(pd.concat([OWN, EVENING])))
     if february is not None:
         put(tmp_path, FEBRUARY.path, february)
     before = contents(tmp_path)
 
     said = rewritten(
-        tmp_path, *(file for file in (JANUARY, FEBRUARY) if (tmp_path / file.path).exists()), origin=lambda file: origin
+        tmp_path,
+        *(file for file in (JANUARY, FEBRUARY) if (tmp_path / file.path).exists()),
+        closed=lambda file: why_closed,
     )
 
     done, why = said["2024-01"]

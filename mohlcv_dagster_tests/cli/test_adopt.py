@@ -13,7 +13,7 @@ import pytest
 from mohlcv_dagster import cli
 from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster_tests.adoption.old_trees import FAULTY, MONTHS, put, put_tree, raw_path, text
+from mohlcv_dagster_tests.adoption.old_trees import FAULTY, MONTHS, put, put_month, put_tree, raw_path, text
 
 HALF = FAULTY["half file"]
 MOVED_TO = "raw_1s/EAST/EAST_2024_02.csv"
@@ -174,8 +174,10 @@ def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_ac
     known = step(tmp_path, "adopt")
     with dg.DagsterInstance.from_config(str(tmp_path / ".mohlcv/home")) as instance:
         [made] = instance.fetch_materializations(dg.AssetKey("raw_1s"), limit=9).records
-    at.write_bytes(at.read_bytes().replace(b",107\n", b",106\n", 1))
-    changed, again = step(tmp_path, "adopt"), step(tmp_path, "adopt")
+    at.write_bytes(at.read_bytes().replace(b",107\n", b",106\n", 1).replace(b"\n", b"\r\n"))
+    stood = at.read_bytes()
+    changed, again = step(tmp_path, "adopt"), step(tmp_path, "adopt", "--rewrite")
+    assert at.read_bytes() == stood  # mended, a change would look like our own work
     accepted = step(tmp_path, "adopt", "--accept-changed")
     last = step(tmp_path, "adopt")
 
@@ -189,6 +191,20 @@ def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_ac
     assert (accepted.code, accepted.red) == (0, {})
     assert json.loads(passport.read_text())["vendor"] is None
     assert "Nothing to do" in last.out
+
+
+@pytest.mark.slow
+def test_aggregates_are_judged_again_once_their_raw_file_is_mended(tmp_path, environment):
+    frame = MONTHS["2024_01"]
+    put_month(tmp_path / "data", "SPY", "2024_01", frame, ("15s",))
+    put(tmp_path / "data", raw_path("SPY", "2024_01"), text(frame.astype({"volume": float})))
+
+    first, mended, again = (step(tmp_path, "adopt", *words) for words in ([], ["--rewrite"], []))
+
+    assert first.red == {(asset, "2024-01|SPY"): {"volume_type"} for asset in ("raw_1s", "aggregated/15s")}
+    assert (mended.red, mended.code) == ({}, 0)
+    assert "Nothing to do" in again.out
+    assert again.evaluations == mended.evaluations
 
 
 @pytest.mark.slow

@@ -11,7 +11,20 @@ MOHLCV = Path(sys.executable).with_name("mohlcv")
 
 
 def test_the_commands_are_these():
-    assert COMMANDS == ("demo", "up", "sandbox", "fetch", "plan", "symbols", "adopt", "verify", "doctor", "completion")
+    assert COMMANDS == (
+        "demo",
+        "up",
+        "sandbox",
+        "fetch",
+        "resample",
+        "validate",
+        "plan",
+        "symbols",
+        "adopt",
+        "verify",
+        "doctor",
+        "completion",
+    )
 
 
 @pytest.mark.parametrize("words", [(), *((command,) for command in COMMANDS), ("symbols", "add")])

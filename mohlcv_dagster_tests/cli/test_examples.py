@@ -19,11 +19,11 @@ def commands(group=mohlcv, before=("mohlcv",)):
 
 
 def examples():
-    """The example lines of every help text, the words behind them left out."""
+    """The example lines of every help text, the words behind them and a file for the output left out."""
     for words, command in [(("mohlcv",), mohlcv), *commands()]:
         block = re.split(r"Examples:|First steps:", command.help or "")[1:]
         for line in "".join(block).splitlines():
-            text = re.sub(r"\s{3,}\S.*", "", line.strip())
+            text = re.sub(r"\s{3,}\S.*| > \S+$", "", line.strip())
             if text.startswith("mohlcv "):
                 yield pytest.param(shlex.split(text)[1:], id=f"{words[-1]}: {text}")
 

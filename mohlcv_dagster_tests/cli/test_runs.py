@@ -11,7 +11,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.display import Display
-from mohlcv_dagster.cli.fetch import Summary
+from mohlcv_dagster.cli.summary import Summary
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import HandedVendor, location
 
@@ -43,15 +43,17 @@ def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_
     with dg.DagsterInstance.ephemeral() as instance:
         definitions = location(tmp_path, {("AAC", "2024-01"): content})
         outcome = runs.materialize(definitions, instance, file, [RAW], Display(console, "AAC 2024-01"))
-    summary = Summary()
-    summary.add(file, outcome, completed=False)
+    summary = Summary("fetch", ("downloaded",), of=1)
+    summary.add(file, "downloaded", outcome)
     summary.show(console)
 
     assert outcome.succeeded
     assert [(check.name, check.error) for check in outcome.checks if not check.passed] == [("sessions_present", True)]
     assert [reason.partition(":")[0] for reason in outcome.reasons] == ["raw_1s sessions_present"]
     assert "✗ AAC 2024-01  raw_1s           24 of 25 checks passed" in said.getvalue()
-    assert said.getvalue().endswith("1 downloaded, 0 skipped, 0 failed, 1 stored with errors\n")
+    counts, _, reason = said.getvalue().rpartition("\n\n")[2].partition("\n")
+    assert counts == "1 downloaded, 0 skipped, 0 failed, 1 stored with errors that hold nothing back"
+    assert reason.startswith("! AAC 2024-01:  raw_1s sessions_present: raw_1s/AAC/AAC_2024_01.csv has no bar in")
 
 
 def test_a_symbol_that_was_kept_before_stays_when_its_month_fails(tmp_path):

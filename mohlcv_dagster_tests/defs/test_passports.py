@@ -9,6 +9,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from mohlcv_dagster.definitions import build
+from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE_CHECKS,
     FRACTIONAL,
@@ -18,7 +21,7 @@ from mohlcv_dagster_tests.bars.clean_files import (
     WHOLE,
     WHOLE_15S,
 )
-from mohlcv_dagster_tests.defs.location import location, run
+from mohlcv_dagster_tests.defs.location import _VENDORS, HandedMassive, HandedVendor, location, run
 
 JANUARY, MARCH = "2024-01|SPY", "2026-03|SPY"
 MONTHS = {("SPY", "2024-01"): WHOLE, ("SPY", "2026-03"): FRACTIONAL}
@@ -80,6 +83,24 @@ def test_the_passport_of_an_aggregate_says_which_raw_file_it_was_folded_from(sto
     assert passport["raw_sha256"] == hashlib.sha256(WHOLE).hexdigest()
     assert passport["state"] == "settled"
     assert {check["name"] for check in passport["checks"]} == set(AGGREGATE_CHECKS)
+
+
+def test_the_checks_that_ask_the_vendor_stand_in_the_passport_of_the_minutes_too(tmp_path, instance):
+    run(location(tmp_path, MONTHS, timeframes="1min"), instance, JANUARY, "raw_1s", "aggregated/1min")
+
+    checks = {check["name"] for check in told(tmp_path, "aggregated/1min/SPY_2024_01_1min.csv")["checks"]}
+    assert checks == {*AGGREGATE_CHECKS, "vendor_minutes", "volume_ladder"}
+
+
+def test_a_raw_file_that_stands_elsewhere_has_neither_passport_nor_mirror(tmp_path, instance):
+    settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path / "data"), "MOHLCV_PARQUET": "true"})
+    massive = HandedMassive(base_url="http://handed/elsewhere", adjusted=False, concurrency=1, requests_per_minute=None)
+    _VENDORS[massive.base_url] = HandedVendor(MONTHS)
+    elsewhere = ArchiveResource(data_dir=settings.data_dir, raw_dir=str(tmp_path / "elsewhere"))
+    run(build(settings, massive=massive, archive=elsewhere), instance, JANUARY, "raw_1s")
+
+    files = sorted(str(at.relative_to(tmp_path)) for at in tmp_path.rglob("*") if at.is_file())
+    assert files == ["elsewhere/SPY/SPY_2024_01.csv"]
 
 
 def test_checking_again_brings_the_passport_up_to_date_and_leaves_the_other_verdicts(tmp_path, instance):

@@ -42,6 +42,7 @@ __all__ = [
     "FORM",
     "LIFE",
     "NOTHING_BESIDE",
+    "OF_RECORD",
     "OF_VALUES",
     "PLAUSIBLE",
     "RULES",
@@ -184,6 +185,9 @@ FORM: Final = (
 
 OF_VALUES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
 """The rules of `FORM` that only the values of a bar break: its place among the others is still known."""
+
+OF_RECORD: Final = frozenset({"as_recorded", *(rule.name for rule in (*BASIS, *LIFE))})
+"""The rules that judge what was recorded of a file when it was written: without that they have nothing to say."""
 
 RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE, *LIFE)
 """Every rule on stored files. The names are those of the asset checks: a contract once published.

@@ -1,0 +1,185 @@
+"""`mohlcv validate`: the rules on a folder of files, with a report; the original's validation script."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.markup import escape
+
+from mohlcv_dagster.bars import timeframes
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
+from mohlcv_dagster.cli.fetch import chosen
+from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from mohlcv_dagster.tree import Place, Tree
+    from mohlcv_dagster.validation.report import Entry, Report
+
+_MARKS: Final = {"ok": OK, "warn": WARNED, "error": FAILED}
+_FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
+
+
+@click.command("validate")
+@click.option("--input-dir", required=True, help="The folder: of one timeframe's files, or of raw files.")
+@click.option("--timeframe", "name", required=True, help="Of the files in it: 1s for raw ones, 15s, 30s, 1min, …")
+@click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s beside the folder aggregated]")
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; for more, again or SPY,QQQ.")
+@click.option("--report", metavar="FILE", help="Write a report; its form is told by the suffix .txt, .json or .html.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), help="The form of the report.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output, all else on standard error."
+)
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
+    input_dir: str,
+    name: str,
+    raw_data_dir: str | None,
+    symbols: tuple[str, ...],
+    report: str | None,
+    form: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Judge every file of a folder, by the rules of the asset checks.
+
+    Any folder will do, whoever made it. Where this project wrote the files, what it recorded of them is judged too;
+    else the rules on that are not judged, which is said and is no pass. An aggregate is compared with the raw file of
+    its symbol and month. Nothing is changed, and neither a key nor a network is needed. Leaves with 1 when a file has
+    an error, or the folder has no files; warnings alone leave with 0.
+
+    \b
+    Examples:
+      mohlcv validate --input-dir data/aggregated/1min --timeframe 1min --raw-data-dir data/raw_1s
+      mohlcv validate --input-dir data/raw_1s --timeframe 1s --symbol SPY --report raw.html
+    """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    timeframe = _timeframe(name)
+    write = _writer(report, form)
+    made = _validated(timeframe, input_dir, raw_data_dir, chosen(symbols), open_console(stderr=as_json))
+    if write is not None:
+        write(made)
+    if as_json:
+        from mohlcv_dagster.validation import as_json as json_form  # noqa: PLC0415 - not for the help text
+
+        click.echo(json_form.written(made), nl=False)
+    return 1 if made.failed else 0
+
+
+def _timeframe(name: str) -> Timeframe:
+    if name.strip() == RAW.name:
+        return RAW
+    try:
+        return timeframes.parse(name)
+    except TimeframeError as error:
+        raise TimeframeError(f"{error}, or {RAW.name} for raw files") from None
+
+
+def _writer(name: str | None, form: str | None) -> "Callable[[Report], None] | None":
+    """Writes the report, in the form asked for.
+
+    Raises:
+        InputError: it cannot be told which form, or there is no file to write.
+    """
+    if name is None:
+        if form is not None:
+            raise InputError(f"--format {form} is the form of a report: name its file with --report")
+        return None
+    at = Path(name)
+    chosen_form = form or _FORMS.get(at.suffix.lower())
+    if chosen_form is None:
+        raise InputError(f"--report {name}: {at.suffix or 'no suffix'} tells no form; end it in .txt, .json or .html")
+
+    def write(report: "Report") -> None:
+        from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - not for the help text
+        from mohlcv_dagster.validation import as_html, as_json, as_text  # noqa: PLC0415 - as above
+
+        forms = {"text": as_text.written, "json": as_json.written, "html": as_html.written}
+        Archive(at.parent).write_beside(PurePosixPath(at.name), forms[chosen_form](report).encode())
+        click.echo(f"The report is in {name}", err=True)
+
+    return write
+
+
+def _validated(
+    timeframe: Timeframe, input_dir: str, raw_data_dir: str | None, symbols: list[str], console: "Console"
+) -> "Report":
+    from mohlcv_dagster import calendar_file, tree  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.cli.known import knowledge  # noqa: PLC0415 - as above
+    from mohlcv_dagster.validation import as_text, judging, report  # noqa: PLC0415 - as above
+
+    home = Home.real(project_root())
+    calendar_file.put_in_force(home.settings())
+    found = _chosen_files(tree.look(input_dir, timeframe), timeframe, symbols)
+    raw = _raw_folder(found, timeframe, raw_data_dir)
+    made = report.Report(
+        input_dir=input_dir,
+        timeframe=timeframe.name,
+        raw_dir=raw_data_dir or str(raw) if raw is not None else None,
+        made_at=datetime.now(UTC),
+        version=version("mohlcv-dagster"),
+        passed_over=[(each.path, each.why) for each in found.passed_over],
+    )
+    with knowledge(home, found) as known, console.status("judging") as status:
+        for number, entry in enumerate(report.collected(made, judging.judge(found, raw, known)), start=1):
+            status.update(f"judging, {number} of {len(found.files)} done")
+            _show(made, entry, console)
+    console.print()
+    for line in (made.verdict, *as_text.remarks(made)):
+        console.print(line, markup=False)
+    return made
+
+
+def _chosen_files(found: "Tree", timeframe: Timeframe, symbols: list[str]) -> "Tree":
+    """The files to judge.
+
+    Raises:
+        FileMissingError: there is none, in all or of a symbol.
+    """
+    there = found.symbols()
+    if not there:
+        folder = found.root / timeframe.name
+        hint = f"; did you mean {folder}?" if folder.is_dir() else ""
+        passed_over = f" ({found.passed_over[0].path}: {found.passed_over[0].why})" if found.passed_over else ""
+        raise FileMissingError(f"{found.root} holds no file of {timeframe} bars{passed_over}{hint}")
+    if missing := [symbol for symbol in symbols if symbol not in there]:
+        raise FileMissingError(f"{found.root} holds no file of {', '.join(missing)}; there are {', '.join(there)}")
+    if symbols:
+        found.files = {file: at for file, at in found.files.items() if file.symbol in symbols}
+    return found
+
+
+def _raw_folder(found: "Tree", timeframe: Timeframe, named: str | None) -> "Place | None":
+    """The raw files that aggregates are compared with; where none are named, those beside them in the layout.
+
+    Raises:
+        FileMissingError: there is no such folder.
+    """
+    from mohlcv_dagster.archive import place  # noqa: PLC0415 - not for the help text
+
+    if timeframe == RAW:
+        return None
+    if named is not None:
+        raw = place(named)
+        if not raw.is_dir():
+            raise FileMissingError(f"there is no folder {raw}: name that of the raw files by --raw-data-dir")
+        return raw
+    beside = found.root.parent.parent / RAW_FOLDER
+    return beside if found.root.parent.name == AGGREGATED_FOLDER and beside.is_dir() else None
+
+
+def _show(made: "Report", entry: "Entry", console: "Console") -> None:
+    from mohlcv_dagster.validation import as_text  # noqa: PLC0415 - not for the help text
+
+    console.print(f"{_MARKS[entry.worst]} {escape(as_text.headline(entry))}")
+    for fault in entry.faults:
+        for line in as_text.told(fault):
+            console.print(f"    {line}", markup=False)
+    if command := made.command(entry):
+        console.print(f"    In the terminal: {command}", markup=False)

@@ -1,0 +1,69 @@
+"""Runs of processes that are gone are called failed; Ctrl-C is heard wherever in a run it comes."""
+
+import os
+import signal
+import uuid
+
+import dagster as dg
+import pytest
+from dagster._utils.interrupts import capture_interrupts
+
+from mohlcv_dagster.cli import runs, unfinished
+from mohlcv_dagster.cli.places import Places
+from mohlcv_dagster.defs.verdicts import CUT_SHORT
+from mohlcv_dagster.settings import Settings
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def started(instance, tags):
+    run_id = str(uuid.uuid4())
+    instance.add_run(dg.DagsterRun("any", run_id, status=dg.DagsterRunStatus.STARTED, tags=dict(tags)))
+    return lambda: instance.get_run_by_id(run_id)
+
+
+def test_a_run_whose_process_is_gone_is_called_failed_and_those_of_living_ones_are_left_alone(instance, tmp_path):
+    gone = started(instance, {unfinished.COMMAND: "0" * 32})
+    of_the_ui = started(instance, {})
+    with unfinished.command(instance, tmp_path) as tags:
+        living = started(instance, tags)
+        with unfinished.command(instance, tmp_path):
+            assert living().status == dg.DagsterRunStatus.STARTED
+
+    assert gone().status == dg.DagsterRunStatus.FAILURE
+    assert gone().tags[CUT_SHORT] == "true"
+    assert of_the_ui().status == dg.DagsterRunStatus.STARTED
+    assert [lock.name for lock in (tmp_path / "commands").iterdir()] == ["all.lock"]
+
+
+def test_an_interrupt_that_dagster_holds_back_and_forgets_is_noticed():
+    with runs.noticing_interrupts() as interrupted, capture_interrupts():
+        os.kill(os.getpid(), signal.SIGINT)
+    with runs.noticing_interrupts() as undisturbed:
+        pass
+
+    assert (interrupted(), undisturbed()) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("raw", "aggregated", "own"),
+    [
+        (None, None, True),
+        ("data/raw_1s", None, True),
+        ("./data/../data/raw_1s/", "data/aggregated", True),
+        ("link/raw_1s", None, True),
+        ("elsewhere", None, False),
+        (None, "data/aggregated/15s", False),
+    ],
+)
+def test_a_folder_is_the_projects_own_by_whatever_spelling(tmp_path, monkeypatch, raw, aggregated, own):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    places = Places.of(Settings.from_environment({}), raw, aggregated)
+
+    assert places.are_own is own

@@ -1,0 +1,127 @@
+"""`mohlcv validate`: the findings are those of the asset checks, and the exit codes those of the original."""
+
+import json
+
+import dagster as dg
+import pytest
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.cli.homes import DAGSTER_HOME
+from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
+
+MINUTES = ("--input-dir", "data/aggregated/15s", "--timeframe", "15s")
+RAW = ("--input-dir", "data/raw_1s", "--timeframe", "1s")
+
+
+@pytest.fixture
+def tree(project):
+    """A tree that no Dagster saw: the raw file is clean, the aggregate has one share too many."""
+    archive = Archive(project / "data")
+    archive.write(SPY, WHOLE)
+    archive.write(SPY_15S, OFF_BY_ONE)
+    return archive
+
+
+def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_leaves_with_1(mohlcv, tree, project):
+    said = mohlcv("validate", *MINUTES)
+
+    assert said.code == 1
+    assert "✗ SPY 2024-01 15s  3 bars, 13 rules hold, 2 do not, 2 not judged" in said.out
+    assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not hold what" in said.out
+    assert "(volume 15635, due 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
+    command = f"--force --timeframes 15s --input-dir {project}/data/raw_1s --output-dir data/aggregated"
+    assert f"In the terminal: mohlcv resample --symbol SPY --start 2024-01-01 --end 2024-01-31 {command}" in said.out
+    assert "1 file judged: 1 with errors, 0 with warnings alone, 0 without either." in said.out
+    assert "Not judged of every file: as_recorded, settled (nothing is recorded of this file" in said.out
+    assert not (project / ".mohlcv").exists()
+
+
+def test_a_clean_aggregate_and_warnings_alone_leave_with_0(mohlcv, tree):
+    tree.write(SPY_15S, WHOLE_15S)
+
+    assert mohlcv("validate", *MINUTES, "--raw_data_dir", "data/raw_1s").code == 0
+    warned = mohlcv("validate", *RAW)
+    assert warned.code == 0
+    assert "warning sessions_present: " in warned.out
+    assert "Warnings ask to be looked at; the bars can be used." in warned.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--input-dir", "data/nowhere", "--timeframe", "15s"], 1, "there is no folder"),
+        (["--input-dir", "data/aggregated", "--timeframe", "15s"], 1, "did you mean"),
+        (["--input-dir", "empty", "--timeframe", "15s"], 1, "empty holds no file of 15s bars"),
+        ([*MINUTES, "--symbol", "QQQ"], 1, "holds no file of QQQ; there are SPY"),
+        ([*MINUTES, "--raw-data-dir", "nowhere"], 1, "name that of the raw files by --raw-data-dir"),
+        (["--input-dir", "data", "--timeframe", "7s"], 2, "choose from 15s, 30s"),
+        (["--input-dir", "data", "--timeframe", "7s"], 2, "or 1s for raw files"),
+        ([*MINUTES, "--report", "report.pdf"], 2, ".pdf tells no form; end it in .txt, .json or .html"),
+        ([*MINUTES, "--format", "html"], 2, "name its file with --report"),
+        (["--timeframe", "15s"], 2, "--input-dir"),
+    ],
+)
+@pytest.mark.usefixtures("tree")
+def test_what_cannot_be_judged_is_refused_with_what_is_there(mohlcv, project, words, code, told):
+    (project / "empty").mkdir()
+    said = mohlcv("validate", *words)
+
+    assert said.code == code
+    assert told in said.err
+
+
+def test_the_form_of_a_report_is_told_by_its_suffix_or_by_an_option(mohlcv, tree, project):
+    for name, words in {"r.txt": (), "r.json": (), "r.html": (), "report": ("--format", "json")}.items():
+        said = mohlcv("validate", *MINUTES, "--report", name, *words)
+        assert said.err == f"The report is in {name}\n"
+
+    assert (project / "r.txt").read_text().startswith("Validation of data/aggregated/15s, 15s bars\n")
+    assert (project / "r.html").read_text().startswith("<!doctype html>")
+    assert (
+        json.loads((project / "r.json").read_text())["files"] == json.loads((project / "report").read_text())["files"]
+    )
+
+
+def test_json_is_one_document_on_standard_output_and_all_else_is_on_standard_error(mohlcv, tree):
+    said = mohlcv("validate", *MINUTES, "--json")
+
+    assert json.loads(said.out)["counts"] == {"files": 1, "error": 1, "warn": 0, "ok": 0}
+    assert "1 file judged" in said.err
+
+
+@pytest.mark.slow
+def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the_asset_checks(mohlcv, project, vendor):
+    mohlcv("fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-02-28")
+    stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
+    stored.write_bytes(stored.read_bytes().replace(b"\n", b"\r\n", 3))
+    judged = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DAGSTER_HOME, str(project / ".mohlcv/home"))
+        from mohlcv_dagster.bars import timeframes  # noqa: PLC0415 - as above
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
+        from mohlcv_dagster.cli.homes import Home  # noqa: PLC0415 - as above
+        from mohlcv_dagster.definitions import build  # noqa: PLC0415 - it reads the settings of the test
+        from mohlcv_dagster.tree import look  # noqa: PLC0415 - as above
+
+        definitions = build(Home.real(project).settings())
+        with dg.DagsterInstance.get() as instance:
+            for file in look("data/raw_1s", timeframes.RAW).files:
+                checks = runs.judge(definitions, instance, file).checks
+                judged[str(file.month)] = {each.name: each.message for each in checks if not each.passed}
+                assert len(checks) == len(rules.for_timeframe(file.timeframe))
+    told = json.loads(mohlcv("validate", *RAW, "--json").out)["files"]
+
+    assert [file["not_judged"] for file in told] == [[], []]
+    assert judged["2024-01"].keys() == {"as_recorded", "exact_form"}
+    assert judged["2024-02"].keys() == {"not_empty"}
+    for file in told:
+        messages = {found["rule"]: f"{found['fault']} {found['cure']}" for found in file["findings"]}
+        assert messages == judged[file["month"]]
+
+
+def test_a_raw_file_that_breaks_a_rule_leaves_with_1(mohlcv, tree):
+    tree.write(SPY, CROOKED)
+
+    assert mohlcv("validate", *RAW, "--symbol", "SPY").code == 1
