@@ -14,6 +14,7 @@ from mohlcv_dagster.settings import (
     CALENDAR,
     CONCURRENCY,
     DATA_DIR,
+    PARQUET,
     REQUESTS_PER_MINUTE,
     SETTINGS,
     START,
@@ -92,6 +93,7 @@ TOLD = {
     ALERT_URL: Told(
         "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
     ),
+    PARQUET: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     ALERT_COMMAND: Told("a command line, which may hold a secret: it is never shown", "mail -s mohlcv me@example.com"),
     ALERT_WARNINGS: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     UI_URL: Told("`https://host` or `http://host:port`", "https://dagster.example", "dagster.example"),
@@ -110,7 +112,7 @@ def _section(setting: Setting) -> str:
         f"## {setting.variable}\n",
         f"{setting.meaning[0].upper()}{setting.meaning[1:]}. Default: {_code(setting.default) or 'none'}.\n",
         f"May be: {told.values}.\n",
-        f"```\n{setting.variable}={told.example}\n```\n",
+        f"```ini\n{setting.variable}={told.example}\n```\n",
     ]
     if told.refused:
         lines.append(f"`{setting.variable}={told.refused}` is refused:\n\n> {refusal(setting, told.refused)}\n")

@@ -6,11 +6,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli import COMMANDS
-from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.settings import SETTINGS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -46,9 +44,13 @@ def test_every_command_it_calls_is_one():
 
 
 def anchors(page):
-    """The anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    """The anchors of a page's headings, as GitHub makes them, and of the pages that it includes."""
+    text = page.read_text(encoding="utf-8")
+    included = re.findall(r"^```\{include\} (\S+)$", text, re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return set().union(*(anchors(page.parent / path) for path in included)) | {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -89,15 +91,6 @@ def test_every_dependency_is_named_with_its_reason():
     told = {name for row in re.findall(r"^\| ([a-z0-9, -]+) \|", table, re.MULTILINE) for name in row.split(", ")}
 
     assert told - {"package"} == needed
-
-
-def test_the_asset_of_ones_own_that_it_shows_joins_the_graph():
-    snippet = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "@dg.asset" in code)
-    names = {}
-    exec(snippet, names)  # noqa: S102 - our own page
-
-    joined = dg.Definitions.merge(defs, dg.Definitions(assets=[names["daily_range"]]))
-    assert joined.resolve_asset_graph().get(dg.AssetKey("daily_range")).parent_keys == {dg.AssetKey("raw_1s")}
 
 
 def test_the_frame_that_it_reads_is_in_new_york_time(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def test_each_setting_stands_there_with_an_example_that_is_read(setting):
     Settings.from_environment({setting.variable: TOLD[setting].example})
 
     section = PAGE.read_text(encoding="utf-8").split(f"\n## {setting.variable}\n")[1].split("\n## ")[0]
-    assert f"```\n{setting.variable}={TOLD[setting].example}\n```" in section
+    assert f"```ini\n{setting.variable}={TOLD[setting].example}\n```" in section
 
 
 @pytest.mark.parametrize("setting", [each for each in SETTINGS if TOLD[each].refused], ids=lambda each: each.variable)

@@ -1,0 +1,151 @@
+"""Every fenced block of the pages is one of a kind that is tested, and every command in them can be meant."""
+
+import importlib.util
+import json
+import tomllib
+
+import click
+import dotenv
+import pytest
+import yaml
+
+from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.cli import mohlcv
+from mohlcv_dagster.settings import SETTINGS
+from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, REPOSITORY, Block, blocks, commands, spans
+
+EXECUTED = {"python", "bash", "sql"}
+READ = {"ini", "yaml", "csv", "json"}
+OUTPUT = {"text"}
+"""What a command shows, or a tree of files."""
+
+ELSEWHERE = {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL"}
+"""Variables that are not settings of ours: Dagster's, and the one that docs/stores.md makes up."""
+
+NOT_OURS = {
+    ("pytest",): "this suite",
+    ("bash", ".ci/run"): "it runs this suite",
+    ("rsync",): "copies to another machine",
+    ("uv", "add"): "installs; that the package is one that is tried is held here",
+    ("python", "-m"): "takes minutes; that the module is there is held here",
+    ("sphinx-build",): "test_site.py builds the site with these words",
+}
+"""Commands of a block that are not `mohlcv`, by how they begin, and why they are not run."""
+
+ALL = [block for page in PAGES for block in blocks(page)]
+BASH = [command for block in ALL if block.language == "bash" for command in commands(block)]
+OURS = [command for command in BASH if command.words[0] == COMMAND]
+FOREIGN = [command for command in BASH if command.words[0] != COMMAND]
+
+
+def of(language):
+    return [block for block in ALL if block.language == language]
+
+
+def kind(block):
+    return "directive" if block.language.startswith("{") else block.language
+
+
+def test_no_block_slips_through_and_each_kind_is_there():
+    known = EXECUTED | READ | OUTPUT | {"directive"}
+
+    assert [str(block) for block in ALL if kind(block) not in known] == []
+    assert {kind(block) for block in ALL} >= {"python", "bash", "text", "ini", "yaml", "csv", "directive"}
+
+
+def test_a_block_without_a_kind_and_one_within_a_list_are_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```\nmohlcv demo\n```\n\n1. Do\n\n   ```bash\n   mohlcv fetch \\\n     --force > all.txt\n   ```\n"
+    )
+    bare, listed = blocks(page)
+
+    assert (bare.language, listed.language) == ("", "bash")
+    [command] = commands(Block(REPOSITORY / "page.md", 7, "bash", listed.text))
+    assert command.words == ("mohlcv", "fetch", "--force")
+
+
+@pytest.fixture
+def _named(tmp_path, monkeypatch):
+    """The files and folders that some commands are told, since click looks for them."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "watchlist.txt").write_text("SPY\n")
+    for folder in ("recordings", "data/raw_1s", *(f"data/aggregated/{name}" for name in ("15s", "30s", "1min"))):
+        (tmp_path / folder).mkdir(parents=True)
+
+
+def read_by_click(words):
+    """Have click read the words of a command without carrying it out; raises where they cannot be meant."""
+    group, rest = mohlcv, list(words[1:])
+    context = click.Context(mohlcv, info_name=COMMAND, **mohlcv.context_settings)
+    while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
+        name, group, rest = group.resolve_command(context, rest)
+        context = group.make_context(name, rest, parent=context) if not isinstance(group, click.Group) else context
+    return context
+
+
+@pytest.mark.usefixtures("_named")
+@pytest.mark.parametrize("command", OURS, ids=str)
+def test_click_understands_every_command_shown(command):
+    if "--help" not in command.words:  # click would print and leave
+        with read_by_click(command.words) as context:  # closes what click opened
+            assert context.command is not mohlcv
+
+
+@pytest.mark.usefixtures("_named")
+@pytest.mark.parametrize(
+    "line", ["mohlcv fetsh", "mohlcv fetch --symbol SPY", "mohlcv symbols list --all", "mohlcv up --port high"]
+)
+def test_a_command_that_cannot_be_meant_is_seen(line):
+    with pytest.raises(click.UsageError):
+        read_by_click(line.split())
+
+
+def test_every_option_named_in_a_sentence_is_one_of_its_command():
+    unknown = []
+    for command in [span for page in PAGES for span in spans(page)]:
+        group, rest = mohlcv, list(command.words[1:])
+        while isinstance(group, click.Group) and rest and not rest[0].startswith(("-", "…")):
+            group = group.get_command(click.Context(group), rest.pop(0))
+        options = {name for each in getattr(group, "params", ()) for name in each.opts} | {"--help"}
+        named = [word.replace("_", "-") for word in rest if word.startswith("--")]
+        unknown += [f"{command}: {word}" for word in named if word not in options]
+        unknown += [str(command)] if group is None else []
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("command", FOREIGN, ids=str)
+def test_a_command_that_is_not_ours_is_one_that_is_known_and_names_what_is_there(command):
+    assert any(command.words[: len(beginning)] == beginning for beginning in NOT_OURS), command
+    if command.words[:2] == ("python", "-m"):
+        assert importlib.util.find_spec(command.words[2]) is not None
+    if command.words[:2] == ("uv", "add"):
+        groups = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+        assert any(text.startswith(command.words[2]) for text in groups["stores"] + groups["dev"])
+
+
+def test_every_reason_for_not_running_a_command_is_still_needed():
+    needed = {beginning for beginning in NOT_OURS for each in FOREIGN if each.words[: len(beginning)] == beginning}
+
+    assert needed == set(NOT_OURS)
+
+
+@pytest.mark.parametrize("block", of("ini"), ids=str)
+def test_what_is_to_be_written_into_env_sets_what_is_read(block, tmp_path):
+    (tmp_path / ".env").write_text(block.text)
+    told = dotenv.dotenv_values(tmp_path / ".env")
+
+    assert told
+    assert set(told) <= {setting.variable for setting in SETTINGS} | ELSEWHERE
+    assert all(told.values())
+
+
+@pytest.mark.parametrize("block", of("csv"), ids=str)
+def test_bars_that_are_shown_are_bars_and_in_the_exact_form(block):
+    assert csv_codec.encode(csv_codec.decode(block.text.encode())) == block.text.encode()
+
+
+@pytest.mark.parametrize("block", [*of("json"), *of("yaml")], ids=str)
+def test_what_is_to_be_read_by_a_machine_can_be(block):
+    assert json.loads(block.text) if block.language == "json" else yaml.safe_load(block.text)

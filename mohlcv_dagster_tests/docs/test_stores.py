@@ -1,0 +1,141 @@
+"""docs/stores.md is followed to the letter, with an S3 and a Postgres of our own on loopback."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dotenv
+import pytest
+import yaml
+
+from mohlcv_dagster.cli.homes import configuration
+from mohlcv_dagster.sandbox import Sandbox
+from mohlcv_dagster_tests.docs.blocks import REPOSITORY, blocks, commands
+from mohlcv_dagster_tests.docs.reader import QuietMarket
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PAGE = blocks(REPOSITORY / "docs/stores.md")
+MOHLCV = Path(sys.executable).with_name("mohlcv")
+[FETCH, *_] = [
+    words for block in PAGE if block.language == "bash" for words in commands(block) if "fetch" in words.words
+]
+STORED = "raw_1s/SPY/SPY_2024_01.csv"
+
+
+def variables(holding):
+    """What the page has written into `.env`, of the block that sets this variable."""
+    [told] = [block.text for block in PAGE if block.language == "ini" and holding in block.text]
+    return told
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An empty project, and the environment that leads its commands to the sandbox."""
+    with Sandbox(QuietMarket()) as sandbox:
+        yield (
+            tmp_path,
+            {
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "MASSIVE_BASE_URL": sandbox.url,
+                "MASSIVE_API_KEY": "sandbox",
+            },
+        )
+
+
+def run(words, folder, environment):
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_archive_stands_in_s3_and_is_read_from_there(project):
+    pytest.importorskip("s3fs", reason="the package of the store is not installed: uv sync --group stores")
+    moto = pytest.importorskip("moto.server", reason="no S3 to try it on: uv sync --group stores")
+    folder, environment = project
+    (folder / ".env").write_text(variables("MOHLCV_DATA_DIR"))
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        s3 = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+        environment |= {**s3, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+        make = "import s3fs; s3fs.S3FileSystem().mkdir('bucket')"
+        run([sys.executable, "-c", make], folder, environment)
+        said = run([MOHLCV, *FETCH.words[1:]], folder, environment)
+        [code] = [block.text for block in PAGE if block.language == "python"]
+        rows = run([sys.executable, "-c", code], folder, environment)
+        again = run([MOHLCV, *FETCH.words[1:]], folder, environment)
+    finally:
+        server.stop()
+
+    assert said.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert int(rows) == 21 * 13 * 2  # sessions of January 2024, half hours, bars
+    assert again.endswith("0 downloaded, 1 skipped, 0 failed\n")
+    assert not (folder / "data").exists()
+
+
+@contextmanager
+def postgres(folder, address):
+    """A Postgres of our own at `address`, ended with the block. It refuses to be root."""
+    user = {"user": "nobody"} if os.getuid() == 0 else {}
+    folder.mkdir()
+    if user:
+        shutil.chown(folder, "nobody")
+        for above in folder.parents[:3]:
+            above.chmod(above.stat().st_mode | 0o011)  # pytest's folders are ours alone
+    make = ["initdb", "-D", folder / "db", "-U", address.username, "--auth=trust", "--no-sync"]
+    subprocess.run(make, check=True, capture_output=True, cwd="/", **user)
+    at = ["-h", address.hostname, "-p", str(address.port)]
+    words = ["postgres", "-D", folder / "db", *at, "-k", folder, "-F"]
+    server = subprocess.Popen(words, cwd="/", stderr=subprocess.DEVNULL, **user)
+    try:
+        while subprocess.run([shutil.which("pg_isready"), *at], capture_output=True, check=False).returncode:
+            assert server.poll() is None, "Postgres did not start"
+            time.sleep(0.1)
+        subprocess.run([shutil.which("createdb"), *at, "-U", address.username, address.path[1:]], check=True)
+        yield at
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def moved(home, storage):
+    """The home's own dagster.yaml with `storage` in place of its block `event_log_storage`."""
+    kept = yaml.safe_load(home)
+    assert kept.pop("event_log_storage")
+    return yaml.safe_dump({**kept, **yaml.safe_load(storage)})
+
+
+def test_dagster_remembers_in_postgres(project, tmp_path):
+    pytest.importorskip("dagster_postgres", reason="Dagster's package is not installed: uv sync --group stores")
+    if not all(shutil.which(tool) for tool in ("initdb", "postgres", "createdb", "psql")):
+        pytest.skip("there is no Postgres on this machine")
+    folder, environment = project
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        told = variables("DAGSTER_POSTGRES_URL").replace(":5432/", f":{free.getsockname()[1]}/")
+    (folder / ".env").write_text(told)
+    address = urlsplit(dotenv.dotenv_values(folder / ".env")["DAGSTER_POSTGRES_URL"])
+    home = folder / ".mohlcv/home"
+    home.mkdir(parents=True)
+    [storage] = [block.text for block in PAGE if block.language == "yaml"]
+    (home / "dagster.yaml").write_text(moved(configuration(), storage))
+
+    with postgres(tmp_path / "postgres", address) as at:
+        said = run([MOHLCV, *FETCH.words[1:]], folder, environment)
+        query = "SELECT partition FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION'"
+        rows = run(["psql", *at, "-U", address.username, address.path[1:], "-Atc", query], folder, environment)
+        again = run([MOHLCV, *FETCH.words[1:]], folder, environment)
+
+    assert said.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert rows == "2024-01|SPY\n"
+    assert again.endswith("SPY 2024-01  skipped: stored\n\n0 downloaded, 1 skipped, 0 failed\n")
+    assert list(home.rglob("*.db")) == []
