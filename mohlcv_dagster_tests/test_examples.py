@@ -129,3 +129,11 @@ def test_in_duckdb_all_seconds_give_the_busiest(stored):
         [(symbol, second, shares, seconds)] = database.execute(query).fetchall()
     assert (symbol, shares, seconds) == (SYMBOL, most, len(raw))
     assert datetime.fromtimestamp(second, UTC) in moments
+
+
+def test_the_page_on_downstream_assets_shows_the_location_as_it_is():
+    page = (EXAMPLES.parent / "downstream.md").read_text(encoding="utf-8")
+    shown = page.split("```python\n")[1].split("```")[0]
+    code = (EXAMPLES / "my_bars/definitions.py").read_text(encoding="utf-8")
+
+    assert code.endswith(shown)

@@ -92,7 +92,8 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
             description=(
                 "Turn it on to have provisional months completed each day at 11:15 Eastern until they are settled, "
                 "the month in progress begun for every symbol with a month stored of the last thirteen, aggregates "
-                "made whenever their raw month was, and quality/coverage at 11:45."
+                "made whenever their raw month was, and quality/coverage at 11:45. Leave the schedule "
+                "refresh_month_in_progress_daily off then: it asks for the same months."
             ),
         )
 
