@@ -42,13 +42,13 @@ MEANINGS: Final = {
 UNITS: Final = {TIME: "UTC", **dict.fromkeys(PRICES, "USD/share"), VOLUME: "shares"}
 
 BOUNDS: Final = {
-    TIME: ("rises strictly", "inside the file's UTC month", "a multiple of the timeframe since midnight UTC"),
+    TIME: ("rises strictly", "inside the file's UTC month", "on the timeframe's grid"),
     **dict.fromkeys(PRICES, ("above 0", "finite")),
     VOLUME: ("0 or more", "at most 6 decimals", "one type in all of a month"),
 }
 """What holds for each column alone, in words for a catalogue; the rules judge it."""
 
-BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "a second or bucket without trades has no row")
+BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "no trades, no row")
 """What holds between columns and between rows."""
 
 TIME_TYPE: Final = pa.timestamp("s", tz="UTC")

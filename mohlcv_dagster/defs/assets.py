@@ -22,6 +22,9 @@ IO_MANAGER: Final = "bars_csv"
 POOL: Final = "massive_api"
 OWNERS: Final = ["team:market-data"]
 
+_SHOWN_FIRST: Final = (metadata.STATE, metadata.EMPTY_BECAUSE, metadata.NOTES)
+_SHOWN_LAST: Final = (metadata.REQUEST_IDS, metadata.MISSING_MINUTES)
+
 RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
@@ -50,10 +53,11 @@ def raw_asset(
         automation_condition=automation.raw_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
-            "1-second OHLCV bars of one symbol in one UTC month, downloaded from Massive.com.\n\n"
-            "Each page of the answer is proven before a bar of it is believed; a month that cannot be proven whole "
-            "fails and leaves the stored file as it was. A second without trades has no bar. A month proven empty is a "
-            "file with its header only, and the reason is recorded and judged by not_empty.\n\n"
+            "1-second OHLCV bars of one symbol in one UTC month.\n\n"
+            "Downloaded from Massive.com. Each page of the answer is proven before a bar of it is believed; a month "
+            "that cannot be proven whole fails and leaves the stored file as it was. A second without trades has no "
+            "bar. A month proven empty is a file with its header only, and the reason is recorded and judged by "
+            "not_empty.\n\n"
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
             "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
@@ -77,12 +81,18 @@ def raw_asset(
                     context.log.warning(note)
                 covered = metadata.of_coverage(fetched.bars, file.month, fetched.complete_through)
                 shown = charts.of_month(file, fetched.bars, fetched.complete_through)
-                return fetched.bars, {**facts, **covered, **metadata.of_notes(told), **shown}
+                return fetched.bars, _in_order({**shown, **metadata.of_notes(told), **covered, **facts})
 
             with vendor:
                 yield from several.materialize(context, archive, fetch, standing)
 
     return raw_1s.with_attributes(backfill_policy=several.BACKFILL)
+
+
+def _in_order(facts: Metadata) -> Metadata:
+    """The facts of a raw month in the order in which the UI is to show them: long lists, which hide the rest, last."""
+    first, last = ({name: facts[name] for name in names if name in facts} for names in (_SHOWN_FIRST, _SHOWN_LAST))
+    return {**first, **{name: value for name, value in facts.items() if name not in last}, **last}
 
 
 def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -100,9 +110,10 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         automation_condition=automation.aggregate_condition(),
         metadata={"dagster/column_schema": metadata.column_schema()},
         description=(
-            f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s as it stands on disk.\n\n"
-            "Buckets start at midnight UTC and are labelled by their start (inclusive); first, highest, lowest and "
-            "last price, exact sum of volume. A bucket without trades has no bar.\n\n"
+            f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s.\n\n"
+            "Made of the raw file as it stands on disk. Buckets start at midnight UTC and are labelled by their start "
+            "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
+            "bar.\n\n"
             f"{metadata.meanings(metadata.column_schema())}"
         ),
     )

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 Metadata = Mapping[str, dg.MetadataValue]
 
+STATE: Final = "state"
 EMPTY_BECAUSE: Final = "empty_because"
 EMPTY_CAUSE: Final = "empty_cause"
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
 
-ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", "state", EMPTY_BECAUSE, EMPTY_CAUSE)
+ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", STATE, EMPTY_BECAUSE, EMPTY_CAUSE)
 """What is recorded of a raw month's fetch that holds for its aggregates too."""
 
 LAST_CLOSE: Final = "last_close"
@@ -54,6 +55,9 @@ MISMATCHES: Final = "minutes that differ, by kind"
 """Of the evaluation of the check against the vendor's own minutes: how many minutes differ, by kind."""
 REVISED_ROWS: Final = 20
 """How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
+
+NOTES: Final = "notes"
+REQUEST_IDS: Final = "request_ids"
 
 
 @dataclass(frozen=True)
@@ -101,17 +105,19 @@ def meanings(columns: dg.TableSchema) -> str:
 def of_file(bars: "pa.Table", written: "Written") -> Metadata:
     """What is recorded of a file that was written with these bars."""
     facts: dict[str, dg.MetadataValue] = {
-        "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
         "dagster/uri": dg.MetadataValue.text(written.uri),
-        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
-        "size_bytes": dg.MetadataValue.int(written.size),
-        "sha256": dg.MetadataValue.text(written.sha256),
+        "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
     }
     if bars.num_rows:
         starts = schema.seconds(bars)
         facts["first_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[0]), UTC)))
         facts["last_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[-1]), UTC)))
-    return facts
+    return {
+        **facts,
+        "size_bytes": dg.MetadataValue.int(written.size),
+        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
+        "sha256": dg.MetadataValue.text(written.sha256),
+    }
 
 
 def of_fetch(fetched: "FetchedMonth") -> Metadata:
@@ -126,7 +132,7 @@ def of_fetch(fetched: "FetchedMonth") -> Metadata:
         "retries": dg.MetadataValue.int(fetched.retries),
         "fetch_seconds": dg.MetadataValue.float(round(fetched.seconds, 3)),
         "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
-        "request_ids": dg.MetadataValue.json(list(fetched.request_ids)),
+        REQUEST_IDS: dg.MetadataValue.json(list(fetched.request_ids)),
         **_of_empty(fetched.empty),
         **_of_splits(fetched.splits),
     }
@@ -149,7 +155,7 @@ def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
     Args:
         facts: the values of what was recorded.
     """
-    ids = facts.get("request_ids")
+    ids = facts.get(REQUEST_IDS)
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
@@ -181,7 +187,7 @@ def of_coverage(bars: "pa.Table", month: "Month", complete_through: datetime) ->
 
 def of_state(month: "Month", fetched_at: datetime) -> Metadata:
     """Whether a month fetched at `fetched_at` is settled."""
-    return {"state": dg.MetadataValue.text(settlement.state(month, fetched_at).value)}
+    return {STATE: dg.MetadataValue.text(settlement.state(month, fetched_at).value)}
 
 
 def of_span(since: datetime) -> Metadata:
@@ -260,4 +266,4 @@ def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
 
 def of_notes(notes: "Sequence[str]") -> Metadata:
     """What is worth knowing of a month beside its bars, where there is something."""
-    return {"notes": dg.MetadataValue.text(" ".join(notes))} if notes else {}
+    return {NOTES: dg.MetadataValue.text(" ".join(notes))} if notes else {}

@@ -73,10 +73,10 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         automation_condition=automation.quality_condition(),
         check_specs=[dg.AssetCheckSpec(VENDOR_INCIDENT, asset=KEY, description=_SENTENCE)],
         description=(
-            "The quality of every stored month, a row a symbol and month: sessions, occupancy, gaps, mismatches, "
-            "revisions and failing checks.\n\n"
-            "Made of what was recorded when the months were fetched and judged; no file of bars is read. "
-            "Materialize it after a backfill, and look at the heat map in its metadata.\n\n"
+            "The quality of every stored month, a row a symbol and month.\n\n"
+            "Sessions, occupancy, gaps, mismatches, revisions and failing checks, made of what was recorded when the "
+            "months were fetched and judged; no file of bars is read. Materialize it after a backfill, and look at the "
+            "heat map in its metadata.\n\n"
             f"{metadata.meanings(_column_schema())}"
         ),
     )

@@ -85,7 +85,7 @@ def _store_each(
         try:
             file = file_of(context.asset_key, partition)
             bars, facts = make(file)
-            stored[partition] = {**facts, **store(archive.open(), file, bars, facts, parquet=archive.parquet)}
+            stored[partition] = {**store(archive.open(), file, bars, facts, parquet=archive.parquet), **facts}
         except MohlcvError as error:
             failed[partition] = error
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace

@@ -1,13 +1,13 @@
-"""A real `mohlcv up` on a home where SPY 2024-01 is stored, and a headless browser that looks at it.
+"""A real `mohlcv up` on a new home, with a vendor that can go wrong, and a headless browser.
 
 Without a browser, or without the driver for one, every test here skips and says which was missing.
 """
 
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -21,12 +21,12 @@ from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.sandbox import Sandbox, Synthetic
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster_tests.browser.ui import snapshot
 from mohlcv_dagster_tests.defs.served import serve
 
 MONTH = Month(2024, 1)
+BROKEN_OFF = pytest.StashKey[bool]()
 
-_PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-_UPDATE = bool(os.environ.get("MOHLCV_UPDATE_PICTURES"))
 _PATIENCE_MS = 40_000
 _FLAGS = (
     "--no-sandbox",
@@ -38,14 +38,6 @@ _FLAGS = (
 )
 
 
-def picture(page, name, of=None):
-    """Write what the page shows, or `of` it alone, to docs/pictures, when MOHLCV_UPDATE_PICTURES is set."""
-    if _UPDATE:
-        page.mouse.move(0, 0)
-        page.wait_for_load_state("networkidle")
-        (of or page).screenshot(path=_PICTURES / f"{name}.png", animations="disabled")
-
-
 @dataclass(frozen=True)
 class Project:
     """A project with its own home, data and vendor.
@@ -54,11 +46,13 @@ class Project:
         url: of the UI.
         home: where Dagster remembers.
         settings: what the vendor and the data folder are.
+        vendor: the sandbox; faults are put in force and lifted there.
     """
 
     url: str
     home: Path
     settings: Settings
+    vendor: Sandbox
 
     def materialize(self, symbol):
         """Run the month of `symbol` through all assets, in this process.
@@ -107,7 +101,7 @@ def chromium():
 @pytest.fixture(scope="package")
 def project(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui")
-    with Sandbox(Synthetic(), faults=["bad-bar:symbol=QQQ"]) as sandbox, pytest.MonkeyPatch.context() as patch:
+    with Sandbox(Synthetic()) as sandbox, pytest.MonkeyPatch.context() as patch:
         environment = {
             "MASSIVE_API_KEY": "sandbox",
             "MASSIVE_BASE_URL": sandbox.url,
@@ -117,14 +111,19 @@ def project(chromium, tmp_path_factory):
         for name, value in environment.items():
             patch.setenv(name, value)
         home = Home(folder / "home", {}).prepare().path
-        project = Project("", home, Settings.from_environment(environment))
-        assert project.materialize("SPY").succeeded
         with serve(folder, sandbox.url) as webserver:
-            yield Project(webserver.url, home, project.settings)
+            yield Project(webserver.url, home, Settings.from_environment(environment), sandbox)
 
 
 @pytest.fixture
 def page(chromium, project):
+    """A browser that was never here before."""
+    with visitor(chromium, project) as page:
+        yield page
+
+
+@contextmanager
+def visitor(chromium, project):
     """A browser that was never here before, told to leave the graph as much room as there is."""
     context = chromium.new_context(
         viewport={"width": 1440, "height": 900}, base_url=project.url, locale="en-US", timezone_id="UTC"
@@ -133,3 +132,22 @@ def page(chromium, project):
     context.add_init_script("localStorage.setItem('dagster-nav-collapsed', 'true')")
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module")
+def album(page, tmp_path_factory):
+    """Keeps what the browser of a story shows as a picture, numbered in their order; at the end what it shows last."""
+    folder, number = tmp_path_factory.mktemp("pictures"), count(1)
+    yield lambda name: snapshot(page, folder / f"{next(number):02}-{name}.png")
+    snapshot(page, folder / "last.png")
+
+
+@pytest.fixture
+def steps_before(request):
+    """Skips a step of a story once one before it has failed: it would wait in vain, and say nothing new."""
+    story = request.node.parent
+    failed_before = request.session.testsfailed
+    if story.stash.get(BROKEN_OFF, False):
+        pytest.skip("a step before this one failed")
+    yield
+    story.stash[BROKEN_OFF] = request.session.testsfailed > failed_before

@@ -219,4 +219,5 @@ def require(file: BarFile, findings: Iterable[Finding]) -> None:
     broken = [finding for finding in findings if finding.holds_back]
     if broken:
         faults = " ".join(f"{finding.rule.name}: {finding.message}" for finding in broken)
-        raise BrokenRulesError(f"nothing is made from {file.path}, which breaks {len(broken)} rules. {faults}")
+        rules = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
+        raise BrokenRulesError(f"nothing is made from {file.path}, which breaks {rules}. {faults}")
