@@ -8,7 +8,7 @@ import dagster as dg
 from rich.console import Console
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
-from mohlcv_dagster.cli.runs import was_interrupted
+from mohlcv_dagster.cli.interrupts import was_interrupted
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 
 if TYPE_CHECKING:

@@ -113,6 +113,8 @@ class _Resample:
             not_judged = () if self.places.are_own else OF_RECORD
             if not_judged and to_do:
                 self.console.print(f"- other folders than the project's: nothing is remembered, {_UNRECORDED}")
+                if self.places.aggregated_dir is None:
+                    self.console.print(f"{WARNED} they go into the project's own folder: --output-dir names another")
             with moving.shown():
                 for file, into in to_do:
                     moving.begin(f"{file.symbol} {file.month}")

@@ -1,12 +1,10 @@
 """Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
 
 import os
-import signal
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import for_timeframe
 from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 
@@ -27,7 +26,6 @@ _UNLOGGED: Final = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
 _CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
-_INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 _LOOK_EVERY: Final = 0.25
 NO_TAGS: Final[Mapping[str, str]] = {}
 
@@ -158,30 +156,6 @@ def _execute(
 
 
 @contextmanager
-def noticing_interrupts() -> Iterator[Callable[[], bool]]:
-    """Tell, after the block, whether it was interrupted.
-
-    Dagster holds signals back while it works, and forgets one that comes between the last step and the end of the run.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    reading, writing = socket.socketpair()
-    reading.setblocking(False)
-    writing.setblocking(False)
-    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    came: set[int] = set()
-    try:
-        yield lambda: bool(came & {signal.SIGINT, signal.SIGTERM})
-    finally:
-        signal.set_wakeup_fd(before)
-        with suppress(BlockingIOError):
-            came.update(reading.recv(4096))
-        reading.close()
-        writing.close()
-
-
-@contextmanager
 def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]) -> Iterator[None]:
     """Keep `symbol` among the partitions; one that was not there before stays only if a month of it is stored.
 
@@ -195,14 +169,6 @@ def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]
         stored = [(key, each) for key in keys for each in instance.get_materialized_partitions(key)] if new else []
         if new and not any(file_of(key, each).symbol == symbol for key, each in stored):
             instance.delete_dynamic_partition(SYMBOL, symbol)
-
-
-def was_interrupted(event: dg.DagsterEvent) -> bool:
-    """Whether a step or a run failed since it was interrupted."""
-    if not (event.is_step_failure or event.is_job_failure):
-        return False
-    data = event.step_failure_data if event.is_step_failure else event.job_failure_data
-    return data.error is not None and data.error.cls_name in _INTERRUPTS
 
 
 @contextmanager

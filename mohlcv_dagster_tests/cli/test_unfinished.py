@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 from dagster._utils.interrupts import capture_interrupts
 
-from mohlcv_dagster.cli import runs, unfinished
+from mohlcv_dagster.cli import unfinished
+from mohlcv_dagster.cli.interrupts import noticing_interrupts
 from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.defs.verdicts import CUT_SHORT
 from mohlcv_dagster.settings import Settings
@@ -41,9 +42,9 @@ def test_a_run_whose_process_is_gone_is_called_failed_and_those_of_living_ones_a
 
 
 def test_an_interrupt_that_dagster_holds_back_and_forgets_is_noticed():
-    with runs.noticing_interrupts() as interrupted, capture_interrupts():
+    with noticing_interrupts() as interrupted, capture_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
-    with runs.noticing_interrupts() as undisturbed:
+    with noticing_interrupts() as undisturbed:
         pass
 
     assert (interrupted(), undisturbed()) == (True, False)
