@@ -1,6 +1,7 @@
 """The closed room every test runs in: no setting of the machine reaches it, no socket leaves it."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)  # the first example pays for imports, and machines are busy
 settings.load_profile("untimed")
 
+_SESSIONS = "mohlcv_dagster.bars.sessions"
 _OURS = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "POLYGON_")
 
 
@@ -17,3 +19,11 @@ def _clean_environment(monkeypatch, tmp_path_factory):
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_days_go():
+    """Days that override the calendar hold for the process, so no test leaves them to the next."""
+    yield
+    if _SESSIONS in sys.modules:
+        sys.modules[_SESSIONS].override({})

@@ -66,7 +66,7 @@ def decode_events(body: bytes) -> tuple[tuple[date, str], ...]:
     """
     results = _object(_document(body).get("results"), "results")
     found = set()
-    for entry in results.get("events") or ():
+    for entry in _list(results.get("events"), "events"):
         event = _object(entry, "an event")
         if event.get("type") == "ticker_change":
             change = _object(event.get("ticker_change"), "ticker_change")
@@ -107,12 +107,9 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _entries(document: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    results = document.get("results")
     if document.get("next_url"):
         raise _not_whole("a list that goes on on another page")
-    if results is not None and not isinstance(results, list):
-        raise _not_whole(f"results that are no list but {type(results).__name__}")
-    return (_object(entry, "an entry") for entry in results or ())
+    return (_object(entry, "an entry") for entry in _list(document.get("results"), "results"))
 
 
 def _details(entry: dict[str, Any], symbol: str, mark: str | None) -> Details:
@@ -125,6 +122,13 @@ def _details(entry: dict[str, Any], symbol: str, mark: str | None) -> Details:
         delisted=_day({"delisted_utc": str(delisted)[:10]}, "delisted_utc") if delisted else None,
         request_id=mark,
     )
+
+
+def _list(value: object, what: str) -> list[Any]:
+    """A list; one that is not given is empty."""
+    if value is not None and not isinstance(value, list):
+        raise _not_whole(f"{what} that are no list but {type(value).__name__}")
+    return value or []
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

@@ -49,9 +49,7 @@ def test_of_a_broken_raw_file_nothing_is_folded_and_the_fault_is_told_once(mohlc
     assert made(old) == []
     assert month["outcome"] == "failed"
     [reason] = month["reasons"]
-    assert reason.startswith(
-        "nothing is made from raw_1s/SPY/SPY_2024_01.csv, which breaks 1 rules. ohlc_order: 1 of 6"
-    )
+    assert reason.startswith("nothing is made from raw_1s/SPY/SPY_2024_01.csv, which breaks 1 rule. ohlc_order: 1 of 6")
     assert "0 folded, 0 skipped, 1 failed" in said.err
 
 

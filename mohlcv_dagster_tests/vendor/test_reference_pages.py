@@ -147,6 +147,12 @@ def test_a_document_of_another_form_says_nothing(decode, wrong, said):
         decode(wrong, "AAPL")
 
 
+@pytest.mark.parametrize("events", [1, "", {}, True])
+def test_events_that_are_no_list_say_nothing(events):
+    with pytest.raises(PageNotWholeError, match="events that are no list but"):
+        decode_events(body(EVENTS, events=events))
+
+
 def test_two_symbols_from_one_day_on_say_nothing():
     twice = [{**EVENTS["results"]["events"][0], "ticker_change": {"ticker": name}} for name in ("FB", "META")]
     with pytest.raises(PageNotWholeError, match="two symbols from the same day"):
