@@ -14,6 +14,7 @@ The rooms, each knowing only those below it::
     tree          which files of bars a folder holds, whoever made it
     charts/       what bars look like: small SVG pictures
     archive       WHERE bars stay: whole files in a folder or an fsspec URL
+    whole_files   a file put whole in the place of another
     calendar_file the days a user overrides in the exchange calendar
     alerting      WHO is told when something is wrong: a webhook, a command, the log
     settings      the environment, read once

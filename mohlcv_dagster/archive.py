@@ -1,39 +1,26 @@
 """WHERE bars stay: whole files in a local folder or under an fsspec URL.
 
-A file is whole or absent: written beside, flushed to disk, renamed (on an object store: one PUT). What is inside a
-file is the business of `bars`; this module moves bytes.
+A file is whole or absent: in a folder by the way of `whole_files`, on an object store by one PUT. What is inside a file
+is the business of `bars`; this module moves bytes.
 """
 
 import hashlib
 import os
-import re
-import secrets
-import socket
-import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from mohlcv_dagster import whole_files
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
+from mohlcv_dagster.errors import FileError, FileMissingError, InputError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-    from io import BufferedWriter
-
     from typing_extensions import Buffer
     from upath import UPath
 
-_HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-_UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
 _LOCAL: Final = frozenset({"", "file", "local"})
-_WORTH_A_FLUSH: Final = 8 << 20
-"""Bytes written since the disk was last told to keep them."""
-_FORGOTTEN_AFTER: Final = 86_400.0
-"""Seconds after which an unfinished file whose writer cannot be asked for is taken for forgotten."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +159,7 @@ def _write(at: "UPath | Path", what: str, content: "Iterable[Buffer]") -> Writte
     tally = _Tally(content)
     try:
         if isinstance(at, Path):
-            _replace(at, tally)
+            whole_files.replace(at, tally)
         else:
             at.fs.pipe_file(at.path, b"".join(tally))
     except OSError as error:
@@ -193,95 +180,3 @@ class _Tally:
             self.size += memoryview(piece).nbytes
             self.sha256.update(piece)
             yield piece
-
-
-def _replace(at: Path, content: "Iterable[Buffer]") -> None:
-    at.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_case_twin(at)
-    _sweep(at)
-    beside = at.with_name(f".{at.name}.{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("xb") as out:
-            _fill(out, content)
-        beside.replace(at)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _flush_folder(at.parent)
-
-
-def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
-    """Write all pieces and see them on the disk, which is at work already while further pieces are made."""
-    flushed: list[Future[None]] = []  # each is looked at: a disk tells of a failure once
-    waiting = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="disk") as disk:
-        for piece in content:
-            waiting += out.write(piece)
-            if waiting >= _WORTH_A_FLUSH and all(flush.done() for flush in flushed):
-                out.flush()
-                flushed.append(disk.submit(os.fsync, out.fileno()))
-                waiting = 0
-    for flush in flushed:
-        flush.result()
-    out.flush()
-    os.fsync(out.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the new name itself outlive a power cut; Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _refuse_case_twin(at: Path) -> None:
-    """On a disk that ignores case, refuse a name that is taken in another spelling."""
-    for place in (at.parent, at):
-        other_case = place.with_name(place.name.swapcase())
-        ignores_case = place.exists() and other_case.exists() and place.samefile(other_case)
-        if ignores_case and all(entry.name != place.name for entry in place.parent.iterdir()):
-            raise FileNameClashError(
-                f"{at} cannot be written: this disk ignores case and the name belongs to another symbol; "
-                "keep such symbols in data folders of their own"
-            )
-
-
-def _sweep(at: Path) -> None:
-    """Remove what writers that were killed left beside `at`."""
-    for left in at.parent.glob(f".{at.name}.*.part"):
-        if is_abandoned(left):
-            left.unlink(missing_ok=True)
-
-
-def is_abandoned(left: Path) -> bool:
-    """Whether a file is an unfinished one whose writer was killed: the next writing in its place removes it."""
-    match = _UNFINISHED.fullmatch(left.name)
-    return match is not None and _abandoned(left, match["host"], int(match["pid"]))
-
-
-def _abandoned(left: Path, host: str, pid: int) -> bool:
-    # on Windows os.kill(pid, 0) asks nothing: it sends Ctrl-C
-    if host == _HOST and os.name != "nt":
-        return not _alive(pid)
-    return _age(left) > _FORGOTTEN_AFTER
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

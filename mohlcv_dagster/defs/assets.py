@@ -9,7 +9,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, metadata, notes, records, run_tags, several
+from mohlcv_dagster.defs import automation, charts, columns, metadata, notes, records, run_tags, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.orders import Orders
@@ -51,7 +51,7 @@ def raw_asset(
         owners=OWNERS,
         tags={"timeframe": RAW.name},
         automation_condition=automation.raw_condition(),
-        metadata={"dagster/column_schema": metadata.column_schema()},
+        metadata={"dagster/column_schema": columns.schema_of_bars()},
         description=(
             "1-second OHLCV bars of one symbol in one UTC month.\n\n"
             "Downloaded from Massive.com. Each page of the answer is proven before a bar of it is believed; a month "
@@ -62,7 +62,7 @@ def raw_asset(
             "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
             "and missing partitions within selection*.\n\n"
-            f"{metadata.meanings(metadata.column_schema())}"
+            f"{columns.meanings(columns.schema_of_bars())}"
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
@@ -108,13 +108,13 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         owners=OWNERS,
         tags={"timeframe": timeframe.name},
         automation_condition=automation.aggregate_condition(),
-        metadata={"dagster/column_schema": metadata.column_schema()},
+        metadata={"dagster/column_schema": columns.schema_of_bars()},
         description=(
             f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s.\n\n"
             "Made of the raw file as it stands on disk. Buckets start at midnight UTC and are labelled by their start "
             "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
             "bar.\n\n"
-            f"{metadata.meanings(metadata.column_schema())}"
+            f"{columns.meanings(columns.schema_of_bars())}"
         ),
     )
     def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:

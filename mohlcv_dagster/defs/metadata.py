@@ -75,33 +75,6 @@ class Comparison:
     unsettled: "Revision | None" = None
 
 
-def column_schema() -> dg.TableSchema:
-    """The columns of every file with types, units and meanings; which type volume has is recorded with each file."""
-    types = {schema.TIME: "timestamp[s, UTC]", **dict.fromkeys(schema.PRICES, "float64")}
-    types[schema.VOLUME] = "int64 or float64"
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name,
-                type=types[name],
-                description=schema.MEANINGS[name],
-                constraints=dg.TableColumnConstraints(
-                    nullable=False, unique=name == schema.TIME, other=list(schema.BOUNDS[name])
-                ),
-                tags={"unit": schema.UNITS[name]},
-            )
-            for name in schema.COLUMNS
-        ],
-        constraints=dg.TableConstraints(other=list(schema.BOUNDS_BETWEEN)),
-    )
-
-
-def meanings(columns: dg.TableSchema) -> str:
-    """The columns with their meanings as a Markdown table, for the description of an asset."""
-    rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in columns.columns]
-    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
-
-
 def of_file(bars: "pa.Table", written: "Written") -> Metadata:
     """What is recorded of a file that was written with these bars."""
     facts: dict[str, dg.MetadataValue] = {

@@ -14,7 +14,7 @@ from mohlcv_dagster.bars import incidents, quality, sessions
 from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, metadata, rows, stored_months
+from mohlcv_dagster.defs import automation, charts, columns, rows, stored_months
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
@@ -77,7 +77,7 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
             "Sessions, occupancy, gaps, mismatches, revisions and failing checks, made of what was recorded when the "
             "months were fetched and judged; no file of bars is read. Materialize it after a backfill, and look at the "
             "heat map in its metadata.\n\n"
-            f"{metadata.meanings(_column_schema())}"
+            f"{columns.meanings(_column_schema())}"
         ),
     )
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:

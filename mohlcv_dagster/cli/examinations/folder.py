@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mohlcv_dagster.archive import Archive, is_abandoned
+from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.whole_files import is_abandoned
 
 LITTLE: Final = 1_000_000_000
 """Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
