@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command("adopt")
+@click.command("adopt", short_help="Register the CSV files that are there already.")
 @click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--symbol", "symbols", multiple=True, help="Only files of this symbol; give it again for more.")
 @click.option("--rewrite", is_flag=True, help="Mend what can be mended without loss, in place.")

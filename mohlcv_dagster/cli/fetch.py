@@ -29,7 +29,7 @@ DAY: Final = click.DateTime(["%Y-%m-%d"])
 """How a day is written on the command line."""
 
 
-@click.command("fetch")
+@click.command("fetch", short_help="Download the months that a range of days touches.")
 @click.option(
     "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
 )

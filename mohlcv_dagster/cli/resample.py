@@ -33,7 +33,7 @@ _DEEDS: Final = ("folded",)
 _UNRECORDED: Final = "and checks on what was recorded are not judged"
 
 
-@click.command("resample")
+@click.command("resample", short_help="Fold stored raw months into longer bars.")
 @click.option(
     "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
 )

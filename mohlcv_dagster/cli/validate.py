@@ -28,7 +28,7 @@ _MARKS: Final = {"ok": OK, "warn": WARNED, "error": FAILED}
 _FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
 
 
-@click.command("validate")
+@click.command("validate", short_help="Judge every file of a folder; write a report.")
 @click.option("--input-dir", required=True, help="The folder: of one timeframe's files, or of raw files.")
 @click.option("--timeframe", "name", required=True, help="Of the files in it: 1s for raw ones, 15s, 30s, 1min, …")
 @click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s beside the folder aggregated]")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.manifest.verify import Proof
 
 
-@click.command("verify")
+@click.command("verify", short_help="Prove an archive by its passports.")
 @click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON, for a script.")
 def command(folder: str | None, *, as_json: bool) -> int:

@@ -35,6 +35,13 @@ def test_every_command_explains_itself(mohlcv, words):
     assert "Usage: mohlcv" in said.out
 
 
+def test_the_line_that_tells_each_command_is_not_cut(mohlcv):
+    told = mohlcv("--help").out.partition("Commands:")[2]
+
+    assert all(f"  {command} " in told for command in COMMANDS)
+    assert "..." not in told
+
+
 def test_an_unknown_command_is_refused(mohlcv):
     said = mohlcv("fetsch")
 
