@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from packaging.specifiers import SpecifierSet
 
 from mohlcv_dagster import whole_files
@@ -291,11 +292,24 @@ def test_a_data_folder_that_is_a_file_is_wrong_and_one_that_is_not_there_is_not(
         ("memory://bars", False, Verdict.FINE),
         ("memory://bars", True, Verdict.FINE),
         ("nostore://bars", False, Verdict.WRONG),
-        ("http://127.0.0.1:1/bars", False, Verdict.WRONG),
     ],
 )
 def test_a_store_behind_a_url_is_asked_unless_offline(url, offline, verdict):
     assert [found.verdict for found in folder.examine(url, offline=offline)] == [verdict]
+
+
+def test_a_store_that_does_not_answer_is_told_with_what_it_said(monkeypatch):
+    def away(*_, **__):
+        raise ConnectionError("nobody is there")
+
+    monkeypatch.setattr(MemoryFileSystem, "exists", away)
+    [found] = folder.examine("memory://bars", offline=False)
+
+    assert (found.verdict, found.found) == (
+        Verdict.WRONG,
+        "memory://bars does not answer: ConnectionError: nobody is there",
+    )
+    assert [each.verdict for each in folder.examine("memory://bars", offline=True)] == [Verdict.FINE]
 
 
 def test_a_home_that_is_not_there_or_new_is_told_and_not_made(tmp_path):

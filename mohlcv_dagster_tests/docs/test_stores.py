@@ -5,8 +5,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,7 +91,7 @@ def postgres(folder, address):
     folder.mkdir()
     if user:
         shutil.chown(folder, "nobody")
-        for above in folder.parents[:3]:
+        for above in takewhile(lambda each: each != Path(tempfile.gettempdir()), folder.parents):
             above.chmod(above.stat().st_mode | 0o011)  # pytest's folders are ours alone
     make = ["initdb", "-D", folder / "db", "-U", address.username, "--auth=trust", "--no-sync"]
     subprocess.run(make, check=True, capture_output=True, cwd="/", **user)
