@@ -19,8 +19,8 @@ def markdown(results: Results, command: str) -> str:
         ]
         parts.append("")
     parts += [
-        "| stage | way | seconds | CPU | peak MB | original ÷ this | in CPU | this ÷ floor | runs |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| stage | way | seconds | fastest | CPU | peak MB | original ÷ this | in CPU | this ÷ floor | runs |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     parts += [_line(row, results) for row in results.rows]
     parts += ["", *(f"- {note}" for note in results.notes)]
@@ -34,7 +34,8 @@ def _line(row: Row, results: Results) -> str:
     above = f"{row.seconds / floor.seconds:.1f}×" if floor is not None else ""
     cpu = f"{row.cpu:.2f}" if row.cpu else ""
     peak = f"{row.peak / MEGABYTE:.0f}" if row.peak else ""
-    numbers = f"{row.seconds:.3f} | {cpu} | {peak} | {gain} | {worked} | {above} | {row.runs}"
+    fastest = f"{row.fastest:.3f}" if row.fastest else ""
+    numbers = f"{row.seconds:.3f} | {fastest} | {cpu} | {peak} | {gain} | {worked} | {above} | {row.runs}"
     return f"| {row.stage} | {row.way} | {numbers} |"
 
 
