@@ -19,8 +19,8 @@ class Row:
         cpu: seconds of CPU, median; 0 where it was not looked at.
         peak: bytes held at the most; 0 where it was not looked at.
         runs: how many the medians are of.
-        fastest: wall time of the quickest run; 0 where there was one only. On a machine that is shared it tells what the
-            work takes, the median what the neighbours do as well.
+        fastest: wall time of the quickest run; 0 where there was one only. On a shared machine it tells what the work
+            takes, the median what the neighbours do as well.
     """
 
     stage: str
