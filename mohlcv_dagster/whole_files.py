@@ -54,7 +54,7 @@ def replace(at: Path, content: "Iterable[Buffer]") -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    _flush_folder(at.parent)
+    flush_folder(at.parent)
 
 
 def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
@@ -74,7 +74,7 @@ def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
     os.fsync(out.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name itself outlive a power cut; Windows has no such call and needs none."""
     if os.name == "nt":
         return

@@ -17,7 +17,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import FileError, InputError
-from mohlcv_dagster.whole_files import is_abandoned
+from mohlcv_dagster.whole_files import flush_folder, is_abandoned
 
 LITTLE: Final = 1_000_000_000
 """Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
@@ -80,22 +80,12 @@ def writable(folder: Path) -> Finding:
             file.write(b"\0" * 65536)
             file.flush()
             os.fsync(file.fileno())
-        _flush(folder)
+        flush_folder(folder)
     except OSError as error:
         who = "; it belongs to another user" if error.errno in {errno.EACCES, errno.EPERM} else ""
         cure = "Let this user write there, or set MOHLCV_DATA_DIR to a folder that can be written."
         return wrong("disk", f"{folder} cannot be written: {error.strerror}{who}", cure)
     return fine("disk", f"written and flushed in {(time.monotonic() - began) * 1000:.0f} ms")
-
-
-def _flush(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def contents(folder: Path) -> Iterator[Finding]:
