@@ -101,8 +101,8 @@ def test_a_command_that_was_ended_is_completed_by_the_same_command(command, how,
             said = (folder / "said.txt").read_text()
             # it ends by the signal itself where that comes before the command has begun, or when it is over
             assert process.returncode in {0, 130, -signal.SIGINT}, said
-            # Python tells of one that comes in a callback of the garbage collector, and goes on
-            assert process.returncode < 0 or "Traceback" not in said or "Exception ignored in" in said
+            # Python and SQLAlchemy tell of one that comes while they clear up, with frames of theirs alone
+            assert process.returncode < 0 or 'mohlcv_dagster/cli/__init__.py", line' not in said, said
 
         assert begun(COMMANDS[command], folder, environment).wait(100) == 0, (folder / "said.txt").read_text()
 
