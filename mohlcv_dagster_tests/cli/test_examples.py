@@ -38,7 +38,7 @@ def test_an_example_is_understood(words, tmp_path, monkeypatch):
     while isinstance(command, click.Group):
         command = command.get_command(click.Context(command), words.pop(0))
 
-    with command.make_context("mohlcv", list(words), token_normalize_func=lambda token: token.replace("_", "-")):
+    with command.make_context("mohlcv", list(words), **mohlcv.context_settings):
         pass  # what was opened is closed
 
 
@@ -51,4 +51,4 @@ def test_an_example_with_an_option_that_is_not_there_would_be_seen():
     command = mohlcv.get_command(click.Context(mohlcv), "doctor")
 
     with pytest.raises(click.NoSuchOption):
-        command.make_context("mohlcv", ["--onlin"])
+        command.make_context("mohlcv", ["--onlin"], **mohlcv.context_settings)
