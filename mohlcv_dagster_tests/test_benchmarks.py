@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks import __main__ as main
 from benchmarks import report, trials, worker
 from benchmarks.case import Case
 from benchmarks.figures import Results
@@ -96,6 +97,12 @@ def test_the_section_of_the_docs_is_replaced_and_nothing_else(tmp_path):
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     report.put_in(page, "new\n")
     assert page.read_text() == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+
+
+def test_the_page_names_no_file_of_the_machine_that_measured():
+    told = main._told(["--stage", "read", "--out", "/home/me/x.json", "--docs"])
+    assert told == ["--stage", "read", "--docs"]
+    assert main._told(["--docs"]) == ["--docs"]
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path):
