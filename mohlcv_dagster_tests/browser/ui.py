@@ -1,10 +1,11 @@
 """The hands and eyes of a user of the UI: its pages, its launch dialog, and pictures of what is shown. No test.
 
-All of them wait for what they name; none waits for a time.
+All of them wait for what they name; none waits for a time, but a picture for the page to come to rest.
 """
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 BARS = ("raw_1s", "15s", "30s", "1min")
@@ -15,6 +16,8 @@ _UPDATE = bool(os.environ.get("MOHLCV_UPDATE_PICTURES"))
 _SHUT_NOTES = "document.querySelectorAll('button').forEach(each => each.innerText == 'OK' && each.click())"
 """Waits for none: one that is about to go need not be there any more."""
 _LAUNCH = re.compile(r"^Launch (backfill|1 run)$")
+_REST = 5_000
+"""Milliseconds."""
 RUN_ID = re.compile(r"^[0-9a-f]{8}$")
 
 
@@ -25,9 +28,12 @@ def picture(page, name, of=None):
 
 
 def snapshot(page, path, of=None):
-    """Write what the page shows, or `of` it alone, once it has come to rest."""
+    """Write what the page shows, or `of` it alone, once it has come to rest; some pages never do."""
+    from playwright.sync_api import TimeoutError as NoRest  # noqa: PLC0415 - where there is no driver, all of it skips
+
     page.mouse.move(0, 0)
-    page.wait_for_load_state("networkidle")
+    with suppress(NoRest):
+        page.wait_for_load_state("networkidle", timeout=_REST)
     (of or page).screenshot(path=path, animations="disabled")
 
 
