@@ -13,6 +13,7 @@ from mohlcv_dagster.archive import place
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import FileError, FileMissingError
+from mohlcv_dagster.whole_files import UNFINISHED
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -21,7 +22,6 @@ Place: TypeAlias = Union[Path, "UPath"]
 """A folder or file on a disk or under an fsspec URL."""
 
 _NO_PATH: Final = "is not a path of the archive"
-_UNFINISHED: Final = ".part"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Tree:
 
     def pass_over(self, at: Place, why: str) -> None:
         """Name something that is no file of bars."""
-        if not at.name.startswith(".") or at.name.endswith(_UNFINISHED):
+        if not at.name.startswith(".") or at.name.endswith(UNFINISHED):
             self.passed_over.append(PassedOver(str(at), why))
 
 

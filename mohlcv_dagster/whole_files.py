@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 """This machine, in the names of unfinished files."""
-_UNFINISHED: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
+UNFINISHED: Final = ".part"
+"""How the names of unfinished files end; they begin with a dot."""
+_NAME: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}" + re.escape(UNFINISHED))
 _WORTH_A_FLUSH: Final = 8 << 20
 """Bytes written since the disk was last told to keep them."""
 _FORGOTTEN_AFTER: Final = 86_400.0
@@ -46,7 +48,7 @@ def replace(at: Path, content: "Iterable[Buffer]") -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     _refuse_case_twin(at)
     _sweep(at)
-    beside = at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    beside = at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
     try:
         with beside.open("xb") as out:
             _fill(out, content)
@@ -99,14 +101,14 @@ def _refuse_case_twin(at: Path) -> None:
 
 def _sweep(at: Path) -> None:
     """Remove what writers that were killed left beside `at`."""
-    for left in at.parent.glob(f".{at.name}.*.part"):
+    for left in at.parent.glob(f".{at.name}.*{UNFINISHED}"):
         if is_abandoned(left):
             left.unlink(missing_ok=True)
 
 
 def is_abandoned(left: Path) -> bool:
     """Whether a file is an unfinished one whose writer was killed: the next writing in its place removes it."""
-    match = _UNFINISHED.fullmatch(left.name)
+    match = _NAME.fullmatch(left.name)
     return match is not None and _abandoned(left, match["host"], int(match["pid"]))
 
 

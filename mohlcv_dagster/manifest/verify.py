@@ -18,6 +18,7 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.manifest import mirror, passports
 from mohlcv_dagster.manifest.measure import Measured, measure
+from mohlcv_dagster.whole_files import UNFINISHED
 
 REWRITTEN: Final = "rewritten.txt"
 """The journal of files that were rewritten and are not recorded yet, in the manifest's folder."""
@@ -115,7 +116,7 @@ def _tree(archive: Archive) -> _Tree:
     root, tree = str(archive.root).rstrip("/\\"), _Tree()
     for at in sorted(str(each) for each in archive.root.rglob("*")):
         path = PurePosixPath(at.removeprefix(root).replace("\\", "/").lstrip("/"))
-        if path.name.startswith(".") and path.suffix == ".part":
+        if path.name.startswith(".") and path.suffix == UNFINISHED:
             tree.leftovers.append(str(path))
         elif str(path) == f"{passport.FOLDER}/{REWRITTEN}":
             tree.unfinished.append(str(path))

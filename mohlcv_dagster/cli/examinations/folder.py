@@ -17,7 +17,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import FileError, InputError
-from mohlcv_dagster.whole_files import flush_folder, is_abandoned
+from mohlcv_dagster.whole_files import UNFINISHED, flush_folder, is_abandoned
 
 LITTLE: Final = 1_000_000_000
 """Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
@@ -26,7 +26,6 @@ TOO_LITTLE: Final = 100_000_000
 """Bytes free below which a busy month may not fit."""
 
 _SHOWN: Final = 3
-_UNFINISHED: Final = ".part"
 
 
 def examine(data_dir: str, *, offline: bool) -> Iterator[Finding]:
@@ -91,11 +90,11 @@ def writable(folder: Path) -> Finding:
 def contents(folder: Path) -> Iterator[Finding]:
     """What stands in the folder: how many files of bars, and what is not as the layout has it."""
     files = list(_files(folder))
-    unfinished = [at for at in files if at.endswith(_UNFINISHED) and is_abandoned(folder / at)]
+    unfinished = [at for at in files if at.endswith(UNFINISHED) and is_abandoned(folder / at)]
     strange: list[str] = []
     ours = 0
     for at in files:
-        if at.partition("/")[0] not in {RAW_FOLDER, AGGREGATED_FOLDER} or at.endswith(_UNFINISHED):
+        if at.partition("/")[0] not in {RAW_FOLDER, AGGREGATED_FOLDER} or at.endswith(UNFINISHED):
             continue  # what stands beside the bars is anybody's
         if _is_of_bars(at):
             ours += 1
