@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.bars.files import BarFile, check_symbol
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.examinations.folder import nearest
-from mohlcv_dagster.cli.fetch import months_touched
+from mohlcv_dagster.cli.fetch import chosen, months_touched
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.settings import API_KEY, START, Settings
@@ -83,8 +83,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     now = datetime.now(UTC)
     months = months_touched(start, end, now=now)
-    named = [name.strip() for text in symbols for name in text.split(",")]
-    names = tuple(dict.fromkeys(check_symbol(symbol) for symbol in named))
+    names = tuple(chosen(symbols))
     home = Home.real(project_root())
     settings = home.settings()
     if months[0] < settings.start:
