@@ -1,6 +1,5 @@
 """`mohlcv adopt`: the files that stand in the data folder already, made known to the project's home."""
 
-import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 from mohlcv_dagster.bars.files import check_symbol
 from mohlcv_dagster.cli.adoption_report import Report
 from mohlcv_dagster.cli.console import open_console
+from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import InputError, SettingsError
 from mohlcv_dagster.settings import DATA_DIR, Settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--rewrite", is_flag=True, help="Mend what can be mended without loss, in place.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; record and write nothing.")
 @click.option("--accept-changed", is_flag=True, help="Take files that are not as they were recorded, as they are.")
-@click.option("--json", "as_json", is_flag=True, help="Say it as JSON, for a script.")
+@json_option
 def command(  # noqa: PLR0913 - one argument for each option
     folder: str | None, symbols: tuple[str, ...], *, rewrite: bool, dry_run: bool, accept_changed: bool, as_json: bool
 ) -> int:
@@ -58,7 +58,7 @@ def command(  # noqa: PLR0913 - one argument for each option
         work = Adopting(settings, instance, report, accept_changed, progress)
         work.adopt(frozenset(symbols), rewrite=rewrite)
     if as_json:
-        click.echo(json.dumps(report.told(), indent=1))
+        print_document(report.told())
     else:
         report.show(console)
     return 1 if report.is_wrong else 0

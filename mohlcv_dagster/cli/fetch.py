@@ -11,6 +11,7 @@ from mohlcv_dagster.bars.files import BarFile, check_symbol
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
+from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.cli.summary import Summary
@@ -42,9 +43,7 @@ DAY: Final = click.DateTime(["%Y-%m-%d"])
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
 @click.option("--force", is_flag=True, help="Download whole months anew, whatever is stored.")
 @click.option("--accept-loss", is_flag=True, help="Replace a stored month although settled bars of it are gone.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output, all else on standard error."
-)
+@json_option
 def command(  # noqa: PLR0913 - one argument for each option
     symbols: tuple[str, ...],
     start: datetime,

@@ -13,6 +13,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import WARNED, open_console
+from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.fetch import DAY, chosen
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.places import Places
@@ -43,9 +44,7 @@ _UNRECORDED: Final = "and checks on what was recorded are not judged"
 @click.option("--start", type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its whole month is folded.")
 @click.option("--end", type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is folded.")
 @click.option("--force", is_flag=True, help="Fold months again whose aggregates are those of their raw files.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output, all else on standard error."
-)
+@json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     symbols: tuple[str, ...],
     names: str | None,

@@ -1,16 +1,15 @@
 """What became of the months a command was given: counted, told in words at the end, or as one JSON document."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import click
 from rich.markup import escape
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.console import WARNED, show_reasons
+from mohlcv_dagster.cli.documents import print_document
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,4 +142,4 @@ class Summary:
             "months": [month.facts() for month in self.months],
             "interrupted": self.interrupted,
         }
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        print_document(told)

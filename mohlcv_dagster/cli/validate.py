@@ -12,6 +12,7 @@ from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
+from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.fetch import chosen
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
@@ -35,9 +36,7 @@ _FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html
 @click.option("--symbol", "symbols", multiple=True, help="Only this symbol; for more, again or SPY,QQQ.")
 @click.option("--report", metavar="FILE", help="Write a report; its form is told by the suffix .txt, .json or .html.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), help="The form of the report.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output, all else on standard error."
-)
+@json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     input_dir: str,
     name: str,

@@ -1,12 +1,12 @@
 """`mohlcv verify`: a copied archive held against its passports, without Dagster."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, open_console
+from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.homes import Home, project_root
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("verify", short_help="Prove an archive by its passports.")
 @click.argument("folder", metavar="[DIR]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Say it as JSON, for a script.")
+@json_option
 def command(folder: str | None, *, as_json: bool) -> int:
     """Prove the archive in DIR (by default the project's data folder) by its passports.
 
@@ -36,7 +36,7 @@ def command(folder: str | None, *, as_json: bool) -> int:
     archive = Archive(folder or Home.real(project_root()).settings().data_dir)
     proof = verify(archive)
     if as_json:
-        click.echo(json.dumps(asdict(proof), indent=1))
+        print_document(asdict(proof))
     else:
         _show(str(archive.root), proof)
     return 1 if proof.differences else 0
