@@ -120,6 +120,12 @@ class Archive:
         """
         return _write(self.root / str(path), str(path), [content])
 
+    def paths(self, pattern: str = "*") -> list[PurePosixPath]:
+        """Everything under the root whose name is like `pattern`, folders too, relative to it and in order."""
+        root = str(self.root).rstrip("/\\")
+        found = (str(each).removeprefix(root).replace("\\", "/").lstrip("/") for each in self.root.rglob(pattern))
+        return [PurePosixPath(path) for path in sorted(found)]
+
     def files(self) -> Iterator[BarFile]:
         """Every file of the archive that stands at its own path; others are passed over."""
         for under, folder in ((self.raw, RAW_FOLDER), (self.aggregated, AGGREGATED_FOLDER)):

@@ -92,8 +92,7 @@ def tree(archive: Archive, symbols: frozenset[str] = frozenset()) -> Tree:
     """
     if not archive.root.is_dir():
         raise InputError(f"there is no folder {archive.root}: set MOHLCV_DATA_DIR to the one that holds {RAW_FOLDER}")
-    root, found = str(archive.root).rstrip("/\\"), Tree()
-    paths = sorted(str(each).removeprefix(root).replace("\\", "/").lstrip("/") for each in archive.root.rglob("*.csv"))
+    found, paths = Tree(), list(map(str, archive.paths("*.csv")))
     for path in paths:
         if PurePosixPath(path).parts[0] in _OURS:
             continue

@@ -6,7 +6,6 @@ Reads and writes nothing. What is found is told with its cure; how it is shown i
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Final
 
 from mohlcv_dagster.archive import Archive
@@ -113,9 +112,8 @@ def verify(archive: Archive) -> Proof:
 def _tree(archive: Archive) -> _Tree:
     if not archive.root.is_dir():
         raise InputError(f"there is no folder {archive.root}; name the data folder")
-    root, tree = str(archive.root).rstrip("/\\"), _Tree()
-    for at in sorted(str(each) for each in archive.root.rglob("*")):
-        path = PurePosixPath(at.removeprefix(root).replace("\\", "/").lstrip("/"))
+    tree = _Tree()
+    for path in archive.paths():
         if path.name.startswith(".") and path.suffix == UNFINISHED:
             tree.leftovers.append(str(path))
         elif str(path) == f"{passport.FOLDER}/{REWRITTEN}":
