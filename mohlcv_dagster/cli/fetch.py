@@ -72,8 +72,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     files = [BarFile(symbol, RAW, month) for symbol in chosen(symbols) for month in months]
     home = Home.real(project_root()).prepare()
     settings = home.settings()
-    if months[0] < settings.start:
-        raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
+    refuse_earlier(months[0], settings)
     settings.require_key()
     orders = Orders(force=force, accept_loss=accept_loss)
     summary = Summary("fetch", _DEEDS, len(files))
@@ -93,6 +92,26 @@ def chosen(symbols: Iterable[str]) -> list[str]:
     return [check_symbol(symbol) for symbol in dict.fromkeys(named)]
 
 
+def refuse_earlier(month: Month, settings: Settings) -> None:
+    """Let no month be asked for that there is no partition for.
+
+    Raises:
+        MonthError: it is before the first one.
+    """
+    if month < settings.start:
+        raise MonthError(f"{month} is before {settings.start}, the first month of {START.variable}; set it earlier")
+
+
+def refuse_turned(start: datetime, end: datetime) -> None:
+    """Let a range begin before it ends.
+
+    Raises:
+        MonthError: it does not.
+    """
+    if end < start:
+        raise MonthError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}; turn them round")
+
+
 def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]:
     """The months from that of `start` to that of `end`, both inclusive, less those that have not begun at `now`.
 
@@ -100,8 +119,7 @@ def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]
         MonthError: `end` is before `start`.
         MonthInFutureError: none of them has begun.
     """
-    if end < start:
-        raise MonthError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}; turn them round")
+    refuse_turned(start, end)
     months = [month for month in Month.of(start).until(Month.of(end)) if month.start <= now]
     if not months:
         raise MonthInFutureError(f"--start {start:%Y-%m-%d} is in the future: it is {now:%Y-%m-%d} (UTC)")

@@ -15,10 +15,9 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.examinations.folder import nearest
-from mohlcv_dagster.cli.fetch import chosen, months_touched
+from mohlcv_dagster.cli.fetch import chosen, months_touched, refuse_earlier
 from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.errors import MonthError
-from mohlcv_dagster.settings import API_KEY, START, Settings
+from mohlcv_dagster.settings import API_KEY, Settings
 from mohlcv_dagster.vendor.plans import PLANS
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     names = tuple(chosen(symbols))
     home = Home.real(project_root())
     settings = home.settings()
-    if months[0] < settings.start:
-        raise MonthError(f"{months[0]} is before {settings.start}, the first month of {START.variable}; set it earlier")
+    refuse_earlier(months[0], settings)
     outlook = _outlook(home, settings, names, months, _Choices(now, subscription, latency, force, offline))
     if as_json:
         print_document(outlook.document())

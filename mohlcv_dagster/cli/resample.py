@@ -14,11 +14,11 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import WARNED, open_console
 from mohlcv_dagster.cli.documents import json_option
-from mohlcv_dagster.cli.fetch import DAY, chosen
+from mohlcv_dagster.cli.fetch import DAY, chosen, refuse_turned
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.cli.summary import Summary
-from mohlcv_dagster.errors import FileMissingError, MonthError
+from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
 from mohlcv_dagster.tree import PassedOver, look
 
@@ -192,8 +192,8 @@ def _stored(places: Places, symbol: str, console: "Console") -> list[BarFile]:
 
 
 def _within(files: list[BarFile], start: datetime | None, end: datetime | None) -> list[BarFile]:
-    if start and end and end < start:
-        raise MonthError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}; turn them round")
+    if start and end:
+        refuse_turned(start, end)
     first, last = (Month.of(day) if day else None for day in (start, end))
     inside = [file for file in files if (first is None or file.month >= first) and (last is None or file.month <= last)]
     if not inside:
