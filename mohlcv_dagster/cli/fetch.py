@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,7 +26,19 @@ if TYPE_CHECKING:
     from mohlcv_dagster.cli.stored import Standing
 
 _DEEDS: Final = ("downloaded", "completed", "checked")
-DAY: Final = click.DateTime(["%Y-%m-%d"])
+
+
+class _Day(click.DateTime):
+    """A day; one that is none is refused in a user's words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)!r} is no day; write one as 2024-01-31", param, ctx)
+
+
+DAY: Final = _Day(["%Y-%m-%d"])
 """How a day is written on the command line."""
 
 

@@ -161,3 +161,11 @@ def test_a_month_proven_empty_is_stored_and_told_with_what_is_known_of_why(mohlc
     assert "not_empty: raw_1s/ABC/ABC_2024_02.csv has no bars" in said.out
     assert said.out.endswith("1 downloaded (1 without bars), 0 skipped, 0 failed\n")
     assert (project / "data/raw_1s/ABC/ABC_2024_02.csv").read_bytes() == HEADER
+
+
+@pytest.mark.parametrize("day", ["2024-13-01", "yesterday", "2024-02-30"])
+def test_a_day_that_is_none_is_refused_in_words_that_show_one(mohlcv, day):
+    said = mohlcv("fetch", "--symbol", "SPY", "--start", day, "--end", "2024-03-31")
+
+    assert said.code == 2
+    assert f"Invalid value for '--start': '{day}' is no day; write one as 2024-01-31" in said.err
