@@ -1,0 +1,69 @@
+"""`mohlcv doctor`: all of it told, as text and as a document, and nothing changed."""
+
+import json
+import socket
+
+import pytest
+
+KEY = "a-key-that-no-word-holds"
+
+
+def test_the_command_tells_all_leaves_with_one_where_something_is_wrong_and_changes_nothing(mohlcv, project, sandbox):
+    (project / ".env").write_text(f"MASSIVE_BASE_URL={sandbox.url}\n")
+    said = mohlcv("doctor")
+
+    assert said.code == 1
+    assert "✗ key          MASSIVE_API_KEY is not set" in said.out
+    assert "! vendor       not asked about key, plan and clock: MASSIVE_API_KEY is not set" in said.out
+    assert "1 wrong, 1 warning," in said.out
+    assert [path.name for path in project.iterdir()] == [".env"]
+
+
+def test_the_command_is_well_with_a_key_and_gives_the_same_as_a_document(mohlcv, project, sandbox):
+    sandbox.clear()
+    (project / ".env").write_text(f"MASSIVE_BASE_URL={sandbox.url}\nMASSIVE_API_KEY={KEY}\n")
+    said = mohlcv("doctor", "--json")
+    told = json.loads(said.out)
+
+    assert (said.code, said.err, told["healthy"]) == (0, "", True)
+    assert {finding["topic"] for finding in told["findings"]} == {
+        *("key", "setting", "versions", "time zones", "disk", "data folder", "home", "vendor", "plan", "clock"),
+    }
+    assert all(set(finding) == {"topic", "verdict", "found", "cure"} for finding in told["findings"])
+    assert KEY not in said.out
+    assert len(sandbox.requests) == 3
+    sandbox.clear()
+    assert mohlcv("doctor", "--offline").code == 0
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("MASSIVE_API_KEY=two words\n", "not asked: the key cannot be sent"),
+        ("MASSIVE_BASE_URL=nowhere\n", "not asked: MASSIVE_BASE_URL cannot be used"),
+        ("MASSIVE_CONCURRENCY=many\n", "MASSIVE_CONCURRENCY='many' cannot be used"),
+    ],
+)
+def test_settings_that_keep_every_other_command_from_working_are_told_here(mohlcv, project, lines, words):
+    (project / ".env").write_text(lines)
+    said = mohlcv("doctor")
+
+    assert (said.code, said.err) == (1, "")
+    assert words in said.out
+
+
+def test_an_env_file_that_cannot_be_read_is_told(mohlcv, project):
+    (project / ".env").write_text("MASSIVE_API_KEY=a\n", encoding="utf-16")
+    said = mohlcv("doctor", "--json")
+
+    assert said.code == 1
+    assert ".env cannot be read" in json.loads(said.out)["findings"][0]["found"]
+
+
+def test_nothing_is_asked_of_anybody_else(mohlcv, project, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert mohlcv("doctor", "--offline").code == 1
