@@ -3,7 +3,8 @@
 from collections import Counter
 
 from mohlcv_dagster.bars.reconciliation import KINDS
-from mohlcv_dagster_tests.bars.mismatches import SEEDS, winter
+from mohlcv_dagster_tests.bars.mismatches import SEEDS
+from mohlcv_dagster_tests.bars.reconciled_months import winter
 from mohlcv_dagster_tests.tables import table
 
 _HEAD = """# Our minutes beside the vendor's own

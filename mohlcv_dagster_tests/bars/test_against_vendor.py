@@ -18,8 +18,9 @@ from mohlcv_dagster.bars.rules import (
     judge,
 )
 from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
-from mohlcv_dagster_tests.bars import mismatches
-from mohlcv_dagster_tests.bars.mismatches import SEEDS, Bars
+from mohlcv_dagster_tests.bars import reconciled_months
+from mohlcv_dagster_tests.bars.mismatches import SEEDS
+from mohlcv_dagster_tests.bars.reconciled_months import Bars
 
 FILE = BarFile.parse("aggregated/1min/KO_2024_02_1min.csv")
 HEADER = b"ts_event,open,high,low,close,volume\n"
@@ -52,7 +53,7 @@ def of_case(case):
 
 def seeded(what):
     [seed] = [seed for seed in SEEDS if seed.what == what]
-    return of_case(seed.make(mismatches.winter()))
+    return of_case(seed.make(reconciled_months.winter()))
 
 
 def test_the_family_is_for_minutes_alone_and_holds_nothing_back():
@@ -100,7 +101,7 @@ def test_what_is_no_known_way_of_the_vendor_is_an_error_and_what_is_one_a_warnin
 
 
 def test_known_ways_in_more_than_a_hundredth_of_the_minutes_are_an_error():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     quiet = np.flatnonzero(case.vendor.t % 3600 == 900)[2:-2]
     few = quiet[: len(case.vendor.t) // 101]
     assert len(quiet) > len(few) == 27
@@ -146,7 +147,7 @@ def test_another_basis_is_told_with_the_one_that_was_asked_for():
 
 def test_a_sample_shows_some_of_each_kind():
     seeds = {seed.what: seed for seed in SEEDS}
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     for what in ("auctions in the vendor's minutes alone", "a higher high at the same volume in seven minutes"):
         made = seeds[what].make(case)
         case = replace(made, touched=None)

@@ -9,8 +9,8 @@ import pytest
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.reconciliation import Kind
-from mohlcv_dagster_tests.bars import mismatches
-from mohlcv_dagster_tests.bars.mismatches import Case
+from mohlcv_dagster_tests.bars import reconciled_months
+from mohlcv_dagster_tests.bars.reconciled_months import Case
 from mohlcv_dagster_tests.real import needs_real
 
 MONTH = Month(2024, 7)
@@ -24,7 +24,7 @@ def case(leads, *, largest=100_000):
     v = np.full(len(t), 100)
     v[np.isin(t, [bell - lead for bell, lead in zip(BELLS, leads, strict=False)])] = largest
     price = np.full(len(t), 10.0)
-    bars = mismatches.Bars.of(schema.from_arrays(t, dict.fromkeys(schema.PRICES, price), v))
+    bars = reconciled_months.Bars.of(schema.from_arrays(t, dict.fromkeys(schema.PRICES, price), v))
     return Case(MONTH, bars, bars.minutes())
 
 
@@ -66,7 +66,7 @@ def test_early_seconds_beside_right_minutes_are_told_as_ours_alone():
 @pytest.mark.parametrize(("symbol", "shift"), [("SPY", 0), ("SPY", 1), ("TSLA", 0), ("TSLA", 1)])
 def test_busy_synthetic_sessions_are_not_called_early(symbol, shift):
     days = tuple(date(2024, 1, day) for day in (2, 3, 4))
-    clean = mismatches.clean(symbol, Month(2024, 1), days)
+    clean = reconciled_months.clean(symbol, Month(2024, 1), days)
     moved = replace(clean.seconds, t=clean.seconds.t + shift)
     assert dict(replace(clean, seconds=moved, vendor=moved.minutes()).reconcile().counts) == {}
 
@@ -74,7 +74,7 @@ def test_busy_synthetic_sessions_are_not_called_early(symbol, shift):
 @needs_real
 @pytest.mark.parametrize(("shift", "told"), [(-1, 2), (0, 0), (1, 0)])
 def test_real_seconds_labelled_early_are_told_although_the_minutes_made_of_them_agree(shift, told):
-    real = mismatches.real()
+    real = reconciled_months.real()
     moved = replace(real.seconds, t=real.seconds.t + shift)
     found = replace(real, seconds=moved, vendor=moved.minutes()).reconcile()
     assert sum(found.counts.values()) == found.counts.get(Kind.SHIFTED_LABEL, 0) == told

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.bars.reconciliation import KINDS, Kind
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError
-from mohlcv_dagster_tests.bars import mismatches, reconciliation_table
+from mohlcv_dagster_tests.bars import reconciled_months, reconciliation_table
 from mohlcv_dagster_tests.bars.mismatches import SEEDS, Seed
 from mohlcv_dagster_tests.real import needs_real
 
@@ -41,7 +41,9 @@ def seed(words):
     return found
 
 
-@pytest.mark.parametrize("case", [mismatches.winter, mismatches.fractional, mismatches.thin], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "case", [reconciled_months.winter, reconciled_months.fractional, reconciled_months.thin], ids=lambda f: f.__name__
+)
 def test_clean_minutes_agree_in_all_fields(case):
     found = case().reconcile()
     assert (dict(found.counts), found.causes, found.inverted.num_rows) == ({}, (), 0)
@@ -51,23 +53,23 @@ def test_clean_minutes_agree_in_all_fields(case):
 
 @pytest.mark.parametrize("seed", SEEDS, ids=str)
 def test_a_seeded_difference_lands_in_its_kind_and_in_no_other(seed):
-    assert_found(seed, mismatches.winter())
+    assert_found(seed, reconciled_months.winter())
 
 
 @pytest.mark.parametrize("seed", without(*EVENING), ids=str)
 def test_so_it_does_with_fractional_volumes(seed):
-    assert_found(seed, mismatches.fractional())
+    assert_found(seed, reconciled_months.fractional())
 
 
 @pytest.mark.parametrize("seed", [seed for seed in without(*EVENING) if KINDS[seed.kind].wrong], ids=str)
 def test_so_it_does_in_a_stock_that_trades_seldom(seed):
-    assert_found(seed, mismatches.thin())
+    assert_found(seed, reconciled_months.thin())
 
 
 @needs_real
 @pytest.mark.parametrize("name", ["SPY_2013_10", "fractional"])
 def test_real_minutes_agree_with_real_seconds_in_all_fields(name):
-    found = mismatches.real(name).reconcile()
+    found = reconciled_months.real(name).reconcile()
     assert (dict(found.counts), found.agreeing) == ({}, found.minutes)
     assert found.minutes == {"SPY_2013_10": 1648, "fractional": 1419}[name]
 
@@ -75,13 +77,13 @@ def test_real_minutes_agree_with_real_seconds_in_all_fields(name):
 @needs_real
 @pytest.mark.parametrize("seed", without(*EVENING), ids=str)
 def test_a_difference_seeded_into_real_bars_lands_in_its_kind_and_in_no_other(seed):
-    assert_found(seed, mismatches.real())
+    assert_found(seed, reconciled_months.real())
 
 
 @needs_real
 @pytest.mark.parametrize("seed", without(*EVENING, *AROUND_THE_CLOCK, "auction", "filled in", "both sides"), ids=str)
 def test_so_it_does_where_trading_never_stops(seed):
-    assert_found(seed, mismatches.real("fractional"))
+    assert_found(seed, reconciled_months.real("fractional"))
 
 
 def test_every_kind_has_a_seed():
@@ -110,12 +112,12 @@ def test_the_page_in_the_docs_is_what_is_found():
     ],
 )
 def test_what_explains_a_session_is_told_once_with_its_days(words, told):
-    found = seed(words).make(mismatches.winter()).reconcile()
+    found = seed(words).make(reconciled_months.winter()).reconcile()
     assert [cause.sentence for cause in found.causes] == told
 
 
 def test_two_sessions_shifted_in_opposite_ways_are_told_apart():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     early = seed("a session one second early").make(case)
     last = early.day_of(early.seconds.t) == date(2024, 2, 28).toordinal()
     both = replace(early, seconds=early.seconds.changed(last, t=early.seconds.t[last] + 1))
@@ -127,14 +129,14 @@ def test_two_sessions_shifted_in_opposite_ways_are_told_apart():
 
 @pytest.mark.parametrize("other", ["auctions in the vendor's minutes alone", "the last second of six minutes lost"])
 def test_what_differs_beside_a_shift_is_still_put_in_its_kind(other):
-    case = seed(other).make(mismatches.winter())
+    case = seed(other).make(reconciled_months.winter())
     found = seed("the month one second early").make(case).reconcile()
     assert found.counts[seed(other).kind] == case.touched
     assert set(found.counts) == {Kind.SHIFTED_LABEL, seed(other).kind}
 
 
 def test_wrong_closes_of_shifted_seconds_are_told_as_both():
-    case = seed("a wrong close in half the vendor's minutes").make(mismatches.winter())
+    case = seed("a wrong close in half the vendor's minutes").make(reconciled_months.winter())
     alone = case.reconcile().counts[Kind.UNKNOWN]
     found = seed("the month one second early").make(case).reconcile()
     assert [cause.shift for cause in found.causes] == [1]
@@ -142,7 +144,7 @@ def test_wrong_closes_of_shifted_seconds_are_told_as_both():
 
 
 def test_a_shift_is_seen_among_other_differences_in_a_tenth_of_the_minutes():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     many = np.arange(len(case.vendor.t)) % 10 == 3
     revised = replace(case, vendor=case.vendor.changed(many, v=case.vendor.v[many] * 2))
     found = seed("the month one second early").make(revised).reconcile()
@@ -152,7 +154,7 @@ def test_a_shift_is_seen_among_other_differences_in_a_tenth_of_the_minutes():
 
 
 def test_a_session_that_one_side_lacks_is_no_shift():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     day = case.day_of(case.seconds.t)
     found = replace(case, seconds=case.seconds.take(day != date(2024, 2, 2).toordinal())).reconcile()
     assert (found.causes, set(found.counts)) == ((), {Kind.MISSING_SECOND})
@@ -162,7 +164,7 @@ def test_a_session_that_one_side_lacks_is_no_shift():
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.02, 0.98))
 def test_a_wrong_close_however_often_is_never_benign_and_never_a_shift(seed, share):
-    case, chance = mismatches.fractional(), np.random.default_rng(seed)
+    case, chance = reconciled_months.fractional(), np.random.default_rng(seed)
     wrong = chance.random(len(case.vendor.t)) < share
     closes = case.vendor.c[wrong] + chance.choice([-0.02, -0.01, 0.01, 0.02], int(wrong.sum()))
     found = replace(case, vendor=case.vendor.changed(wrong, c=closes)).reconcile()
@@ -172,7 +174,7 @@ def test_a_wrong_close_however_often_is_never_benign_and_never_a_shift(seed, sha
 
 @needs_real
 def test_volumes_of_another_market_at_the_same_prices_are_no_factor():
-    case = mismatches.real("fractional")
+    case = reconciled_months.real("fractional")
     shuffled = np.random.default_rng(7).permutation(case.vendor.v) + 0.001
     found = replace(case, vendor=replace(case.vendor, v=shuffled)).reconcile()
     assert found.causes == ()
@@ -180,7 +182,7 @@ def test_volumes_of_another_market_at_the_same_prices_are_no_factor():
 
 
 def test_only_minutes_wholly_before_the_moment_the_month_is_complete_through_are_compared():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     opening = datetime(2024, 2, 1, 14, 30, tzinfo=UTC)
     end = int(opening.timestamp())
     short = replace(case, seconds=case.seconds.take(case.seconds.t < end + 30))
@@ -191,7 +193,7 @@ def test_only_minutes_wholly_before_the_moment_the_month_is_complete_through_are
 
 
 def test_a_month_without_a_minute_on_either_side_has_no_difference():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     nothing = replace(case, seconds=case.seconds.take(slice(0, 0)), vendor=case.vendor.take(slice(0, 0)))
     found = nothing.reconcile()
     assert (found.minutes, dict(found.counts), found.price_share) == (0, {}, 1)
@@ -199,14 +201,14 @@ def test_a_month_without_a_minute_on_either_side_has_no_difference():
 
 @pytest.mark.parametrize("side", ["seconds", "vendor"])
 def test_a_side_that_is_empty_is_told_minute_by_minute(side):
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     found = replace(case, **{side: getattr(case, side).take(slice(0, 0))}).reconcile()
     assert sum(found.counts.values()) == found.minutes == len(case.vendor.t)
     assert found.price_share == 0
 
 
 def test_bars_that_do_not_rise_or_are_not_finite_are_refused():
-    case = mismatches.winter()
+    case = reconciled_months.winter()
     with pytest.raises(UnsortedBarsError, match="the minutes of the vendor do not rise strictly"):
         replace(case, vendor=case.vendor.take(slice(None, None, -1))).reconcile()
     with pytest.raises(BarsError, match="the minutes of the vendor have a close that is missing or not finite"):
@@ -214,7 +216,7 @@ def test_bars_that_do_not_rise_or_are_not_finite_are_refused():
 
 
 def test_our_seconds_with_more_volume_than_the_vendors_minute_are_listed_and_a_shift_alone_is_not():
-    extra = seed("a bad print in three of our seconds").make(mismatches.winter()).reconcile()
+    extra = seed("a bad print in three of our seconds").make(reconciled_months.winter()).reconcile()
     assert extra.inverted.num_rows == 3
     assert all(np.array(extra.inverted["volume"]) > np.array(extra.inverted["vendor_volume"]))
-    assert seed("the month one second early").make(mismatches.winter()).reconcile().inverted.num_rows == 0
+    assert seed("the month one second early").make(reconciled_months.winter()).reconcile().inverted.num_rows == 0

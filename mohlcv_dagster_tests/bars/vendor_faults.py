@@ -17,8 +17,9 @@ from mohlcv_dagster.bars.reconciliation import KINDS
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import evaluate
 from mohlcv_dagster.bars.timeframes import MINUTE
-from mohlcv_dagster_tests.bars import mismatches
-from mohlcv_dagster_tests.bars.mismatches import SEEDS, Case, Seed
+from mohlcv_dagster_tests.bars import reconciled_months
+from mohlcv_dagster_tests.bars.mismatches import SEEDS, Seed
+from mohlcv_dagster_tests.bars.reconciled_months import Case
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.bars.whole_seeds import Seeded, days_lost, full_days, once, single_minutes, somewhere
 
@@ -37,7 +38,7 @@ def judged(case: Case) -> dict[str, Finding]:
 
 def minutes_found(seed: Seed) -> tuple[bool, str]:
     """Whether `vendor_minutes` names the kind of a seed, as an error where the kind is wrong; and the severity."""
-    found = judged(seed.make(mismatches.winter()))["vendor_minutes"]
+    found = judged(seed.make(reconciled_months.winter()))["vendor_minutes"]
     kinds = found.facts["minutes that differ, by kind"]
     assert isinstance(kinds, dict)
     severe = found.severity == "error" or not KINDS[seed.kind].wrong
@@ -65,7 +66,7 @@ LADDER: dict[str, Callable[[Case], Case]] = {
 
 def ladder_found(make: Callable[[Case], Case]) -> tuple[bool, str]:
     """Whether `volume_ladder` tells of each minute of the vendor's that has less, worked out by itself; severity."""
-    case = make(mismatches.winter())
+    case = make(reconciled_months.winter())
     ours = case.seconds.minutes()
     both, at, theirs = np.intersect1d(ours.t, case.vendor.t, return_indices=True)
     less = both[case.vendor.v[theirs] < ours.v[at]]

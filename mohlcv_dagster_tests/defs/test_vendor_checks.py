@@ -9,7 +9,7 @@ from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.errors import PlanError, UnreachableError
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars import mismatches
+from mohlcv_dagster_tests.bars import reconciled_months
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.bars.mismatches import SEEDS
 from mohlcv_dagster_tests.defs import location as handed
@@ -81,7 +81,7 @@ def sandbox(tmp_path_factory):
     for name in ("second", "minute"):
         (folder / name).mkdir()
     for symbol, (what, _, _) in VINTAGES.items():
-        case = mismatches.winter()
+        case = reconciled_months.winter()
         for seed in SEEDS:
             case = seed.make(case) if seed.what == what else case
         for name, bars in (("second", case.seconds), ("minute", case.vendor)):
