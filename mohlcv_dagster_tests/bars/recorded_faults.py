@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Cause, Emptiness
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import RULES, Evidence, Finding, Recorded
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.splits import Split

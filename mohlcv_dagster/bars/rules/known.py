@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mohlcv_dagster.bars.listing import Emptiness
-    from mohlcv_dagster.bars.revision import Counts
+    from mohlcv_dagster.bars.revision_counts import Counts
     from mohlcv_dagster.bars.splits import Split
 
 
