@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-# Dagster's 120,000 objects stay as long as the process, and a full collection goes over all of them: 40 ms while the
-# location loads, as much up to four times in the run of a month, and again when the process ends.
+# Dagster's 120,000 objects stay as long as the process, and each full collection would go over all of them, 40 ms: one
+# while the location loads, some in every run, and those at the end of the process.
 gc.freeze()
 
 from mohlcv_dagster import calendar_file

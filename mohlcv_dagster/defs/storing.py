@@ -12,7 +12,6 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import measured, passports
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.manifest import mirror
 from mohlcv_dagster.manifest.passports import write
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def store(archive: Archive, file: BarFile, bars: pa.Table, facts: Metadata, *, p
     """
     pieces: Iterable[Buffer] = csv_codec.encode_chunks(bars)
     if parquet:
+        from mohlcv_dagster.manifest import mirror  # noqa: PLC0415 - most have none, and Arrow's Parquet takes its time
+
         pieces = list(pieces)
         mirror.write(archive, file, bars, _sha256(pieces))
     recorded = measured.of_file(bars, archive.write(file, pieces))
