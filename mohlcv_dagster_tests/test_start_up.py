@@ -1,7 +1,14 @@
 """What a process loads before and while it works: each library is paid for at every start."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+import mohlcv_dagster
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES
 
 QUIET_MONTH = """
 import pyarrow as pa
@@ -87,3 +94,90 @@ def test_the_way_of_a_bar_from_page_to_judged_files_loads_no_pandas_no_calendar_
     done = subprocess.run([sys.executable, "-c", THE_WAY_OF_A_BAR], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+THE_LOCATION = """
+import sys
+from mohlcv_dagster.definitions import defs
+defs.get_repository_def().load_all_definitions()
+print(sorted({"numpy", "pyarrow", "pandas", "massive"} & set(sys.modules)))
+"""
+
+
+def test_the_code_location_loads_no_library_that_works_on_bars():
+    done = subprocess.run([sys.executable, "-c", THE_LOCATION], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+A_COMMAND = """
+import sys
+from mohlcv_dagster.cli import main
+try:
+    main()
+except SystemExit:
+    print(sorted({"numpy", "pyarrow", "pandas", "massive"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["plan", "--symbol", "SPY", "--start", "2024-01-01", "--end", "2024-02-28", "--offline"],
+        ["symbols", "add", "SPY", "--offline"],
+        ["symbols", "list"],
+        ["doctor", "--offline"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_a_command_that_looks_at_no_bars_loads_no_library_that_works_on_them(words, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", A_COMMAND, *words], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def imported_late():
+    """What functions of ours import when they run and the process does not when it starts: names by module."""
+    late = {f"mohlcv_dagster.bars.rules.{rule.judged_in}": set() for rule in (*RULES, *AGAINST_VENDOR)}
+    for path in Path(mohlcv_dagster.__file__).parent.rglob("*.py"):
+        functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+        for node in (each for function in functions for each in ast.walk(function)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("mohlcv_dagster"):
+                late.setdefault(node.module, set()).update(each.name for each in node.names)
+    return late
+
+
+EACH_FIRST = """
+import dagster, importlib, os, sys
+
+def bring(module, names):
+    found = importlib.import_module(module)
+    for name in names:
+        if not hasattr(found, name):
+            importlib.import_module(f"{{module}}.{{name}}")
+
+failed = []
+for module, names in {late!r}.items():
+    child = os.fork()
+    if not child:
+        try:
+            bring(module, names)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        failed.append(module)
+print(failed)
+"""
+
+
+def test_all_that_is_imported_late_can_be_imported_whatever_was_before_it():
+    late = imported_late()
+    assert {"mohlcv_dagster.reader", "mohlcv_dagster.bars.rules.values"} <= late.keys()
+    assert {"making", "judging", "judging_again", "summing_up", "loading"} <= late["mohlcv_dagster.defs"]
+    code = EACH_FIRST.format(late=late)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr

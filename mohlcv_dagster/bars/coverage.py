@@ -1,7 +1,7 @@
 """A raw month beside the exchange calendar: which sessions and minutes have bars, where gaps are, what lies outside.
 
-Facts only. What of them is wrong is judged in `rules.whole`, how they are shown is known elsewhere. Every search goes
-over the sessions, of which a month has twenty-odd, never over the bars.
+Facts only. What of them is wrong is judged in `rules.against_calendar`, how they are shown is known elsewhere. Every
+search goes over the sessions, of which a month has twenty-odd, never over the bars.
 """
 
 from collections.abc import Sequence

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def is_frame(wanted: object) -> bool:
+    """Whether `wanted`, such as an annotation, is `pandas.DataFrame`; told without importing pandas."""
+    name = getattr(wanted, "__name__", "")
+    return name == "DataFrame" and getattr(wanted, "__module__", "").split(".")[0] == "pandas"
+
+
 def to_frame(bars: pa.Table) -> "pd.DataFrame":
     """The bars as a frame: a UTC `DatetimeIndex` named ts_event, float64 prices, int64 or float64 volume.
 

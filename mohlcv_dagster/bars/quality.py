@@ -1,4 +1,4 @@
-"""The quality of each stored month: one row a symbol and month, its columns and their meanings, and the Parquet form.
+"""The quality of each stored month: one row a symbol and month, its columns and their meanings. No table is made here.
 
 A row holds what was recorded of a month when it was fetched and judged. What was not recorded is null, never a guess.
 """
@@ -6,12 +6,9 @@ A row holds what was recorded of a month when it was fetched and judged. What wa
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Final
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mohlcv_dagster.bars.months import Month
 
@@ -23,43 +20,49 @@ WARN: Final = "warn"
 ERROR: Final = "error"
 
 
+class Kind(StrEnum):
+    """What a column holds, by the name of its Arrow type."""
+
+    TEXT = "string"
+    COUNT = "int64"
+    SHARE = "double"
+    TEXTS = "list<item: string>"
+    MOMENT = "timestamp[ms, tz=UTC]"
+    """Parquet knows no whole seconds."""
+
+
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its Arrow type, what it holds in words for a catalogue, and its unit where it has one."""
+    """A column of the table: its kind, what it holds in words for a catalogue, and its unit where it has one."""
 
-    type: pa.DataType
+    kind: Kind
     meaning: str
     unit: str = ""
 
 
-_TEXT: Final = pa.string()
-_COUNT: Final = pa.int64()
-_TEXTS: Final = pa.list_(pa.string())
-_MOMENT: Final = pa.timestamp("ms", tz="UTC")  # Parquet knows no whole seconds
-
 COLUMNS: Final = {
-    "symbol": Column(_TEXT, "the symbol, case kept"),
-    "month": Column(_TEXT, "the UTC month, such as 2024-01"),
-    "worst": Column(_TEXT, "error, warn or ok: the worst verdict of the checks judged; null where none was"),
-    "state": Column(_TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
-    "rows": Column(_COUNT, "bars in the raw file", "bars"),
-    "sessions_present": Column(_COUNT, "sessions that have bars", "sessions"),
-    "sessions_expected": Column(_COUNT, "sessions that should have, by when the bars were asked for", "sessions"),
-    "occupancy": Column(
-        pa.float64(), "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"
+    "symbol": Column(Kind.TEXT, "the symbol, case kept"),
+    "month": Column(Kind.TEXT, "the UTC month, such as 2024-01"),
+    "worst": Column(Kind.TEXT, "error, warn or ok: the worst verdict of the checks judged; null where none was"),
+    "state": Column(Kind.TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
+    "rows": Column(Kind.COUNT, "bars in the raw file", "bars"),
+    "sessions_present": Column(Kind.COUNT, "sessions that have bars", "sessions"),
+    "sessions_expected": Column(Kind.COUNT, "sessions that should have, by when the bars were asked for", "sessions"),
+    "occupancy": Column(Kind.SHARE, "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"),
+    "largest_gap_minutes": Column(
+        Kind.COUNT, "minutes of the longest stretch of regular hours without a bar", "minutes"
     ),
-    "largest_gap_minutes": Column(_COUNT, "minutes of the longest stretch of regular hours without a bar", "minutes"),
-    "outside_hours": Column(_COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
-    "mismatches": Column(_COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
-    "revised": Column(_COUNT, "settled bars that the latest fetch changed, added or lost", "bars"),
-    "errors": Column(_COUNT, "checks that fail as errors, on the raw file and its aggregates"),
-    "warnings": Column(_COUNT, "checks that fail as warnings"),
-    "judged": Column(_COUNT, "checks with a verdict on the files as they are"),
-    "not_judged": Column(_COUNT, "checks without: not run since the file was written, or not to their end"),
-    "failing": Column(_TEXTS, "the failing checks, errors first, such as raw_1s: ohlc_order"),
-    "stale": Column(_TEXTS, "what must be made anew and why, such as an aggregate of an earlier raw file"),
-    "complete_through": Column(_MOMENT, "the moment (exclusive) up to which bars were asked for, UTC", "UTC"),
-    "fetched_at": Column(_MOMENT, "when the bars were asked for, UTC", "UTC"),
+    "outside_hours": Column(Kind.COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
+    "mismatches": Column(Kind.COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
+    "revised": Column(Kind.COUNT, "settled bars that the latest fetch changed, added or lost", "bars"),
+    "errors": Column(Kind.COUNT, "checks that fail as errors, on the raw file and its aggregates"),
+    "warnings": Column(Kind.COUNT, "checks that fail as warnings"),
+    "judged": Column(Kind.COUNT, "checks with a verdict on the files as they are"),
+    "not_judged": Column(Kind.COUNT, "checks without: not run since the file was written, or not to their end"),
+    "failing": Column(Kind.TEXTS, "the failing checks, errors first, such as raw_1s: ohlc_order"),
+    "stale": Column(Kind.TEXTS, "what must be made anew and why, such as an aggregate of an earlier raw file"),
+    "complete_through": Column(Kind.MOMENT, "the moment (exclusive) up to which bars were asked for, UTC", "UTC"),
+    "fetched_at": Column(Kind.MOMENT, "when the bars were asked for, UTC", "UTC"),
 }
 """The columns in their order."""
 
@@ -102,22 +105,6 @@ class MonthQuality:
         if self.warnings:
             return WARN
         return OK if self.judged else None
-
-
-def table(months: Iterable[MonthQuality]) -> pa.Table:
-    """The rows as a table, in their order."""
-    rows = list(months)
-    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    columns["month"] = [str(month) for month in columns["month"]]
-    arrays = [pa.array(columns[name], column.type) for name, column in COLUMNS.items()]
-    return pa.Table.from_arrays(arrays, names=list(COLUMNS))
-
-
-def encode(quality: pa.Table) -> bytes:
-    """The table as a Parquet file."""
-    file = BytesIO()
-    pq.write_table(quality, file, compression="zstd")
-    return file.getvalue()
 
 
 def by_symbol(months: Iterable[MonthQuality]) -> list[MonthQuality]:

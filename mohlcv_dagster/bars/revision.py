@@ -1,4 +1,4 @@
-"""The same month fetched twice: which bars changed, came or went. What a month may lose is said here too."""
+"""The same month fetched twice: which bars changed, came or went. What a month may lose is in `revision_counts`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,43 +11,14 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, Seconds
 from mohlcv_dagster.errors import BarsLostError
 
-MOST_LOST: Final = 10
-LARGEST_SHARE_LOST: Final = 0.001
-"""A month may lose `MOST_LOST` settled bars, or this share of them where that is more."""
 HOW_TO_ACCEPT: Final = (
     "To take what it gives now all the same, run with the tag mohlcv/accept_loss=true, or mohlcv fetch --force "
     "--accept-loss"
 )
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many bars a revision is about.
-
-    Attributes:
-        compared: bars there were before.
-        changed: bars with another price or volume.
-        gained: bars there were not before.
-        lost: bars that are no longer there.
-    """
-
-    compared: int
-    changed: int = 0
-    gained: int = 0
-    lost: int = 0
-
-    @property
-    def total(self) -> int:
-        """Bars that are not as they were."""
-        return self.changed + self.gained + self.lost
-
-    @property
-    def allowed_loss(self) -> int:
-        """The most bars that may be lost."""
-        return max(MOST_LOST, int(self.compared * LARGEST_SHARE_LOST))
 
 
 @dataclass(frozen=True)

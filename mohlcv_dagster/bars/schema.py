@@ -1,4 +1,4 @@
-"""The columns of a bar in memory: names, types, units, and the empty table.
+"""Bars in memory: the types of their columns, and the tables made of them. What the columns mean is in `columns`.
 
 A table of bars is a `pyarrow.Table` with exactly these columns in this order:
 
@@ -20,36 +20,30 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
+from mohlcv_dagster.bars.columns import COLUMNS, PRICES, TIME, VOLUME
+
+__all__ = [
+    "COLUMNS",
+    "FRACTIONAL_VOLUME",
+    "PRICES",
+    "PRICE_TYPE",
+    "TIME",
+    "TIME_TYPE",
+    "VOLUME",
+    "WHOLE_VOLUME",
+    "Floats",
+    "Seconds",
+    "bar_schema",
+    "between",
+    "empty",
+    "from_arrays",
+    "has_whole_volume",
+    "seconds",
+    "settle_volume",
+]
 
 Seconds: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
-
-TIME: Final = "ts_event"
-PRICES: Final = ("open", "high", "low", "close")
-VOLUME: Final = "volume"
-COLUMNS: Final = (TIME, *PRICES, VOLUME)
-
-MEANINGS: Final = {
-    TIME: "start of the bar (inclusive), UTC, whole seconds",
-    "open": "price of the first trade in the bar, US dollars a share",
-    "high": "highest price traded in the bar, US dollars a share",
-    "low": "lowest price traded in the bar, US dollars a share",
-    "close": "price of the last trade in the bar, US dollars a share",
-    VOLUME: "shares traded in the bar; whole numbers where every volume of the month is whole",
-}
-"""What each column holds, in words for a catalogue."""
-
-UNITS: Final = {TIME: "UTC", **dict.fromkeys(PRICES, "USD/share"), VOLUME: "shares"}
-
-BOUNDS: Final = {
-    TIME: ("rises strictly", "inside the file's UTC month", "on the timeframe's grid"),
-    **dict.fromkeys(PRICES, ("above 0", "finite")),
-    VOLUME: ("0 or more", "at most 6 decimals", "one type in all of a month"),
-}
-"""What holds for each column alone, in words for a catalogue; the rules judge it."""
-
-BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "no trades, no row")
-"""What holds between columns and between rows."""
 
 TIME_TYPE: Final = pa.timestamp("s", tz="UTC")
 PRICE_TYPE: Final = pa.float64()

@@ -23,6 +23,8 @@ from mohlcv_dagster.vendor.plans import PLANS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import dagster as dg
+
     from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.bars.listing import Listing
     from mohlcv_dagster.cli.outlook import Outlook
@@ -181,28 +183,35 @@ def _standings(
 def _recorded(
     home: Home, archive: "Archive", vendor: "MassiveVendor"
 ) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
-    import dagster as dg  # noqa: PLC0415 - it takes its time to load
-
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
     from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
     from mohlcv_dagster.cli.stored import Step, standing_of  # noqa: PLC0415 - it loads Dagster
-    from mohlcv_dagster.defs.orders import NO_ORDERS  # noqa: PLC0415 - it loads Dagster
-    from mohlcv_dagster.defs.refresh import Refresh  # noqa: PLC0415 - it loads Dagster
-    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as in _outlook
 
     home.prepare()
     with runs.instance() as instance:
-        refresh = Refresh(vendor, Reader(archive), instance, NO_ORDERS, dg.get_dagster_logger())
 
         def look(file: BarFile) -> "tuple[Standing, datetime | None]":
             found = standing_of(archive, instance, file)
             if found.step is Step.FETCH:
                 return Standing.MISSING, None
             if found.step is Step.COMPLETE:
-                return Standing.PROVISIONAL, refresh.since(file)
+                return Standing.PROVISIONAL, _asked_from(file, archive, vendor, instance)
             return Standing.SETTLED if found.fetched_at else Standing.KEPT, None
 
         yield look
+
+
+def _asked_from(
+    file: BarFile, archive: "Archive", vendor: "MassiveVendor", instance: "dg.DagsterInstance"
+) -> datetime | None:
+    """From which moment on a provisional month would be asked for; `None` for a whole one. Its bars are looked at."""
+    import dagster as dg  # noqa: PLC0415 - it takes its time to load
+
+    from mohlcv_dagster.defs.orders import NO_ORDERS  # noqa: PLC0415 - it loads Dagster
+    from mohlcv_dagster.defs.refresh import Refresh  # noqa: PLC0415 - it loads Arrow
+    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as above
+
+    return Refresh(vendor, Reader(archive), instance, NO_ORDERS, dg.get_dagster_logger()).since(file)
 
 
 def disk_of(data_dir: str) -> tuple[Path, int] | None:

@@ -24,6 +24,7 @@ from mohlcv_dagster.bars.passport import Passport, Verdict
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import evaluations, metadata, passports, records
 from mohlcv_dagster.defs.known import Known, Standing, partition_of
+from mohlcv_dagster.defs.measured import of_coverage, of_file
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
 from mohlcv_dagster.defs.recording import Recording
@@ -149,7 +150,7 @@ class Adoption:
         measured, bars = self.standing.measured[file], reading.present
         facts: dict[str, dg.MetadataValue] = {
             ADOPTED: dg.MetadataValue.bool(True),
-            **metadata.of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256)),
+            **of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256)),
         }
         passport = read_if_sound(self.reader.archive, file)
         if known is not Known.NOTHING:
@@ -209,6 +210,6 @@ def _by_month(files: Iterable[BarFile]) -> list[BarFile]:
 def _covered(reading: "Reading", month: Month, through: datetime | None) -> Metadata:
     """What is recorded beside the exchange calendar; nothing beyond it, which the checks that need it say."""
     try:
-        return metadata.of_coverage(reading.present, month, through or month.end)
+        return of_coverage(reading.present, month, through or month.end)
     except MonthError:
         return {}

@@ -4,26 +4,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import dagster as dg
-import pyarrow as pa
 
-from mohlcv_dagster.bars import resample
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, columns, metadata, notes, records, run_tags, several
-from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
-from mohlcv_dagster.defs.metadata import Metadata
-from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster.defs.progress import Standing
-from mohlcv_dagster.defs.refresh import Refresh
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
 IO_MANAGER: Final = "bars_csv"
 POOL: Final = "massive_api"
 OWNERS: Final = ["team:market-data"]
-
-_SHOWN_FIRST: Final = (metadata.STATE, metadata.EMPTY_BECAUSE, metadata.NOTES)
-_SHOWN_LAST: Final = (metadata.REQUEST_IDS, metadata.MISSING_MINUTES)
+BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
+"""A run a symbol and year: a run is a process, which takes seconds."""
 
 RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -66,33 +57,11 @@ def raw_asset(
         ),
     )
     def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
-        run_tags.mark(context)
-        with tried_again(retry, context.retry_number):
-            with told_to_dagster():
-                orders = Orders.of(context.run.tags)
-                vendor = massive.create_vendor()
-            refresh = Refresh(vendor, archive.reader(), context.instance, orders, context.log)
-            standing = Standing.of(context)
+        from mohlcv_dagster.defs import making  # noqa: PLC0415 - see the first lines of this package
 
-            def fetch(file: BarFile) -> tuple[pa.Table, Metadata]:
-                fetched, facts = refresh.fetch(file, standing.fetching(file))
-                told = notes.of_month(context.instance, file, fetched)
-                for note in told:
-                    context.log.warning(note)
-                covered = metadata.of_coverage(fetched.bars, file.month, fetched.complete_through)
-                shown = charts.of_month(file, fetched.bars, fetched.complete_through)
-                return fetched.bars, _in_order({**shown, **metadata.of_notes(told), **covered, **facts})
+        yield from making.raw(context, massive, archive, retry)
 
-            with vendor:
-                yield from several.materialize(context, archive, fetch, standing)
-
-    return raw_1s.with_attributes(backfill_policy=several.BACKFILL)
-
-
-def _in_order(facts: Metadata) -> Metadata:
-    """The facts of a raw month in the order in which the UI is to show them: long lists, which hide the rest, last."""
-    first, last = ({name: facts[name] for name in names if name in facts} for names in (_SHOWN_FIRST, _SHOWN_LAST))
-    return {**first, **{name: value for name, value in facts.items() if name not in last}, **last}
+    return raw_1s.with_attributes(backfill_policy=BACKFILL)
 
 
 def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -118,14 +87,8 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         ),
     )
     def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        run_tags.mark(context)
-        reader = archive.reader()
+        from mohlcv_dagster.defs import making  # noqa: PLC0415 - as above
 
-        def fold(file: BarFile) -> tuple[pa.Table, Metadata]:
-            record = records.latest(context.instance, file.raw)
-            raw = reader.require(file.raw, record)
-            return resample.fold(raw, timeframe), record.inherited if record else {}
+        yield from making.aggregate(context, archive, timeframe)
 
-        yield from several.materialize(context, archive, fold)
-
-    return aggregated.with_attributes(backfill_policy=several.BACKFILL)
+    return aggregated.with_attributes(backfill_policy=BACKFILL)

@@ -20,9 +20,7 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.definitions.events import AssetKeyPartitionKey  # not exported, and a subset is made of nothing else
 
-from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.defs import records
 from mohlcv_dagster.defs.partitions import files_of, partition_key
 
 SENSOR: Final = "keep_current"
@@ -120,6 +118,9 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
         key: that of `raw_1s`.
         now: aware.
     """
+    from mohlcv_dagster.bars import settlement  # noqa: PLC0415 - see the first lines of this package
+    from mohlcv_dagster.defs import records  # noqa: PLC0415 - as above
+
     stored = instance.get_materialized_partitions(key)
     running, horizon = Month.of(now), Month.of(now)
     for _ in range(MONTHS_BACK):

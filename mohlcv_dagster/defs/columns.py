@@ -1,28 +1,26 @@
-"""The columns of the files as the catalogue shows them. What they are and mean is in `bars.schema`."""
+"""The columns of the files as the catalogue shows them. What they are and mean is in `bars.columns`."""
 
 import dagster as dg
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.columns import BOUNDS, BOUNDS_BETWEEN, COLUMNS, MEANINGS, PRICES, TIME, UNITS, VOLUME
 
 
 def schema_of_bars() -> dg.TableSchema:
     """The columns of every file with types, units and meanings; which type volume has is recorded with each file."""
-    types = {schema.TIME: "timestamp[s, UTC]", **dict.fromkeys(schema.PRICES, "float64")}
-    types[schema.VOLUME] = "int64 or float64"
+    types = {TIME: "timestamp[s, UTC]", **dict.fromkeys(PRICES, "float64")}
+    types[VOLUME] = "int64 or float64"
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name,
                 type=types[name],
-                description=schema.MEANINGS[name],
-                constraints=dg.TableColumnConstraints(
-                    nullable=False, unique=name == schema.TIME, other=list(schema.BOUNDS[name])
-                ),
-                tags={"unit": schema.UNITS[name]},
+                description=MEANINGS[name],
+                constraints=dg.TableColumnConstraints(nullable=False, unique=name == TIME, other=list(BOUNDS[name])),
+                tags={"unit": UNITS[name]},
             )
-            for name in schema.COLUMNS
+            for name in COLUMNS
         ],
-        constraints=dg.TableConstraints(other=list(schema.BOUNDS_BETWEEN)),
+        constraints=dg.TableConstraints(other=list(BOUNDS_BETWEEN)),
     )
 
 

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import coverage, incidents, schema, sessions, settlement
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.coverage import Coverage
+from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits, Split
 from mohlcv_dagster.defs import rows
@@ -17,9 +15,6 @@ from mohlcv_dagster.defs import rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
-
-    from mohlcv_dagster.archive import Written
     from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.bars.revision import Revision
     from mohlcv_dagster.vendor.fetched import FetchedMonth
@@ -45,8 +40,6 @@ LARGEST_GAP: Final = "largest_gap_minutes"
 OUTSIDE_HOURS: Final = "bars_outside_hours"
 MISSING_MINUTES: Final = "missing_minutes"
 """Of a liquid symbol's month: the regular minutes without a bar, such as `2024-01-05T15:30Z/3` for three."""
-MOST_GAPS: Final = 100
-"""How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
 REVISED: Final = ("settled_changed", "settled_gained", "settled_lost")
 """Settled bars that fetching a month anew changed, added and lost."""
 COMPARED: Final = ("settled_compared", *REVISED)
@@ -73,24 +66,6 @@ class Comparison:
     said: str
     settled: "Revision | None" = None
     unsettled: "Revision | None" = None
-
-
-def of_file(bars: "pa.Table", written: "Written") -> Metadata:
-    """What is recorded of a file that was written with these bars."""
-    facts: dict[str, dg.MetadataValue] = {
-        "dagster/uri": dg.MetadataValue.text(written.uri),
-        "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
-    }
-    if bars.num_rows:
-        starts = schema.seconds(bars)
-        facts["first_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[0]), UTC)))
-        facts["last_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[-1]), UTC)))
-    return {
-        **facts,
-        "size_bytes": dg.MetadataValue.int(written.size),
-        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
-        "sha256": dg.MetadataValue.text(written.sha256),
-    }
 
 
 def of_fetch(fetched: "FetchedMonth") -> Metadata:
@@ -132,32 +107,6 @@ def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def of_coverage(bars: "pa.Table", month: "Month", complete_through: datetime) -> Metadata:
-    """What is recorded of a raw month beside the exchange calendar; no occupancy where no session has bars.
-
-    Args:
-        bars: rising strictly.
-        month: which month.
-        complete_through: the moment (exclusive) up to which they were asked for.
-
-    Raises:
-        MonthError: the month is beyond the exchange calendar.
-    """
-    found = coverage.cover(schema.seconds(bars), month, complete_through)
-    facts: dict[str, dg.MetadataValue] = {
-        **of_minutes(found),
-        "sessions_expected": dg.MetadataValue.int(found.expected),
-        "sessions_present": dg.MetadataValue.int(found.present),
-        "calendar": dg.MetadataValue.text(sessions.provenance()),
-    }
-    if found.occupancy is not None:
-        facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))
-    if bars.num_rows:
-        last = to_numpy(bars["close"].slice(bars.num_rows - 1))
-        facts[LAST_CLOSE] = dg.MetadataValue.float(float(last[0]))
-    return facts
-
-
 def of_state(month: "Month", fetched_at: datetime) -> Metadata:
     """Whether a month fetched at `fetched_at` is settled."""
     return {STATE: dg.MetadataValue.text(settlement.state(month, fetched_at).value)}
@@ -179,23 +128,6 @@ def of_comparison(comparison: Comparison) -> Metadata:
             facts["revision"] = dg.MetadataValue.table(rows.of(comparison.settled.rows.slice(0, REVISED_ROWS)))
     if comparison.unsettled is not None:
         facts["unsettled_revised"] = dg.MetadataValue.int(comparison.unsettled.counts.total)
-    return facts
-
-
-def of_minutes(found: Coverage) -> Metadata:
-    """What a raw month lacks and has too much of beside the exchange calendar.
-
-    Missing minutes are recorded here, since only so they can be held against other symbols' without reading all files;
-    a quiet symbol's are not: it lacks minutes by nature, and thousands of them.
-    """
-    facts: dict[str, dg.MetadataValue] = {
-        LARGEST_GAP: dg.MetadataValue.int(max((each.gap_seconds for each in found.sessions), default=0) // 60),
-        OUTSIDE_HOURS: dg.MetadataValue.int(int(found.outside.sum())),
-    }
-    if found.liquid:
-        every = incidents.of_coverage(found)
-        kept = sorted(sorted(every, key=lambda gap: -gap.minutes)[:MOST_GAPS])
-        facts[MISSING_MINUTES] = dg.MetadataValue.json([gap.written for gap in kept])
     return facts
 
 

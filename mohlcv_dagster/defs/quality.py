@@ -4,55 +4,20 @@ It reads the event log and not the files: cheap enough to be made anew every day
 partition that is out of step or whose checks warn; this asset shows all of them at once.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import incidents, quality, sessions
-from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import quality
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import automation, charts, columns, rows, stored_months
+from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.assets import OWNERS
-from mohlcv_dagster.defs.evaluations import SAMPLE
-from mohlcv_dagster.defs.failures import told_to_dagster
-from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import ArchiveResource
-from mohlcv_dagster.defs.stored_months import StoredMonth
-
-if TYPE_CHECKING:
-    from mohlcv_dagster.archive import Written
-    from mohlcv_dagster.bars.quality import MonthQuality
 
 KEY: Final = dg.AssetKey(["quality", "coverage"])
 VENDOR_INCIDENT: Final = "vendor_incident"
-
-MOST_SHOWN: Final = 50
-"""Rows of the table in the UI: each is kept in the event log for ever. The file has them all."""
-MOST_NAMED: Final = 5
-"""Symbols that a message names."""
-MOST_IDS: Final = 6
-"""Request ids quoted of a symbol's month."""
-
-_SHOWN: Final = {
-    "symbol": "symbol",
-    "month": "month",
-    "worst": "worst",
-    "failing": "failing",
-    "stale": "stale",
-    "state": "state",
-    "sessions_present": "sessions",
-    "sessions_expected": "of",
-    "occupancy": "occupancy",
-    "largest_gap_minutes": "gap, min",
-    "outside_hours": "outside",
-    "mismatches": "mismatches",
-    "revised": "revised",
-    "not_judged": "not judged",
-}
-"""The columns of the table in the UI by their heads there, what is to be done first: the page cuts it at the right."""
 
 
 def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetCheckKey]) -> dg.AssetsDefinition:
@@ -81,13 +46,9 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         ),
     )
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        stored = stored_months.read(context.instance, timeframes, checks)
-        months = quality.by_symbol(each.quality for each in stored)
-        with told_to_dagster():
-            written = archive.open().write_beside(quality.PATH, quality.encode(quality.table(months)))
-        yield dg.MaterializeResult(
-            metadata={**charts.of_quality(months), **_told(months, written)}, check_results=[_incidents(stored)]
-        )
+        from mohlcv_dagster.defs import summing_up  # noqa: PLC0415 - see the first lines of this package
+
+        yield from summing_up.made(context, archive, timeframes, checks)
 
     return coverage
 
@@ -103,7 +64,7 @@ def _column_schema() -> dg.TableSchema:
         [
             dg.TableColumn(
                 name,
-                type=str(column.type),
+                type=column.kind.value,
                 description=column.meaning,
                 constraints=dg.TableColumnConstraints(nullable=name not in quality.NEVER_NULL),
                 tags={"unit": column.unit} if column.unit else {},
@@ -112,87 +73,3 @@ def _column_schema() -> dg.TableSchema:
         ],
         constraints=dg.TableConstraints(other=["a row a symbol and month"]),
     )
-
-
-def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
-    first = quality.table(quality.worst_first(months)[:MOST_SHOWN])
-    shown = rows.of(first.select(list(_SHOWN)).rename_columns(list(_SHOWN.values())))
-    facts: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(len(months)),
-        "dagster/uri": dg.MetadataValue.text(written.uri),
-        "months with errors": dg.MetadataValue.int(sum(month.errors > 0 for month in months)),
-        "months with warnings": dg.MetadataValue.int(sum(month.warnings > 0 for month in months)),
-        "months not judged": dg.MetadataValue.int(sum(not month.judged for month in months)),
-        "months stale": dg.MetadataValue.int(sum(bool(month.stale) for month in months)),
-    }
-    return {**facts, "months, worst first": dg.MetadataValue.table(shown)} if shown else facts
-
-
-def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
-    liquid = [each for each in stored if each.missing is not None]
-    by_month: dict[Month, dict[str, tuple[Gap, ...]]] = defaultdict(dict)
-    for each in liquid:
-        by_month[each.quality.month][each.quality.symbol] = each.missing or ()
-    found = [(month, incident) for month in sorted(by_month) for incident in _of_month(month, by_month[month])]
-    ids = {(each.quality.symbol, each.quality.month): each.request_ids for each in liquid}
-    first = [dg.TableRecord(_row(month, incident, ids)) for month, incident in found[:SAMPLE]]
-    unmeasured = bool(stored) and not any(each.measured for each in stored)
-    return dg.AssetCheckResult(
-        check_name=VENDOR_INCIDENT,
-        passed=not found and not unmeasured,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=_UNMEASURED.format(len(stored))
-        if unmeasured
-        else _said([incident for _, incident in found], len(liquid)),
-        metadata={
-            "incidents": dg.MetadataValue.int(len(found)),
-            "months of liquid symbols looked at": dg.MetadataValue.text(f"{len(liquid):,} of {len(stored):,} stored"),
-            **({"first incidents": dg.MetadataValue.table(first)} if first else {}),
-        },
-    )
-
-
-_UNMEASURED: Final = (
-    "Which minutes are missing is recorded of none of the stored months ({:,}). Re-materialize raw_1s, then "
-    "quality/coverage."
-)
-
-
-def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
-    return incidents.find(missing, sum(session.regular_minutes for session in sessions.sessions_in(month)))
-
-
-def _row(month: Month, incident: Incident, ids: dict[tuple[str, Month], tuple[str, ...]]) -> dict[str, str | int]:
-    return {
-        "minutes": str(incident.gap),
-        "how many": incident.gap.minutes,
-        "symbols": ", ".join(incident.symbols),
-        "request ids to quote": "; ".join(_quoted(name, month, ids[name, month]) for name in incident.symbols),
-    }
-
-
-def _quoted(symbol: str, month: Month, ids: Sequence[str]) -> str:
-    if not ids:
-        return f"{symbol}: none recorded"
-    more = f" and {len(ids) - MOST_IDS} more in raw_1s {partition_key(symbol, month)}" if len(ids) > MOST_IDS else ""
-    return f"{symbol}: {', '.join(ids[:MOST_IDS])}{more}"
-
-
-def _said(found: Sequence[Incident], liquid: int) -> str:
-    if not found:
-        looked_at = _plural(liquid, "month")
-        return f"No minute of regular hours is missing in several liquid symbols at once ({looked_at} looked at)."
-    first = found[0]
-    minutes = _plural(first.gap.minutes, "minute")
-    lost = "is" if first.gap.minutes == 1 else "are"
-    names = ", ".join(first.symbols[:MOST_NAMED]) + (", …" if len(first.symbols) > MOST_NAMED else "")
-    others = f", and {_plural(len(found) - 1, 'other incident')}" if len(found) > 1 else ""
-    return (
-        f"{first.gap} ({minutes} of regular hours) {lost} missing in {len(first.symbols)} liquid symbols at once, "
-        f"{names}{others}. The vendor lost them: report the minutes and request ids below to its support, and "
-        "re-materialize raw_1s of these months later."
-    )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

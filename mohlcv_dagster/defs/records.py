@@ -11,7 +11,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
 from mohlcv_dagster.bars.settlement import State
 from mohlcv_dagster.bars.timeframes import RAW

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 import dagster as dg
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.reader import Reader
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
+    from mohlcv_dagster.reader import Reader
     from mohlcv_dagster.vendor.massive import MassiveVendor
 
 
@@ -75,12 +75,14 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
         """The archive."""
         return self.reader().archive
 
-    def reader(self) -> Reader:
+    def reader(self) -> "Reader":
         """Its reader; one a folder and process, so that a file read for one step serves the next."""
         return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
 
 
 @lru_cache(maxsize=8)
-def reader_of(data_dir: str, raw_dir: str | None, aggregated_dir: str | None) -> Reader:
+def reader_of(data_dir: str, raw_dir: str | None, aggregated_dir: str | None) -> "Reader":
     """The reader of an archive; the same object whenever the same places are asked for in this process."""
+    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - see the first lines of this package
+
     return Reader(Archive(data_dir, raw_dir, aggregated_dir))

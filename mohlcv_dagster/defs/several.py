@@ -6,7 +6,7 @@ which, and *only failed and missing* goes on from there. A step that is tried ag
 """
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
@@ -19,9 +19,6 @@ from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.storing import ALREADY_STORED, Made, store
 from mohlcv_dagster.errors import MohlcvError
-
-MONTHS_A_RUN: Final = 12
-BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=MONTHS_A_RUN)
 
 Make: TypeAlias = Callable[[BarFile], tuple[pa.Table, Metadata]]
 """Gives the bars of a file and what is to be recorded of how they were made; raises our errors."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars import csv_codec, frames
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.defs import metadata, passports
+from mohlcv_dagster.defs import measured, passports
 from mohlcv_dagster.defs.metadata import Metadata
-from mohlcv_dagster.manifest import mirror
+from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.manifest.passports import write
 
 if TYPE_CHECKING:
@@ -55,11 +55,27 @@ def store(archive: Archive, file: BarFile, bars: pa.Table, facts: Metadata, *, p
     """
     pieces: Iterable[Buffer] = csv_codec.encode_chunks(bars)
     if parquet:
+        from mohlcv_dagster.manifest import mirror  # noqa: PLC0415 - most have none, and Arrow's Parquet takes its time
+
         pieces = list(pieces)
         mirror.write(archive, file, bars, _sha256(pieces))
-    recorded = metadata.of_file(bars, archive.write(file, pieces))
+    recorded = measured.of_file(bars, archive.write(file, pieces))
     write(archive, file, passports.of(file, {**facts, **recorded}))
     return recorded
+
+
+def table_of(bars: object) -> pa.Table:
+    """The bars that a step gave as a table: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
+
+    Raises:
+        InputError: they are neither.
+        BarsError: the frame has not what a table of bars has.
+    """
+    if isinstance(bars, pa.Table):
+        return bars
+    if frames.is_frame(type(bars)):
+        return frames.from_frame(bars)  # type: ignore[arg-type] # it was just shown to be a frame
+    raise InputError(f"bars are a pyarrow.Table or a pandas.DataFrame, was {type(bars).__name__}")
 
 
 def _sha256(pieces: "Iterable[Buffer]") -> str:

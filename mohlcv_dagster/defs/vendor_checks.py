@@ -5,27 +5,17 @@ why; it never fails a run.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import dagster as dg
 
-from mohlcv_dagster.bars import rules, schema
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Finding, VendorMinutes
-from mohlcv_dagster.bars.rules.rule import Facts
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs import checks
 from mohlcv_dagster.defs.assets import POOL
-from mohlcv_dagster.defs.failures import HOPELESS
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
-from mohlcv_dagster.errors import MohlcvError, NoTradesError
-from mohlcv_dagster.reader import Reader
-
-if TYPE_CHECKING:
-    from mohlcv_dagster.vendor.massive import MassiveVendor
 
 
 def vendor_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -40,66 +30,10 @@ def vendor_checks(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition
     def against_vendor(
         context: dg.AssetCheckExecutionContext, massive: MassiveResource, archive: ArchiveResource
     ) -> Iterator[Any]:
+        from mohlcv_dagster.defs import judging  # noqa: PLC0415 - see the first lines of this package
+        from mohlcv_dagster.defs.asking import Asking  # noqa: PLC0415 - as above
+
         with Asking(massive, archive.reader()) as asking:
-            yield from checks.evaluated(context, archive.open(), asking.judge, specs)
+            yield from judging.evaluated(context, archive.open(), asking.judge, specs)
 
     return against_vendor
-
-
-class Asking:
-    """Judges files of minutes by what the vendor has of them, as a context manager.
-
-    Args:
-        massive: the vendor.
-        reader: reads our side.
-    """
-
-    def __init__(self, massive: MassiveResource, reader: Reader) -> None:
-        self._reader = reader
-        self._vendor: MassiveVendor | None = None
-        self._given_up: str | None = None
-        try:
-            self._vendor = massive.create_vendor()
-        except MohlcvError as error:
-            self._given_up = str(error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._vendor is not None:
-            self._vendor.close()
-
-    def judge(self, file: BarFile, record: Record | None) -> list[Finding]:
-        """What is found of a file; the vendor is asked only where ours is there to be compared."""
-        there = all(self._reader.read(each).bars is not None for each in (file, file.raw))
-        answer = self._ask(file, record) if there else _Answer(None)
-        found = self._reader.judge_against(file, record, answer.minutes)
-        return [replace(finding, facts={**finding.facts, **answer.facts}) for finding in found]
-
-    def _ask(self, file: BarFile, record: Record | None) -> "_Answer":
-        if self._vendor is None or self._given_up is not None:
-            return _Answer(VendorMinutes(None, self._given_up))
-        try:
-            month = self._vendor.fetch_month(
-                file.symbol, file.month, timeframe="minute", adjusted=record.adjusted if record else None
-            )
-        except NoTradesError as error:
-            return _Answer(VendorMinutes(schema.empty()), {"the vendor's answer": str(error)})
-        except MohlcvError as error:
-            self._given_up = str(error) if isinstance(error, HOPELESS) else None
-            return _Answer(VendorMinutes(None, str(error)))
-        facts: Facts = {
-            "vendor": month.vendor,
-            "requests": f"{month.requests:,}",
-            "request ids": ", ".join(month.request_ids),
-        }
-        return _Answer(VendorMinutes(month.bars, complete_through=month.complete_through), facts)
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What the vendor said of a month, and what is worth keeping of how it did; `minutes` is `None` if not asked."""
-
-    minutes: VendorMinutes | None
-    facts: Facts = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Final
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.quality import ERROR, OK, WARN
 from mohlcv_dagster.bars.rules import Finding, Severity
-from mohlcv_dagster.bars.rules.rule import as_text
+from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.validation.judging import Judged
 

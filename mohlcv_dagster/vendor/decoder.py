@@ -1,4 +1,4 @@
-"""The bytes of a page to typed columns, with no Python object a bar. The proof of what they say is in `pages`.
+"""The bytes of a page to typed columns, with no Python object a bar. Proven is what they say in `pages`, `page_rows`.
 
 A page whose rows are proven `alike` is read by columns. Any other is read as JSON by the strict reader, whose word is
 the one that counts: what it refuses, nobody takes.
@@ -9,7 +9,7 @@ integers. Where it is lax, more is done:
 
 - it takes any number of documents, and a lone `null` crashes it: so the body is read as the one element
   of a list inside an envelope of ours, where a second document is a second element or a syntax error;
-- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.prove_rows`.
+- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `page_rows`.
 """
 
 from typing import Any, Final, TypeAlias
@@ -20,7 +20,8 @@ import pyarrow.json as pa_json
 from mohlcv_dagster.bars.arrays import in_one_piece, to_numpy
 from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
 from mohlcv_dagster.vendor import alike
-from mohlcv_dagster.vendor.pages import DELAYED, Envelope, Page, PageRequest, not_whole, prove_envelope, prove_rows
+from mohlcv_dagster.vendor.page_rows import prove_rows
+from mohlcv_dagster.vendor.pages import DELAYED, Envelope, Page, PageRequest, not_whole, prove_envelope
 
 _TIME_KEY: Final = "t"
 _KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))

@@ -3,11 +3,13 @@
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mohlcv_dagster.bars.listing import Emptiness
 from mohlcv_dagster.bars.splits import KnownSplits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class FetchedMonth:
         splits: the symbol's splits, asked for before adjusted bars; `None` with unadjusted ones.
     """
 
-    bars: pa.Table
+    bars: "pa.Table"
     requests: int
     retries: int
     seconds: float

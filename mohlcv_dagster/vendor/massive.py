@@ -1,6 +1,7 @@
 """`MassiveVendor`: a month of bars from Massive.com, on the official client. The parts it joins live beside it.
 
-The client is imported when the first request is made: it costs half a second, and a code location loads without it.
+The client is imported when the first request is made, and what reads pages when the first month is fetched: together
+they cost half a second, and a plan or a look at what a symbol is does without.
 """
 
 import threading
@@ -19,9 +20,7 @@ from mohlcv_dagster.vendor import plans
 from mohlcv_dagster.vendor.allowance import Allowance, within
 from mohlcv_dagster.vendor.client import open_client
 from mohlcv_dagster.vendor.clock import Clock
-from mohlcv_dagster.vendor.decoder import decode_page
 from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress, Tally
-from mohlcv_dagster.vendor.merge import merge
 from mohlcv_dagster.vendor.month import MonthFetch, persistence
 from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
@@ -115,6 +114,8 @@ class MassiveVendor:
             ConflictingBarsError: two answers contradict each other.
             NoTradesError: every window was answered whole and empty, and the vendor knows no such symbol.
         """
+        from mohlcv_dagster.vendor.merge import merge  # noqa: PLC0415 - see the first lines
+
         began, now = self._clock.monotonic(), self._clock.now()
         timespan = Timespan.parse(timeframe)
         end = end_of(month, timespan, now)
@@ -217,7 +218,8 @@ class MassiveVendor:
 
 
 def _decode(response: "BaseHTTPResponse", request: PageRequest) -> Page:
-    from mohlcv_dagster.vendor.transport import decompressed  # noqa: PLC0415  # with the client, see above
+    from mohlcv_dagster.vendor.decoder import decode_page  # noqa: PLC0415 - see the first lines
+    from mohlcv_dagster.vendor.transport import decompressed  # noqa: PLC0415 - as above
 
     return decode_page(decompressed(response.data or b"", response.headers), request)
 

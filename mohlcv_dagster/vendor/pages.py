@@ -1,4 +1,4 @@
-"""What is asked of one page, what a page holds, and the proof that it is whole. JSON is read in `decoder`, not here.
+"""What is asked of one page, what a page holds, and when it is whole. JSON is read in `decoder`, not here.
 
 A page is believed when all of this holds (the vendor's own client checks none of it and ends in silence):
 
@@ -10,23 +10,24 @@ A page is believed when all of this holds (the vendor's own client checks none o
 - times lie inside the request, on whole bars, and rise strictly;
 - a page that names a next one has rows: the chain goes on behind its last bar, so without one it would not advance.
   (A *last* page without rows names no next one and is fine.)
+
+What a page says of itself is proven here, its numbers and times, which are arrays, in `page_rows`.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
-
-from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
 from mohlcv_dagster.errors import PageNotWholeError
 from mohlcv_dagster.vendor.windows import Timespan, Window
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from mohlcv_dagster.bars.schema import Floats
+
 DELAYED: Final = "DELAYED"
 _GOOD: Final = ("OK", DELAYED)
-_NUMBERS: Final = (*PRICES, VOLUME)
-
-Milliseconds = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Page:
         following: the vendor says there is more behind the last bar.
     """
 
-    starts: Milliseconds
-    numbers: dict[str, Floats]
+    starts: "npt.NDArray[np.int64]"
+    numbers: "dict[str, Floats]"
     request_id: str | None
     delayed: bool
     following: bool
@@ -115,18 +116,6 @@ def prove_envelope(envelope: Envelope, request: PageRequest) -> None:
         raise not_whole(request, reason, envelope.request_id)
 
 
-def prove_rows(page: Page, request: PageRequest) -> Page:
-    """Prove the rows and give the page back.
-
-    Raises:
-        PageNotWholeError: a number is not finite, or a time lies outside the request, off a whole bar or out of order.
-    """
-    reason = _number_fault(page) or _time_fault(page, request)
-    if reason:
-        raise not_whole(request, reason, page.request_id)
-    return page
-
-
 def _status_fault(envelope: Envelope) -> str | None:
     if envelope.status in _GOOD:
         return None
@@ -149,26 +138,4 @@ def _identity_fault(envelope: Envelope, request: PageRequest) -> str | None:
         return f"expected ticker {request.symbol!r}, was {envelope.ticker!r}"
     if envelope.adjusted is not request.adjusted:
         return f"expected adjusted {request.adjusted}, was {envelope.adjusted}"
-    return None
-
-
-def _number_fault(page: Page) -> str | None:
-    for name in _NUMBERS:
-        bad = np.flatnonzero(~np.isfinite(page.numbers[name]))
-        if bad.size:
-            return f"expected a number for {name}, was {page.numbers[name][bad[0]]} in row {bad[0]}"
-    return None
-
-
-def _time_fault(page: Page, request: PageRequest) -> str | None:
-    starts, window, unit = page.starts, request.window, request.timespan.milliseconds
-    faults = (
-        (f"a time inside {window.start}..{window.last}", (starts < window.start) | (starts > window.last)),
-        (f"a whole multiple of {unit} ms", starts % unit != 0),
-        ("times to rise strictly", np.diff(starts, prepend=starts[:1] - 1) <= 0),
-    )
-    for expected, bad in faults:
-        rows = np.flatnonzero(bad)
-        if rows.size:
-            return f"expected {expected}, was {starts[rows[0]]} in row {rows[0]}"
     return None

@@ -10,7 +10,6 @@ from mohlcv_dagster.errors import VendorError
 from mohlcv_dagster.vendor.allowance import Allowance, Stop, within
 from mohlcv_dagster.vendor.client import open_client
 from mohlcv_dagster.vendor.clock import Clock
-from mohlcv_dagster.vendor.decoder import decode_page
 from mohlcv_dagster.vendor.pages import PageRequest
 from mohlcv_dagster.vendor.secret import Secret
 from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, Window
@@ -90,7 +89,8 @@ class Probe:
         return Answered(error, rows, took, self._ahead(asked_at + timedelta(seconds=took / 2)))
 
     def _page(self, request: PageRequest) -> int:
-        from mohlcv_dagster.vendor.transport import decompressed  # noqa: PLC0415  # with the client, at first use
+        from mohlcv_dagster.vendor.decoder import decode_page  # noqa: PLC0415 - at first use, with the client
+        from mohlcv_dagster.vendor.transport import decompressed  # noqa: PLC0415 - as above
 
         if self._client is None:
             raise RuntimeError("a probe is a context manager: ask within its block")

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import FORM, Evidence, Finding, Recorded
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 
 Edit = Callable[[bytes], bytes | None]
 

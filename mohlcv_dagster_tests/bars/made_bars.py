@@ -6,7 +6,7 @@ import numpy as np
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.rules import PLAUSIBLE
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import made_months
 
 WEDNESDAY = datetime(2024, 7, 10, 14, tzinfo=UTC)  # 10:00 Eastern, regular hours

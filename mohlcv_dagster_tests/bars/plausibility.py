@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.rules import PLAUSIBLE
-from mohlcv_dagster.bars.rules.rule import Finding, evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
+from mohlcv_dagster.bars.rules.rule import Finding
 from mohlcv_dagster.sandbox.listings import seeded
 from mohlcv_dagster_tests.bars import made_months
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS, BadPrint, places, seeded_with

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Cause, Emptiness
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import RULES, Evidence, Finding, Recorded
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.splits import Split
 from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, LIFE_RULES, RAW, WHOLE, recorded
 

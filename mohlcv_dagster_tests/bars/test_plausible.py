@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import csv_codec, schema
 from mohlcv_dagster.bars.rules import PLAUSIBLE, RULES, Evidence
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import made_months, plausibility
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS, places, seeded_with
 from mohlcv_dagster_tests.bars.clean_files import PLAUSIBLE_RULES

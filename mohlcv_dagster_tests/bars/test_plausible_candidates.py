@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.rules import PLAUSIBLE
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import made_months
 
 MORNING = 1_720_598_400  # 2024-07-10 08:00:00 UTC

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mohlcv_dagster.bars import quality
+from mohlcv_dagster.bars import quality, quality_table
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.quality import MonthQuality
 
@@ -41,7 +41,7 @@ def row(symbol, month, **facts):
 
 
 def read_back(*rows):
-    return pq.read_table(BytesIO(quality.encode(quality.table(rows))))
+    return pq.read_table(BytesIO(quality_table.encode(quality_table.table(rows))))
 
 
 def test_the_file_has_the_columns_of_the_contract_also_without_a_row():

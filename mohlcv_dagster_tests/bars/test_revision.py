@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import revision, schema
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.errors import BarsLostError
 from mohlcv_dagster_tests.bars.strategies import bars, tables
 

@@ -1,12 +1,15 @@
 """Every rule passes on clean files and fails on the corruptions made for it; its name and docs are a contract."""
 
+import inspect
 import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, for_timeframe, judge
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe, judge
+from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster_tests.bars import clean_files, form_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, evidence, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
@@ -40,6 +43,13 @@ def test_the_names_of_the_rules_are_the_published_ones():
     assert tuple(rule.name for rule in for_timeframe(timeframes.RAW)) == RAW_CHECKS
     for timeframe in timeframes.AGGREGATED:
         assert tuple(rule.name for rule in for_timeframe(timeframe)) == AGGREGATE_CHECKS
+
+
+@pytest.mark.parametrize("rule", [*RULES, *AGAINST_VENDOR], ids=lambda rule: rule.name)
+def test_a_rule_is_judged_by_the_function_of_its_name_which_takes_evidence_and_gives_an_outcome(rule):
+    assert inspect.isfunction(rule.check)
+    assert rule.check.__module__ == f"mohlcv_dagster.bars.rules.{rule.judged_in}"
+    assert get_type_hints(rule.check) == {"evidence": Evidence, "return": Outcome}
 
 
 BLIND_SPOTS = {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import LIFE, Severity
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, CLEAN, RAW, evidence, recorded

@@ -7,9 +7,8 @@ import pytest
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Evidence
-from mohlcv_dagster.bars.rules.rule import evaluate
-from mohlcv_dagster.bars.rules.whole import WHOLE
+from mohlcv_dagster.bars.rules import WHOLE, Evidence
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import whole_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.bars.whole_corruptions import BUSY, CLEAN, CLEAN_MONTHS, WHOLE_CORRUPTIONS

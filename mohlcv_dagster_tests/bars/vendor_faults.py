@@ -15,7 +15,7 @@ from mohlcv_dagster.bars.incidents import Gap
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.reconciliation import KINDS
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
-from mohlcv_dagster.bars.rules.rule import evaluate
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster_tests.bars import reconciled_months
 from mohlcv_dagster_tests.bars.mismatches import SEEDS, Seed

@@ -11,9 +11,8 @@ import pyarrow as pa
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import Beside, Evidence, Finding, Reading, Recorded
-from mohlcv_dagster.bars.rules.rule import evaluate
-from mohlcv_dagster.bars.rules.whole import WHOLE
+from mohlcv_dagster.bars.rules import WHOLE, Beside, Evidence, Finding, Reading, Recorded
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic import Synthetic
 

@@ -128,7 +128,7 @@ def hold_nothing_back(folder, files):
 
 DIES = {
     "before the file is written": "mohlcv_dagster.archive.Archive.write",
-    "between the file and its record": "mohlcv_dagster.defs.metadata.of_file",
+    "between the file and its record": "mohlcv_dagster.defs.measured.of_file",
     "between the record and the checks": "mohlcv_dagster.reader.Reader.judge",
 }
 DYING = """
@@ -157,7 +157,7 @@ def test_what_a_killed_run_left_undone_is_done_by_the_next(command, where, proje
     folder = tmp_path / "project"
     shutil.copytree(before, folder)
     if command == "resample" and where.endswith("judge"):
-        where = "mohlcv_dagster.defs.checks.judged"  # the raw file is judged before anything is made of it
+        where = "mohlcv_dagster.defs.judging.judged"  # the raw file is judged before anything is made of it
     dies(where, COMMANDS[command], folder, environment)
     assert begun(COMMANDS[command], folder, environment).wait(100) == 0, (folder / "said.txt").read_text()
 

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision import Counts
+from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.defs import records
 from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, PLAUSIBLE_RULES, WHOLE_RULES
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run

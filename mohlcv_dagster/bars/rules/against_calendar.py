@@ -1,4 +1,4 @@
-"""How the rules of `whole` judge: a raw month against the exchange calendar, its sessions, minutes, bells, gaps, hours.
+"""The rules that hold a raw month against the exchange calendar: its sessions, minutes, bells, gaps and hours.
 
 A session that has no bar at all is told by `sessions_present` alone; the rules on minutes, bells and gaps look at those
 that have bars, and only of a liquid symbol: a quiet one has empty minutes by nature (`coverage.is_liquid`). The facts
@@ -16,7 +16,8 @@ import pyarrow as pa
 from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
 from mohlcv_dagster.bars.rules import wording
 from mohlcv_dagster.bars.rules.evidence import Evidence
-from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity
+from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import TIME, TIME_TYPE
 from mohlcv_dagster.bars.sessions import EASTERN, session_on
 

@@ -12,7 +12,8 @@ from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.reading import Reading
-from mohlcv_dagster.bars.rules.rule import Outcome, as_text, plural
+from mohlcv_dagster.bars.rules.rule import Outcome
+from mohlcv_dagster.bars.rules.wording import as_text, plural
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars.reconciliation import KINDS, Kind, Reconciliation
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
-from mohlcv_dagster.bars.rules.rule import Facts, Outcome, Rule, Scope, Severity, as_text
+from mohlcv_dagster.bars.rules.evidence import Evidence
+from mohlcv_dagster.bars.rules.rule import Facts, Outcome, Severity
+from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
 
 LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
 
 _KIND: Final = "kind"
-_LOOK_UP: Final = "docs/reconciliation.md has the meaning of each kind, and what shows it."
 
 
 def vendor_minutes(evidence: Evidence) -> Outcome:
@@ -130,32 +130,3 @@ def _in_turns(differing: pa.Table) -> pa.Table:
     for kind in np.unique(kinds):
         turn[kinds == kind] = np.arange((kinds == kind).sum())
     return differing.take(np.argsort(turn, kind="stable"))
-
-
-AGAINST_VENDOR: Final = (
-    Rule(
-        name="vendor_minutes",
-        sentence="Every minute is the vendor's own: on both sides, prices to the tick, volume within 0.5 %.",
-        threshold="0 minutes; an error where more than 1 % differ in price, or one in a way that is not known",
-        check=vendor_minutes,
-        holds_back=False,
-        scope=Scope.MINUTES,
-        ground=Ground.VENDOR,
-        aggregate_cure=_LOOK_UP,
-        counts="minutes",
-    ),
-    Rule(
-        name="volume_ladder",
-        sentence="No minute of the vendor's own has less volume than our seconds in it.",
-        threshold="0 minutes",
-        check=volume_ladder,
-        severity=Severity.WARN,
-        holds_back=False,
-        scope=Scope.MINUTES,
-        ground=Ground.VENDOR,
-        aggregate_cure="Our seconds may have a print twice, or one that was cancelled since: re-materialize raw_1s for "
-        "{partition}, then {asset}; if it stays, see what vendor_minutes says of these minutes.",
-        counts="minutes",
-    ),
-)
-"""What minutes must be beside the vendor's own."""

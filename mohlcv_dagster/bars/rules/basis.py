@@ -1,11 +1,10 @@
 """The rule on the basis of adjusted prices: the splits they stand on are those of today."""
 
-from typing import Final
-
 import numpy as np
 
 from mohlcv_dagster.bars.rules.evidence import Evidence
-from mohlcv_dagster.bars.rules.rule import Outcome, Rule, Scope, Severity, plural
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity
+from mohlcv_dagster.bars.rules.wording import plural
 from mohlcv_dagster.bars.sessions import eastern_midnight
 from mohlcv_dagster.bars.splits import missing
 
@@ -39,17 +38,3 @@ def _unknown(evidence: Evidence) -> Outcome:
     """Adjusted bars whose splits were not recorded: one that the vendor learnt of late would not be seen."""
     fault = f"{evidence.file.path} is adjusted, and for which splits is unknown: the vendor did not tell them"
     return Outcome(of=evidence.own.rows, fault=fault, count=0, severity=Severity.WARN)
-
-
-BASIS: Final = (
-    Rule(
-        name="split_basis",
-        sentence="Adjusted bars are adjusted for every split that is known to be executed; unadjusted ones for none.",
-        threshold="0 splits",
-        check=split_basis,
-        holds_back=False,
-        scope=Scope.RAW,
-        cure="Re-materialize {asset} for {partition}, and each month whose check says the same.",
-    ),
-)
-"""On what basis the prices are."""

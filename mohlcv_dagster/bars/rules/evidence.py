@@ -1,108 +1,28 @@
-"""What a rule looks at: a file's bytes and bars, the raw file's, what was recorded of it, what the vendor has of it.
+"""What a rule looks at: a file's bytes and bars, the raw file's, and what is known of it beside.
 
 A file that is absent or cannot be read is evidence too. How one is read is in `reading`; no rule lives here.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
 from mohlcv_dagster.bars import coverage
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.listing import Emptiness
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
-from mohlcv_dagster.bars.revision import Counts
 from mohlcv_dagster.bars.rules import recompute
+from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.reading import Reading
-from mohlcv_dagster.bars.splits import Split
+from mohlcv_dagster.bars.rules.rule import Ground
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import BarsError, MonthError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-
-class Ground(StrEnum):
-    """What must be there before a rule can say anything."""
-
-    FILE = "file"
-    """The file's bytes."""
-    BARS = "bars"
-    """The file's bars: its bytes could be decoded."""
-    RAW = "raw"
-    """The file's bars and, for an aggregate, those of its raw file."""
-    CALENDAR = "calendar"
-    """The file's bars and an exchange calendar that covers its month."""
-    VENDOR = "vendor"
-    """As `RAW`, and the vendor's own minutes of the month."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What was recorded of a file when it was written.
-
-    Attributes:
-        rows: its number of bars.
-        sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
-        fetched_at: when its bars (for an aggregate: those of its raw month) were asked for, UTC; `None` where unknown.
-        complete_through: the moment (exclusive) up to which they were asked for, UTC; `None` where unknown.
-        adjusted: whether they are adjusted for later splits; `None` where unknown.
-        empty: why the month was proven to have no bars; `None` where it has some, or that was not proven.
-        splits: of adjusted bars, the splits known when they were asked for, those to come among them; `None` where
-            the vendor did not tell.
-        splits_now: of adjusted bars, the splits executed by now, as recorded with whichever month of the symbol was
-            fetched last.
-        revised: what fetching them anew did to the settled bars stored before; `None` where nothing was compared.
-    """
-
-    rows: int
-    sha256: str
-    fetched_at: datetime | None = None
-    complete_through: datetime | None = None
-    adjusted: bool | None = None
-    empty: Emptiness | None = None
-    splits: tuple[Split, ...] | None = None
-    splits_now: tuple[Split, ...] = ()
-    revised: Counts | None = None
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What is known of the symbol's months beside a raw one.
-
-    Attributes:
-        occupancies: of the raw months before and after, as far as they are stored and known; see `coverage.is_liquid`.
-        previous_close: the close of the last bar before the month, US dollars; `None` where that month is not stored,
-            not settled or on another basis of splits.
-    """
-
-    occupancies: tuple[float, ...] = ()
-    previous_close: float | None = None
-
-
-NOTHING_BESIDE: Final = Beside()
-"""Of an aggregate, and of a raw month that stands alone."""
-
-
-@dataclass(frozen=True)
-class VendorMinutes:
-    """The vendor's own minutes of a month, as it answered now.
-
-    Attributes:
-        bars: what it has, rising; the empty table where it proved that there are none; `None` where it did not answer.
-        problem: why there is no answer, a sentence without its full stop; `None` where there is one.
-        complete_through: the moment (exclusive) up to which it was asked, UTC; `None` for the month's end.
-    """
-
-    bars: pa.Table | None
-    problem: str | None = None
-    complete_through: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,11 @@
 They judge what was recorded when the file was written, never the clock: the same record gives the same verdict.
 """
 
-from typing import Final
-
 from mohlcv_dagster.bars import settlement
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
-from mohlcv_dagster.bars.rules.rule import Outcome, Rule, Scope, Severity
+from mohlcv_dagster.bars.rules.evidence import Evidence
+from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import utc
 from mohlcv_dagster.errors import MonthError
-
-_TOP_UP: Final = "only what is missing or unsettled is asked for then. The automation, once turned on, does it daily."
 
 
 def settled(evidence: Evidence) -> Outcome:
@@ -50,33 +46,3 @@ def revised(evidence: Evidence) -> Outcome:
         f"{counts.gained:,} added, {counts.lost:,} lost, of {counts.compared:,} compared"
     )
     return Outcome(of=counts.compared, fault=fault, count=counts.total)
-
-
-LIFE: Final = (
-    Rule(
-        name="settled",
-        sentence="The month was fetched when settled: from 11:00 Eastern on the trading day after its last session.",
-        threshold="fetched after it settled",
-        check=settled,
-        severity=Severity.WARN,
-        holds_back=False,
-        ground=Ground.FILE,
-        cure=f"Re-materialize {{asset}} for {{partition}} from then on; {_TOP_UP}",
-        aggregate_cure="Re-materialize raw_1s for {partition} from then on and {asset} after it; " + _TOP_UP,
-    ),
-    Rule(
-        name="revised",
-        sentence="Fetching the month anew changed, added and took away no settled bar that was stored.",
-        threshold="0 bars",
-        check=revised,
-        severity=Severity.WARN,
-        holds_back=False,
-        scope=Scope.RAW,
-        ground=Ground.FILE,
-        cure=(
-            "The file has the new bars. The first are shown before and after under `revision` in the metadata of this "
-            "materialization of {asset}; look at them, and make anew what was made of {partition} before."
-        ),
-    ),
-)
-"""The rules on what was recorded of a month's fetch."""

@@ -1,18 +1,21 @@
-"""What a rule is, and what it finds: the vocabulary the single rules are written in. No rule lives here."""
+"""What a rule is, and what it finds: the vocabulary the single rules are written in. No rule lives here.
 
+Nothing here needs an array: a rule is data, and the function that judges by it is imported when it is first called.
+"""
+
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.rules.evidence import Evidence, Ground
-from mohlcv_dagster.bars.schema import COLUMNS, TIME
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW, Timeframe
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mohlcv_dagster.bars.rules.evidence import Evidence
 
 ASK_AGAIN: Final = (
     "Re-materialize {asset} for {partition}; if it stays, report the request_ids of its materialization to the vendor."
@@ -21,15 +24,6 @@ WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the f
 RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew and records it."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
 FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
-
-_CALLED: Final = {
-    "previous_ts_event": "the bar before at",
-    "columns": "in",
-    "volume_text": "volume written",
-    "median": "median around",
-    "allowed": "allowed off it",
-}
-"""What columns of context are called in a message, where their name alone would not be understood."""
 
 Facts: TypeAlias = Mapping[str, str | int | float | Mapping[str, int]]
 """Figures worth keeping beside a finding, by what they are called: text, numbers, or counts by name."""
@@ -42,6 +36,21 @@ class Severity(StrEnum):
     """What is downstream must wait."""
     WARN = "warn"
     """Look at it; the bars can be used."""
+
+
+class Ground(StrEnum):
+    """What must be there before a rule can say anything."""
+
+    FILE = "file"
+    """The file's bytes."""
+    BARS = "bars"
+    """The file's bars: its bytes could be decoded."""
+    RAW = "raw"
+    """The file's bars and, for an aggregate, those of its raw file."""
+    CALENDAR = "calendar"
+    """The file's bars and an exchange calendar that covers its month."""
+    VENDOR = "vendor"
+    """As `RAW`, and the vendor's own minutes of the month."""
 
 
 class Scope(StrEnum):
@@ -75,11 +84,15 @@ class Outcome:
 
     of: int
     fault: str | None = None
-    bars: pa.Table | None = None
+    bars: "pa.Table | None" = None
     count: int | None = None
     severity: Severity | None = None
     note: str | None = None
     facts: Facts = field(default_factory=dict)
+
+
+Check: TypeAlias = "Callable[[Evidence], Outcome]"
+"""What judges by a rule: it looks at evidence on which the rule's ground was found to stand."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,10 @@ class Rule:
     """Something that must hold of a file.
 
     Attributes:
-        name: snake_case; also the name of its asset check, hence a contract.
+        name: snake_case; also the name of its asset check, hence a contract, and of the function that judges by it.
         sentence: what holds, in one sentence.
         threshold: how much of a breach is allowed.
-        check: looks at evidence on which `ground` was found to stand.
+        judged_in: the module of this package that the function stands in.
         severity: the worst it can give.
         holds_back: whether an error keeps what is downstream from being made. A file whose bars are not bars does; one
             that lacks some of the month's does not, since what it has can be folded exactly.
@@ -104,7 +117,7 @@ class Rule:
     name: str
     sentence: str
     threshold: str
-    check: Callable[[Evidence], Outcome]
+    judged_in: str
     severity: Severity = Severity.ERROR
     holds_back: bool = True
     scope: Scope = Scope.EVERY
@@ -112,6 +125,13 @@ class Rule:
     cure: str = ASK_AGAIN
     aggregate_cure: str = FOLD_AGAIN
     counts: str = "bars"
+
+    @property
+    def check(self) -> Check:
+        """The function that judges by it. Its module is imported here: those who only list rules need no arrays."""
+        module = importlib.import_module(f"mohlcv_dagster.bars.rules.{self.judged_in}")
+        check: Check = getattr(module, self.name)
+        return check
 
     @property
     def blocking(self) -> bool:
@@ -147,7 +167,7 @@ class Finding:
     count: int
     of: int
     message: str
-    bars: pa.Table
+    bars: "pa.Table"
     facts: Facts = field(default_factory=dict)
 
     @property
@@ -161,65 +181,6 @@ class Finding:
         return self.rule.threshold
 
 
-def evaluate(rule: Rule, evidence: Evidence) -> Finding:
-    """What `rule` says of the evidence; it fails without its ground, as a warning where the vendor alone is missing."""
-    obstacle = evidence.obstacle(rule.ground)
-    if obstacle is None:
-        outcome = rule.check(evidence)
-    else:
-        mild = rule.ground is Ground.VENDOR and evidence.obstacle(Ground.RAW) is None
-        outcome = Outcome(of=0, fault=obstacle, severity=Severity.WARN if mild else None)
-    bars = schema.empty() if outcome.bars is None else outcome.bars
-    if outcome.fault is None:
-        message = f"{rule.sentence} ({outcome.note or f'{outcome.of:,} {plural(outcome.of)}'})"
-        return Finding(rule, True, rule.severity, 0, outcome.of, message, bars, outcome.facts)
-    return Finding(
-        rule=rule,
-        passed=False,
-        severity=outcome.severity or rule.severity,
-        count=bars.num_rows if outcome.count is None else outcome.count,
-        of=outcome.of,
-        message=f"{outcome.fault}. {rule.cure_of(evidence.file)}",
-        bars=bars,
-        facts=outcome.facts,
-    )
-
-
 def asset_of(file: BarFile) -> str:
     """The asset that writes `file`, such as `aggregated/15s`."""
     return RAW_FOLDER if file.timeframe == RAW else f"{AGGREGATED_FOLDER}/{file.timeframe}"
-
-
-def plural(count: int) -> str:
-    """`bar` or `bars`."""
-    return "bar" if count == 1 else "bars"
-
-
-def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUMNS[1:], row: int | None = None) -> str:
-    """`3 of 10 bars have FAULT; first at 2024-01-02 14:30:07Z (open 475.32, …)`.
-
-    Args:
-        bars: the offending bars, one or more.
-        of: how many bars were looked at.
-        fault: what they have, such as `a price of zero`.
-        shown: the columns given of the first.
-        row: where in the file the first is, counted from 0; told where it has no time.
-    """
-    have = "has" if bars.num_rows == 1 else "have"
-    values = ", ".join(f"{_CALLED.get(name, name)} {as_text(bars[name][0])}" for name in shown)
-    nowhere = "an unknown time" if row is None else f"bar {row + 1:,} of the file, which has no time"
-    at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else nowhere
-    return f"{bars.num_rows:,} of {of:,} {plural(of)} {have} {fault}; first at {at}" + (
-        f" ({values})" if values else ""
-    )
-
-
-def as_text(value: "pa.Scalar[pa.DataType]") -> str:
-    """A value as messages show it: `2024-01-02 14:30:07Z`, `475.32`, `NaN`, `missing`."""
-    if not value.is_valid:
-        return "missing"
-    if pa.types.is_timestamp(value.type):
-        # Through text, since a Python datetime ends with the year 9999.
-        return f"{pc.cast(pc.cast(value, pa.timestamp('s')), pa.string()).as_py()}Z"
-    text = str(value.as_py())
-    return "NaN" if text == "nan" else text

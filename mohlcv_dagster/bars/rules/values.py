@@ -13,7 +13,8 @@ from mohlcv_dagster.bars.arrays import from_numpy
 from mohlcv_dagster.bars.listing import Cause
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
-from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity
+from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
 
 Mask: TypeAlias = npt.NDArray[np.bool_]

@@ -1,8 +1,22 @@
-"""How sessions, shares, moments and spans read in the messages of rules. What is wrong is said by the rules."""
+"""How bars, values, sessions, shares, moments and spans read in the messages of rules. What is wrong the rules say."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mohlcv_dagster.bars.schema import COLUMNS, TIME
 from mohlcv_dagster.bars.sessions import EASTERN
+
+_CALLED: Final = {
+    "previous_ts_event": "the bar before at",
+    "columns": "in",
+    "volume_text": "volume written",
+    "median": "median around",
+    "allowed": "allowed off it",
+}
+"""What columns of context are called in a message, where their name alone would not be understood."""
 
 
 def sessions(count: int) -> str:
@@ -29,3 +43,38 @@ def utc(moment: datetime | None) -> str:
 def eastern(moment: datetime | None) -> str:
     """`09:30:07`, New York time."""
     return f"{moment.astimezone(EASTERN):%H:%M:%S}" if moment else "an unknown time"
+
+
+def plural(count: int) -> str:
+    """`bar` or `bars`."""
+    return "bar" if count == 1 else "bars"
+
+
+def tally(bars: pa.Table, of: int, fault: str, *, shown: tuple[str, ...] = COLUMNS[1:], row: int | None = None) -> str:
+    """`3 of 10 bars have FAULT; first at 2024-01-02 14:30:07Z (open 475.32, …)`.
+
+    Args:
+        bars: the offending bars, one or more.
+        of: how many bars were looked at.
+        fault: what they have, such as `a price of zero`.
+        shown: the columns given of the first.
+        row: where in the file the first is, counted from 0; told where it has no time.
+    """
+    have = "has" if bars.num_rows == 1 else "have"
+    values = ", ".join(f"{_CALLED.get(name, name)} {as_text(bars[name][0])}" for name in shown)
+    nowhere = "an unknown time" if row is None else f"bar {row + 1:,} of the file, which has no time"
+    at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else nowhere
+    return f"{bars.num_rows:,} of {of:,} {plural(of)} {have} {fault}; first at {at}" + (
+        f" ({values})" if values else ""
+    )
+
+
+def as_text(value: "pa.Scalar[pa.DataType]") -> str:
+    """A value as messages show it: `2024-01-02 14:30:07Z`, `475.32`, `NaN`, `missing`."""
+    if not value.is_valid:
+        return "missing"
+    if pa.types.is_timestamp(value.type):
+        # Through text, since a Python datetime ends with the year 9999.
+        return f"{pc.cast(pc.cast(value, pa.timestamp('s')), pa.string()).as_py()}Z"
+    text = str(value.as_py())
+    return "NaN" if text == "nan" else text

@@ -10,7 +10,8 @@ from mohlcv_dagster.bars import csv_codec, schema, volumes
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
-from mohlcv_dagster.bars.rules.rule import Outcome, Severity, tally
+from mohlcv_dagster.bars.rules.rule import Outcome, Severity
+from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import VOLUME
 
 

@@ -11,7 +11,8 @@ from mohlcv_dagster.bars.arrays import from_numpy, from_texts
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import LARGEST, SMALLEST, Sound
 from mohlcv_dagster.bars.rules.reading import NO_TIME
-from mohlcv_dagster.bars.rules.rule import Outcome, as_text
+from mohlcv_dagster.bars.rules.rule import Outcome
+from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.schema import TIME, TIME_TYPE, Seconds
 
 JUMP: Final = 0.10

@@ -10,7 +10,8 @@ from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import Rows, Sound
-from mohlcv_dagster.bars.rules.rule import Outcome, as_text
+from mohlcv_dagster.bars.rules.rule import Outcome
+from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.schema import PRICES, TIME, TIME_TYPE, Seconds
 from mohlcv_dagster.bars.sessions import Session
 

@@ -7,7 +7,8 @@ import numpy as np
 from mohlcv_dagster.bars.arrays import from_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import Rows, Sound
-from mohlcv_dagster.bars.rules.rule import Outcome, tally
+from mohlcv_dagster.bars.rules.rule import Outcome
+from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import PRICES, Floats
 
 BEYOND: Final = 0.03

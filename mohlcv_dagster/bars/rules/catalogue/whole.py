@@ -1,10 +1,8 @@
-"""The rules on whether a raw month is whole: which they are. How each judges is in `against_calendar`."""
+"""The rules on whether a raw month is whole, beside the exchange calendar."""
 
 from typing import Final
 
-from mohlcv_dagster.bars.rules import against_calendar
-from mohlcv_dagster.bars.rules.evidence import Ground
-from mohlcv_dagster.bars.rules.rule import ASK_AGAIN, Rule, Scope, Severity
+from mohlcv_dagster.bars.rules.rule import ASK_AGAIN, Ground, Rule, Scope, Severity
 
 _ELSE: Final = ASK_AGAIN[0].lower() + ASK_AGAIN[1:]
 _UNLESS_HALTED: Final = f"If trading was not halted then, {_ELSE}"
@@ -14,7 +12,7 @@ WHOLE: Final = (
         name="sessions_present",
         sentence="Each session of the month that is over has bars in regular hours.",
         threshold="0 sessions; a warning for a quiet symbol",
-        check=against_calendar.sessions_present,
+        judged_in="against_calendar",
         holds_back=False,
         scope=Scope.RAW,
         ground=Ground.CALENDAR,
@@ -25,7 +23,7 @@ WHOLE: Final = (
         name="minute_occupancy",
         sentence="Nearly every regular minute has a bar, in each session and in all together, if the symbol is liquid.",
         threshold="below 99 % a warning, below 95 % an error",
-        check=against_calendar.minute_occupancy,
+        judged_in="against_calendar",
         holds_back=False,
         scope=Scope.RAW,
         ground=Ground.CALENDAR,
@@ -36,7 +34,7 @@ WHOLE: Final = (
         name="session_edges",
         sentence="The first and the last regular minute of each session have a bar, if the symbol is liquid.",
         threshold="0 minutes",
-        check=against_calendar.session_edges,
+        judged_in="against_calendar",
         severity=Severity.WARN,
         holds_back=False,
         scope=Scope.RAW,
@@ -48,7 +46,7 @@ WHOLE: Final = (
         name="largest_gap",
         sentence="No long stretch of regular hours is without a bar, if the symbol is liquid.",
         threshold="over 5 minutes a warning, over 15 an error",
-        check=against_calendar.largest_gap,
+        judged_in="against_calendar",
         holds_back=False,
         scope=Scope.RAW,
         ground=Ground.CALENDAR,
@@ -59,7 +57,7 @@ WHOLE: Final = (
         name="trading_hours",
         sentence="Every bar starts on a trading day from 04:00 to 20:00 Eastern, on an early close to 17:00.",
         threshold="0 bars",
-        check=against_calendar.trading_hours,
+        judged_in="against_calendar",
         severity=Severity.WARN,
         holds_back=False,
         scope=Scope.RAW,

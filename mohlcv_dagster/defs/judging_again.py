@@ -1,0 +1,144 @@
+"""What the job `re_verify_a_range` does: finds the stored files that are meant, judges them, and says what failed."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+import dagster as dg
+
+from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Rule
+from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.defs import judging, run_tags, spans
+from mohlcv_dagster.defs.asking import Asking
+from mohlcv_dagster.defs.evaluations import SAMPLE
+from mohlcv_dagster.defs.judging import Judge
+from mohlcv_dagster.defs.partitions import asset_key, files_of, partition_key
+from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.defs.re_verify import JOB, Range
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+
+_CURE: Final = "Look at the check's page, tab Partitions, for the cure, and materialize the months again."
+
+_Judging: TypeAlias = tuple[tuple[Rule, ...], Judge]
+"""Rules and what judges files by them."""
+
+
+@dataclass
+class Found:
+    """What came of it so far.
+
+    Attributes:
+        files: how many were judged.
+        evaluations: how many checks were evaluated.
+        errors: what failed as an error: asset, partition, check and sentence of each.
+        warnings: the same of warnings.
+    """
+
+    files: int = 0
+    evaluations: int = 0
+    errors: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, str]] = field(default_factory=list)
+
+    def note(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        """Take note of an evaluation."""
+        self.evaluations += 1
+        if not evaluation.passed:
+            failing = self.errors if evaluation.severity is dg.AssetCheckSeverity.ERROR else self.warnings
+            asset = evaluation.asset_key.to_user_string()
+            row = {"partition": str(evaluation.partition), "asset": asset, "check": evaluation.check_name}
+            failing.append({**row, "found": evaluation.description or ""})
+
+    @property
+    def said(self) -> str:
+        """All of it in a sentence."""
+        judged = f"{self.files:,} stored files, {self.evaluations:,} checks"
+        return f"{judged}: {len(self.errors):,} failed with an error, {len(self.warnings):,} with a warning."
+
+    def metadata(self) -> dict[str, dg.MetadataValue]:
+        """The first of what failed, errors before warnings."""
+        first = [dg.TableRecord(row) for row in [*self.errors, *self.warnings][:SAMPLE]]
+        shown: dict[str, dg.MetadataValue] = {"found": dg.MetadataValue.text(self.said)}
+        return {**shown, "first failing checks": dg.MetadataValue.table(first)} if first else shown
+
+
+def meant(
+    instance: dg.DagsterInstance, config: Range, timeframes: Iterable[Timeframe], earliest: Month
+) -> dict[str, list[BarFile]]:
+    """The stored files meant, by partition, in order of symbol and month; of each the raw one first.
+
+    Args:
+        instance: knows what is stored.
+        config: which months are meant.
+        timeframes: those that have assets, the raw one among them.
+        earliest: the first month there is.
+
+    Raises:
+        InputError: the config names what is not stored, or is none of the kind.
+    """
+    keys = [asset_key(each) for each in timeframes]
+    stored = [file for key in keys for file in files_of(key, instance.get_materialized_partitions(key)).values()]
+    first, last = spans.months(
+        config.first_month, config.last_month, earliest=earliest, latest=Month.of(datetime.now(UTC))
+    )
+    symbols = set(spans.symbols(config.symbols, {file.symbol for file in stored}))
+    months: dict[str, list[BarFile]] = {}
+    for file in sorted(stored, key=lambda file: (file.symbol, file.month)):  # stable: raw files stay in front
+        if file.symbol in symbols and first <= file.month <= last:
+            months.setdefault(partition_key(file.symbol, file.month), []).append(file)
+    return months
+
+
+def judged(
+    context: dg.OpExecutionContext,
+    months: Mapping[str, Sequence[BarFile]],
+    archive: ArchiveResource,
+    vendor: MassiveResource | None,
+) -> Iterator[Any]:
+    """What the op yields: an evaluation of each check for each file that is meant, and its output.
+
+    Args:
+        context: of the op.
+        months: the files that are meant, by partition.
+        archive: where they stand.
+        vendor: whom to ask for its own minutes; `None`: minutes are not held against them.
+
+    Raises:
+        dagster.Failure: a check failed with an error.
+    """
+    run_tags.add(context.instance, context.run_id, run_tags.of_partitions(list(months)))
+    found = Found()
+    with ExitStack() as stack:
+        judges: list[_Judging] = [(rules.RULES, judging.of_files(context.instance, archive))]
+        if vendor is not None:
+            asking = stack.enter_context(Asking(vendor, archive.reader()))
+            judges.append((AGAINST_VENDOR, asking.judge))
+        yield from _evaluations(context, archive.open(), months, judges, found)
+    if found.errors:
+        raise dg.Failure(f"{found.said} {_CURE}", metadata=found.metadata(), allow_retries=False)
+    yield dg.Output(None, metadata=found.metadata())
+
+
+def _evaluations(
+    context: dg.OpExecutionContext,
+    archive: Archive,
+    months: Mapping[str, Sequence[BarFile]],
+    judges: Sequence[_Judging],
+    found: Found,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    standing = Standing.of_run(context, JOB, len(months))
+    for files in months.values():
+        for file, (among, judge) in ((file, each) for file in files for each in judges):
+            selected = {rule.name for rule in rules.for_timeframe(file.timeframe, among)}
+            noting = judging.noting(archive, judge, selected, context.log)
+            for evaluation in judging.judged(context.instance, noting, file, blocking=False) if selected else ():
+                found.note(evaluation)
+                yield evaluation
+        found.files += len(files)
+        standing.finished(None)
+    standing.over()
