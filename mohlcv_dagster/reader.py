@@ -1,9 +1,12 @@
 """Files of the archive as read and judged: each raw file decoded once and judged once while it stays as it is.
 
 The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
+In a run of several months each step goes over all of them, so that raw files are kept until they are too many.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Final
 
 import pyarrow as pa
 
@@ -24,29 +27,35 @@ from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
 
+KEPT: Final = 48 << 20
+"""Bytes of the raw files that are kept: of a year of quiet months (2.4 MB each) all, of busy ones (50 MB) none beside
+the one that is worked on."""
+
 
 @dataclass
 class _Kept:
-    """The raw file read last, and what was found of it."""
+    """A raw file as it was read, and what was found of it."""
 
-    file: BarFile
     mark: str | None
     reading: Reading
+    size: int
     recorded: Recorded | None = None
     beside: Beside = NOTHING_BESIDE
     findings: list[Finding] | None = None
 
 
 class Reader:
-    """Reads and judges the files of an archive; keeps the last raw file, so that memory holds one month.
+    """Reads and judges the files of an archive; keeps the raw files that were read last.
 
     Args:
         archive: where the files stand.
+        keep: how many bytes of raw files are kept; the last one is, however large.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, keep: int = KEPT) -> None:
         self.archive = archive
-        self._kept: _Kept | None = None
+        self._keep = keep
+        self._kept: OrderedDict[BarFile, _Kept] = OrderedDict()
         self._sound: dict[BarFile, tuple[str | None, Recorded | None]] = {}
 
     def read(self, file: BarFile) -> Reading:
@@ -106,9 +115,8 @@ class Reader:
         return raw.reading.present
 
     def forget(self) -> None:
-        """Let go of the raw file read last, before the bars of another month come: two busy months are 200 MB."""
-        self._kept = None
-        pa.default_memory_pool().release_unused()
+        """Let go of a raw file that is too large to keep, before the bars of another month come: two are 200 MB."""
+        self._make_room(0)
 
     def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
         """The bars of a raw file that is the one recorded, if only their values can break a rule; `None` otherwise."""
@@ -117,15 +125,30 @@ class Reader:
 
     def _raw(self, file: BarFile) -> _Kept:
         mark = self.archive.mark(file)
-        kept = self._kept
-        if kept is None or mark is None or (kept.file, kept.mark) != (file, mark):
+        kept = self._kept.pop(file, None)
+        if kept is None or mark is None or kept.mark != mark:
             kept = None
             self.forget()
-            kept = self._kept = _Kept(file, mark, self._read(file))
+            content = self._content(file)
+            size = len(content or b"")
+            self._make_room(size)
+            kept = _Kept(mark, Reading.of(content), size)
+        self._kept[file] = kept
         return kept
 
+    def _make_room(self, size: int) -> None:
+        """Let go of what was read longest ago until a raw file of so many bytes may be kept beside the others."""
+        kept = len(self._kept)
+        while self._kept and sum(each.size for each in self._kept.values()) + size > self._keep:
+            self._kept.popitem(last=False)
+        if len(self._kept) < kept:  # else it costs a quiet month more than it saves: pages that are faulted in again
+            pa.default_memory_pool().release_unused()
+
     def _read(self, file: BarFile) -> Reading:
+        return Reading.of(self._content(file))
+
+    def _content(self, file: BarFile) -> bytes | None:
         try:
-            return Reading.of(self.archive.read(file))
+            return self.archive.read(file)
         except FileMissingError:
-            return Reading.of(None)
+            return None

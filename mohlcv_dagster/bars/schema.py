@@ -13,6 +13,7 @@ volume     int64 or float64       shares; int64 where every volume of the raw fi
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -58,6 +59,7 @@ def bar_schema(*, whole_volume: bool) -> pa.Schema:
     return pa.schema(list(zip(COLUMNS, types, strict=True)))
 
 
+@cache
 def empty(*, whole_volume: bool = True) -> pa.Table:
     """A table of bars with no rows."""
     kinds = bar_schema(whole_volume=whole_volume)

@@ -47,7 +47,7 @@ run_coordinator:
   module: mohlcv_dagster.defs.run_queue
   class: PromptRunCoordinator
   config:
-    backfill_interval_seconds: 5
+    backfill_interval_seconds: 2
     # a quiet month takes a few seconds: by default the next one would wait for up to 5 more
     dequeue_interval_seconds: 1
     # a launch lasts as long as a process takes to start: without threads, runs start one after the other

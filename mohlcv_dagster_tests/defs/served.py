@@ -255,7 +255,7 @@ def serve(folder, vendor_url, **settings):
     site.mkdir()
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
     (folder / "home").mkdir(exist_ok=True)
-    often = homes.configuration().replace("backfill_interval_seconds: 5", "backfill_interval_seconds: 1")
+    often = homes.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
     (folder / "home" / "dagster.yaml").write_text(often)
     own = {
         "MASSIVE_API_KEY": "sandbox",

@@ -107,7 +107,7 @@ def test_the_databases_held_open_are_few_however_many_runs_there_are(instance, t
     definitions = location(tmp_path / "data", {("SPY", "2024-01"): WHOLE})
     runs = [run(definitions, instance, JANUARY, "raw_1s").run_id for _ in range(KEPT + 2)]
 
-    assert len(instance.event_log_storage._engines) == KEPT
+    assert len(instance.event_log_storage._open) == KEPT
     counts = {len(told(instance.event_log_storage, run_id)) for run_id in runs}
     assert len(counts) == 1
 

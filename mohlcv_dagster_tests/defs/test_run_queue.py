@@ -39,13 +39,13 @@ def between_two_looks(monkeypatch):
     return None
 
 
-def test_in_a_home_of_ours_the_daemon_looks_for_backfills_every_five_seconds(home, monkeypatch):
+def test_in_a_home_of_ours_the_daemon_looks_for_backfills_every_two_seconds(home, monkeypatch):
     home.write_text(homes.configuration())
-    assert between_two_looks(monkeypatch) == pytest.approx(5, abs=0.5)
+    assert between_two_looks(monkeypatch) == pytest.approx(2, abs=0.5)
 
 
 def test_a_home_may_say_another_interval_and_nothing_of_the_queue_is_lost(home, monkeypatch):
-    text = homes.configuration().replace("backfill_interval_seconds: 5", "backfill_interval_seconds: 20")
+    text = homes.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 20")
     home.write_text(text)
     assert between_two_looks(monkeypatch) == pytest.approx(20, abs=0.5)
 
