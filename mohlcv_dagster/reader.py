@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars import memory, rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
@@ -108,7 +108,7 @@ class Reader:
     def forget(self) -> None:
         """Let go of the raw file read last, before the bars of another month come: two busy months are 200 MB."""
         self._kept = None
-        pa.default_memory_pool().release_unused()
+        memory.give_back()
 
     def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
         """The bars of a raw file that is the one recorded, if only their values can break a rule; `None` otherwise."""

@@ -88,13 +88,13 @@ def month(case: Case) -> list[str]:
     with MassiveVendor("benchmark", case.url) as vendor:
         for text_form in case.months:
             raw = BarFile(case.symbol, RAW, Month.parse(text_form))
-            fetched = vendor.fetch_month(raw.symbol, raw.month)
-            findings = _written(reader, raw, fetched.bars)
-            del fetched
+            recorded = _written(archive, raw, vendor.fetch_month(raw.symbol, raw.month).bars)
+            findings = list(reader.judge(raw, recorded))
             rules.require(raw, findings)
             for timeframe in TIMEFRAMES:
-                folded = resample.fold(reader.read(raw).present, timeframe)
-                findings += _written(reader, BarFile(raw.symbol, timeframe, raw.month), folded)
+                file = BarFile(raw.symbol, timeframe, raw.month)
+                recorded = _written(archive, file, resample.fold(reader.read(raw).present, timeframe))
+                findings += reader.judge(file, recorded)
             faults += _errors(findings)
             reader.forget()
     return faults
@@ -105,10 +105,10 @@ def symbols(case: Case) -> list[str]:
     return [fault for symbol in case.symbol.split(",") for fault in month(replace(case, symbol=symbol))]
 
 
-def _written(reader: Reader, file: BarFile, bars: pa.Table) -> list[Finding]:
-    """Write the file and judge it as it stands."""
-    written = reader.archive.write(file, csv_codec.encode_chunks(bars))
-    return list(reader.judge(file, Recorded(bars.num_rows, written.sha256)))
+def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Recorded:
+    """Write the file; what is recorded of it, by which it is judged once its bars are let go."""
+    written = archive.write(file, csv_codec.encode_chunks(bars))
+    return Recorded(bars.num_rows, written.sha256)
 
 
 def _errors(findings: list[Finding]) -> list[str]:

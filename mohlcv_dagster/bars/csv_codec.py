@@ -25,8 +25,8 @@ from mohlcv_dagster.errors import CsvFormatError
 
 HEADER: Final = (",".join(schema.COLUMNS) + "\n").encode()
 
-_ROWS_AT_ONCE: Final = 1 << 16
-"""About 4 MB of text: large enough to be fast, small beside the file."""
+_ROWS_AT_ONCE: Final = 1 << 15
+"""About 2 MB of text: large enough to be fast, small beside the file, several times over as a few are under way."""
 SMALLEST_PLAIN: Final = 1e-4
 """Python's `repr`, hence pandas and the contract, writes a float below this with an exponent."""
 _LARGEST_PLAIN: Final = 1e9
