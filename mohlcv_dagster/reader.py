@@ -4,12 +4,14 @@ The steps of a run look at a month's raw file one after the other: its checks, e
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import memory, rules
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
     NOTHING_BESIDE,
@@ -35,6 +37,11 @@ class _Kept:
     recorded: Recorded | None = None
     beside: Beside = NOTHING_BESIDE
     findings: list[Finding] | None = None
+
+    @cached_property
+    def folds(self) -> Folds:
+        """Its bars, to be folded."""
+        return Folds(self.reading.present)
 
 
 class Reader:
@@ -104,6 +111,21 @@ class Reader:
         if self._sound.get(file) != (raw.mark, recorded):
             rules.require(file, self.judge(file, recorded))
         return raw.reading.present
+
+    def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+        """The bars of an aggregate, made of its raw file, by way of what was made of that before (see `Folds`).
+
+        Args:
+            file: the aggregate.
+            recorded: what was recorded when its raw file was written; `None` where nothing was.
+
+        Raises:
+            FileMissingError: the raw file is not stored.
+            BrokenRulesError: it breaks a rule of error severity.
+            BarsError, VolumePrecisionError: a sum does not fit.
+        """
+        self.require(file.raw, recorded)
+        return self._raw(file.raw).folds.into(file.timeframe)
 
     def forget(self) -> None:
         """Let go of the raw file read last, before the bars of another month come: two busy months are 200 MB."""

@@ -7,9 +7,10 @@ import pyarrow as pa
 
 from benchmarks.case import Case
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
+from mohlcv_dagster.bars import csv_codec, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import Finding, Recorded, Severity
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reader import Reader
@@ -57,10 +58,9 @@ def aggregate(case: Case) -> None:
     """The three aggregates, the raw file read once."""
     archive = Archive(case.folder)
     raw = _raw(case)
-    bars = csv_codec.decode(archive.read(raw))
+    folds = Folds(Reader(archive).read(raw).present)
     for timeframe in TIMEFRAMES:
-        folded = resample.fold(bars, timeframe)
-        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folded))
+        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folds.into(timeframe)))
 
 
 def recorded(case: Case) -> dict[BarFile, Recorded]:
@@ -90,11 +90,9 @@ def month(case: Case) -> list[str]:
             raw = BarFile(case.symbol, RAW, Month.parse(text_form))
             recorded = _written(archive, raw, vendor.fetch_month(raw.symbol, raw.month).bars)
             findings = list(reader.judge(raw, recorded))
-            rules.require(raw, findings)
             for timeframe in TIMEFRAMES:
                 file = BarFile(raw.symbol, timeframe, raw.month)
-                recorded = _written(archive, file, resample.fold(reader.read(raw).present, timeframe))
-                findings += reader.judge(file, recorded)
+                findings += reader.judge(file, _written(archive, file, reader.fold(file, recorded)))
             faults += _errors(findings)
             reader.forget()
     return faults
