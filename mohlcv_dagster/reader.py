@@ -144,6 +144,7 @@ class Reader:
             kept = None
             self.forget()
             kept = self._kept = _Kept(file, mark, self._read(file))
+            memory.give_back()  # what decoding took beside the bars is not to stand beside what judging takes
         return kept
 
     def _read(self, file: BarFile) -> Reading:
