@@ -6,13 +6,15 @@ In a run of several months each step goes over all of them, so that raw files ar
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars import memory, rules
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
     NOTHING_BESIDE,
@@ -42,6 +44,11 @@ class _Kept:
     recorded: Recorded | None = None
     beside: Beside = NOTHING_BESIDE
     findings: list[Finding] | None = None
+
+    @cached_property
+    def folds(self) -> Folds:
+        """Its bars, to be folded."""
+        return Folds(self.reading.present)
 
 
 class Reader:
@@ -114,6 +121,21 @@ class Reader:
             rules.require(file, self.judge(file, recorded))
         return raw.reading.present
 
+    def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+        """The bars of an aggregate, made of its raw file, by way of what was made of that before (see `Folds`).
+
+        Args:
+            file: the aggregate.
+            recorded: what was recorded when its raw file was written; `None` where nothing was.
+
+        Raises:
+            FileMissingError: the raw file is not stored.
+            BrokenRulesError: it breaks a rule of error severity.
+            BarsError, VolumePrecisionError: a sum does not fit.
+        """
+        self.require(file.raw, recorded)
+        return self._raw(file.raw).folds.into(file.timeframe)
+
     def forget(self) -> None:
         """Let go of a raw file that is too large to keep, before the bars of another month come: two are 200 MB."""
         self._make_room(0)
@@ -133,6 +155,8 @@ class Reader:
             size = len(content or b"")
             self._make_room(size)
             kept = _Kept(mark, Reading.of(content), size)
+            if size > self._keep:
+                memory.give_back()  # what decoding took beside the bars is not to stand beside what judging takes
         self._kept[file] = kept
         return kept
 
@@ -142,7 +166,7 @@ class Reader:
         while self._kept and sum(each.size for each in self._kept.values()) + size > self._keep:
             self._kept.popitem(last=False)
         if len(self._kept) < kept:  # else it costs a quiet month more than it saves: pages that are faulted in again
-            pa.default_memory_pool().release_unused()
+            memory.give_back()
 
     def _read(self, file: BarFile) -> Reading:
         return Reading.of(self._content(file))

@@ -4,18 +4,19 @@ import weakref
 import pytest
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import rules, timeframes
+from mohlcv_dagster.bars import csv_codec, rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import FORM, Beside, Recorded
 from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import BrokenRulesError, FileMissingError
 from mohlcv_dagster.reader import Reader
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 QQQ = BarFile("QQQ", RAW, Month(2024, 1))
 IBM = BarFile("IBM", RAW, Month(2024, 1))
-SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
+SPY_15S, SPY_MINUTE = (BarFile("SPY", timeframes.parse(name), Month(2024, 1)) for name in ("15s", "1min"))
 RECORDED = Recorded(6, hashlib.sha256(WHOLE).hexdigest())
 
 
@@ -91,6 +92,27 @@ def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archi
         assert reader.require(SPY, RECORDED).num_rows == 6
 
     assert len(archive.reads) == 1
+
+
+def test_aggregates_are_folded_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive):
+    reader = Reader(archive)
+    for file in (SPY_MINUTE, SPY_15S):
+        folded = reader.fold(file, RECORDED)
+    assert csv_codec.encode(folded) == WHOLE_15S
+    assert len(archive.reads) == 1
+
+    archive.write(SPY, WHOLE.replace(b",720\n", b",721\n"))
+    assert csv_codec.encode(reader.fold(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
+
+
+def test_nothing_is_folded_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive):
+    reader = Reader(archive)
+    archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
+    with pytest.raises(BrokenRulesError, match="ohlc_order"):
+        reader.fold(SPY_15S, None)
+    archive.path(SPY).unlink()
+    with pytest.raises(FileMissingError):
+        reader.fold(SPY_15S, None)
 
 
 def test_months_that_were_judged_one_after_the_other_are_not_judged_again_for_what_is_made_of_them(

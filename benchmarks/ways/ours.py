@@ -7,9 +7,10 @@ import pyarrow as pa
 
 from benchmarks.case import Case
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
+from mohlcv_dagster.bars import csv_codec, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import Finding, Recorded, Severity
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reader import Reader
@@ -57,10 +58,9 @@ def aggregate(case: Case) -> None:
     """The three aggregates, the raw file read once."""
     archive = Archive(case.folder)
     raw = _raw(case)
-    bars = csv_codec.decode(archive.read(raw))
+    folds = Folds(Reader(archive).read(raw).present)
     for timeframe in TIMEFRAMES:
-        folded = resample.fold(bars, timeframe)
-        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folded))
+        archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folds.into(timeframe)))
 
 
 def recorded(case: Case) -> dict[BarFile, Recorded]:
@@ -88,13 +88,11 @@ def month(case: Case) -> list[str]:
     with MassiveVendor("benchmark", case.url) as vendor:
         for text_form in case.months:
             raw = BarFile(case.symbol, RAW, Month.parse(text_form))
-            fetched = vendor.fetch_month(raw.symbol, raw.month)
-            findings = _written(reader, raw, fetched.bars)
-            del fetched
-            rules.require(raw, findings)
+            recorded = _written(archive, raw, vendor.fetch_month(raw.symbol, raw.month).bars)
+            findings = list(reader.judge(raw, recorded))
             for timeframe in TIMEFRAMES:
-                folded = resample.fold(reader.read(raw).present, timeframe)
-                findings += _written(reader, BarFile(raw.symbol, timeframe, raw.month), folded)
+                file = BarFile(raw.symbol, timeframe, raw.month)
+                findings += reader.judge(file, _written(archive, file, reader.fold(file, recorded)))
             faults += _errors(findings)
             reader.forget()
     return faults
@@ -105,10 +103,10 @@ def symbols(case: Case) -> list[str]:
     return [fault for symbol in case.symbol.split(",") for fault in month(replace(case, symbol=symbol))]
 
 
-def _written(reader: Reader, file: BarFile, bars: pa.Table) -> list[Finding]:
-    """Write the file and judge it as it stands."""
-    written = reader.archive.write(file, csv_codec.encode_chunks(bars))
-    return list(reader.judge(file, Recorded(bars.num_rows, written.sha256)))
+def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Recorded:
+    """Write the file; what is recorded of it, by which it is judged once its bars are let go."""
+    written = archive.write(file, csv_codec.encode_chunks(bars))
+    return Recorded(bars.num_rows, written.sha256)
 
 
 def _errors(findings: list[Finding]) -> list[str]:

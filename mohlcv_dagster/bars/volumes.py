@@ -52,8 +52,13 @@ class ExactVolumes:
                 return cls(np.rint(volume * scale).astype(np.int64), scale)
         raise VolumePrecisionError(_imprecise(volume))
 
-    def sums(self, first: npt.NDArray[np.intp]) -> Volumes:
-        """The exact sum of each bucket, in shares, of the type the volumes had.
+    @property
+    def shares(self) -> Volumes:
+        """The volumes in shares, of the type they had, shape (bars,)."""
+        return self.units if self.per_share == 1 else self.units / self.per_share
+
+    def sums(self, first: npt.NDArray[np.intp]) -> Self:
+        """The exact sum of each bucket.
 
         Args:
             first: the position of each bucket's first bar, rising from 0; a bucket ends where the next begins.
@@ -62,17 +67,26 @@ class ExactVolumes:
             VolumePrecisionError: a sum has more digits than a float64 holds.
             BarsError: a sum of whole volumes does not fit int64.
         """
-        size = np.add.reduceat(np.abs(self.units.astype(np.float64)), first)
+        room = _SAFE_SUM if self.per_share == 1 else _EXACT_FLOAT
+        if self._largest * int(np.diff(first, append=self.units.size).max()) >= room:
+            self._refuse_beyond(room, np.add.reduceat(np.abs(self.units.astype(np.float64)), first))
+        return type(self)(np.add.reduceat(self.units, first), self.per_share)
+
+    @property
+    def _largest(self) -> int:
+        """The size of the largest volume, in units."""
+        return max(-int(self.units.min()), int(self.units.max()))
+
+    def _refuse_beyond(self, room: int, size: Floats) -> None:
+        """Refuse sums whose size does not fit, told before they are made: one that wraps round looks like any other."""
+        if not (size >= room).any():
+            return
         if self.per_share == 1:
-            if bool((size >= _SAFE_SUM).any()):
-                raise BarsError(f"a bucket's volume near {size.max():.0f} does not fit 64 bits; correct the raw file")
-            return np.add.reduceat(self.units, first)
-        if bool((size >= _EXACT_FLOAT).any()):
-            raise VolumePrecisionError(
-                f"a bucket's volume near {size.max() / self.per_share:.0f} has too many digits to be exact to "
-                f"1/{self.per_share} share; correct the raw file"
-            )
-        return np.add.reduceat(self.units, first) / self.per_share
+            raise BarsError(f"a bucket's volume near {size.max():.0f} does not fit 64 bits; correct the raw file")
+        raise VolumePrecisionError(
+            f"a bucket's volume near {size.max() / self.per_share:.0f} has too many digits to be exact to "
+            f"1/{self.per_share} share; correct the raw file"
+        )
 
     def total(self) -> Fraction:
         """The sum of all volumes, in shares, exact whatever its size; 0 for no bars."""

@@ -6,7 +6,6 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs import charts, measured, metadata, notes, records, run_tags, several
@@ -66,7 +65,6 @@ def aggregate(context: dg.AssetExecutionContext, archive: ArchiveResource, timef
 
     def fold(file: BarFile) -> tuple[pa.Table, Metadata]:
         record = records.latest(context.instance, file.raw)
-        raw = reader.require(file.raw, record)
-        return resample.fold(raw, timeframe), record.inherited if record else {}
+        return reader.fold(file, record), record.inherited if record else {}
 
     yield from several.materialize(context, archive, fold)

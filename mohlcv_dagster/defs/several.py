@@ -80,9 +80,7 @@ def _store_each(
             continue
         archive.reader().forget()
         try:
-            file = file_of(context.asset_key, partition)
-            bars, facts = make(file)
-            stored[partition] = {**store(archive.open(), file, bars, facts, parquet=archive.parquet), **facts}
+            rows, stored[partition] = _stored(archive, file_of(context.asset_key, partition), make)
         except MohlcvError as error:
             failed[partition] = error
             context.log.error("%s failed: %s", partition, error)  # noqa: TRY400 - the failure at the end has the trace
@@ -90,9 +88,15 @@ def _store_each(
                 break
             standing.finished(None)
         else:
-            standing.finished(bars.num_rows)
+            standing.finished(rows)
             context.log.info("%s stored, %s", partition, standing.said)
     return stored, failed
+
+
+def _stored(archive: ArchiveResource, file: BarFile, make: Make) -> tuple[int, Metadata]:
+    """Make a partition and store it; how many bars it has, which are let go before the next one's come."""
+    bars, facts = make(file)
+    return bars.num_rows, {**store(archive.open(), file, bars, facts, parquet=archive.parquet), **facts}
 
 
 def _record(context: dg.AssetExecutionContext, archive: ArchiveResource, stored: dict[str, Metadata]) -> Iterator[Any]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import csv_codec, schema, timeframes
-from mohlcv_dagster.bars.resample import fold
+from mohlcv_dagster.bars.resample import Folds, fold
 from mohlcv_dagster.bars.timeframes import AGGREGATED, RAW
 from mohlcv_dagster.bars.volumes import ExactVolumes
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
@@ -95,6 +95,23 @@ def test_folding_in_steps_gives_what_folding_at_once_gives(table):
     folded = {timeframe: fold(table, timeframe) for timeframe in AGGREGATED}
     for short, long in DIVIDING:
         assert fold(folded[short], long).equals(folded[long])
+
+
+fine_volumes = st.integers(0, 10**15).flatmap(lambda n: st.sampled_from([n / 10**scale for scale in (6, 7, 8, 9)]))
+"""Fractions of up to 9 decimals and 15 digits, of which a sum may look as if it had fewer."""
+
+
+@given(
+    strategies.tables(volumes=fine_volumes) | strategies.tables(),
+    st.lists(st.sampled_from((RAW, *AGGREGATED)), min_size=2, max_size=5),
+)
+def test_timeframes_made_of_one_another_in_any_order_are_what_the_bars_themselves_fold_to(table, wanted):
+    try:
+        folds = Folds(table)
+        made = [folds.into(timeframe) for timeframe in wanted]
+    except VolumePrecisionError:
+        assume(False)
+    assert made == [fold(table, timeframe) for timeframe in wanted]
 
 
 @given(strategies.tables(), st.sampled_from(AGGREGATED))

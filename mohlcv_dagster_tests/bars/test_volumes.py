@@ -22,14 +22,14 @@ def decimals(volume):
 def test_a_sum_that_floats_get_wrong_is_exact():
     volume = np.array([0.1, 0.2])
     assert float(volume.sum()) == 0.30000000000000004
-    assert ExactVolumes.of(volume).sums(FROM_THE_START).tolist() == [0.3]
+    assert ExactVolumes.of(volume).sums(FROM_THE_START).shares.tolist() == [0.3]
 
 
 @given(st.lists(millionths, min_size=1, max_size=50).map(np.array), st.data())
 def test_the_sum_of_each_bucket_is_the_nearest_float_to_the_decimals_sum(volume, data):
     rest = data.draw(st.sets(st.integers(0, len(volume) - 1)))
     first = sorted({0, *rest})
-    sums = ExactVolumes.of(volume).sums(np.array(first)).tolist()
+    sums = ExactVolumes.of(volume).sums(np.array(first)).shares.tolist()
     buckets = zip(first, [*first[1:], len(volume)], strict=True)
     assert sums == [float(sum(decimals(volume)[start:end])) for start, end in buckets]
 
@@ -42,7 +42,7 @@ def test_the_total_is_the_decimals_sum(volume):
 @given(st.lists(whole_volumes, min_size=1).map(lambda shares: np.array(shares, dtype=np.int64)))
 def test_whole_volumes_stay_whole(volume):
     exact = ExactVolumes.of(volume)
-    sums = exact.sums(FROM_THE_START)
+    sums = exact.sums(FROM_THE_START).shares
     assert (exact.per_share, sums.dtype, sums.tolist()) == (1, np.int64, [sum(volume.tolist())])
     assert exact.total() == sum(volume.tolist())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
@@ -92,6 +93,14 @@ class Reading:
     def prices(self) -> dict[str, Floats]:
         """The four prices, each of shape (rows,); NaN where one is missing."""
         return {name: to_numpy(self.present[name]) for name in PRICES}
+
+    @cached_property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The lowest and the highest of each price, US dollars; both NaN where one is missing or there are no bars."""
+        if not self.rows:
+            return dict.fromkeys(PRICES, (np.nan, np.nan))
+        with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+            return {name: (float(price.min()), float(price.max())) for name, price in self.prices.items()}
 
     @cached_property
     def volume(self) -> npt.NDArray[Any]:

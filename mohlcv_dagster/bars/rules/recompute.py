@@ -4,6 +4,7 @@ It shares no line with `bars/resample.py` or the exact sums that one uses. That 
 reduces each; here every bar is thrown into the slot of its bucket. Never used to write a file.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, VOLUME, Floats
+from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
 
@@ -21,8 +22,10 @@ _EXACT: Final = 2.0**53
 """Integers below it are exact in a float64, and so is their quotient by a scale, rounded once."""
 _SUM_ROOM: Final = 2.0**62
 _TOO_LARGE: Final = "the volumes of the raw file are too large to be summed exactly"
+_STRETCH: Final = 1 << 15
 Slots: TypeAlias = npt.NDArray[np.intp]
-"""For each raw bar, the number of its bucket."""
+"""For each bar of a stretch, the number of its bucket in it."""
+Columns: TypeAlias = tuple[npt.NDArray[Any], ...]
 
 
 def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
@@ -36,28 +39,53 @@ def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
         BarsError: the raw bars have missing values.
     """
     _demand_order(raw)
-    starts = to_numpy(raw[TIME].cast(pa.int64()))
+    starts, prices = to_numpy(raw[TIME].cast(pa.int64())), [to_numpy(raw[name]) for name in PRICES]
     whole = schema.has_whole_volume(raw)
     units, scale = (to_numpy(raw[VOLUME]), 1) if whole else _as_units(to_numpy(raw[VOLUME]))
     _demand_room(units)
-    label = starts // timeframe.seconds
-    slot = np.cumsum(np.diff(label, prepend=label[:1]) != 0)
-    size = int(slot[-1]) + 1 if slot.size else 0
-    sums = np.zeros(size, np.int64)
-    np.add.at(sums, slot, units)
+    if not starts.size:
+        return schema.empty(whole_volume=whole)
+    made = [
+        _thrown(starts[rows] // timeframe.seconds, [price[rows] for price in prices], units[rows])
+        for rows in _stretches(starts, timeframe.seconds)
+    ]
+    label, opens, high, low, close, sums = (np.concatenate(column) for column in zip(*made, strict=True))
     if not whole and not np.all(np.abs(sums) < _EXACT):
         raise VolumePrecisionError(_TOO_LARGE)
-    buckets = _last(slot, label, size) * timeframe.seconds
-    return schema.from_arrays(buckets, _prices(raw, slot, size), sums if whole else sums / scale)
+    return schema.from_arrays(
+        label * timeframe.seconds,
+        dict(zip(PRICES, (opens, high, low, close), strict=True)),
+        sums if whole else sums / scale,
+    )
 
 
-def _prices(raw: pa.Table, slot: Slots, size: int) -> dict[str, Floats]:
-    opens, high, low, close = (to_numpy(raw[name]) for name in PRICES)
-    highest, lowest = np.full(size, -np.inf), np.full(size, np.inf)
+def _stretches(starts: Seconds, seconds: int) -> Iterator[slice]:
+    """The bars some thousands at a time, each stretch to the end of a bucket: what is made of one fits into a cache."""
+    begin = 0
+    while begin < starts.size:
+        last = int(starts[min(begin + _STRETCH, starts.size) - 1])
+        end = int(np.searchsorted(starts, (last // seconds + 1) * seconds))
+        yield slice(begin, end)
+        begin = end
+
+
+def _thrown(label: Seconds, prices: list[Floats], units: npt.NDArray[np.int64]) -> Columns:
+    """Each bar of a stretch thrown into its bucket: label, open, high, low, close and units of each bucket.
+
+    Args:
+        label: the number of each bar's bucket, never falling.
+        prices: open, high, low and close of each bar.
+        units: the volume of each bar.
+    """
+    opens, high, low, close = prices
+    slot = np.cumsum(np.diff(label, prepend=label[:1]) != 0)
+    size = int(slot[-1]) + 1
+    highest, lowest, sums = np.full(size, -np.inf), np.full(size, np.inf), np.zeros(size, np.int64)
     np.maximum.at(highest, slot, high)
     np.minimum.at(lowest, slot, low)
+    np.add.at(sums, slot, units)
     first = _last(slot[::-1], opens[::-1], size)
-    return dict(zip(PRICES, (first, highest, lowest, _last(slot, close, size)), strict=True))
+    return _last(slot, label, size), first, highest, lowest, _last(slot, close, size), sums
 
 
 def _last(slot: Slots, values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:

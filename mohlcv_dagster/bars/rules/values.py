@@ -104,6 +104,8 @@ def ohlc_order(evidence: Evidence) -> Outcome:
 
 def positive_prices(evidence: Evidence) -> Outcome:
     """Judge: all four prices are above zero."""
+    if all(low > 0 for low, _ in evidence.own.ranges.values()):  # usual; never of NaN
+        return Outcome(of=evidence.own.rows)
     good = np.logical_and.reduce([evidence.own.prices[name] > 0 for name in PRICES])
     return _offenders(evidence.own, good, "a price that is not above zero", shown=PRICES)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
-from mohlcv_dagster.bars.schema import PRICES, Floats, Seconds
+from mohlcv_dagster.bars.schema import Floats, Seconds
 
 Rows = npt.NDArray[np.intp]
 
@@ -45,7 +45,7 @@ class Sound:
     def of(cls, reading: Reading) -> Self:
         """The sound bars of a file as read."""
         starts, prices = reading.starts, reading.prices
-        if _all_sound(starts, prices):
+        if not starts.size or _all_sound(reading):
             return cls(reading.present, None, starts, prices)
         good = starts != NO_TIME
         for price in prices.values():
@@ -72,10 +72,7 @@ class Sound:
         return self.table.take(at if self.rows is None else self.rows[at])
 
 
-def _all_sound(starts: Seconds, prices: dict[str, Floats]) -> bool:
-    """Whether every bar is sound, which is usual and cheap to tell: a column with NaN has NaN for its ends."""
-    if not starts.size:
-        return True
-    with np.errstate(invalid="ignore"):
-        ends = [(float(prices[name].min()), float(prices[name].max())) for name in PRICES]
-    return bool(starts.min() != NO_TIME) and all(low >= SMALLEST and high <= LARGEST for low, high in ends)
+def _all_sound(reading: Reading) -> bool:
+    """Whether every bar is sound, which is usual and cheap to tell."""
+    ranges = reading.ranges.values()
+    return all(low >= SMALLEST and high <= LARGEST for low, high in ranges) and bool(reading.starts.min() != NO_TIME)

@@ -43,8 +43,10 @@ def stale_prices(evidence: Evidence) -> Outcome:
 def _unchanged(sound: Sound) -> npt.NDArray[np.bool_]:
     """Whether all four prices of a bar are the close of the bar before; never of the first."""
     previous = sound.prices["close"][:-1]
-    same = np.zeros(sound.size, dtype=bool)
-    same[1:] = np.logical_and.reduce([sound.prices[name][1:] == previous for name in PRICES])
+    same = np.ones(sound.size, dtype=bool)
+    same[:1] = False
+    for name in PRICES:
+        same[1:] &= sound.prices[name][1:] == previous
     return same
 
 
