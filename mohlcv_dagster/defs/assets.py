@@ -89,6 +89,6 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
     def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
         from mohlcv_dagster.defs import making  # noqa: PLC0415 - as above
 
-        yield from making.aggregate(context, archive, timeframe)
+        yield from making.aggregate(context, archive)
 
     return aggregated.with_attributes(backfill_policy=BACKFILL)

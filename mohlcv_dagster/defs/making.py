@@ -7,7 +7,6 @@ import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs import charts, measured, metadata, notes, records, run_tags, several
 from mohlcv_dagster.defs.failures import told_to_dagster, tried_again
 from mohlcv_dagster.defs.metadata import Metadata
@@ -58,8 +57,8 @@ def _in_order(facts: Metadata) -> Metadata:
     return {**first, **{name: value for name, value in facts.items() if name not in last}, **last}
 
 
-def aggregate(context: dg.AssetExecutionContext, archive: ArchiveResource, timeframe: Timeframe) -> Iterator[Any]:
-    """Fold the raw months of a run into bars of `timeframe`."""
+def aggregate(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
+    """Fold the raw months of a run into bars of the timeframe of the step's asset."""
     run_tags.mark(context)
     reader = archive.reader()
 
