@@ -154,9 +154,12 @@ class Reader:
             content = self._content(file)
             size = len(content or b"")
             self._make_room(size)
+            busy = size > self._keep
+            if busy:
+                memory.give_back()  # what fetching and writing took is not to stand beside what decoding takes
             kept = _Kept(mark, Reading.of(content), size)
-            if size > self._keep:
-                memory.give_back()  # what decoding took beside the bars is not to stand beside what judging takes
+            if busy:
+                memory.give_back()  # nor what decoding took beside what judging takes
         self._kept[file] = kept
         return kept
 
