@@ -29,7 +29,7 @@ from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
 
-KEPT: Final = 48 << 20
+KEPT: Final = 32 << 20
 """Bytes of the raw files that are kept: of a year of quiet months (2.4 MB each) all, of busy ones (50 MB) none beside
 the one that is worked on."""
 
