@@ -202,11 +202,11 @@ class NoTradesError(VendorError):
     """The vendor proved that there are no bars, and knows no such symbol; or there were some and it has none now.
 
     Attributes:
-        windows: how many requests the span was cut into, each answered whole and empty.
+        pages: in how many the span was asked for, each of them whole and empty.
     """
 
     def __init__(
-        self, message: str, *, windows: int = 0, request_id: str | None = None, status: int | None = None
+        self, message: str, *, pages: int = 0, request_id: str | None = None, status: int | None = None
     ) -> None:
         super().__init__(message, request_id=request_id, status=status)
-        self.windows = windows
+        self.pages = pages

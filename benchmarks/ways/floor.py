@@ -14,7 +14,7 @@ IN_FLIGHT = 8
 
 
 def drain(url: str, symbol: str, month: str, *, unpack: bool = True) -> int:
-    """Fetch the pages that this project asks for, eight in flight, and throw them away; their bytes.
+    """Fetch the pages that this project asks for of a busy month, eight in flight, and throw them away; their bytes.
 
     Args:
         url: where the vendor answers.

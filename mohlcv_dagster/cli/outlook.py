@@ -13,6 +13,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
 from mohlcv_dagster.cli.planning import SKIPPED, Density, Planned, Planner, Standing, Totals
+from mohlcv_dagster.vendor.cost import Cost
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,9 +47,10 @@ class Outlook:
         totals, settings = Totals.of(self.planned), self.planner.settings
         return {
             "partitions": {"all": totals.months, **_counts(totals.standings)},
-            "requests": {"fetch": totals.cost.fetch, **vars(totals.cost)},
+            "requests": _requests(totals.cost),
             "seconds": {
-                "least": round(self._seconds, 3),
+                "least": round(self._seconds[0], 3),
+                "most": round(self._seconds[1], 3),
                 "concurrency": settings.concurrency,
                 "requests_per_minute": settings.requests_per_minute,
                 "latency": self.latency,
@@ -84,7 +86,7 @@ class Outlook:
             console.print(f"{WARNED} {escape(warning)}")
 
     @property
-    def _seconds(self) -> float:
+    def _seconds(self) -> tuple[float, float]:
         return planning.seconds(self.planned, self.planner.settings, self.latency)
 
     @property
@@ -102,31 +104,35 @@ class Outlook:
         for symbol in symbols:
             each = Totals.of(month for month in self.planned if month.file.symbol == symbol)
             settled = sum(each.standings[standing] for standing in SKIPPED)
-            counts = (settled, each.standings[Standing.PROVISIONAL], each.standings[Standing.MISSING], each.cost.fetch)
+            counts = (settled, each.standings[Standing.PROVISIONAL], each.standings[Standing.MISSING])
+            requests = _range(*(f"{cost.fetch:,}" for cost in each.cost))
             size = _between(each.least.raw, each.most.raw, "")
-            table.add_row(symbol, *(f"{count:,}" for count in counts), size, _source(self.planner.densities[symbol]))
+            source = _source(self.planner.densities[symbol])
+            table.add_row(symbol, *(f"{count:,}" for count in counts), requests, size, source)
         return table
 
     def _lines(self, totals: Totals) -> Iterator[tuple[str, str]]:
-        settings, cost = self.planner.settings, totals.cost
-        if not cost.fetch:
+        settings, (fewest, most) = self.planner.settings, totals.cost
+        if not most.fetch:
             yield "requests", "none: there is nothing to fetch" + (" within the plan" if self._refused else "")
             return
-        beside = f", {cost.reference:,} of them for reference data" if cost.reference else ""
-        yield "requests", f"{cost.fetch:,}{beside}, where none must be repeated"
-        if cost.minutes:
-            yield "", f"{cost.minutes:,} more once aggregated/1min is made: the check against the vendor's own minutes"
+        beside = f", {most.reference:,} of them for reference data" if most.reference else ""
+        yield "requests", f"{_range(f'{fewest.fetch:,}', f'{most.fetch:,}')}{beside}, where none must be repeated"
+        if most.minutes:
+            yield "", f"{most.minutes:,} more once aggregated/1min is made: the check against the vendor's own minutes"
         limit = settings.requests_per_minute
         rate = f"{settings.concurrency} in flight, {self.latency:g} s an answer (assumed)"
-        rate = f"{limit:,} requests a minute" if limit and cost.fetch > limit else rate
-        yield "time", f"at least {_duration(self._seconds)} at {rate}; storing and checking comes on top"
+        rate = f"{limit:,} requests a minute" if limit and most.fetch > limit else rate
+        soonest, later = map(_duration, self._seconds)
+        more = f" ({later} with the most requests)" if later != soonest else ""
+        yield "time", f"at least {soonest}{more} at {rate}; storing and checking comes on top"
         raw = _between(totals.least.raw, totals.most.raw, " MB")
         folded = ", ".join(each.name for each in settings.timeframes)
         aggregated = _between(totals.least.aggregated, totals.most.aggregated, " MB")
         yield "disk", f"{raw} of raw bars, and at most {aggregated} of aggregates ({folded})"
         yield "", f"{self.disk[1] / 1e9:,.1f} GB free at {self.disk[0]}" if self.disk else f"at {settings.data_dir}"
         reach = planning.reaching(self.planned, self.planner.now.date())
-        asked = sum(bool(month.refused or month.cost.fetch) for month in self.planned)
+        asked = sum(bool(month.refused or month.cost[1].fetch) for month in self.planned)
         if asked:
             yield (
                 "plans",
@@ -166,9 +172,19 @@ def _month(month: Planned) -> dict[str, Any]:
         "symbol": month.file.symbol,
         "month": str(month.file.month),
         "standing": month.standing.name.lower(),
-        "requests": {"fetch": month.cost.fetch, **vars(month.cost)},
+        "requests": _requests(month.cost),
         "refused": month.refused,
         "empty_because": month.empty or None,
+    }
+
+
+def _requests(cost: tuple[Cost, Cost]) -> dict[str, Any]:
+    fewest, most = cost
+    return {
+        "fetch": {"least": fewest.fetch, "most": most.fetch},
+        "bars": {"least": fewest.bars, "most": most.bars},
+        "reference": most.reference,
+        "minutes": most.minutes,
     }
 
 
@@ -183,8 +199,11 @@ def _source(density: Density) -> str:
 
 
 def _between(least: float, most: float, unit: str) -> str:
-    low, high = _megabytes(least), _megabytes(most)
-    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+    return f"{_range(_megabytes(least), _megabytes(most))}{unit}"
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _megabytes(size: float) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -47,7 +47,7 @@ class Planned:
         standing: how it stands.
         refused: whether the subscription named does not reach it.
         empty: why it cannot have bars; empty where it may have.
-        cost: requests; none where it is skipped or refused.
+        cost: requests, the fewest and the most; none where it is skipped or refused.
         size: bytes that are added, the least and the most.
     """
 
@@ -55,7 +55,7 @@ class Planned:
     standing: Standing
     refused: bool = False
     empty: str = ""
-    cost: Cost = field(default_factory=Cost)
+    cost: tuple[Cost, Cost] = (Cost(), Cost())
     size: tuple[Size, Size] = (Size(), Size())
 
 
@@ -106,24 +106,26 @@ class Planner:
         known = self.listings.get(file.symbol)
         empty = listing.outside(known, file.month) if known is not None else None
         without = known if empty or (known is not None and known.known and not known.exists) else None
-        asked = cost.of_month(
-            file.month,
-            self.now,
-            since=None if self.force else since,
-            adjusted=self.settings.adjusted,
-            empty=without,
-        )
-        if MINUTE not in self.settings.timeframes:
-            asked = Cost(asked.bars, asked.reference)
+        fewest, most = (self._cost(file, None if self.force else since, without, bars) for bars in self._bars(file))
         added = self._size(file, since) if without is None and standing not in SKIPPED else (Size(), Size())
-        return Planned(file, standing, empty=empty or "", cost=asked, size=added)
+        return Planned(file, standing, empty=empty or "", cost=(fewest, most), size=added)
+
+    def _bars(self, file: BarFile) -> tuple[float, float]:
+        """Bars a session, the least and the most."""
+        density = self.densities[file.symbol]
+        return density.least, density.most
+
+    def _cost(self, file: BarFile, since: datetime | None, without: Listing | None, bars: float) -> Cost:
+        """Requests for so many bars a session."""
+        adjusted = self.settings.adjusted
+        asked = cost.of_month(file.month, self.now, bars_a_session=bars, since=since, adjusted=adjusted, empty=without)
+        return asked if MINUTE in self.settings.timeframes else replace(asked, minutes=0)
 
     def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:
         """What is added to the disk: the sessions from `since` on that are over."""
         held = [each for each in sessions.sessions_in(file.month) if each.regular_close <= self.now]
         new = len([each for each in held if since is None or each.regular_close > since])
-        density = self.densities[file.symbol]
-        least, most = (sizes.of_sessions(new, bars, self.settings.timeframes) for bars in (density.least, density.most))
+        least, most = (sizes.of_sessions(new, bars, self.settings.timeframes) for bars in self._bars(file))
         return least, most
 
 
@@ -160,14 +162,14 @@ class Totals:
     Attributes:
         months: how many there are.
         standings: how many stand how.
-        cost: requests.
+        cost: requests, the fewest and the most.
         least: bytes added at the least.
         most: bytes added at the most.
     """
 
     months: int
     standings: Counter[Standing]
-    cost: Cost
+    cost: tuple[Cost, Cost]
     least: Size
     most: Size
 
@@ -178,25 +180,29 @@ class Totals:
         return cls(
             months=len(each),
             standings=Counter(month.standing for month in each),
-            cost=sum((month.cost for month in each), Cost()),
+            cost=(sum((month.cost[0] for month in each), Cost()), sum((month.cost[1] for month in each), Cost())),
             least=sum((month.size[0] for month in each), Size()),
             most=sum((month.size[1] for month in each), Size()),
         )
 
 
-def seconds(planned: Sequence[Planned], settings: Settings, latency: float) -> float:
-    """How long the requests take at the least, the months one after the other."""
-    return cost.seconds(
-        [month.cost for month in planned],
-        concurrency=settings.concurrency,
-        requests_per_minute=settings.requests_per_minute,
-        latency=latency,
+def seconds(planned: Sequence[Planned], settings: Settings, latency: float) -> tuple[float, float]:
+    """How long the fewest and the most requests take at the least, the months one after the other."""
+    fewest, most = (
+        cost.seconds(
+            [month.cost[which] for month in planned],
+            concurrency=settings.concurrency,
+            requests_per_minute=settings.requests_per_minute,
+            latency=latency,
+        )
+        for which in (0, 1)
     )
+    return fewest, most
 
 
 def reaching(planned: Sequence[Planned], today: date) -> dict[str, int]:
     """How many of the months that would be fetched each subscription holds."""
-    months = [month.file.month for month in planned if month.refused or month.cost.fetch]
+    months = [month.file.month for month in planned if month.refused or month.cost[1].fetch]
     return {plan.name: sum(plan.reaches(month, "second", today) for month in months) for plan in plans.PLANS}
 
 

@@ -3,8 +3,8 @@
 Enter by `massive.MassiveVendor`. The way of a month through the room::
 
     massive     what is asked for and given back; joins the parts
-    windows     the month in stretches that one page each can answer
-    month       windows side by side, everything counted    gather: threads and chains of pages
+    windows     the month in stretches that one page each can answer, joined where little trades
+    month       pages side by side, everything counted      gather: threads
     retry       when to ask again                           limits: requests a minute
     client      the official client, with our pool inside
     transport   the edge: HTTP to answers or errors         cutoff, allowance: in time; answers: what a status means

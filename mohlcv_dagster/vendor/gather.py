@@ -1,72 +1,52 @@
-"""Pages of a window one behind the other, windows of a month side by side. Neither HTTP nor JSON is known here."""
+"""Work side by side in threads; what comes of one piece may tell what is to be done next. Pages are not known here."""
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
-
-from mohlcv_dagster.vendor.pages import Page, PageRequest
 
 T = TypeVar("T")
 A = TypeVar("A")
 
 
-def follow(request: PageRequest, ask: Callable[[PageRequest], Page]) -> list[Page]:
-    """Every page of a window, until one names no next.
-
-    The next page is asked for from the bar behind the last one to the window's end, which is what the vendor's cursor
-    stands for, but with our own host and parameters: the cursor itself loses `adjusted`. A proven page that names a
-    next one has rows inside the window, so each step is shorter than the one before.
-
-    Args:
-        request: the whole window.
-        ask: gives the page for a request, proven.
-    """
-    pages = []
-    window = request.window
-    while True:
-        page = ask(replace(request, window=window))
-        pages.append(page)
-        rest = window.after(int(page.starts[-1]), request.timespan) if page.following else None
-        if rest is None:
-            return pages
-        window = rest
-
-
 def side_by_side(
-    work: Callable[[A], T], items: Sequence[A], concurrency: int, stop: threading.Event, done: Callable[[T], None]
-) -> list[T]:
-    """`work` on each item in threads, the results in the order of the items.
+    work: Callable[[A], T],
+    items: Iterable[A],
+    concurrency: int,
+    stop: threading.Event,
+    then: Callable[[A, T], Iterable[A]],
+) -> None:
+    """`work` on each item in threads, and on those that `then` names, until there are no more.
 
     The first failure, or an interrupt, sets `stop` at once, calls off what has not begun and is raised without waiting
     for the rest, which is expected to watch `stop`.
 
     Args:
         work: runs in a thread of its own.
-        items: what to work on.
+        items: what to begin with.
         concurrency: threads, at least 1.
         stop: set when this returns or raises.
-        done: told each result as it comes, in the caller's thread.
+        then: told each item and its result as it comes, in the caller's thread; gives what to work on besides.
     """
     failures: list[BaseException] = []  # the first is the cause of the others, which were stopped
 
-    def attempt(item: A) -> T:
+    def attempt(item: A) -> tuple[A, T]:
         try:
-            return work(item)
+            return item, work(item)
         except BaseException as error:
             failures.append(error)
             stop.set()  # here, in the thread that knows it first: no other is to begin meanwhile
             raise
 
-    pool = ThreadPoolExecutor(min(concurrency, len(items)), thread_name_prefix="massive")
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="massive")
     try:
-        futures = [pool.submit(attempt, item) for item in items]
-        for future in as_completed(futures):
-            if future.exception() is not None:
-                raise failures[0]
-            done(future.result())
-        return [future.result() for future in futures]
+        under_way: set[Future[tuple[A, T]]] = {pool.submit(attempt, item) for item in items}
+        while under_way:
+            finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in finished:
+                if future.exception() is not None:
+                    raise failures[0]
+                under_way.update(pool.submit(attempt, item) for item in then(*future.result()))
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)

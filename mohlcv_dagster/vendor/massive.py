@@ -26,7 +26,7 @@ from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.reference import REQUESTS, Reference, modest, why_empty
 from mohlcv_dagster.vendor.retry import RetryPolicy
 from mohlcv_dagster.vendor.secret import Secret
-from mohlcv_dagster.vendor.windows import PAGE_LIMIT, SECOND, Timespan, cut, end_of, start_of
+from mohlcv_dagster.vendor.windows import HALF_A_PAGE, PAGE_LIMIT, SECOND, Timespan, Window, cut, end_of, start_of
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -46,6 +46,7 @@ class MassiveVendor:
         requests_per_minute: shared by everything in this process that asks the same base URL; `None` for no limit.
         retry: how stubborn to be.
         clock: tells the time, waits and draws lots.
+        fill: bars a page of several windows is to have at the most, as far as can be foreseen, at least 1.
 
     Raises:
         MissingKeyError: `api_key` is empty.
@@ -62,6 +63,7 @@ class MassiveVendor:
         requests_per_minute: int | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
+        fill: int = HALF_A_PAGE,
     ) -> None:
         self._secret = Secret(api_key)
         self.base_url = check_base_url(base_url)
@@ -72,6 +74,7 @@ class MassiveVendor:
         )
         self.retry = retry or RetryPolicy()
         self._clock = clock or Clock()
+        self._fill = fill
         self._client: RESTClient | None = None
         self._client_lock = threading.Lock()
 
@@ -104,7 +107,7 @@ class MassiveVendor:
             adjusted: whether to ask for bars adjusted for splits; `None` for what this vendor was made to ask for.
             since: where to begin, inclusive, UTC, a whole bar in the month; `None` for its start. There may be no bars
                 from there on: then none are given back, and it is no error.
-            on_progress: told after each window, in the caller's thread.
+            on_progress: told after each page, in the caller's thread.
 
         Raises:
             SymbolError, TimeframeError, MonthError: what was asked cannot be meant; no request was made.
@@ -122,17 +125,18 @@ class MassiveVendor:
         adjusted = self.adjusted if adjusted is None else adjusted
         start = start_of(month, end, since)
         windows = cut(start, end, timespan)
-        requests = [PageRequest(check_symbol(symbol), timespan, window, adjusted) for window in windows]
+        span = Window(windows[0].start, windows[-1].last)
+        request = PageRequest(check_symbol(symbol), timespan, span, adjusted)
         tally = Tally()
         stored = timespan.name == SECOND  # minutes are compared with and go: nothing is asked about them
         splits = self._reference(tally).splits(symbol) if adjusted and stored else None
         try:
-            pages = self._month_fetch(len(windows), tally).run(requests, on_progress or _silent)
+            pages = self._month_fetch(len(windows), tally).run(request, windows, on_progress or _silent)
         except PlanError as error:
-            raise _plan_error(error, requests[0], month, now) from error
+            raise _plan_error(error, request, month, now) from error
         bars, empty = merge(pages), None
         if stored and since is None and not bars.num_rows:
-            empty = why_empty(self._reference(tally), symbol, month, end, len(windows))
+            empty = why_empty(self._reference(tally), symbol, month, end, len(pages))
         return FetchedMonth(
             bars=bars,
             requests=tally.attempts,
@@ -181,7 +185,7 @@ class MassiveVendor:
 
     def _month_fetch(self, windows: int, tally: Tally) -> MonthFetch:
         stubborn = persistence(self.retry, self._clock, self.base_url, self.requests_per_minute, windows)
-        return MonthFetch(self._ask_once, stubborn, self.concurrency, tally)
+        return MonthFetch(self._ask_once, stubborn, self.concurrency, tally, self._fill)
 
     def _reference(self, tally: Tally) -> Reference:
         patience = modest(self.retry)

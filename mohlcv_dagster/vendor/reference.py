@@ -168,7 +168,7 @@ def _meant(symbol: str) -> str:
     return "Is the symbol right? Case counts: BACpB, BRK.B"
 
 
-def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, windows: int) -> Emptiness:
+def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, pages: int) -> Emptiness:
     """Why a month proven empty is so.
 
     Raises:
@@ -179,8 +179,8 @@ def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, wi
     empty = explain(reference.listing(symbol), month, end)
     if empty.cause is Cause.NO_SUCH_SYMBOL:
         raise NoTradesError(
-            f"{symbol} has no trades in {month}: all {windows} windows were answered whole and empty, and "
+            f"{symbol} has no trades in {month}: all {pages} pages of it came whole and empty, and "
             f"{empty.because}. {_meant(symbol)}",
-            windows=windows,
+            pages=pages,
         )
     return empty

@@ -3,6 +3,7 @@
 Bounds are Unix milliseconds, the one form the vendor does not read as an Eastern calendar day. Its `to` is inclusive.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,6 +15,8 @@ from mohlcv_dagster.errors import MonthError, MonthInFutureError, TimeframeError
 
 PAGE_LIMIT: Final = 50_000
 """The most base bars one page holds, and the largest `limit` the vendor takes."""
+
+HALF_A_PAGE: Final = PAGE_LIMIT // 2
 
 SECOND: Final = "second"
 _MILLISECONDS: Final = {SECOND: 1_000, "minute": 60_000}
@@ -117,6 +120,29 @@ def cut(start: datetime, end: datetime, timespan: Timespan, most: int = PAGE_LIM
     inner = [_after_bars(hours, bars * n // count * unit) // unit * unit for n in range(1, count)]
     edges = [second * 1000 for second in (int(start.timestamp()), *inner, int(end.timestamp()))]
     return [Window(edge, following - 1) for edge, following in pairwise(edges)]
+
+
+def joined(windows: Sequence[Window], rows: int, fill: int = HALF_A_PAGE) -> list[Window]:
+    """Neighbours put together, as few as have at most `fill` bars if each of `windows` has `rows`.
+
+    Most symbols trade in few of a month's seconds, and a month of one is two or three pages. Where a window has more
+    bars than a page after all, the page names a next one: how windows are joined decides how long it takes, and nothing
+    of what is found.
+
+    Args:
+        windows: as `cut` gives them, each next to the one before.
+        rows: what another of them had.
+        fill: bars, at least 1. Half a page leaves room for days that trade twice as much.
+    """
+    count = min(len(windows), max(1, -(-len(windows) * rows // fill)))
+    edges = [len(windows) * n // count for n in range(count + 1)] if windows else [0]
+    return [Window(windows[begin].start, windows[end - 1].last) for begin, end in pairwise(edges)]
+
+
+def cut_out(window: Window, windows: Sequence[Window]) -> list[Window]:
+    """`window` cut where `windows` meet, which are in order of time and cover it."""
+    inside = [each for each in windows if each.start <= window.last and each.last >= window.start]
+    return [Window(max(each.start, window.start), min(each.last, window.last)) for each in inside]
 
 
 def _extended_hours(start: int, end: int) -> list[tuple[int, int]]:

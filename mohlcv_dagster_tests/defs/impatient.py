@@ -34,7 +34,7 @@ TIME = SkippedTime()
 
 
 class ImpatientMassive(MassiveResource):
-    """The vendor of the resource, on skipped time; an empty key stands for none."""
+    """The vendor of the resource, on skipped time, each window asked for by itself; an empty key stands for none."""
 
     adjusted: bool = False
     concurrency: int = 8
@@ -51,6 +51,7 @@ class ImpatientMassive(MassiveResource):
             concurrency=self.concurrency,
             retry=RetryPolicy(attempt_seconds=self.attempt_seconds, tries=self.tries),
             clock=TIME.clock,
+            fill=1,
         )
 
 

@@ -199,7 +199,7 @@ def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(
 ):
     seen = board.away(circumstance)
     assert (seen.succeeded, seen.changed) == (True, {RAW_FILE, MINUTE_FILE})
-    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (WINDOWS, 0, 0)
+    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (2, 0, 0)
     assert (seen.facts["empty_cause"], seen.facts["dagster/partition_row_count"]) == (cause, 0)
     assert seen.failed_checks == ("not_empty",) * failed
     assert len(seen.reasons) == reasons
@@ -208,7 +208,7 @@ def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(
 def test_a_symbol_that_nobody_knows_is_asked_for_once_and_leaves_every_file_as_it_was(board):
     seen = board.away("the month is empty: the vendor knows no such symbol")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("NoTradesError",), frozenset())
-    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (WINDOWS, 0, 0)
+    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (2, 0, 0)
 
 
 def test_the_page_in_the_docs_is_what_was_observed_and_holds_no_key(board):

@@ -27,7 +27,7 @@ def test_a_month_that_ends_in_a_winter_evening_is_completed_settled_and_followed
         told = [(row.day.day, row.partition, row.asked, row.requests, row.state, row.warnings) for row in rows]
 
         assert told == [
-            (31, "2024-01|ABC", "whole", 24, "provisional", ("settled",)),
+            (31, "2024-01|ABC", "whole", 2, "provisional", ("settled",)),
             (1, "2024-01|ABC", "from 01-30 20:00Z", 2, "settled", ()),
             (1, "2024-02|ABC", "whole", 1, "provisional", ("settled",)),
         ]
@@ -63,11 +63,11 @@ def test_the_page_in_the_docs_is_what_was_lived_through(lives):
 
 
 @pytest.mark.slow
-def test_a_day_costs_at_most_three_requests_once_a_month_is_begun(lives):
+def test_a_day_costs_at_most_two_requests(lives):
     rows = [row for days in lives for row in days if isinstance(row, Row)]
 
     assert len(rows) > 80
-    assert max(row.requests for row in rows if row.asked != "whole") == 3
+    assert max(row.requests for row in rows) == 2
 
 
 @pytest.mark.slow
@@ -99,5 +99,5 @@ def test_forcing_a_settled_month_downloads_it_whole_and_finds_nothing_changed(tm
         first = life.fetch("2024-01|ABC", "raw_1s")
         again = life.fetch("2024-01|ABC", "raw_1s", tags={"mohlcv/force": "true"})
 
-        assert (first.asked, first.requests, first.state) == ("whole", 25, "settled")
-        assert (again.asked, again.requests, again.warnings) == ("whole", 25, ())
+        assert (first.asked, first.requests, first.state) == ("whole", 2, "settled")
+        assert (again.asked, again.requests, again.warnings) == ("whole", 2, ())

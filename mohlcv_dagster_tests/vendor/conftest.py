@@ -20,5 +20,6 @@ def fake():
 
 @pytest.fixture
 def vendor(server, fake):
-    with MassiveVendor(KEY, server.url, clock=fake.clock) as vendor:
+    """It asks for each window by itself, however few bars there are."""
+    with MassiveVendor(KEY, server.url, clock=fake.clock, fill=1) as vendor:
         yield vendor

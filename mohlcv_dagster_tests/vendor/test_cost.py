@@ -54,23 +54,24 @@ def fetch(sandbox):
     ],
 )
 def test_a_month_takes_as_many_requests_as_were_counted(fetch, now, since, adjusted):
-    counted = cost.of_month(JANUARY, now, since=since, adjusted=adjusted)
+    counted = cost.of_month(JANUARY, now, bars_a_session=26, since=since, adjusted=adjusted)
 
     assert fetch("ABC", now, since=since, adjusted=adjusted) == counted.fetch
     assert counted.reference == int(adjusted)
 
 
 def test_a_month_before_the_listing_takes_the_two_that_ask_why_as_well(fetch):
-    counted = cost.of_month(JANUARY, LATER, empty=Listing(LISTED_LATER, known=True, exists=True))
+    listed = Listing(LISTED_LATER, known=True, exists=True)
+    counted = cost.of_month(JANUARY, LATER, bars_a_session=40_000, empty=listed)
 
-    assert (counted.bars, counted.reference) == (25, 2)
-    assert fetch(LISTED_LATER, LATER) == 27
+    assert (counted.bars, counted.reference) == (2, 2)
+    assert fetch(LISTED_LATER, LATER) == 4
 
 
 def test_a_month_of_a_symbol_that_nobody_knows_takes_as_many_before_it_fails(fetch):
-    counted = cost.of_month(JANUARY, LATER, empty=Listing(NO_SUCH_SYMBOL, known=True))
+    counted = cost.of_month(JANUARY, LATER, bars_a_session=40_000, empty=Listing(NO_SUCH_SYMBOL, known=True))
 
-    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 27
+    assert fetch(NO_SUCH_SYMBOL, LATER) == counted.fetch == 4
 
 
 def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
@@ -79,30 +80,45 @@ def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
     twitter, month = Listing("TWTR", known=True, exists=True, delisted=datetime(2022, 10, 28).date()), Month(2023, 1)  # noqa: DTZ001
     with Sandbox(Synthetic()) as vendor, MassiveVendor("any-key", vendor.url) as asking:
         asking.fetch_month("TWTR", month)
-        assert len(vendor.requests) == cost.of_month(month, LATER, empty=twitter).fetch == 23 + 4
+        assert len(vendor.requests) == cost.of_month(month, LATER, bars_a_session=1, empty=twitter).fetch == 2 + 4
+
+
+@pytest.mark.parametrize(
+    ("bars_a_session", "pages"),
+    [
+        (26, 2),
+        (1_250, 3),  # 21 sessions in 25 windows: 1,050 a window, so 24 of them are 25,200 bars
+        (11_900, 11),  # 9,996 a window: 239,904 bars
+        (44_400, 25),
+        (90_000, 25),
+    ],
+)
+def test_the_more_a_symbol_trades_the_more_pages_it_takes(bars_a_session, pages):
+    assert cost.of_month(JANUARY, LATER, bars_a_session=bars_a_session).bars == pages
 
 
 def test_nothing_is_asked_about_a_month_before_all_the_vendor_has(fetch):
-    assert cost.of_month(Month(2003, 8), LATER, empty=Listing("ABC", known=True)).reference == 0
+    listed = Listing("ABC", known=True)
+    assert cost.of_month(Month(2003, 8), LATER, bars_a_session=1, empty=listed).reference == 0
 
 
 def test_the_check_of_minutes_takes_one_and_none_before_a_minute_is_over(fetch):
-    assert cost.of_month(JANUARY, LATER).minutes == 1
+    assert cost.of_month(JANUARY, LATER, bars_a_session=1).minutes == 1
     assert fetch("ABC", LATER, timeframe="minute") == 1
-    assert cost.of_month(JANUARY, datetime(2024, 1, 1, 0, 0, 59, tzinfo=UTC)) == Cost(bars=1)
+    assert cost.of_month(JANUARY, datetime(2024, 1, 1, 0, 0, 59, tzinfo=UTC), bars_a_session=1) == Cost(bars=1)
     with pytest.raises(MonthInFutureError):
-        cost.of_month(JANUARY, datetime(2024, 1, 1, tzinfo=UTC))
+        cost.of_month(JANUARY, datetime(2024, 1, 1, tzinfo=UTC), bars_a_session=1)
 
 
 def test_without_a_limit_as_many_as_are_in_flight_take_one_answers_time():
-    # 54 in rounds of 8 are 7 rounds; 3 are one; the one for splits comes before them
-    costs = [Cost(bars=54), Cost(bars=3, reference=1)]
+    # the first alone, 57 in rounds of 8 are 8 rounds more; of 3 two are one more; the one for splits comes before them
+    costs = [Cost(bars=58), Cost(bars=3, reference=1), Cost(bars=1), Cost()]
 
-    assert cost.seconds(costs, concurrency=8, requests_per_minute=None, latency=0.5) == (7 + 1 + 1) * 0.5
+    assert cost.seconds(costs, concurrency=8, requests_per_minute=None, latency=0.5) == (9 + 2 + 1 + 1) * 0.5
     assert cost.seconds([], concurrency=8, requests_per_minute=5, latency=0.5) == 0.0
 
 
-@pytest.mark.parametrize(("requests", "per_minute"), [(54, 5), (55, 5), (56, 5), (5, 5), (6, 5), (1, 1), (700, 100)])
+@pytest.mark.parametrize(("requests", "per_minute"), [(54, 5), (55, 5), (56, 5), (6, 5), (1, 1), (700, 100)])
 def test_under_a_limit_the_last_request_leaves_when_the_limit_itself_lets_it(requests, per_minute):
     ledger = Ledger()
     waits = [ledger.reserve(per_minute, 0.0) for _ in range(requests)]

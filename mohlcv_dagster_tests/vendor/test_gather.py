@@ -8,19 +8,32 @@ import pytest
 from mohlcv_dagster.vendor.gather import side_by_side
 
 
-def test_results_come_in_the_order_of_the_items():
+def nothing_more(item, result):
+    return []
+
+
+def test_each_result_is_told_with_its_item_and_what_is_named_then_is_worked_on_as_well():
+    done = []
+
+    def then(item, result):
+        done.append((item, result))
+        return [item + 10, item + 20] if item < 10 else []
+
+    side_by_side(lambda item: item * 2, [1, 2], 2, threading.Event(), then)
+    assert sorted(done) == [(1, 2), (2, 4), (11, 22), (12, 24), (21, 42), (22, 44)]
+
+
+def test_what_is_named_then_does_not_wait_for_what_is_slow():
     release = threading.Event()
 
     def work(item):
-        if item == 0:
+        if item == "slow":
             assert release.wait(5)
-        else:
+        if item == "named":
             release.set()
-        return item * 10
 
-    done = []
-    assert side_by_side(work, [0, 1, 2], 2, threading.Event(), done.append) == [0, 10, 20]
-    assert sorted(done) == [0, 10, 20]
+    side_by_side(work, ["slow", "quick"], 2, threading.Event(), lambda item, _: ["named"] if item == "quick" else [])
+    assert release.is_set()
 
 
 def test_the_first_failure_is_raised_without_waiting_for_the_others():
@@ -33,7 +46,7 @@ def test_the_first_failure_is_raised_without_waiting_for_the_others():
         assert stop.wait(5)
 
     with pytest.raises(ValueError, match="refused"):
-        side_by_side(work, range(50), 2, stop, lambda _: None)
+        side_by_side(work, range(50), 2, stop, nothing_more)
     assert stop.is_set()
     time.sleep(0.02)
     assert len(begun) <= 4
@@ -51,5 +64,5 @@ def test_no_more_than_the_concurrency_is_under_way():
         with lock:
             under_way -= 1
 
-    side_by_side(work, range(20), 3, threading.Event(), lambda _: None)
+    side_by_side(work, range(20), 3, threading.Event(), nothing_more)
     assert most == 3

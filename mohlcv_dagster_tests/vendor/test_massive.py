@@ -50,6 +50,14 @@ def test_a_month_is_every_bar_of_all_its_windows_in_order(vendor):
     assert (fetched.requests, fetched.retries) == (WINDOWS, 0)
 
 
+def test_a_month_of_few_bars_takes_two_requests(server, fake):
+    server.answer = faithful(BARS)
+    with MassiveVendor(KEY, server.url, clock=fake.clock) as vendor:
+        assert starts(vendor.fetch_month("SPY", MONTH)) == SECONDS
+    asked = sorted((asked.start, asked.last) for asked in server.asked)
+    assert [asked[0][0], asked[0][1] + 1, asked[1][1] + 1] == [START * 1000, asked[1][0], END * 1000]
+
+
 def test_a_request_carries_the_key_in_a_header_and_every_parameter_that_settles_what_comes_back(vendor, server):
     vendor.fetch_month("BRK.B", MONTH)
     first = min(server.asked, key=lambda asked: asked.start)
@@ -160,7 +168,7 @@ def test_a_month_proven_empty_of_a_symbol_nobody_knows_asks_whether_it_is_right(
     server.reference = lambda path, query: Reply(b'{"status":"OK"}') if path.endswith("/tickers") else NOT_FOUND
     with pytest.raises(NoTradesError, match=r"SYP has no trades in 2024-02: .* no symbol SYP.* symbol right") as caught:
         vendor.fetch_month("SYP", MONTH)
-    assert caught.value.windows == WINDOWS
+    assert caught.value.pages == 2
 
 
 def test_a_month_proven_empty_comes_without_bars_and_with_what_is_known_of_why(vendor, server):
@@ -169,7 +177,7 @@ def test_a_month_proven_empty_comes_without_bars_and_with_what_is_known_of_why(v
     assert fetched.bars.equals(schema.empty())
     assert fetched.empty.cause is Cause.UNKNOWN
     assert "no reference data at the base URL (it answered 404)" in fetched.empty.because
-    assert fetched.requests == WINDOWS + len(server.asked_beside) == WINDOWS + 2
+    assert fetched.requests == 2 + len(server.asked_beside) == 2 + 2
     assert fetched.complete_through == datetime(2024, 3, 1, tzinfo=UTC)
 
 
@@ -224,7 +232,7 @@ def test_the_limit_of_requests_a_minute_is_kept_without_being_asked(server, fake
     server.answer = faithful(BARS)
     moments = []
     server.answer = lambda asked: moments.append(fake.passed) or faithful(BARS)(asked)
-    with MassiveVendor(KEY, server.url, requests_per_minute=10, concurrency=1, clock=fake.clock) as vendor:
+    with MassiveVendor(KEY, server.url, requests_per_minute=10, concurrency=1, clock=fake.clock, fill=1) as vendor:
         vendor.fetch_month("SPY", MONTH)
     assert [sum(60 * n <= moment < 60 * n + 60 for moment in moments) for n in range(3)] == [10, 10, WINDOWS - 20]
 

@@ -1,53 +1,13 @@
 """Pages put together."""
 
-import itertools
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.errors import ConflictingBarsError
-from mohlcv_dagster.vendor.gather import follow
 from mohlcv_dagster.vendor.merge import merge
-from mohlcv_dagster.vendor.pages import Page, PageRequest
-from mohlcv_dagster.vendor.windows import Timespan, Window
-
-SECOND = Timespan.parse("second")
-
-
-def page(rows, *, following=False):
-    """A page of (second, volume) rows; prices follow from the second."""
-    seconds = np.array([second for second, _ in rows], dtype=np.int64)
-    numbers = {name: seconds + float(at) for at, name in enumerate(schema.PRICES)}
-    volume = np.array([volume for _, volume in rows], dtype=np.float64)
-    return Page(seconds * 1000, numbers | {"volume": volume}, None, delayed=False, following=following)
-
-
-def rows_of(table):
-    return list(zip(schema.seconds(table).tolist(), table["volume"].to_pylist(), strict=True))
-
-
-generated_months = st.dictionaries(st.integers(0, 5000), st.integers(1, 10**9), min_size=1, max_size=60).map(
-    lambda found: sorted(found.items())
-)
-
-
-@given(generated_months, st.lists(st.integers(1, 5000)), st.integers(1, 7))
-def test_any_cut_into_windows_and_pages_gives_the_same_table(rows, edges, page_size):
-    bounds = sorted({0, 5001, *edges})
-
-    def ask(request):
-        mine = [row for row in rows if request.window.start <= row[0] * 1000 <= request.window.last]
-        return page(mine[:page_size], following=len(mine) > page_size)
-
-    pages = [
-        found
-        for start, end in itertools.pairwise(bounds)
-        for found in follow(PageRequest("X", SECOND, Window(start * 1000, end * 1000 - 1), adjusted=False), ask)
-    ]
-    assert rows_of(merge(pages)) == rows
+from mohlcv_dagster_tests.vendor.made_pages import generated_months, page, rows_of
 
 
 @given(generated_months, st.data())
@@ -70,14 +30,3 @@ def test_rows_that_contradict_each_other_are_named_with_their_moment():
 
 def test_no_pages_are_an_empty_table():
     assert merge([]).equals(schema.empty())
-
-
-def test_a_chain_ends_at_the_windows_end_even_when_a_next_page_is_named():
-    asked = []
-
-    def ask(request):
-        asked.append(request.window)
-        return page([(request.window.last // 1000, 1)], following=True)
-
-    follow(PageRequest("X", SECOND, Window(0, 9_999), adjusted=False), ask)
-    assert asked == [Window(0, 9_999)]
