@@ -59,7 +59,7 @@ for name in ("15s", "1min"):
     file = BarFile("AAC", timeframes.parse(name), raw.month)
     folded = resample.fold(bars, file.timeframe)
     judged(file, csv_codec.encode(folded), len(folded), content)
-print(sorted({"dagster", "pandas", "exchange_calendars", "pyarrow.dataset"} & set(sys.modules)))
+print(sorted({"dagster", "pandas", "numpy.ma", "exchange_calendars", "pyarrow.dataset"} & set(sys.modules)))
 """
 )
 
@@ -90,7 +90,7 @@ def test_a_green_partition_through_dagster_loads_no_pandas_and_no_calendar():
     assert done.stdout.strip() == "[]"
 
 
-def test_the_way_of_a_bar_from_page_to_judged_files_loads_no_pandas_no_calendar_and_no_dagster():
+def test_the_way_of_a_bar_from_page_to_judged_files_loads_no_pandas_no_masked_arrays_no_calendar_and_no_dagster():
     done = subprocess.run([sys.executable, "-c", THE_WAY_OF_A_BAR], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -185,7 +185,7 @@ def _longest_gap(regular: Seconds, opens: int, closes: int) -> tuple[int, int]:
 def _density(counts: list[Counts]) -> float | None:
     every = np.concatenate(counts) if counts else np.zeros(0, dtype=np.intp)
     occupied = every[every > 0]
-    return float(np.median(occupied)) if occupied.size else None
+    return float(median(occupied.tolist())) if occupied.size else None
 
 
 def _between(rising: Seconds, start: datetime, end: datetime) -> slice:

@@ -10,6 +10,7 @@ bars of the window stand where the bar does is told, since a price may go to and
 """
 
 from dataclasses import dataclass
+from statistics import median as median_of
 from typing import Final
 
 import numpy as np
@@ -57,13 +58,13 @@ def typical_mad(prices: Floats) -> float:
     blocks = prices.size // WINDOW
     if not blocks:
         return 0.0
-    chosen = np.unique(np.linspace(0, blocks - 1, min(blocks, _BLOCKS)).astype(np.intp))
+    chosen = np.linspace(0, blocks - 1, min(blocks, _BLOCKS)).astype(np.intp)
     block = prices[: blocks * WINDOW].reshape(blocks, WINDOW)[chosen]
     median = _median(block)
     deviations = np.abs(block - median[:, None])
     deviations[deviations == 0] = np.nan
     typical = _median(deviations, fewest=_SCALE_OF) / median
-    return float(np.median(np.where(np.isnan(typical), 0.0, typical)))
+    return float(median_of(np.where(np.isnan(typical), 0.0, typical).tolist()))
 
 
 def around(prices: Floats, at: Rows) -> Around:

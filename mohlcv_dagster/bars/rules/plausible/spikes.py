@@ -55,9 +55,9 @@ def spikes(evidence: Evidence) -> Outcome:
         return Outcome(of=0)
     typical = typical_mad(sound.prices["close"])
     found = [_found_in(sound, sound.prices[name], typical) for name in ("close", "open")]
-    every, first = np.unique(np.concatenate([at for at, _ in found]), return_index=True)
-    if not every.size:
+    if not any(at.size for at, _ in found):
         return Outcome(of=sound.size)
+    every, first = np.unique(np.concatenate([at for at, _ in found]), return_index=True)
     # of a bar with both, the close's is shown
     context = np.concatenate([columns for _, columns in found], axis=1)[:, first]
     bars = sound.bars(every)
