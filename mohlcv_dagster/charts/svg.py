@@ -94,7 +94,8 @@ def ticks(low: float, high: float, about: int) -> list[float]:
     rough = (high - low) / about
     power = 10.0 ** floor(log10(rough))
     step = next(power * each for each in _ROUND_STEPS if power * each >= rough * (1 - 1e-9))
-    return [step * n for n in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+    around = [step * n for n in range(floor(low / step), ceil(high / step) + 1)]
+    return [tick for tick in around if low - step * 1e-9 <= tick <= high + step * 1e-9]
 
 
 def decimals(low: float, high: float) -> int:
