@@ -15,8 +15,8 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.examinations.folder import nearest
-from mohlcv_dagster.cli.fetch import chosen, months_touched, refuse_earlier
 from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
 from mohlcv_dagster.settings import API_KEY, Settings
 from mohlcv_dagster.vendor.plans import PLANS
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from mohlcv_dagster.vendor.massive import MassiveVendor
 
 LATENCY: Final = 0.15
-_DAY: Final = click.DateTime(["%Y-%m-%d"])
 _NEVER_ASKED: Final = "no-key"
 """For a vendor that is only asked what it is called."""
 
@@ -41,8 +40,8 @@ _NEVER_ASKED: Final = "no-key"
 @click.option(
     "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
 )
-@click.option("--start", required=True, type=_DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
-@click.option("--end", required=True, type=_DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
+@click.option("--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
+@click.option("--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
 @click.option(
     "--plan",
     "subscription",

@@ -14,9 +14,9 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import WARNED, open_console
 from mohlcv_dagster.cli.documents import json_option
-from mohlcv_dagster.cli.fetch import DAY, chosen, refuse_turned
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.places import Places
+from mohlcv_dagster.cli.ranges import DAY, chosen, refuse_turned
 from mohlcv_dagster.cli.summary import Summary
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings

@@ -13,8 +13,8 @@ from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
 from mohlcv_dagster.cli.documents import json_option
-from mohlcv_dagster.cli.fetch import chosen
 from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.ranges import chosen
 from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
 
 if TYPE_CHECKING:

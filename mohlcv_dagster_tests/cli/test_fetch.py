@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mohlcv_dagster.cli.fetch import months_touched
+from mohlcv_dagster.cli.ranges import months_touched
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.sandbox import Replayed, Sandbox
