@@ -18,7 +18,7 @@ gc.freeze()
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
-from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, schedules
+from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, run_processes, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
@@ -100,4 +100,5 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefi
     return [each for each in linked if isinstance(each, dg.AssetsDefinition)]
 
 
+run_processes.fork()
 defs = build(Settings.from_environment(os.environ))

@@ -91,15 +91,18 @@ class Reader:
                 self._sound[file] = (raw.mark, recorded)
         return raw.findings
 
-    def judge_against(self, file: BarFile, recorded: Recorded | None, minutes: VendorMinutes | None) -> list[Finding]:
+    def judge_against(
+        self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
+    ) -> list[Finding]:
         """What the rules say that hold a file of minutes against the vendor's own.
 
         Args:
             file: which file.
+            own: the file as it was read.
             recorded: what was recorded when it was written; `None` where nothing was.
             minutes: what the vendor has; `None` where it was not asked.
         """
-        own, raw = self.read(file), self._raw(file.raw).reading
+        raw = self._raw(file.raw).reading
         return rules.judge(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
 
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:

@@ -20,7 +20,7 @@ import pyarrow.csv as arrow_csv
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.arrays import from_numpy, from_texts, in_one_piece, integer, missing, text, to_numpy
-from mohlcv_dagster.bars.processors import in_order
+from mohlcv_dagster.bars.processors import FEW, in_order
 from mohlcv_dagster.errors import CsvFormatError
 
 HEADER: Final = (",".join(schema.COLUMNS) + "\n").encode()
@@ -58,7 +58,7 @@ def encode_chunks(bars: pa.Table) -> Iterator[bytes | pa.Buffer]:
     """The same file piece by piece, header first, each piece ending at the end of a line."""
     yield HEADER
     pieces = [bars.slice(start, _ROWS_AT_ONCE) for start in range(0, len(bars), _ROWS_AT_ONCE)]
-    yield from in_order(_rows, pieces) if len(pieces) > 1 else map(_rows, pieces)
+    yield from in_order(_rows, pieces) if len(bars) > FEW else map(_rows, pieces)
 
 
 def is_written_form(content: bytes, bars: pa.Table) -> bool:

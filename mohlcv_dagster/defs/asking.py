@@ -46,9 +46,10 @@ class Asking:
 
     def judge(self, file: BarFile, record: Record | None) -> list[Finding]:
         """What is found of a file; the vendor is asked only where ours is there to be compared."""
-        there = all(self._reader.read(each).bars is not None for each in (file, file.raw))
+        own = self._reader.read(file)
+        there = own.bars is not None and self._reader.read(file.raw).bars is not None
         answer = self._ask(file, record) if there else _Answer(None)
-        found = self._reader.judge_against(file, record, answer.minutes)
+        found = self._reader.judge_against(file, own, record, answer.minutes)
         return [replace(finding, facts={**finding.facts, **answer.facts}) for finding in found]
 
     def _ask(self, file: BarFile, record: Record | None) -> "_Answer":

@@ -107,8 +107,10 @@ def test_nulls_are_empty_fields_and_read_back_as_nulls():
     assert decode(encode(table)).equals(table)
 
 
-def test_pieces_end_at_lines_and_join_to_the_file(monkeypatch):
+@pytest.mark.parametrize("few", [0, 100], ids=["side by side", "one after the other"])
+def test_pieces_end_at_lines_and_join_to_the_file(monkeypatch, few):
     monkeypatch.setattr(csv_codec, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(csv_codec, "FEW", few)
     table = schema.from_arrays(np.arange(10), dict.fromkeys(schema.PRICES, np.arange(10) / 4), np.arange(10))
     pieces = [bytes(piece) for piece in encode_chunks(table)]
     assert [piece.count(b"\n") for piece in pieces] == [1, 3, 3, 3, 1]

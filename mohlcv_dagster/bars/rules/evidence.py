@@ -12,7 +12,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import coverage
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.processors import pool
+from mohlcv_dagster.bars.processors import begun, pool
 from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
@@ -83,7 +83,7 @@ class Evidence:
     @cached_property
     def recomputation(self) -> "Future[pa.Table | str]":
         """`recomputed`, being worked out on another processor from the first time this is looked at."""
-        return pool().submit(_recomputed, self.raw.present, self.file.timeframe)
+        return begun(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
 
     def begin(self) -> None:
         """Begin what takes longest, on other processors, before the rules ask for it one by one."""

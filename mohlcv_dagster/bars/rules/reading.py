@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.arrays import in_one_piece, integer, to_numpy
-from mohlcv_dagster.bars.processors import pool, waiting
+from mohlcv_dagster.bars.processors import begun, pool, waiting
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
 from mohlcv_dagster.errors import CsvFormatError
 
@@ -72,7 +72,7 @@ class Reading:
     @cached_property
     def digest(self) -> "Future[str]":
         """`sha256`, being worked out on another processor from the first time this is looked at."""
-        return pool().submit(_sha256, self.content or b"")
+        return begun(pool, self.rows, _sha256, self.content or b"")
 
     @cached_property
     def exact(self) -> "Future[bool]":
@@ -80,7 +80,7 @@ class Reading:
 
         From the first time this is looked at; a rule's ground says that there are bars.
         """
-        return waiting().submit(csv_codec.is_written_form, self.content or b"", self.present)
+        return begun(waiting, self.rows, csv_codec.is_written_form, self.content or b"", self.present)
 
     @cached_property
     def starts(self) -> Seconds:
