@@ -20,7 +20,8 @@ _LOADED: Final = "mohlcv_dagster.defs.run_preload"
 
 def fork() -> None:
     """Have the runs of this process forked, if it is a code server; Dagster then says `spawn` and gets a fork."""
-    if sys.platform != "linux" or sys.argv[1:3] != _CODE_SERVER:
+    of_a_run = multiprocessing.parent_process() is not None  # it is handed the server's arguments
+    if sys.platform != "linux" or sys.argv[1:3] != _CODE_SERVER or of_a_run:
         return
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload([_LOADED])

@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 LOCATION = """
-import os, pathlib, signal, time
+import multiprocessing, os, pathlib, signal, time
 import dagster as dg
 {first}
 
@@ -30,7 +30,9 @@ import dagster as dg
 def quick(context):
     context.log.info("a line")
     parent = pathlib.Path(f"/proc/{{os.getppid()}}/cmdline").read_text()
-    context.add_output_metadata({{"forked": "forkserver" in parent}})
+    spawned = multiprocessing.get_context("spawn").Process
+    own = spawned is multiprocessing.context.SpawnProcess
+    context.add_output_metadata({{"forked": "forkserver" in parent, "spawns what it spawns": own}})
 
 @dg.asset
 def failing():
@@ -116,10 +118,9 @@ def test_a_run_that_is_forked_records_what_one_records_that_dagster_starts(both,
         made = {
             name: each.instance.get_latest_materialization_event(dg.AssetKey("quick")) for name, each in both.items()
         }
-        assert {n: e.asset_materialization.metadata["forked"].value for n, e in made.items()} == {
-            "dagster": False,
-            "ours": True,
-        }
+        facts = {name: event.asset_materialization.metadata for name, event in made.items()}
+        assert {name: each["forked"].value for name, each in facts.items()} == {"dagster": False, "ours": True}
+        assert all(each["spawns what it spawns"].value for each in facts.values())
 
 
 def test_a_forked_run_is_ended_as_one_is_that_dagster_starts(both):
