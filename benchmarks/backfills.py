@@ -33,8 +33,9 @@ _ADD: Final = """mutation($where: RepositorySelector!, $key: String!) {addDynami
   partitionKey: $key, partitionsDefName: "symbol", repositorySelector: $where) {__typename}}"""
 _LAUNCH: Final = """mutation($what: LaunchBackfillParams!) {launchPartitionBackfill(backfillParams: $what) {
   __typename ...on LaunchBackfillSuccess {backfillId} ...on PythonError {message}}}"""
-_STATUS: Final = """query($id: String!) {partitionBackfillOrError(backfillId: $id) {...on PartitionBackfill {status}}
-  runsOrError(limit: 1000) {...on Runs {results {status startTime endTime}}}}"""
+_STATUS: Final = """query($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {...on PartitionBackfill {status}}}"""
+_ENDED: Final = "{runsOrError(limit: 1000) {...on Runs {results {endTime}}}}"
 
 
 def backfill(bench: Bench) -> None:
@@ -109,7 +110,7 @@ def _launch(url: str, partitions: list[str]) -> tuple[float, float]:
             seconds = time.perf_counter() - began
             if status != "COMPLETED_SUCCESS":
                 raise AssertionError(f"the backfill ended as {status}")
-            return seconds, max(run["endTime"] for run in told["runsOrError"]["results"]) - clock
+            return seconds, max(run["endTime"] for run in _ask(url, _ENDED)["runsOrError"]["results"]) - clock
         time.sleep(_LOOK_EVERY)
     raise TimeoutError(f"the backfill was not over after {PATIENCE:g} s")
 

@@ -64,8 +64,11 @@ run_monitoring:
 
 
 def configuration() -> str:
-    """The `dagster.yaml` of a new home on this machine."""
-    runs = max(2, os.cpu_count() or 2)
+    """The `dagster.yaml` of a new home on this machine.
+
+    One run more than there are processors: while one waits for the vendor, the disk or its start, the others work.
+    """
+    runs = 1 + (os.cpu_count() or 1)
     return _DAGSTER_YAML.format(runs=runs, fetches=max(4, runs))
 
 
