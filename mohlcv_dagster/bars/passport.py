@@ -5,7 +5,7 @@ What is in one and its text. Where passports stand and how a tree is held agains
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -113,7 +113,7 @@ class Passport:
 
     def encode(self) -> bytes:
         """The text of the passport: JSON with sorted keys, the same for the same facts."""
-        facts = asdict(self) | {"schema": SCHEMA}
+        facts = vars(self) | {"schema": SCHEMA, "checks": [vars(check) for check in self.checks]}
         facts |= {name: _written(getattr(self, name)) for name in _MOMENTS}
         return (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
