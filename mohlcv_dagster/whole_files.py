@@ -5,6 +5,7 @@ removes it.
 """
 
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -30,8 +31,13 @@ UNFINISHED: Final = ".part"
 _NAME: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}" + re.escape(UNFINISHED))
 _WORTH_A_FLUSH: Final = 8 << 20
 """Bytes written since the disk was last told to keep them."""
+_LOOK_AGAIN: Final = 60.0
+"""Seconds between two looks for what was left in a folder: one of 60,000 files takes 40 ms to go over."""
 _FORGOTTEN_AFTER: Final = 86_400.0
 """Seconds after which an unfinished file whose writer cannot be asked for is taken for forgotten."""
+
+_left_in: Final[dict[Path, tuple[float, tuple[str, ...]]]] = {}
+"""Of each folder that this process wrote into, when it was last looked through, and the unfinished files there were."""
 
 
 def replace(at: Path, content: "Iterable[Buffer]") -> None:
@@ -100,8 +106,13 @@ def _refuse_case_twin(at: Path) -> None:
 
 
 def _sweep(at: Path) -> None:
-    """Remove what writers that were killed left beside `at`."""
-    for left in at.parent.glob(f".{at.name}.*{UNFINISHED}"):
+    """Remove what writers that were killed left beside `at` and was there when its folder was last looked through."""
+    now = time.monotonic()
+    looked, names = _left_in.get(at.parent, (-math.inf, ()))
+    if now - looked >= _LOOK_AGAIN:
+        names = tuple(left.name for left in at.parent.glob(f".*{UNFINISHED}"))
+        _left_in[at.parent] = (now, names)
+    for left in (at.with_name(name) for name in names if name.startswith(f".{at.name}.")):
         if is_abandoned(left):
             left.unlink(missing_ok=True)
 

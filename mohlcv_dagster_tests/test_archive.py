@@ -6,12 +6,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mohlcv_dagster import whole_files
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
+from mohlcv_dagster.whole_files import HOST
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
@@ -22,6 +24,12 @@ def archive(request, tmp_path):
     if request.param == "folder":
         return Archive(tmp_path / "data")
     return Archive(f"memory://{tmp_path.name}-{os.getpid()}")
+
+
+@pytest.fixture
+def looking_again(monkeypatch):
+    """Folders are looked through at each writing."""
+    monkeypatch.setattr(whole_files, "_LOOK_AGAIN", 0.0)
 
 
 def everything_under(folder: Path) -> list[str]:
@@ -106,7 +114,7 @@ def test_a_file_of_many_pieces_is_these_one_after_the_other(tmp_path):
     assert Archive(tmp_path).read(SPY) == b"".join(pieces)
 
 
-def test_a_writer_killed_in_the_middle_leaves_the_former_file_and_the_next_write_sweeps_up(tmp_path):
+def test_a_writer_killed_in_the_middle_leaves_the_former_file_and_the_next_write_sweeps_up(tmp_path, looking_again):
     archive = Archive(tmp_path)
     archive.write(SPY, b"old\n")
     killed_while_flushing = (
@@ -126,7 +134,25 @@ def test_a_writer_killed_in_the_middle_leaves_the_former_file_and_the_next_write
     assert everything_under(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
 
 
-def test_another_machines_unfinished_file_is_left_until_it_is_a_day_old(tmp_path):
+def test_a_folder_is_looked_through_once_a_minute_by_a_process_and_at_once_by_the_next(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"1")
+    left, other = (
+        archive.path(SPY).with_name(f".{name}.csv.{HOST}-99999999-00000000.part") for name in ("SPY_2024_01", "SPY")
+    )
+    left.write_bytes(b"never finished")
+    other.write_bytes(b"in the place of another")
+    archive.write(SPY, b"2")
+    assert left.exists()
+
+    write = (
+        "from mohlcv_dagster.archive import *; import sys; Archive(sys.argv[1]).write(BarFile.parse(sys.argv[2]), b'3')"
+    )
+    subprocess.run([sys.executable, "-c", write, str(tmp_path), str(SPY.path)], check=True)
+    assert everything_under(tmp_path) == [f"raw_1s/SPY/{other.name}", "raw_1s/SPY/SPY_2024_01.csv"]
+
+
+def test_another_machines_unfinished_file_is_left_until_it_is_a_day_old(tmp_path, looking_again):
     archive = Archive(tmp_path)
     archive.write(SPY, b"1")
     other = archive.path(SPY).with_name(".SPY_2024_01.csv.0badcafe-1-00000000.part")
@@ -198,7 +224,7 @@ def test_a_file_that_the_disk_does_not_give_is_an_error_that_names_it(tmp_path):
         archive.read(SPY)
 
 
-def test_an_unfinished_file_that_is_none_of_ours_is_left_alone(tmp_path):
+def test_an_unfinished_file_that_is_none_of_ours_is_left_alone(tmp_path, looking_again):
     archive = Archive(tmp_path)
     archive.write(SPY, b"1")
     stray = archive.path(SPY).with_name(".SPY_2024_01.csv.rsync.part")
