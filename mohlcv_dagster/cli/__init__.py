@@ -97,19 +97,31 @@ def _run() -> int:
     except click.ClickException as error:
         return _unusable(error)
     except (click.Abort, KeyboardInterrupt):
-        return _said(
-            "Interrupted: what was finished is kept, the same command goes on from there.", ExitCode.INTERRUPTED
-        )
+        return _interrupted()
     except MohlcvError as error:
         unusable = isinstance(error, InputError)
         return _said(str(error), ExitCode.UNUSABLE if unusable else ExitCode.FAILED, "mohlcv: ")
     except _UnreadError:
         raise
     except Exception as error:
+        if _wraps_interrupt(error):
+            return _interrupted()
         if documents.asked(sys.argv[1:]):  # a fault of ours: the traceback goes to standard error
             documents.print_error(f"{type(error).__name__}: {error}", ExitCode.FAILED)
         raise
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _interrupted() -> int:
+    said = "Interrupted: what was finished is kept, the same command goes on from there."
+    return _said(said, ExitCode.INTERRUPTED)
+
+
+def _wraps_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt is at the bottom of it: Python 3.11 wraps one that comes while a class is made."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _unusable(error: click.ClickException) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.cli.quiet_spy import QuietSpy
 
@@ -58,6 +59,21 @@ def test_a_question_broken_off_leaves_the_project_as_it_was(project, hesitant, w
         told = json.loads(out)["error"] if "--json" in words else err
         assert "Interrupted" in told
     assert list(project.iterdir()) == []
+
+
+def test_an_interrupt_that_comes_while_a_class_is_made_is_one(mohlcv, monkeypatch):
+    class Interrupting:
+        def __set_name__(self, *_):
+            raise KeyboardInterrupt
+
+    def importing(*_, **__):
+        type("Model", (), {"field": Interrupting()})
+
+    monkeypatch.setattr("mohlcv_dagster.cli.plan.months_touched", importing)
+    said = mohlcv("plan", "--symbol", "SPY", *JANUARY)
+
+    assert said.code == ExitCode.INTERRUPTED
+    assert "Interrupted: what was finished is kept" in said.err
 
 
 @pytest.mark.slow
