@@ -105,7 +105,7 @@ def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        click.echo("\nEnding Dagster; runs under way are told to stop.", err=True)
+        click.echo("\nEnding Dagster; runs under way go on to their end, others wait for the next start.", err=True)
         process.send_signal(signal.SIGINT)
         return _end(process)
 
