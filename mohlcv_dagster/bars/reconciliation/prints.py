@@ -138,22 +138,14 @@ def _ends(chosen: Pairs, seconds: pa.Table, shift: npt.NDArray[np.int64]) -> _En
     last = np.searchsorted(starts, begin + MINUTE.seconds) - 1
     several = last > first
     return _Ends(
-        room_first=~_among(starts, begin),
-        room_last=~_among(starts, begin + MINUTE.seconds - 1),
+        room_first=_where(first < len(starts), starts, first) != begin,
+        room_last=_where(last >= 0, starts, last) != begin + MINUTE.seconds - 1,
         second_open=_where(several, to_numpy(seconds["open"]), first + 1),
         former_close=_where(several, to_numpy(seconds["close"]), last - 1),
     )
 
 
-def _among(rising: Seconds, moments: Seconds) -> Mask:
-    """Which moments are among those that rise; `np.isin` would go over all of a month's seconds anew."""
-    if not len(rising):
-        return np.zeros(len(moments), dtype=np.bool_)
-    found: Mask = rising[np.minimum(np.searchsorted(rising, moments), len(rising) - 1)] == moments
-    return found
-
-
-def _where(there: Mask, values: Floats, at: npt.NDArray[np.intp]) -> Floats:
+def _where(there: Mask, values: Floats | Seconds, at: npt.NDArray[np.intp]) -> Floats:
     if not len(values):
         return np.full(len(at), np.nan)
     found: Floats = np.where(there, values[np.clip(at, 0, len(values) - 1)], np.nan)
