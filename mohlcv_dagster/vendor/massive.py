@@ -15,7 +15,7 @@ from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.processors import pool
 from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
-from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, Setting, check_base_url
+from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, check_base_url
 from mohlcv_dagster.vendor import plans
 from mohlcv_dagster.vendor.allowance import Allowance, within
 from mohlcv_dagster.vendor.client import open_client
@@ -68,13 +68,13 @@ class MassiveVendor:
         self._secret = Secret(api_key)
         self.base_url = check_base_url(base_url)
         self.adjusted = adjusted
-        self.concurrency = _at_least_one(CONCURRENCY, concurrency)
+        self.concurrency = _at_least_one(CONCURRENCY.variable, concurrency)
         self.requests_per_minute = (
-            None if requests_per_minute is None else _at_least_one(REQUESTS_PER_MINUTE, requests_per_minute)
+            None if requests_per_minute is None else _at_least_one(REQUESTS_PER_MINUTE.variable, requests_per_minute)
         )
         self.retry = retry or RetryPolicy()
         self._clock = clock or Clock()
-        self._fill = fill
+        self._fill = _at_least_one("fill", fill)
         self._client: RESTClient | None = None
         self._client_lock = threading.Lock()
 
@@ -228,9 +228,9 @@ def _decode(response: "BaseHTTPResponse", request: PageRequest) -> Page:
     return decode_page(decompressed(response.data or b"", response.headers), request)
 
 
-def _at_least_one(setting: Setting, value: int) -> int:
+def _at_least_one(name: str, value: int) -> int:
     if value < 1:
-        raise SettingsError(f"{setting.variable} is {value}; expected a whole number of at least 1")
+        raise SettingsError(f"{name} is {value}; expected a whole number of at least 1")
     return value
 
 

@@ -13,7 +13,7 @@ from mohlcv_dagster.vendor.gather import side_by_side
 from mohlcv_dagster.vendor.limits import MINUTE, ledger_of
 from mohlcv_dagster.vendor.pages import Page, PageRequest
 from mohlcv_dagster.vendor.retry import Persistence, RetryPolicy
-from mohlcv_dagster.vendor.windows import HALF_A_PAGE, Window, cut_out, joined
+from mohlcv_dagster.vendor.windows import Window, cut_out, joined
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class MonthFetch:
     persistence: Persistence
     concurrency: int
     tally: Tally
-    fill: int = HALF_A_PAGE
+    fill: int
 
     def run(
         self, request: PageRequest, windows: Sequence[Window], on_progress: Callable[[Progress], None]

@@ -17,6 +17,7 @@ PAGE_LIMIT: Final = 50_000
 """The most base bars one page holds, and the largest `limit` the vendor takes."""
 
 HALF_A_PAGE: Final = PAGE_LIMIT // 2
+"""Bars that windows put together are to have at the most, as expected: days may trade twice as much after all."""
 
 SECOND: Final = "second"
 _MILLISECONDS: Final = {SECOND: 1_000, "minute": 60_000}
@@ -132,10 +133,10 @@ def joined(windows: Sequence[Window], rows: int, fill: int = HALF_A_PAGE) -> lis
     Args:
         windows: as `cut` gives them, each next to the one before.
         rows: what another of them had.
-        fill: bars, at least 1. Half a page leaves room for days that trade twice as much.
+        fill: bars, at least 1.
     """
-    count = min(len(windows), max(1, -(-len(windows) * rows // fill)))
-    edges = [len(windows) * n // count for n in range(count + 1)] if windows else [0]
+    count = max(1, min(len(windows), -(-len(windows) * rows // fill)))
+    edges = sorted({len(windows) * n // count for n in range(count + 1)})
     return [Window(windows[begin].start, windows[end - 1].last) for begin, end in pairwise(edges)]
 
 

@@ -212,6 +212,8 @@ def test_numbers_below_one_are_refused():
         MassiveVendor(KEY, concurrency=0)
     with pytest.raises(SettingsError, match="MASSIVE_REQUESTS_PER_MINUTE is -1"):
         MassiveVendor(KEY, requests_per_minute=-1)
+    with pytest.raises(SettingsError, match="fill is 0"):
+        MassiveVendor(KEY, fill=0)
 
 
 @pytest.mark.parametrize(
