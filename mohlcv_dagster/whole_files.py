@@ -106,7 +106,7 @@ def _refuse_case_twin(at: Path) -> None:
 
 
 def _sweep(at: Path) -> None:
-    """Remove what writers that were killed left beside `at` and was there when its folder was last looked through."""
+    """Remove what killed writers left beside `at`, as far as the last look through its folder found it."""
     now = time.monotonic()
     looked, names = _left_in.get(at.parent, (-math.inf, ()))
     if now - looked >= _LOOK_AGAIN:

@@ -121,8 +121,8 @@ def _area(shares: Floats) -> str:
 
 def _outline(heights: npt.NDArray[np.int64]) -> str:
     """From minute to minute in relative steps, which are the shortest to write; a level stretch is one step."""
-    steps_up = np.diff(heights) != 0
-    corners = np.flatnonzero(np.append(True, steps_up) | np.append(steps_up, True))
+    changes = np.diff(heights) != 0
+    corners = np.flatnonzero(np.append(True, changes) | np.append(changes, True))
     along, up = np.diff(corners), np.diff(heights[corners])
     steps = [f"{dx} {dy}" if dy >= 0 else f"{dx}{dy}" for dx, dy in zip(along.tolist(), up.tolist(), strict=True)]
     return f"M0 0V{heights[0]}l{' '.join(steps)}h1V0z"

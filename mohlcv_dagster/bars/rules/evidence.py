@@ -82,11 +82,11 @@ class Evidence:
 
     @cached_property
     def recomputation(self) -> "Future[pa.Table | str]":
-        """`recomputed`, being worked out on another processor from the first time this is looked at."""
+        """`recomputed`, worked out from the first time this is looked at, of many bars on another processor."""
         return begun(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
 
     def begin(self) -> None:
-        """Begin what takes longest, on other processors, before the rules ask for it one by one."""
+        """Begin what takes longest, of many bars on other processors, before the rules ask for it one by one."""
         if not self.is_raw and self.obstacle(Ground.RAW) is None:
             _ = self.recomputation
         if self.own.content is not None:

@@ -71,14 +71,15 @@ class Reading:
 
     @cached_property
     def digest(self) -> "Future[str]":
-        """`sha256`, being worked out on another processor from the first time this is looked at."""
+        """`sha256`, worked out from the first time this is looked at, of many bars on another processor."""
         return begun(pool, self.rows, _sha256, self.content or b"")
 
     @cached_property
     def exact(self) -> "Future[bool]":
-        """Whether the bytes are what the encoder writes for the bars, being found out on other processors.
+        """Whether the bytes are what the encoder writes for the bars.
 
-        From the first time this is looked at; a rule's ground says that there are bars.
+        Found out from the first time this is looked at, of many bars on other processors; a rule's ground says that
+        there are bars.
         """
         return begun(waiting, self.rows, csv_codec.is_written_form, self.content or b"", self.present)
 
