@@ -22,6 +22,7 @@ from dagster import EventLogEntry, Field, StringSource
 from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
 )
@@ -91,7 +92,13 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         return cls(str(Path(home) / "history" / "runs"), inst_data)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the index has a table, which Dagster asks twice a check; one that is there stays."""
+        """Whether the index has a table, which Dagster asks twice a check; one that is there stays.
+
+        Asked before the index was opened, it is opened first: that makes what a first start left unmade that was ended.
+        """
+        if INDEX_SHARD_NAME not in self._initialized_dbs:
+            with self.index_connection():
+                pass
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables

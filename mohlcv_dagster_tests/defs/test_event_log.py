@@ -1,7 +1,9 @@
 """The event log of our homes holds what Dagster's own would, in the same files."""
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import dagster as dg
 import pytest
@@ -122,6 +124,20 @@ def test_what_was_wiped_is_gone_and_new_events_are_stored(instance, tmp_path):
     assert told(storage, run_id) == []
     storage.store_event(event)
     assert told(storage, run_id) == [dg.serialize_value(event)]
+    storage.dispose()
+
+
+def test_a_home_whose_first_start_was_ended_while_tables_were_made_goes_on(tmp_path):
+    SqliteEventLogStorage(str(tmp_path)).dispose()
+    with closing(sqlite3.connect(tmp_path / "index.db")) as index, index:
+        for table in ("dynamic_partitions", "asset_check_executions", "alembic_version"):
+            index.execute(f"DROP TABLE {table}")
+
+    storage = KeptSqliteEventLogStorage(str(tmp_path))
+    assert not storage.has_dynamic_partition("symbol", "SPY")
+    storage.add_dynamic_partitions("symbol", ["SPY"])
+    assert storage.get_dynamic_partitions("symbol") == ["SPY"]
+    assert storage.supports_asset_checks
     storage.dispose()
 
 
