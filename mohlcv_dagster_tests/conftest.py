@@ -2,6 +2,7 @@
 
 import os
 import sys
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -13,12 +14,22 @@ _SESSIONS = "mohlcv_dagster.bars.sessions"
 _OURS = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "POLYGON_")
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch, tmp_path_factory):
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment():
     for name in list(os.environ):
         if name.startswith(_OURS):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("NO_COLOR", "1")
+            del os.environ[name]
+    os.environ["NO_COLOR"] = "1"
+
+
+def _what_is_set_goes():
+    """What is put into the environment, by a test or by what its module shares, goes with it."""
+    with mock.patch.dict(os.environ):
+        yield
+
+
+_with_the_module = pytest.fixture(_what_is_set_goes, autouse=True, scope="module")
+_with_the_test = pytest.fixture(_what_is_set_goes, autouse=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """A project folder of its own, the command as a person calls it, and a small market to fetch from."""
 
-import os
 import shutil
 from dataclasses import dataclass
 
@@ -15,12 +14,9 @@ from mohlcv_dagster_tests.defs.quiet_market import recorded
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty project as the working folder; what the command puts into the environment goes with the test."""
+    """An empty project as the working folder."""
     monkeypatch.chdir(tmp_path)
-    before = dict(os.environ)
-    yield tmp_path
-    os.environ.clear()
-    os.environ.update(before)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,10 @@
 import io
 import json
 import os
-from contextlib import chdir, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import pytest
@@ -40,12 +41,19 @@ class Step:
     runs: list
 
 
+@contextmanager
+def remembering(project):
+    """The Dagster of a project."""
+    home = str(project / ".mohlcv/home")
+    with mock.patch.dict(os.environ, DAGSTER_HOME=home), dg.DagsterInstance.from_config(home) as instance:
+        yield instance
+
+
 def step(project, *words):
-    said = io.StringIO()
-    with chdir(project), redirect_stdout(said):
+    with mock.patch.dict(os.environ), chdir(project), redirect_stdout(io.StringIO()) as said:
         code = cli.mohlcv.main(list(words), prog_name="mohlcv", standalone_mode=False)
     data = [at for at in (project / "data").rglob("*") if at.is_file()]
-    with dg.DagsterInstance.from_config(str(project / ".mohlcv/home")) as instance:
+    with remembering(project) as instance:
         history = {key: instance.event_log_storage.get_asset_check_execution_history(key, limit=1000) for key in CHECKS}
         return Step(
             code,
@@ -78,15 +86,7 @@ def of(*paths):
 
 
 @pytest.fixture(scope="module")
-def environment():
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory, environment):
+def story(tmp_path_factory):
     """24 files, six of them faulty: adopted twice, rewritten twice; and what each file should be."""
     project = tmp_path_factory.mktemp("project")
     due = put_tree(project / "data")
@@ -161,7 +161,7 @@ def test_after_rewrite_another_run_does_nothing_and_the_tree_is_proven_but_for_t
 
 
 @pytest.mark.slow
-def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_accepted(tmp_path, environment):
+def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_accepted(tmp_path):
     path = raw_path("SPY", "2024_01")
     at = put(tmp_path, f"data/{path}", text(MONTHS["2024_01"]))
     step(tmp_path, "adopt")
@@ -172,7 +172,7 @@ def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_ac
     (tmp_path / ".mohlcv").rename(tmp_path / "another-home")
 
     known = step(tmp_path, "adopt")
-    with dg.DagsterInstance.from_config(str(tmp_path / ".mohlcv/home")) as instance:
+    with remembering(tmp_path) as instance:
         [made] = instance.fetch_materializations(dg.AssetKey("raw_1s"), limit=9).records
     at.write_bytes(at.read_bytes().replace(b",107\n", b",106\n", 1).replace(b"\n", b"\r\n"))
     stood = at.read_bytes()
@@ -194,7 +194,7 @@ def test_facts_come_back_from_passports_and_a_changed_file_is_red_until_it_is_ac
 
 
 @pytest.mark.slow
-def test_aggregates_are_judged_again_once_their_raw_file_is_mended(tmp_path, environment):
+def test_aggregates_are_judged_again_once_their_raw_file_is_mended(tmp_path):
     frame = MONTHS["2024_01"]
     put_month(tmp_path / "data", "SPY", "2024_01", frame, ("15s",))
     put(tmp_path / "data", raw_path("SPY", "2024_01"), text(frame.astype({"volume": float})))
@@ -208,7 +208,7 @@ def test_aggregates_are_judged_again_once_their_raw_file_is_mended(tmp_path, env
 
 
 @pytest.mark.slow
-def test_with_the_setting_on_adopt_writes_the_mirrors_that_are_missing(tmp_path, environment, monkeypatch):
+def test_with_the_setting_on_adopt_writes_the_mirrors_that_are_missing(tmp_path, monkeypatch):
     path = raw_path("SPY", "2024_01")
     put(tmp_path, f"data/{path}", text(MONTHS["2024_01"]))
     monkeypatch.setenv("MOHLCV_PARQUET", "true")

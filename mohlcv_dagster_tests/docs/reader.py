@@ -5,6 +5,7 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -66,15 +67,9 @@ class Project:
     @contextmanager
     def entered(self):
         """The folder as the working one and the variables in force, until the block ends."""
-        before = dict(os.environ)
-        os.environ.update(self.variables)
-        try:
-            with chdir(self.folder), pytest.MonkeyPatch.context() as patch:
-                patch.syspath_prepend(EXAMPLES)  # as if they had been copied into the folder
-                yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        with mock.patch.dict(os.environ, self.variables), chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(EXAMPLES)  # as if they had been copied into the folder
+            yield
 
     def fill(self):
         """Materialize the months of SPY, their aggregates and the table of quality, checks included."""

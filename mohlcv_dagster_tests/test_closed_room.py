@@ -1,0 +1,28 @@
+"""The room that the tests run in is closed: what one sets does not reach the next, whichever ran before it."""
+
+import os
+
+import pytest
+
+from mohlcv_dagster.cli.homes import Home
+
+
+@pytest.fixture(scope="module")
+def shared():
+    os.environ["MOHLCV_SHARED"] = "by the tests of this module"
+
+
+def test_what_a_command_puts_into_the_environment_holds_for_its_test(tmp_path, shared):
+    Home.real(tmp_path).prepare()
+
+    assert os.environ["MOHLCV_DATA_DIR"] == str(tmp_path / "data")
+    assert os.environ["MOHLCV_SHARED"]
+
+
+def test_and_is_gone_in_the_next_while_what_the_module_shares_is_there(shared):
+    assert {name for name in os.environ if name.startswith(("MOHLCV_", "DAGSTER_"))} == {"MOHLCV_SHARED"}
+
+
+@pytest.mark.parametrize("variable", ["MASSIVE_API_KEY", "MOHLCV_DATA_DIR", "DAGSTER_HOME", "POLYGON_API_KEY"])
+def test_no_setting_of_the_machine_reaches_it(variable):
+    assert variable not in os.environ
