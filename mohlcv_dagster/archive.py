@@ -7,9 +7,11 @@ is the business of `bars`; this module moves bytes.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from mohlcv_dagster import whole_files
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
@@ -74,19 +76,32 @@ class Archive:
         """Whether `file` is there."""
         return bool(self.path(file).is_file())
 
-    def read(self, file: BarFile) -> bytes:
-        """The bytes of `file`.
+    @contextmanager
+    def open(self, file: BarFile) -> Iterator[BinaryIO]:
+        """The bytes of `file`, to be read and sought in; those of now, also when it is replaced meanwhile.
 
         Raises:
             FileMissingError: it is not there.
-            FileError: the disk refused.
+            FileError: the disk refused, here or where they are read.
         """
+        at = self.path(file)
         try:
-            return bytes(self.path(file).read_bytes())
+            # of an object store, all in one request
+            with at.open("rb") if isinstance(at, Path) else BytesIO(at.read_bytes()) as stream:
+                yield stream
         except FileNotFoundError:
             raise FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}") from None
         except OSError as error:
             raise FileError(f"{file} could not be read from {self.uri(file)}: {error}") from error
+
+    def read(self, file: BarFile) -> bytes:
+        """The bytes of `file`.
+
+        Raises:
+            FileMissingError, FileError: as `open`.
+        """
+        with self.open(file) as stream:
+            return stream.read()
 
     def mark(self, file: BarFile) -> str | None:
         """A text that changes whenever `file` is written anew, by anybody; `None` while it is not there."""

@@ -4,6 +4,7 @@ The steps of a run look at a month's raw file one after the other: its checks, e
 In a run of several months each step goes over all of them, so that raw files are kept until they are too many.
 """
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -65,9 +66,14 @@ class Reader:
         self._kept: OrderedDict[BarFile, _Kept] = OrderedDict()
         self._sound: dict[BarFile, tuple[str | None, Recorded | None]] = {}
 
-    def read(self, file: BarFile) -> Reading:
-        """The file as it stands; an absent or unreadable one is a reading that says so."""
-        return self._raw(file).reading if file.timeframe == RAW else self._read(file)
+    def read(self, file: BarFile, *, prove: bool = False) -> Reading:
+        """The file as it stands; an absent or unreadable one is a reading that says so.
+
+        Args:
+            file: which file.
+            prove: whether its form and digest are to be told from the reading, which takes as long again.
+        """
+        return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
 
     def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
         """What every rule says of the file as it stands.
@@ -79,14 +85,16 @@ class Reader:
                 what holds back is looked at: then findings made with any will do.
         """
         if file.timeframe != RAW:
-            return rules.judge(Evidence(file, self._read(file), self._raw(file.raw).reading, recorded))
-        raw = self._raw(file)
-        if raw.findings is None or raw.recorded != recorded or beside not in {None, raw.beside}:
-            whole = raw.reading if raw.findings is None else self._read(file)
+            whole = self._raw(file.raw)
+            self._give_back(whole)
+            return rules.judge(Evidence(file, self._read(file, prove=True), whole.reading, recorded))
+        raw = self._still_kept(file, self.archive.mark(file))
+        if raw is None or raw.findings is None or raw.recorded != recorded or beside not in {None, raw.beside}:
+            raw = self._raw(file, prove=True)
             raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
-            raw.findings = rules.judge(Evidence(file, whole, whole, recorded, raw.beside))
-            if whole.bars is not None:
-                raw.reading = replace(whole, content=None)  # as large as the bars, and nothing will look at it again
+            raw.findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+            if raw.reading.bars is not None and raw.reading.content is not None:
+                raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom looked at again
             if not any(finding.holds_back for finding in raw.findings):
                 self._sound[file] = (raw.mark, recorded)
         return raw.findings
@@ -115,14 +123,14 @@ class Reader:
             FileMissingError: it is not stored.
             BrokenRulesError: it breaks a rule of error severity.
         """
-        raw = self._raw(file)
-        if raw.mark is None:
+        mark = self.archive.mark(file)
+        if mark is None:
             raise FileMissingError(
                 f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
             )
-        if self._sound.get(file) != (raw.mark, recorded):
+        if self._sound.get(file) != (mark, recorded):
             rules.require(file, self.judge(file, recorded))
-        return raw.reading.present
+        return self._raw(file).reading.present
 
     def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
         """The bars of an aggregate, made of its raw file, by way of what was made of that before (see `Folds`).
@@ -137,7 +145,10 @@ class Reader:
             BarsError, VolumePrecisionError: a sum does not fit.
         """
         self.require(file.raw, recorded)
-        return self._raw(file.raw).folds.into(file.timeframe)
+        raw = self._raw(file.raw)
+        folded = raw.folds.into(file.timeframe)
+        self._give_back(raw)
+        return folded
 
     def forget(self) -> None:
         """Let go of a raw file that is too large to keep, before the bars of another month come: two are 200 MB."""
@@ -148,23 +159,39 @@ class Reader:
         names = {finding.rule.name for finding in self.judge(file, recorded) if finding.holds_back}
         return None if names - rules.OF_VALUES else self._raw(file).reading.bars
 
-    def _raw(self, file: BarFile) -> _Kept:
+    def _raw(self, file: BarFile, *, prove: bool = False) -> _Kept:
         mark = self.archive.mark(file)
-        kept = self._kept.pop(file, None)
-        if kept is None or mark is None or kept.mark != mark:
-            kept = None
+        kept = self._still_kept(file, mark)
+        if kept is None or (prove and not kept.reading.has_form):
+            kept = None  # not to stand beside what is read
+            self._kept.pop(file, None)
             self.forget()
-            content = self._content(file)
-            size = len(content or b"")
-            self._make_room(size)
-            busy = size > self._keep
-            if busy:
-                memory.give_back()  # what fetching and writing took is not to stand beside what decoding takes
-            kept = _Kept(mark, Reading.of(content), size)
-            if busy:
-                memory.give_back()  # nor what decoding took beside what judging takes
+            kept = self._anew(file, mark, prove=prove)
         self._kept[file] = kept
+        self._kept.move_to_end(file)
         return kept
+
+    def _still_kept(self, file: BarFile, mark: str | None) -> _Kept | None:
+        """What is kept of a file, where it stands as it was read."""
+        kept = self._kept.get(file)
+        return kept if kept is not None and mark is not None and kept.mark == mark else None
+
+    def _anew(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
+        try:
+            with self.archive.open(file) as stream:
+                kept = _Kept(mark, Reading.of(None), stream.seek(0, os.SEEK_END))
+                self._make_room(kept.size)
+                self._give_back(kept)  # what fetching and writing took is not to stand beside what decoding takes
+                kept.reading = Reading.of_stream(stream, prove=prove)
+        except FileMissingError:
+            return _Kept(mark, Reading.of(None), 0)
+        self._give_back(kept)  # nor what decoding took beside what judging takes
+        return kept
+
+    def _give_back(self, raw: _Kept) -> None:
+        """Hand back what was let go of at work on a busy month: it is not to stand beside what the next step takes."""
+        if raw.size > self._keep:
+            memory.give_back()
 
     def _make_room(self, size: int) -> None:
         """Let go of what was read longest ago until a raw file of so many bytes may be kept beside the others."""
@@ -174,11 +201,9 @@ class Reader:
         if len(self._kept) < kept:  # else it costs a quiet month more than it saves: pages that are faulted in again
             memory.give_back()
 
-    def _read(self, file: BarFile) -> Reading:
-        return Reading.of(self._content(file))
-
-    def _content(self, file: BarFile) -> bytes | None:
+    def _read(self, file: BarFile, *, prove: bool) -> Reading:
         try:
-            return self.archive.read(file)
+            with self.archive.open(file) as stream:
+                return Reading.of_stream(stream, prove=prove)
         except FileMissingError:
-            return None
+            return Reading.of(None)

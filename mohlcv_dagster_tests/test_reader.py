@@ -7,7 +7,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec, rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import FORM, Beside, Recorded
+from mohlcv_dagster.bars.rules import FORM, Beside, Recorded, reading
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import BrokenRulesError, FileMissingError
 from mohlcv_dagster.reader import Reader
@@ -28,9 +28,9 @@ class Watched(Archive):
         self.reads = []
         self.before = None
 
-    def read(self, file):
+    def open(self, file):
         self.reads.append((str(file), self.before is not None and self.before() is not None))
-        return super().read(file)
+        return super().open(file)
 
 
 @pytest.fixture
@@ -133,6 +133,17 @@ def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
 
     assert reader.read(SPY).content is None
     assert reader.read(SPY).rows == 6
+
+
+def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_judged_and_then_kept(archive, monkeypatch):
+    monkeypatch.setattr(reading, "AT_ONCE", 0)
+    reader = Reader(archive)
+    assert reader.read(SPY).rows == 6
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.judge(SPY, Recorded(6, "0" * 64))) == ["as_recorded"]
+    reader.read(SPY, prove=True)
+
+    assert len(archive.reads) == 2
 
 
 def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -11,7 +12,7 @@ from mohlcv_dagster.bars import csv_codec, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.resample import Folds
-from mohlcv_dagster.bars.rules import Finding, Recorded, Severity
+from mohlcv_dagster.bars.rules import Finding, Reading, Recorded, Severity
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reader import Reader
 from mohlcv_dagster.vendor.massive import MassiveVendor
@@ -24,10 +25,10 @@ class _CountingArchive(Archive):
 
     reads = 0
 
-    def read(self, file: BarFile) -> bytes:
+    def open(self, file: BarFile) -> Any:  # noqa: ANN401 - a context manager, of a type that is contextlib's own
         """The bytes of `file`."""
         self.reads += 1
-        return super().read(file)
+        return super().open(file)
 
 
 def fetch(case: Case) -> pa.Table:
@@ -38,7 +39,8 @@ def fetch(case: Case) -> pa.Table:
 
 def read(path: Path) -> pa.Table:
     """A file's bars."""
-    return csv_codec.decode(path.read_bytes())
+    with path.open("rb") as stream:
+        return Reading.of_stream(stream, prove=False).present
 
 
 load = read
@@ -66,7 +68,7 @@ def aggregate(case: Case) -> None:
 def recorded(case: Case) -> dict[BarFile, Recorded]:
     """What would have been recorded of the case's files when they were written."""
     archive = Archive(case.folder)
-    readings = {file: Reader(archive).read(file) for file in _files(case)}
+    readings = {file: Reader(archive).read(file, prove=True) for file in _files(case)}
     return {file: Recorded(reading.rows, reading.sha256) for file, reading in readings.items()}
 
 

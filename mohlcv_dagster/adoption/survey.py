@@ -120,12 +120,12 @@ def examine(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> list[
 
 
 def _faults(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> Iterator[tuple[Fault, str]]:
-    content = reading.content or b""
     if reading.bars is None:
+        content = reading.content or b""
         half = bool(content) and not content.endswith(b"\n")
         yield (Fault.HALF if half else Fault.UNREADABLE), f"{reading.problem or 'it cannot be read'}"
         return
-    yield from _form(content, reading)
+    yield from _form(reading)
     yield from _volumes(file, reading, raw_whole=raw_whole)
     yield from _order(reading)
     yield from _months(file, reading)
@@ -137,9 +137,10 @@ def column_names(content: bytes) -> list[str]:
     return next(csv.reader([first.decode("utf-8-sig")]), [])
 
 
-def _form(content: bytes, reading: Reading) -> Iterator[tuple[Fault, str]]:
-    if reading.exact.result():  # the rules ask for the same
+def _form(reading: Reading) -> Iterator[tuple[Fault, str]]:
+    if reading.is_exact:  # the rules ask for the same
         return
+    content = reading.text
     contract = csv_codec.encode(reading.present)
     names = column_names(content)
     ours = [name for name in names if name in schema.COLUMNS]

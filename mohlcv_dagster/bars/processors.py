@@ -7,7 +7,7 @@ there for that.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Final, TypeVar
@@ -52,7 +52,7 @@ def begun(
     return done
 
 
-def in_order(work: Callable[[A], T], items: Iterable[A]) -> Iterator[T]:
+def in_order(work: Callable[[A], T], items: Iterable[A]) -> Generator[T]:
     """`work` on each item, in threads; the results in the order of the items.
 
     As many are under way or done ahead as there are processors, and one more: so much memory is held, however slowly

@@ -6,7 +6,7 @@ missing* fetches it, and its checks are red all the same. What was recorded alre
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -137,9 +137,7 @@ class Adoption:
         if self.standing.is_settled(file):
             return entry, None
         whole = None if file.timeframe == RAW else raw_is_whole(self.reader.read(file.raw))
-        reading = self.reader.read(file)
-        if reading.content is None:  # let go of after a judgement
-            reading = replace(reading, content=self.reader.archive.read(file))
+        reading = self.reader.read(file, prove=True)
         entry.readable = reading.bars is not None
         entry.deviations = survey.examine(file, reading, raw_whole=whole)
         if self._is_changed(file):

@@ -1,11 +1,47 @@
 import subprocess
 import sys
 
+import pytest
+
+
+def printed(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
 
 def test_arrow_takes_memory_where_numpy_takes_it():
     code = (
         "import pyarrow as pa; from mohlcv_dagster.bars import schema; "
         "print(pa.default_memory_pool().backend_name, schema.empty()['open'].num_chunks)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[0] == "system"
+    assert printed(code).split()[0] == "system"
+
+
+HEAPS = """
+import ctypes, threading
+import numpy, pyarrow
+{first}
+library = ctypes.CDLL(None)
+together = threading.Barrier(9)
+
+def work():
+    library.calloc(64, 1)
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+together.wait()
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the C library keeps no heap for each thread")
+def test_threads_take_memory_from_heaps_that_are_there():
+    before, shared = (
+        printed(HEAPS.format(first=first)).count("<heap nr=")
+        for first in ("", "from mohlcv_dagster.bars import memory; memory.share()")
+    )
+    if before < 8:
+        pytest.skip("this C library keeps no heap for each thread")
+
+    assert shared <= 2

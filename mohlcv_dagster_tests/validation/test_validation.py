@@ -113,14 +113,14 @@ def test_rules_that_ask_the_vendor_are_named_as_not_judged(tmp_path):
 def test_a_file_that_the_disk_refuses_is_an_error_and_the_others_are_judged(tmp_path, monkeypatch):
     Archive(tmp_path).write(SPY, WHOLE)
     Archive(tmp_path).write(BarFile.parse("raw_1s/SPY/SPY_2024_02.csv"), WHOLE)
-    whole = type(tmp_path).read_bytes
+    opened = type(tmp_path).open
 
-    def refused(path):
+    def refused(path, *how):
         if path.name == "SPY_2024_01.csv":
             raise PermissionError(13, "Permission denied")
-        return whole(path)
+        return opened(path, *how)
 
-    monkeypatch.setattr(type(tmp_path), "read_bytes", refused)
+    monkeypatch.setattr(type(tmp_path), "open", refused)
     report = Report("x", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
     first, second = collected(report, judged(tmp_path / "raw_1s", RAW))
 

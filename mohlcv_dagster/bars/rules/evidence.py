@@ -89,10 +89,7 @@ class Evidence:
         """Begin what takes longest, of many bars on other processors, before the rules ask for it one by one."""
         if not self.is_raw and self.obstacle(Ground.RAW) is None:
             _ = self.recomputation
-        if self.own.content is not None:
-            _ = self.own.digest
-            if self.own.bars is not None:
-                _ = self.own.exact
+        self.own.begin()
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -130,7 +127,7 @@ class Evidence:
 
     def obstacle(self, ground: Ground) -> str | None:
         """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
-        if self.own.content is None or (self.own.problem and ground is not Ground.FILE):
+        if self.own.is_absent or (self.own.problem and ground is not Ground.FILE):
             return f"{self.file.path} could not be checked: {self.own.problem}"
         if self.raw.problem and ground in {Ground.RAW, Ground.VENDOR}:
             return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"

@@ -1,15 +1,19 @@
-"""A file as read: its bytes, and its bars as the arrays that rules look at. Each file is decoded once, here."""
+"""A file as read: its bytes, and its bars as the arrays that rules look at. Each file is decoded once, here.
+
+A large file in the contract's form is proven to be so while it is read, and its bytes are let go of piece by piece:
+they are what the encoder writes for the bars. Of any other all bytes are kept, for what the rules say of them.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars import csv_codec, csv_stream
 from mohlcv_dagster.bars.arrays import in_one_piece, integer, to_numpy
 from mohlcv_dagster.bars.processors import begun, pool, waiting
 from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
@@ -20,22 +24,41 @@ if TYPE_CHECKING:
 
 NO_TIME: Final = -(2**63)
 """Stands in `Reading.starts` for a missing `ts_event`: inside no month, on no grid."""
+AT_ONCE: Final = 4 << 20
+"""Bytes of a file that is read whole: its form is then proven while the rules look at its bars, which is faster."""
 _NO_TIME: Final = integer(NO_TIME)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A file as read: its bytes, decoded once.
+    """A file as read, decoded once.
 
     Attributes:
-        content: the bytes; `None` where the file is absent.
+        content: the bytes; `None` where the file is absent, or they were let go of.
         bars: the bars in them; `None` where the file is absent or cannot be read.
         problem: why there are no bars; `None` where there are.
+        proven: the digest of the bytes, 64 lower-case hexadecimal digits, where they were proven on the way to be what
+            the encoder writes for the bars; `None` where that is to be found out from `content`.
     """
 
     content: bytes | None
     bars: pa.Table | None
     problem: str | None
+    proven: str | None = None
+
+    @classmethod
+    def of_stream(cls, stream: BinaryIO, *, prove: bool) -> Self:
+        """The reading of a file that is open.
+
+        Args:
+            stream: the file, seekable.
+            prove: whether its form and digest are to be judged; if not, they may not be told from this reading.
+        """
+        contents = csv_stream.read(stream, prove=prove) if csv_stream.size_of(stream) > AT_ONCE else None
+        if contents is not None:
+            return cls(None, contents.bars, None, contents.sha256)
+        stream.seek(0)
+        return cls.of(stream.read())
 
     @classmethod
     def of(cls, content: bytes | None) -> Self:
@@ -65,29 +88,54 @@ class Reading:
         return 0 if self.bars is None else int(self.bars.num_rows)
 
     @property
+    def is_absent(self) -> bool:
+        """Whether there is no file."""
+        return self.content is None and self.bars is None
+
+    @property
+    def has_form(self) -> bool:
+        """Whether its form and digest can be told: they were proven, or the bytes are there."""
+        return self.proven is not None or self.content is not None or self.bars is None
+
+    @property
+    def text(self) -> bytes:
+        """The bytes, which are written once more where they were let go of."""
+        if self.proven is not None:
+            return csv_codec.encode(self.present)
+        if self.content is None:
+            raise ValueError("a rule asked for the bytes of a file that are gone")
+        return self.content
+
+    @property
     def sha256(self) -> str:
         """The digest of the bytes, 64 lower-case hexadecimal digits."""
-        return self.digest.result()
+        return self.proven or self._digest.result()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the bytes are what the encoder writes for the bars; a rule's ground says that there are bars."""
+        return self.proven is not None or self._exact.result()
+
+    def begin(self) -> None:
+        """Begin to find out `sha256` and `is_exact` where they are not known, of many bars on other processors."""
+        if self.proven is None and not self.is_absent:
+            _ = self._digest
+            if self.bars is not None:
+                _ = self._exact
 
     @cached_property
-    def digest(self) -> "Future[str]":
-        """`sha256`, worked out from the first time this is looked at, of many bars on another processor."""
-        return begun(pool, self.rows, _sha256, self.content or b"")
+    def _digest(self) -> "Future[str]":
+        return begun(pool, self.rows, _sha256, self.text)
 
     @cached_property
-    def exact(self) -> "Future[bool]":
-        """Whether the bytes are what the encoder writes for the bars.
-
-        Found out from the first time this is looked at, of many bars on other processors; a rule's ground says that
-        there are bars.
-        """
-        return begun(waiting, self.rows, csv_codec.is_written_form, self.content or b"", self.present)
+    def _exact(self) -> "Future[bool]":
+        return begun(waiting, self.rows, csv_codec.is_written_form, self.text, self.present)
 
     @cached_property
     def starts(self) -> Seconds:
         """`ts_event` as Unix seconds, shape (rows,); `NO_TIME` where it is missing."""
         starts: Any = self.present[TIME].cast(pa.int64())
-        seconds: Seconds = to_numpy(starts.fill_null(_NO_TIME))
+        seconds: Seconds = to_numpy(starts.fill_null(_NO_TIME) if starts.null_count else starts)  # else it is copied
         return seconds
 
     @cached_property

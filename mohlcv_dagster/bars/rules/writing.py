@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,6 +11,7 @@ from mohlcv_dagster.bars import csv_codec, schema, volumes
 from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
+from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import VOLUME
@@ -29,11 +31,11 @@ def exact_form(evidence: Evidence) -> Outcome:
     columns, CRLF. A missing last line end is an error: `152` may be what is left of `15234`.
     Context: `line`, counted from 1, `found` and `expected`.
     """
-    content, rows = evidence.own.content or b"", evidence.own.rows
-    if evidence.own.exact.result():
+    rows = evidence.own.rows
+    if evidence.own.is_exact:
         return Outcome(of=rows)
     contract = csv_codec.encode(evidence.own.present)
-    plain, accepted = normalized(content)
+    plain, accepted = normalized(evidence.own.text)
     if plain == contract:
         fault = (
             f"{evidence.file.path} has {' and '.join(accepted)}; every reader accepts that, byte comparison does not"
@@ -91,17 +93,26 @@ def volume_precision(evidence: Evidence) -> Outcome:
         return Outcome(of=own.rows)
     rows, finite = own.rows, np.isfinite(volume)
     fine = ~finite | ~volumes.beyond_millionths(volume)
-    text = _texts_with_exponent(own.content or b"")
-    exponent = np.zeros(rows, dtype=bool) if text is None else to_numpy(pc.match_substring(text, "e"))
-    bad = ~fine | (exponent & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN))
+    exponent = _have_exponent(own) & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN)
+    bad = ~fine | exponent
     if not bad.any():
         return Outcome(of=rows)
     bars = own.present.filter(from_numpy(bad))
     shown: tuple[str, ...] = (VOLUME,)
+    text = _texts_with_exponent(own.text)
     if text is not None:
         bars, shown = bars.append_column("volume_text", text.filter(from_numpy(bad))), ("volume_text",)
     fault = tally(bars, rows, "a volume with more than 6 decimals or an exponent", shown=shown)
     return Outcome(of=rows, fault=fault, bars=bars)
+
+
+def _have_exponent(own: Reading) -> npt.NDArray[np.bool_]:
+    """Which volumes are written with an exponent, shape (rows,); small ones, which may be, need not be among them."""
+    if own.proven is not None:
+        large: npt.NDArray[np.bool_] = np.abs(own.volume) >= csv_codec.LEAST_WITH_EXPONENT
+        return large
+    text = _texts_with_exponent(own.text)
+    return np.zeros(own.rows, np.bool_) if text is None else to_numpy(pc.match_substring(text, "e"))
 
 
 def _texts_with_exponent(content: bytes) -> "pa.ChunkedArray[Any] | None":
