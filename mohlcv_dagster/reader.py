@@ -85,19 +85,20 @@ class Reader:
                 what holds back is looked at: then findings made with any will do.
         """
         if file.timeframe != RAW:
-            whole = self._raw(file.raw)
-            self._give_back(whole)
-            return rules.judge(Evidence(file, self._read(file, prove=True), whole.reading, recorded))
-        raw = self._still_kept(file, self.archive.mark(file))
-        if raw is None or raw.findings is None or raw.recorded != recorded or beside not in {None, raw.beside}:
-            raw = self._raw(file, prove=True)
-            raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
-            raw.findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
-            if raw.reading.bars is not None and raw.reading.content is not None:
-                raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom looked at again
-            if not any(finding.holds_back for finding in raw.findings):
-                self._sound[file] = (raw.mark, recorded)
-        return raw.findings
+            of = self._raw(file.raw)
+            self._give_back(of)
+            return rules.judge(Evidence(file, self._read(file, prove=True), of.reading, recorded))
+        known = self._found_before(file, recorded, beside)
+        if known is not None:
+            return known
+        raw = self._raw(file, prove=True)
+        raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
+        raw.findings = findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+        if raw.reading.bars is not None and raw.reading.content is not None:
+            raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom looked at again
+        if not any(finding.holds_back for finding in findings):
+            self._sound[file] = (raw.mark, recorded)
+        return findings
 
     def judge_against(
         self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
@@ -175,6 +176,13 @@ class Reader:
         """What is kept of a file, where it stands as it was read."""
         kept = self._kept.get(file)
         return kept if kept is not None and mark is not None and kept.mark == mark else None
+
+    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> list[Finding] | None:
+        """What was found of a raw file as it stands while the same was known; `None` where that is to be found out."""
+        kept = self._still_kept(file, self.archive.mark(file))
+        if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:
+            return None
+        return kept.findings
 
     def _anew(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
         try:

@@ -39,7 +39,7 @@ class BarsCsvIOManager(dg.ConfigurableIOManager):
             file = file_of(context.asset_key, context.partition_key)
             made = obj if isinstance(obj, Made) else Made(obj)
             archive = reader_of(self.data_dir, self.raw_dir, self.aggregated_dir).archive
-            recorded = store(archive, file, table_of(made.bars), made.facts, parquet=self.parquet)
+            recorded = store(archive, file, table_of(made.take()), made.facts, parquet=self.parquet)
         context.add_output_metadata(recorded)
 
     def load_input(self, context: dg.InputContext) -> object:

@@ -23,17 +23,22 @@ ALREADY_STORED: Final = "already stored"
 """The output of a step that stored its partitions as it made them: for the IO manager there is nothing left to do."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Made:
     """Bars on their way to the IO manager, and what is recorded of how they were made.
 
     Attributes:
-        bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
+        bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset; `None` once they were taken.
         facts: for the file's passport; Dagster is told them by the step.
     """
 
     bars: object
     facts: Metadata = field(default_factory=dict)
+
+    def take(self) -> object:
+        """The bars, let go of here: what a step gave, a run in this process keeps to its end."""
+        bars, self.bars = self.bars, None
+        return bars
 
 
 def store(archive: Archive, file: BarFile, bars: pa.Table, facts: Metadata, *, parquet: bool) -> Metadata:

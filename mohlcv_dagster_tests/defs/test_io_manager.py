@@ -52,6 +52,13 @@ def test_an_asset_that_asks_for_a_table_gets_the_bars_as_the_file_has_them(tmp_p
     assert table["volume"].type == pa.int64()
 
 
+def test_stored_bars_are_let_go_of_although_a_run_in_this_process_keeps_what_its_steps_gave(tmp_path, instance):
+    result = run(location(tmp_path, MONTHS), instance, "2024-01|SPY", "raw_1s")
+
+    assert result.output_for_node("raw_1s").bars is None
+    assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == WHOLE
+
+
 def test_an_asset_that_asks_for_nothing_in_particular_gets_a_table(tmp_path, instance):
     def asset_of(seen):
         @dg.asset(partitions_def=PARTITIONS)
