@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ def side_by_side(
     failures: list[BaseException] = []  # the first is the cause of the others, which were stopped
 
     def attempt(item: A) -> tuple[A, T]:
+        if stop.is_set():  # before the caller, who calls it off, has heard of it
+            raise CancelledError
         try:
             return item, work(item)
         except BaseException as error:
@@ -44,8 +46,9 @@ def side_by_side(
         while under_way:
             finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             for future in finished:
-                if future.exception() is not None:
-                    raise failures[0]
+                error = future.exception()
+                if error is not None:
+                    raise failures[0] if failures else error
                 under_way.update(pool.submit(attempt, item) for item in then(*future.result()))
     finally:
         stop.set()

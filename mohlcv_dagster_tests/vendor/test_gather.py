@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -50,6 +51,18 @@ def test_the_first_failure_is_raised_without_waiting_for_the_others():
     assert stop.is_set()
     time.sleep(0.02)
     assert len(begun) <= 4
+
+
+def test_what_waits_for_a_thread_when_the_work_is_called_off_does_not_begin():
+    stop, begun = threading.Event(), []
+
+    def work(item):
+        begun.append(item)
+        stop.set()
+
+    with pytest.raises(CancelledError):
+        side_by_side(work, range(5), 1, stop, nothing_more)
+    assert begun == [0]
 
 
 def test_no_more_than_the_concurrency_is_under_way():
