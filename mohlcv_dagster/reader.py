@@ -4,7 +4,6 @@ The steps of a run look at a month's raw file one after the other: its checks, e
 In a run of several months each step goes over all of them, so that raw files are kept until they are too many.
 """
 
-import os
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Final
 import pyarrow as pa
 
 from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import memory, rules
+from mohlcv_dagster.bars import csv_stream, memory, rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import (
@@ -85,9 +84,9 @@ class Reader:
                 what holds back is looked at: then findings made with any will do.
         """
         if file.timeframe != RAW:
-            of = self._raw(file.raw)
-            self._give_back(of)
-            return rules.judge(Evidence(file, self._read(file, prove=True), of.reading, recorded))
+            raw = self._raw(file.raw)
+            self._give_back(raw)
+            return rules.judge(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
         known = self._found_before(file, recorded, beside)
         if known is not None:
             return known
@@ -168,14 +167,16 @@ class Reader:
             self._kept.pop(file, None)
             self.forget()
             kept = self._anew(file, mark, prove=prove)
-        self._kept[file] = kept
-        self._kept.move_to_end(file)
+            self._kept[file] = kept
         return kept
 
     def _still_kept(self, file: BarFile, mark: str | None) -> _Kept | None:
-        """What is kept of a file, where it stands as it was read."""
+        """What is kept of a file, where it stands as it was read: that which was looked at last."""
         kept = self._kept.get(file)
-        return kept if kept is not None and mark is not None and kept.mark == mark else None
+        if kept is None or mark is None or kept.mark != mark:
+            return None
+        self._kept.move_to_end(file)
+        return kept
 
     def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> list[Finding] | None:
         """What was found of a raw file as it stands while the same was known; `None` where that is to be found out."""
@@ -187,7 +188,7 @@ class Reader:
     def _anew(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
         try:
             with self.archive.open(file) as stream:
-                kept = _Kept(mark, Reading.of(None), stream.seek(0, os.SEEK_END))
+                kept = _Kept(mark, Reading.of(None), csv_stream.size_of(stream))
                 self._make_room(kept.size)
                 self._give_back(kept)  # what fetching and writing took is not to stand beside what decoding takes
                 kept.reading = Reading.of_stream(stream, prove=prove)
