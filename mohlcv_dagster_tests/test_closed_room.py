@@ -1,6 +1,8 @@
 """The room that the tests run in is closed: what one sets does not reach the next, whichever ran before it."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -23,6 +25,18 @@ def test_and_is_gone_in_the_next_while_what_the_module_shares_is_there(shared):
     assert {name for name in os.environ if name.startswith(("MOHLCV_", "DAGSTER_"))} == {"MOHLCV_SHARED"}
 
 
-@pytest.mark.parametrize("variable", ["MASSIVE_API_KEY", "MOHLCV_DATA_DIR", "DAGSTER_HOME", "POLYGON_API_KEY"])
+SETTINGS = ("MASSIVE_API_KEY", "MOHLCV_DATA_DIR", "DAGSTER_HOME", "POLYGON_API_KEY")
+
+
+@pytest.mark.parametrize("variable", SETTINGS)
 def test_no_setting_of_the_machine_reaches_it(variable):
     assert variable not in os.environ
+
+
+def test_nor_does_one_that_is_set_when_the_tests_begin():
+    name = test_no_setting_of_the_machine_reaches_it.__name__
+    words = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", f"{__file__}::{name}"]
+    environment = {**os.environ, **dict.fromkeys(SETTINGS, "of the machine")}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    assert f"{len(SETTINGS)} passed" in done.stdout, done.stdout
