@@ -4,6 +4,7 @@ A file is whole or absent: in a folder by the way of `whole_files`, on an object
 is the business of `bars`; this module moves bytes.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -16,13 +17,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from mohlcv_dagster import whole_files
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import FileError, FileMissingError, InputError
+from mohlcv_dagster.errors import DiskFullError, FileError, FileMissingError, InputError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
     from upath import UPath
 
 _LOCAL: Final = frozenset({"", "file", "local"})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What a disk says that takes no more bytes of any file."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,24 @@ class Archive:
         """
         return _write(self.root / str(path), str(path), [content])
 
+    @contextmanager
+    def restored_on_error(self, path: PurePosixPath | BarFile) -> Iterator[None]:
+        """Put a file back as it is now, or remove it if it is absent now, when the block raises.
+
+        Args:
+            path: a file of bars, or a path relative to the root.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        at = self.path(path) if isinstance(path, BarFile) else self.root / str(path)
+        try:
+            guard = whole_files.restored_on_error(at) if isinstance(at, Path) else _restored_in_store(at)
+            with guard:
+                yield
+        except OSError as error:
+            raise file_error(f"{path} could not be kept as it was in {_uri(at)}", error) from error
+
     def paths(self, pattern: str = "*") -> list[PurePosixPath]:
         """Everything under the root whose name is like `pattern`, folders too, relative to it and in order."""
         root = str(self.root).rstrip("/\\")
@@ -184,8 +205,28 @@ def _write(at: "UPath | Path", what: str, content: "Iterable[Buffer]") -> Writte
         else:
             at.fs.pipe_file(at.path, b"".join(tally))
     except OSError as error:
-        raise FileError(f"{what} could not be written to {_uri(at)}: {error}") from error
+        raise file_error(f"{what} could not be written to {_uri(at)}", error) from error
     return Written(_uri(at), tally.size, tally.sha256.hexdigest())
+
+
+def file_error(what: str, error: OSError) -> FileError:
+    """The error of ours for one of the disk's; a disk that takes no more bytes is a type of its own."""
+    kind = DiskFullError if error.errno in _FULL else FileError
+    return kind(f"{what}: {error}")
+
+
+@contextmanager
+def _restored_in_store(at: "UPath") -> Iterator[None]:
+    """As `whole_files.restored_on_error`, for an object, whose former bytes are read first."""
+    former = at.read_bytes() if at.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if former is not None:
+            at.fs.pipe_file(at.path, former)
+        elif at.is_file():
+            at.unlink()
+        raise
 
 
 class _Tally:

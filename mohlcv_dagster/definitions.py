@@ -17,15 +17,12 @@ import dagster as dg
 gc.freeze()
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.bars.timeframes import MINUTE, RAW
 from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, run_processes, schedules
-from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
-from mohlcv_dagster.defs.checks import file_checks
+from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
-from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
 
 
@@ -42,7 +39,7 @@ def build(
         settings: what the user decided.
         massive: the vendor; by default the one that the settings name.
         archive: the files; by default those in the folder that the settings name.
-        retry: when Dagster starts a fetch again that the vendor was away for.
+        retry: how often, and after what time, a vendor that was away is asked again.
 
     Raises:
         CalendarError: the file of overridden days cannot be used. They hold for the process: the last location built
@@ -57,20 +54,11 @@ def build(
         aggregated_dir=place.aggregated_dir,
         parquet=settings.parquet,
     )
-    checks = [
-        *(file_checks(each, partitions) for each in (RAW, *settings.timeframes)),
-        *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
-    ]
+    bars = bars_assets(partitions, settings.timeframes, retry)
     refresh = schedules.job(settings.timeframes)
-    keys = [key for each in checks for key in each.check_keys]
-    assets = [
-        raw_asset(partitions, retry),
-        *(aggregated_asset(each, partitions) for each in settings.timeframes),
-        quality_asset(settings.timeframes, keys),
-    ]
+    assets = [bars, quality_asset(settings.timeframes, sorted(bars.check_keys))]
     return dg.Definitions(
         assets=_linked_to_code(assets),
-        asset_checks=checks,
         resources={
             "massive": massive or MassiveResource.of(settings),
             "archive": archive,

@@ -15,7 +15,8 @@
     │   ├── FileMissingError
     │   ├── CsvFormatError
     │   ├── PassportError           a file's passport cannot be read
-    │   └── FileNameClashError
+    │   ├── FileNameClashError
+    │   └── DiskFullError           the disk takes no more bytes, of any file
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
     │   ├── VolumePrecisionError
@@ -95,6 +96,10 @@ class PassportError(FileError):
 
 class FileNameClashError(FileError):
     """Two symbols would share one file on this disk."""
+
+
+class DiskFullError(FileError):
+    """The disk takes no more bytes: it is full, a quota is used up, or it is read-only."""
 
 
 class BarsError(MohlcvError, ValueError):

@@ -1,10 +1,9 @@
-"""Files of the archive as read and judged: each raw file decoded once and judged once while it stays as it is.
+"""Files of the archive as read and checked; the raw file that was read last is kept, decoded once for all that need it.
 
-The steps of a run look at a month's raw file one after the other: its checks, each aggregate, each aggregate's checks.
-In a run of several months each step goes over all of them, so that raw files are kept until they are too many.
+A month goes its whole way before the next: its raw file is checked, resampled, and compared with each aggregate, one
+after the other. Only one raw file stands in memory.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -21,6 +20,7 @@ from mohlcv_dagster.bars.rules import (
     Beside,
     Evidence,
     Finding,
+    Judged,
     Reading,
     Recorded,
     VendorMinutes,
@@ -29,41 +29,38 @@ from mohlcv_dagster.bars.rules.rule import asset_of
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
 
-KEPT: Final = 32 << 20
-"""Bytes of the raw files that are kept: of a year of quiet months (2.4 MB each) all, of busy ones (50 MB) none beside
-the one that is worked on."""
+_BUSY: Final = 32 << 20
+"""Bytes of a raw file from which on memory is handed back between steps; of a smaller one it costs more than it saves."""
 
 
 @dataclass
 class _Kept:
-    """A raw file as it was read, and what was found of it."""
+    """The raw file that was read last, and what was found of it."""
 
+    file: BarFile
     mark: str | None
     reading: Reading
     size: int
     recorded: Recorded | None = None
     beside: Beside = NOTHING_BESIDE
-    findings: list[Finding] | None = None
+    found: Judged | None = None
 
     @cached_property
     def folds(self) -> Folds:
-        """Its bars, to be folded."""
+        """Its bars, to be resampled."""
         return Folds(self.reading.present)
 
 
 class Reader:
-    """Reads and judges the files of an archive; keeps the raw files that were read last.
+    """Reads and checks the files of an archive; keeps the raw file that was read last.
 
     Args:
         archive: where the files stand.
-        keep: how many bytes of raw files are kept; the last one is, however large.
     """
 
-    def __init__(self, archive: Archive, keep: int = KEPT) -> None:
+    def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self._keep = keep
-        self._kept: OrderedDict[BarFile, _Kept] = OrderedDict()
-        self._sound: dict[BarFile, tuple[str | None, Recorded | None]] = {}
+        self._last: _Kept | None = None
 
     def read(self, file: BarFile, *, prove: bool = False) -> Reading:
         """The file as it stands; an absent or unreadable one is a reading that says so.
@@ -74,35 +71,37 @@ class Reader:
         """
         return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
 
-    def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
-        """What every rule says of the file as it stands.
+    def check(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
+        """What every rule says of the file as it stands, and which could not be judged.
 
         Args:
             file: which file.
             recorded: what was recorded when it was written; `None` where nothing was.
-            beside: for a raw file, what is known of the months beside it; `None` where it does not matter, since only
-                what holds back is looked at: then findings made with any will do.
+            beside: for a raw file, what is known of the months before and after it; `None` where it does not matter,
+                since only what holds back is looked at: then what was found with any will do.
         """
         if file.timeframe != RAW:
             raw = self._raw(file.raw)
             self._give_back(raw)
-            return rules.judge(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
+            return rules.examine(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
         known = self._found_before(file, recorded, beside)
         if known is not None:
             return known
         raw = self._raw(file, prove=True)
         raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
-        raw.findings = findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+        raw.found = found = rules.examine(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
         if raw.reading.bars is not None and raw.reading.content is not None:
             raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom looked at again
-        if not any(finding.holds_back for finding in findings):
-            self._sound[file] = (raw.mark, recorded)
-        return findings
+        return found
 
-    def judge_against(
+    def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
+        """The findings of `check`."""
+        return list(self.check(file, recorded, beside).findings)
+
+    def check_against(
         self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
-    ) -> list[Finding]:
-        """What the rules say that hold a file of minutes against the vendor's own.
+    ) -> Judged:
+        """What the rules say that compare a file of minutes with the vendor's own.
 
         Args:
             file: which file.
@@ -111,25 +110,20 @@ class Reader:
             minutes: what the vendor has; `None` where it was not asked.
         """
         raw = self._raw(file.raw).reading
-        return rules.judge(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
+        return rules.examine(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
 
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
         """The bars of a raw file that something is to be made from.
 
-        A good verdict is remembered without its bars, so that what was judged once is not judged again for each
-        aggregate, also in a run of several months.
-
         Raises:
             FileMissingError: it is not stored.
-            BrokenRulesError: it breaks a rule of error severity.
+            BrokenRulesError: it breaks a rule that blocks.
         """
-        mark = self.archive.mark(file)
-        if mark is None:
+        if self.archive.mark(file) is None:
             raise FileMissingError(
                 f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
             )
-        if self._sound.get(file) != (mark, recorded):
-            rules.require(file, self.judge(file, recorded))
+        rules.require(file, self.judge(file, recorded))
         return self._raw(file).reading.present
 
     def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
@@ -141,7 +135,7 @@ class Reader:
 
         Raises:
             FileMissingError: the raw file is not stored.
-            BrokenRulesError: it breaks a rule of error severity.
+            BrokenRulesError: it breaks a rule that blocks.
             BarsError, VolumePrecisionError: a sum does not fit.
         """
         self.require(file.raw, recorded)
@@ -151,8 +145,10 @@ class Reader:
         return folded
 
     def forget(self) -> None:
-        """Let go of a raw file that is too large to keep, before the bars of another month come: two are 200 MB."""
-        self._make_room(0)
+        """Let go of the raw file, before the bars of another month come: two busy ones are 200 MB."""
+        last, self._last = self._last, None
+        if last is not None:
+            self._give_back(last)
 
     def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
         """The bars of a raw file that is the one recorded, if only their values can break a rule; `None` otherwise."""
@@ -163,51 +159,38 @@ class Reader:
         mark = self.archive.mark(file)
         kept = self._still_kept(file, mark)
         if kept is None or (prove and not kept.reading.has_form):
-            kept = None  # not to stand beside what is read
-            self._kept.pop(file, None)
+            kept = None  # not to stand in memory with what is read
             self.forget()
-            kept = self._anew(file, mark, prove=prove)
-            self._kept[file] = kept
+            self._last = kept = self._read_raw(file, mark, prove=prove)
         return kept
 
     def _still_kept(self, file: BarFile, mark: str | None) -> _Kept | None:
-        """What is kept of a file, where it stands as it was read: that which was looked at last."""
-        kept = self._kept.get(file)
-        if kept is None or mark is None or kept.mark != mark:
-            return None
-        self._kept.move_to_end(file)
-        return kept
+        """What is kept of a file, where it stands as it was read."""
+        last = self._last
+        return None if last is None or last.file != file or mark is None or last.mark != mark else last
 
-    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> list[Finding] | None:
+    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> Judged | None:
         """What was found of a raw file as it stands while the same was known; `None` where that is to be found out."""
         kept = self._still_kept(file, self.archive.mark(file))
         if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:
             return None
-        return kept.findings
+        return kept.found
 
-    def _anew(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
+    def _read_raw(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
         try:
             with self.archive.open(file) as stream:
-                kept = _Kept(mark, Reading.of(None), csv_stream.size_of(stream))
-                self._make_room(kept.size)
-                self._give_back(kept)  # what fetching and writing took is not to stand beside what decoding takes
+                kept = _Kept(file, mark, Reading.of(None), csv_stream.size_of(stream))
+                self._give_back(kept)  # what fetching and writing took is not to add to what decoding takes
                 kept.reading = Reading.of_stream(stream, prove=prove)
         except FileMissingError:
-            return _Kept(mark, Reading.of(None), 0)
-        self._give_back(kept)  # nor what decoding took beside what judging takes
+            return _Kept(file, mark, Reading.of(None), 0)
+        self._give_back(kept)  # nor what decoding took to what checking takes
         return kept
 
-    def _give_back(self, raw: _Kept) -> None:
-        """Hand back what was let go of at work on a busy month: it is not to stand beside what the next step takes."""
-        if raw.size > self._keep:
-            memory.give_back()
-
-    def _make_room(self, size: int) -> None:
-        """Let go of what was read longest ago until a raw file of so many bytes may be kept beside the others."""
-        kept = len(self._kept)
-        while self._kept and sum(each.size for each in self._kept.values()) + size > self._keep:
-            self._kept.popitem(last=False)
-        if len(self._kept) < kept:  # else it costs a quiet month more than it saves: pages that are faulted in again
+    @staticmethod
+    def _give_back(raw: _Kept) -> None:
+        """Hand memory back that was let go of in the work on a busy month: it is not to add to what the next step takes."""
+        if raw.size > _BUSY:
             memory.give_back()
 
     def _read(self, file: BarFile, *, prove: bool) -> Reading:

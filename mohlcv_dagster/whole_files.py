@@ -10,8 +10,11 @@ import os
 import re
 import secrets
 import socket
+import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +57,7 @@ def replace(at: Path, content: "Iterable[Buffer]") -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     _refuse_case_twin(at)
     _sweep(at)
-    beside = at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
+    beside = _temporary(at)
     try:
         with beside.open("xb") as out:
             _fill(out, content)
@@ -63,6 +66,45 @@ def replace(at: Path, content: "Iterable[Buffer]") -> None:
         beside.unlink(missing_ok=True)
         raise
     flush_folder(at.parent)
+
+
+@contextmanager
+def restored_on_error(at: Path) -> Iterator[None]:
+    """Put the file at `at` back as it is now, or remove it if it is absent now, when the block raises.
+
+    While the block runs, the file has a second name in the same folder. A process that is killed leaves that name
+    behind, and the next writer removes it.
+
+    Raises:
+        OSError: the disk refused to keep the file.
+    """
+    former = _second_name(at) if at.exists() else None
+    try:
+        yield
+    except BaseException:
+        if former is None:
+            at.unlink(missing_ok=True)
+        else:
+            former.replace(at)
+        raise
+    else:
+        if former is not None:
+            former.unlink(missing_ok=True)
+
+
+def _second_name(at: Path) -> Path:
+    """A hard link to the file; a copy of it on a disk that has no links."""
+    kept = _temporary(at)
+    try:
+        kept.hardlink_to(at)
+    except OSError:
+        shutil.copy2(at, kept)
+    return kept
+
+
+def _temporary(at: Path) -> Path:
+    """A name in the folder of `at` that tells who uses it, so that what a killed process leaves is removed."""
+    return at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
 
 
 def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:

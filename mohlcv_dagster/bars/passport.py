@@ -4,7 +4,7 @@ What is in one and its text. Where passports stand and how a tree is held agains
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -106,9 +106,10 @@ class Passport:
         """The checks that failed as errors."""
         return tuple(check for check in self.checks if check.is_red)
 
-    def judged(self, verdicts: Iterable[Verdict]) -> Self:
-        """The passport with these verdicts in the place of former ones of the same checks."""
-        latest = {check.name: check for check in (*self.checks, *verdicts)}
+    def judged(self, verdicts: Iterable[Verdict], rules: Collection[str] = ()) -> Self:
+        """The passport with these verdicts in the place of former ones of the same rules, and of `rules`."""
+        kept = (check for check in self.checks if check.name not in rules)
+        latest = {check.name: check for check in (*kept, *verdicts)}
         return replace(self, checks=tuple(sorted(latest.values())))
 
     def encode(self) -> bytes:

@@ -1,15 +1,27 @@
-"""The assets: `raw_1s` from the vendor, and one aggregate for each timeframe from `raw_1s`."""
+"""The assets of bars and their checks: `raw_1s` from the vendor, and one aggregate for each timeframe from `raw_1s`.
 
-from collections.abc import Iterator
+They are one `multi_asset`, whose step takes each month its whole way before the next one (see `partition_loop`): a
+month is fetched, written, checked, resampled and compared while its bars are in memory, and each event is recorded as
+it happens. Any of the assets and checks can be launched alone. That checks carry partitions is a preview feature of
+Dagster 1.13, used in this module only.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.rules import Check
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, columns
+from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
+OP: Final = "bars"
+"""The step that makes and checks all of them."""
 IO_MANAGER: Final = "bars_csv"
 POOL: Final = "massive_api"
 OWNERS: Final = ["team:market-data"]
@@ -19,24 +31,48 @@ BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
 RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-"""For vendors that were away longer than a fetch outlasts by itself; other failures say `allow_retries=False`."""
+"""For vendors that were away longer than a fetch outlasts by itself."""
 
 
-def raw_asset(
-    partitions: dg.MultiPartitionsDefinition, retry: dg.RetryPolicy = RETRY_WHEN_UNAVAILABLE
+def bars_assets(
+    partitions: dg.MultiPartitionsDefinition,
+    timeframes: Sequence[Timeframe],
+    retry: dg.RetryPolicy = RETRY_WHEN_UNAVAILABLE,
 ) -> dg.AssetsDefinition:
-    """`raw_1s`: a symbol's month of 1-second bars, as the vendor has them.
+    """All assets of bars, with their checks.
 
     Args:
         partitions: month × symbol.
-        retry: when Dagster starts a fetch again that the vendor was away for.
+        timeframes: those of the aggregates.
+        retry: how often, and after what time, a vendor that was away is asked again.
     """
+    own = (RAW, *timeframes)
 
-    @dg.asset(
-        key=asset_key(RAW),
-        partitions_def=partitions,
-        io_manager_key=IO_MANAGER,
+    @dg.multi_asset(
+        name=OP,
+        specs=[_raw_spec(partitions), *(_aggregate_spec(each, partitions) for each in timeframes)],
+        check_specs=[_check_spec(check, each, partitions) for each in own for check in rules.checks_for(each)],
+        can_subset=True,
+        backfill_policy=BACKFILL,
         pool=POOL,
+    )
+    def bars(
+        context: dg.AssetExecutionContext,
+        massive: MassiveResource,
+        archive: ArchiveResource,
+        bars_csv: dg.ResourceParam[BarsCsvIOManager],
+    ) -> Iterator[Any]:
+        from mohlcv_dagster.defs import partition_loop  # noqa: PLC0415 - see the first lines of this package
+
+        yield from partition_loop.run(context, massive, archive, bars_csv, retry)
+
+    return bars
+
+
+def _raw_spec(partitions: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(RAW),
+        partitions_def=partitions,
         group_name="raw",
         kinds={"massive", "csv"},
         owners=OWNERS,
@@ -47,31 +83,22 @@ def raw_asset(
             "1-second OHLCV bars of one symbol in one UTC month.\n\n"
             "Downloaded from Massive.com. Each page of the answer is proven before a bar of it is believed; a month "
             "that cannot be proven whole fails and leaves the stored file as it was. A second without trades has no "
-            "bar. A month proven empty is a file with its header only, and the reason is recorded and judged by "
-            "not_empty.\n\n"
+            "bar. A month proven empty is a file with its header only, and the reason is recorded and judged by the "
+            "rule not_empty.\n\n"
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
-            "it) is completed, a settled one is downloaded anew and compared before it is replaced. The tag "
+            "it) is completed, a final one is downloaded again and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
             "and missing partitions within selection*.\n\n"
             f"{columns.meanings(columns.schema_of_bars())}"
         ),
-    )
-    def raw_1s(context: dg.AssetExecutionContext, massive: MassiveResource, archive: ArchiveResource) -> Iterator[Any]:
-        from mohlcv_dagster.defs import making  # noqa: PLC0415 - see the first lines of this package
-
-        yield from making.raw(context, massive, archive, retry)
-
-    return raw_1s.with_attributes(backfill_policy=BACKFILL)
+    ).with_io_manager_key(IO_MANAGER)
 
 
-def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
-    """`aggregated/…`: the bars of `raw_1s` folded into bars of `timeframe`."""
-
-    @dg.asset(
-        key=asset_key(timeframe),
+def _aggregate_spec(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        asset_key(timeframe),
         partitions_def=partitions,
         deps=[asset_key(RAW)],
-        io_manager_key=IO_MANAGER,
         group_name="aggregated",
         kinds={"arrow", "csv"},
         owners=OWNERS,
@@ -79,16 +106,26 @@ def aggregated_asset(timeframe: Timeframe, partitions: dg.MultiPartitionsDefinit
         automation_condition=automation.aggregate_condition(),
         metadata={"dagster/column_schema": columns.schema_of_bars()},
         description=(
-            f"{timeframe} bars of one symbol in one UTC month, folded from raw_1s.\n\n"
+            f"{timeframe} bars of one symbol in one UTC month, resampled from raw_1s.\n\n"
             "Made of the raw file as it stands on disk. Buckets start at midnight UTC and are labelled by their start "
             "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
             "bar.\n\n"
             f"{columns.meanings(columns.schema_of_bars())}"
         ),
-    )
-    def aggregated(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        from mohlcv_dagster.defs import making  # noqa: PLC0415 - as above
+    ).with_io_manager_key(IO_MANAGER)
 
-        yield from making.aggregate(context, archive)
 
-    return aggregated.with_attributes(backfill_policy=BACKFILL)
+def _check_spec(check: Check, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name=check.name,
+            asset=asset_key(timeframe),
+            description="\n".join([f"{check.question}\n", *map(_told, check.rules)]),
+            blocking=check.blocking,
+            partitions_def=partitions,
+        )
+
+
+def _told(rule: rules.Rule) -> str:
+    return f"- `{rule.name}`: {rule.sentence} Allowed: {rule.threshold}."

@@ -1,76 +1,149 @@
-"""How a finding looks in the UI: a sentence, count and threshold, and a table of the first offending bars."""
+"""An asset check as the UI shows it: one sentence that names the rule, a table of the rules, the first offending bars."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import dagster as dg
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import Finding, Ground, Severity
+from mohlcv_dagster.bars.rules import Answer, Finding, Ground, Severity
+from mohlcv_dagster.bars.rules.groups import EQUAL
 from mohlcv_dagster.defs import rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
 
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
+RULES: Final = "rules"
+"""The metadata that has the table of the rules."""
+WARNING: Final = "warning"
+ERROR: Final = "error"
+PASSED: Final = "passed"
+NOT_JUDGED: Final = "not judged"
 
 _SEVERITY: Final = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
+_RESULT: Final = {Severity.ERROR: ERROR, Severity.WARN: WARNING}
+_TABLE: Final = dg.TableSchema(
+    [dg.TableColumn("rule"), dg.TableColumn("result"), dg.TableColumn("count", "int"), dg.TableColumn("what was found")]
+)
 
 
-def evaluation(
-    finding: Finding, file: BarFile, record: Record | None, *, blocking: bool = True
-) -> dg.AssetCheckEvaluation:
-    """What a rule found of a file, as the evaluation of its check for the file's partition.
+@dataclass(frozen=True)
+class FailedRule:
+    """A rule that failed, as an evaluation tells of it.
+
+    Attributes:
+        name: such as `ohlc_order`.
+        is_error: whether it failed as an error; else it warns.
+        message: what was found, with the cure.
+    """
+
+    name: str
+    is_error: bool
+    message: str
+
+
+def of_answer(answer: Answer, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+    """What the rules of a check say of a file, as the evaluation of its partition.
+
+    It blocks nothing by itself: Dagster would fail the step with a text that names neither the month nor the rule.
 
     Args:
-        finding: what was found.
-        file: the file that was judged.
+        answer: an answer that is given.
+        file: the file that was checked.
         record: the materialization that wrote it; `None` where this instance saw none.
-        blocking: whether a failure of error severity holds back what is downstream in the run.
     """
-    metadata: dict[str, dg.MetadataValue] = {
-        # text: as a number, the UI would plot it, one symbol's months beside another's
-        "bars looked at": dg.MetadataValue.text(f"{finding.of:,}"),
-        **({} if finding.passed else _offence(finding)),
-        **{name: _fact(value) for name, value in finding.facts.items()},
-    }
-    if finding.bars.num_rows:
-        metadata[f"first offending {finding.rule.counts}"] = dg.MetadataValue.table(
-            rows.of(finding.bars.slice(0, SAMPLE))
-        )
     return dg.AssetCheckEvaluation(
         asset_key=asset_key(file.timeframe),
-        check_name=finding.rule.name,
-        passed=finding.passed,
-        severity=_SEVERITY[finding.severity],
-        description=finding.message,
-        metadata=metadata,
-        blocking=blocking and finding.rule.blocking,
+        check_name=answer.check.name,
+        passed=answer.passed,
+        severity=_SEVERITY[answer.severity],
+        description=_sentence(answer),
+        metadata=_metadata(answer),
+        blocking=False,
         partition=partition_key(file.symbol, file.month),
         target_materialization_data=record.materialization if record else None,
     )
 
 
+def failed_rules(evaluation: dg.AssetCheckEvaluation) -> list[FailedRule]:
+    """The rules that failed in an evaluation, in the order of its table.
+
+    One that was made before rules stood in a table is about the one rule that it is named after.
+    """
+    if evaluation.passed:
+        return []
+    table = evaluation.metadata.get(RULES)
+    if not isinstance(table, dg.TableMetadataValue):
+        is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
+        return [FailedRule(evaluation.check_name, is_error, evaluation.description or "")]
+    return [
+        FailedRule(str(row.data["rule"]), row.data["result"] == ERROR, str(row.data["what was found"]))
+        for row in table.records
+        if row.data["result"] in {ERROR, WARNING}
+    ]
+
+
+def _sentence(answer: Answer) -> str:
+    """The first failing rule's message, headed by its name, and how many more fail; or that all passed."""
+    if answer.failing:
+        first, *more = answer.failing
+        others = f" {len(more)} more {'rule fails' if len(more) == 1 else 'rules fail'}." if more else ""
+        return f"{first.rule.name}: {first.message}{others}"
+    if len(answer.findings) == 1:
+        return answer.findings[0].message
+    bars = max(finding.of for finding in answer.findings)
+    left = [rule.name for rule, _ in answer.not_judged]
+    not_judged = f", {len(left)} not judged: {', '.join(left)}" if left else ""
+    return f"All {len(answer.findings)} rules passed ({bars:,} {'bar' if bars == 1 else 'bars'}){not_judged}."
+
+
+def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
+    told: dict[str, dg.MetadataValue] = {RULES: dg.MetadataValue.table(list(_rows(answer)), _TABLE)}
+    for finding in answer.failing:
+        told |= _offence(finding)
+    for finding in answer.findings:
+        told |= {name: _fact(value) for name, value in finding.facts.items()}
+    return told
+
+
+def _rows(answer: Answer) -> Iterator[dg.TableRecord]:
+    """A row a rule, failing ones first. A rule that passed says no more than that, since every month would repeat it."""
+    passed = [finding for finding in answer.findings if finding.passed]
+    for finding in (*answer.failing, *passed):
+        result = PASSED if finding.passed else _RESULT[finding.severity]
+        found = finding.message.removeprefix(finding.rule.sentence).strip(" ()") if finding.passed else finding.message
+        yield _row(finding.rule.name, result, finding.count, found)
+    for rule, reason in answer.not_judged:
+        if reason != EQUAL:
+            yield _row(rule.name, NOT_JUDGED, 0, f"{reason}.")
+
+
+def _row(rule: str, result: str, count: int, found: str) -> dg.TableRecord:
+    return dg.TableRecord({"rule": rule, "result": result, "count": count, "what was found": found})
+
+
 def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:
-    """What is told of a failure alone; of what passes it would be the same for ever, and that is most of the log."""
-    told: dict[str, dg.MetadataValue] = {"threshold": dg.MetadataValue.text(finding.threshold)}
-    if finding.count:  # else the file as a whole is at fault, and a 0 would say that nothing is
-        told[f"offending {finding.rule.counts}"] = dg.MetadataValue.int(finding.count)
+    """What is told of a failing rule alone; of one that passed it would be the same for ever."""
+    name = finding.rule.name
+    told: dict[str, dg.MetadataValue] = {f"{name}: allowed": dg.MetadataValue.text(finding.threshold)}
     if finding.rule.ground is Ground.CALENDAR:
         told["calendar"] = dg.MetadataValue.text(sessions.provenance())
+    if finding.bars.num_rows:
+        shown = rows.of(finding.bars.slice(0, SAMPLE))
+        told[f"{name}: first offending {finding.rule.counts}"] = dg.MetadataValue.table(shown)
     return told
 
 
 def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], stored: int) -> dg.AssetCheckEvaluation:
-    """The evaluation of a check over all stored partitions; without any, it warns that there was nothing to judge.
-
-    It blocks nothing: the evaluations it sums up do.
+    """The evaluation of a check over all stored partitions; without any, it warns that there was nothing to check.
 
     Args:
         check: which check.
         failing: those that did not pass, one a partition.
-        stored: how many partitions were judged.
+        stored: how many partitions were checked.
     """
     errors = any(found.severity == dg.AssetCheckSeverity.ERROR for found in failing)
     fail = "fails" if len(failing) == 1 else "fail"
@@ -87,7 +160,7 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
     )
 
 
-def _fact(value: str | float | Mapping[str, int]) -> dg.MetadataValue:
+def _fact(value: str | float | Mapping[str, int]) -> dg.MetadataValue[Any]:
     if isinstance(value, str):
         return dg.MetadataValue.text(value)
     if isinstance(value, int):

@@ -51,6 +51,12 @@ def partition_key(symbol: str, month: Month) -> str:
     return str(dg.MultiPartitionKey({MONTH: str(month), SYMBOL: symbol}))
 
 
+def partition_tags(partition: str) -> dict[str, str]:
+    """The tags by which Dagster keeps the dimensions of a materialization of `partition`."""
+    month, symbol = split(partition)
+    return {f"dagster/partition/{MONTH}": month, f"dagster/partition/{SYMBOL}": symbol}
+
+
 def split(partition: str) -> tuple[str, str]:
     """The month and the symbol of a partition, as they are written in its key."""
     month, _, symbol = partition.partition("|")

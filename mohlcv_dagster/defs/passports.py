@@ -1,6 +1,6 @@
 """What Dagster knows, put into passports: facts of a materialization, and what checks said of the file."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from logging import Logger
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
-from mohlcv_dagster.bars.rules import Finding
+from mohlcv_dagster.bars.rules import Answer
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import FileError
@@ -58,16 +58,18 @@ def facts_of(passport: Passport) -> Metadata:
     return told
 
 
-def note(archive: Archive, file: BarFile, record: "Record | None", findings: Iterable[Finding], log: Logger) -> None:
-    """Bring the passport of `file` up to date with what checks said of it.
+def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequence[Answer], log: Logger) -> None:
+    """Bring the manifest entry of `file` up to date with what its checks found.
 
-    A disk that refuses is told in the log and fails nothing: to judge files is to read, also on one that is read-only.
+    A disk that refuses is told in the log and fails nothing: to check files is to read, also on one that is read-only.
     """
     recorded = of(file, record.facts) if record else None
+    verdicts = [Verdict.of(finding) for answer in answers for finding in answer.findings]
+    rules = {rule.name for answer in answers for rule in answer.check.rules}
     try:
-        passports.judged(archive, file, recorded, map(Verdict.of, findings))
+        passports.judged(archive, file, recorded, verdicts, rules)
     except FileError as error:
-        log.warning("%s was judged, and its passport does not say so: %s", file, error)
+        log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
 
 
 def _moment(text: object) -> datetime | None:

@@ -57,7 +57,6 @@ class Standing:
     show: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _done: int = 0
-    _passed_over: int = 0
     _bars: int = 0
     _bytes: int = 0
     _underway: "Progress | None" = None
@@ -67,11 +66,6 @@ class Standing:
 
     def __post_init__(self) -> None:
         self._began = self._shown = self.clock()
-
-    @classmethod
-    def of(cls, context: "dg.AssetExecutionContext") -> "Standing":
-        """Where the months of the step of `context` stand, told to its run."""
-        return cls.of_run(context, context.asset_key.to_user_string(), len(context.partition_keys))
 
     @classmethod
     def of_run(cls, context: "dg.AssetExecutionContext | dg.OpExecutionContext", label: str, months: int) -> "Standing":
@@ -100,9 +94,9 @@ class Standing:
 
         return told
 
-    def passed_over(self) -> None:
-        """A month was made before the step began: it counts as done, and tells nothing of how long the others take."""
-        self._passed_over += 1
+    def reopened(self, months: int) -> None:
+        """So many months that are finished without bars are tried again."""
+        self._done -= months
 
     def finished(self, bars: int | None) -> None:
         """The month under way is over.
@@ -124,19 +118,19 @@ class Standing:
     @property
     def said(self) -> str:
         """Where the step stands, such as `3 of 12 months done, about 4 min left`."""
-        return f"{self._passed_over + self._done} of {self.months} months done{self._time_left}"
+        return f"{self._done} of {self.months} months done{self._time_left}"
 
     @property
     def figure(self) -> str:
         """The running figure, such as `raw_1s: month 3 of 12, 12 of 54 windows, 2,345,678 bars, 61.2 MB, …`."""
         under_way = self._underway
         windows = f", {under_way.windows_done} of {under_way.windows} windows" if under_way else ""
-        month = min(self._passed_over + self._done + 1, self.months)
+        month = min(self._done + 1, self.months)
         return f"{self.label}: month {month} of {self.months}{windows}{self._volume}{self._time_left}"
 
     @property
     def _so_far(self) -> str:
-        return f"{self._passed_over + self._done} of {self.months} months{self._volume}"
+        return f"{self._done} of {self.months} months{self._volume}"
 
     @property
     def _volume(self) -> str:
@@ -149,8 +143,7 @@ class Standing:
     def _time_left(self) -> str:
         """Nothing while nothing is known, and at the end."""
         part = self._underway.windows_done / self._underway.windows if self._underway else 0.0
-        to_make = self.months - self._passed_over
-        return _left(self.clock() - self._began, (self._done + part) / to_make) if to_make else ""
+        return _left(self.clock() - self._began, (self._done + part) / self.months) if self.months else ""
 
     def _show_in_time(self) -> None:
         if self.clock() - self._shown >= EVERY_SECONDS:

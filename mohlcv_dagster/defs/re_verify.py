@@ -42,11 +42,11 @@ def job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDefinition:
     def re_verify(
         context: dg.OpExecutionContext, config: Range, massive: MassiveResource, archive: ArchiveResource
     ) -> Iterator[Any]:
-        from mohlcv_dagster.defs import judging_again  # noqa: PLC0415 - see the first lines of this package
+        from mohlcv_dagster.defs import recheck  # noqa: PLC0415 - see the first lines of this package
 
         with told_to_dagster():
-            months = judging_again.meant(context.instance, config, (RAW, *timeframes), earliest)
-        yield from judging_again.judged(context, months, archive, massive if config.ask_the_vendor else None)
+            months = recheck.meant(context.instance, config, (RAW, *timeframes), earliest)
+        yield from recheck.check(context, months, archive, massive if config.ask_the_vendor else None)
 
     @dg.config_mapping
     def flat(config: Range) -> dg.RunConfig:

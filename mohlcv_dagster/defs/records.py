@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    # not exported, though a field of the exported AssetCheckEvaluation takes nothing else
-    AssetCheckEvaluationTargetMaterializationData,
-)
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
 from mohlcv_dagster.bars.settlement import State
 from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.dagster_patches import hand_made_events
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import (
     COMPARED,
@@ -49,7 +46,7 @@ class Record(Recorded):
         raw_sha256: of an aggregate, the digest of the raw file that it was folded from; `None` where unknown.
     """
 
-    materialization: AssetCheckEvaluationTargetMaterializationData
+    materialization: hand_made_events.Target
     facts: Mapping[str, dg.MetadataValue]
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
@@ -74,15 +71,12 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     made = event.asset_materialization if event else None
     if event is None or made is None or not made.metadata.keys() >= _OF_A_FILE:
         return None
-    pointer = AssetCheckEvaluationTargetMaterializationData(
-        storage_id=event.storage_id, run_id=event.run_id, timestamp=event.timestamp
-    )
     facts = {name: value.value for name, value in made.metadata.items()}
     adjusted, occupancy, last_close = (facts.get(name) for name in ("adjusted", OCCUPANCY, LAST_CLOSE))
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
-        materialization=pointer,
+        materialization=hand_made_events.target_of(event),
         facts=made.metadata,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         fetched_at=moment_of(facts, "fetched_at"),
@@ -97,13 +91,6 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
         last_close=last_close if isinstance(last_close, float) else None,
         raw_sha256=str(facts[RAW_DIGEST]) if RAW_DIGEST in facts else None,
     )
-
-
-def written_by(instance: dg.DagsterInstance, file: BarFile, run_id: str) -> Metadata | None:
-    """What was recorded of `file` when it was last written, if the run `run_id` did that; else `None`."""
-    event = _event(instance, file)
-    made = event.asset_materialization if event and event.run_id == run_id else None
-    return made.metadata if made else None
 
 
 def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> Beside:

@@ -1,16 +1,14 @@
 """The tags by which runs are found: every run that works on partitions carries them, however it was launched.
 
 ``mohlcv/symbol = SPY``
-    the symbol.
+    the symbol; of a run of several, all of them: `AAPL, MSFT`.
 ``mohlcv/month = 2024-03``
     the month; of a run of several, the first and the last: `2024-01...2024-12`.
-``mohlcv/2024-03 = SPY``
-    one for each month: finds the runs of that month, those of many months among them.
 ``mohlcv/progress``
     how far the run has come; see `progress`.
 
 Dagster's own `dagster/partition/symbol` stands on runs that were launched for one partition only, and its tags of a
-range name the ends. So these are put on by the steps, when they begin.
+range name the ends. So these are put on by the step, when it begins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +21,12 @@ from mohlcv_dagster.defs.partitions import split
 SYMBOL: Final = "mohlcv/symbol"
 MONTH: Final = "mohlcv/month"
 PROGRESS: Final = "mohlcv/progress"
-MOST_MONTHS: Final = 12
-"""More months than this, which no backfill gives a run, are told by the ends alone: each tag is shown with the run."""
+MOST_SYMBOLS: Final = 12
+"""More symbols than this, which no backfill gives a run, are told by their number."""
 
 
 def of_partitions(keys: Sequence[str]) -> dict[str, str]:
-    """The tags of a run over these partitions; of several symbols, those alone that hold for all.
+    """The tags of a run over these partitions.
 
     Args:
         keys: such as `2024-01|SPY`, in any order.
@@ -37,19 +35,13 @@ def of_partitions(keys: Sequence[str]) -> dict[str, str]:
     names = sorted({split(key)[1] for key in keys})
     if not months:
         return {}
-    told = {MONTH: months[0] if len(months) == 1 else f"{months[0]}...{months[-1]}"}
-    if len(names) == 1:
-        told[SYMBOL] = names[0]
-        told |= {of_month(month): names[0] for month in months[:MOST_MONTHS] if len(months) <= MOST_MONTHS}
-    return told
+    return {
+        SYMBOL: ", ".join(names) if len(names) <= MOST_SYMBOLS else f"{len(names):,} symbols",
+        MONTH: months[0] if len(months) == 1 else f"{months[0]}...{months[-1]}",
+    }
 
 
-def of_month(month: str) -> str:
-    """The name of the tag that every run of `month` carries, such as `mohlcv/2024-03`; its value is the symbol."""
-    return f"mohlcv/{month}"
-
-
-def mark(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> None:
+def mark(context: dg.AssetExecutionContext) -> None:
     """Put the tags on the run of a step; one without partitions gets none."""
     if context.has_partition_key or context.has_partition_key_range:
         add(context.instance, context.run.run_id, of_partitions(context.partition_keys))

@@ -1,6 +1,6 @@
 """The passports of an archive: read, written, brought up to date. What is in one is in `bars.passport`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -76,7 +76,13 @@ def write(archive: Archive, file: BarFile, told: Passport) -> bool:
     return True
 
 
-def judged(archive: Archive, file: BarFile, recorded: Passport | None, verdicts: Iterable[Verdict]) -> bool:
+def judged(
+    archive: Archive,
+    file: BarFile,
+    recorded: Passport | None,
+    verdicts: Iterable[Verdict],
+    rules: Collection[str] = (),
+) -> bool:
     """Bring the passport of `file` up to date after checks were evaluated; whether that changed it.
 
     Args:
@@ -84,7 +90,8 @@ def judged(archive: Archive, file: BarFile, recorded: Passport | None, verdicts:
         file: which file.
         recorded: what was recorded when the file was written, in the place of a passport that is not there; `None`
             where nothing was. One that is there and speaks of other bytes is left alone: another home wrote it.
-        verdicts: what the checks said.
+        verdicts: what the rules said.
+        rules: every rule that was to be put to the file: former verdicts of these are dropped.
 
     Raises:
         FileError: the disk refused.
@@ -92,4 +99,4 @@ def judged(archive: Archive, file: BarFile, recorded: Passport | None, verdicts:
     told = read_if_sound(archive, file) or recorded
     if told is None or (recorded is not None and told.sha256 != recorded.sha256):
         return False
-    return write(archive, file, told.judged(verdicts))
+    return write(archive, file, told.judged(verdicts, rules))

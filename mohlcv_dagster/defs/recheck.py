@@ -1,32 +1,29 @@
-"""What the job `re_verify_a_range` does: finds the stored files that are meant, judges them, and says what failed."""
+"""What the job `re_verify_a_range` does: finds the stored files that are meant, checks them, and says what failed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
-from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Rule
 from mohlcv_dagster.bars.timeframes import Timeframe
-from mohlcv_dagster.defs import judging, run_tags, spans
-from mohlcv_dagster.defs.asking import Asking
+from mohlcv_dagster.defs import run_tags, spans
+from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
 from mohlcv_dagster.defs.evaluations import SAMPLE
-from mohlcv_dagster.defs.judging import Judge
 from mohlcv_dagster.defs.partitions import asset_key, files_of, partition_key
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.re_verify import JOB, Range
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 
-_CURE: Final = "Look at the check's page, tab Partitions, for the cure, and materialize the months again."
+if TYPE_CHECKING:
+    from mohlcv_dagster.vendor.massive import MassiveVendor
 
-_Judging: TypeAlias = tuple[tuple[Rule, ...], Judge]
-"""Rules and what judges files by them."""
+_CURE: Final = "Look at the check's page, tab Partitions, for the cure, and materialize the months again."
 
 
 @dataclass
@@ -34,7 +31,7 @@ class Found:
     """What came of it so far.
 
     Attributes:
-        files: how many were judged.
+        files: how many were checked.
         evaluations: how many checks were evaluated.
         errors: what failed as an error: asset, partition, check and sentence of each.
         warnings: the same of warnings.
@@ -57,8 +54,8 @@ class Found:
     @property
     def said(self) -> str:
         """All of it in a sentence."""
-        judged = f"{self.files:,} stored files, {self.evaluations:,} checks"
-        return f"{judged}: {len(self.errors):,} failed with an error, {len(self.warnings):,} with a warning."
+        checked = f"{self.files:,} stored files, {self.evaluations:,} checks"
+        return f"{checked}: {len(self.errors):,} failed with an error, {len(self.warnings):,} with a warning."
 
     def metadata(self) -> dict[str, dg.MetadataValue]:
         """The first of what failed, errors before warnings."""
@@ -79,7 +76,7 @@ def meant(
         earliest: the first month there is.
 
     Raises:
-        InputError: the config names what is not stored, or is none of the kind.
+        InputError: the config names what is not stored, or is invalid.
     """
     keys = [asset_key(each) for each in timeframes]
     stored = [file for key in keys for file in files_of(key, instance.get_materialized_partitions(key)).values()]
@@ -94,11 +91,11 @@ def meant(
     return months
 
 
-def judged(
+def check(
     context: dg.OpExecutionContext,
     months: Mapping[str, Sequence[BarFile]],
     archive: ArchiveResource,
-    vendor: MassiveResource | None,
+    massive: MassiveResource | None,
 ) -> Iterator[Any]:
     """What the op yields: an evaluation of each check for each file that is meant, and its output.
 
@@ -106,39 +103,27 @@ def judged(
         context: of the op.
         months: the files that are meant, by partition.
         archive: where they stand.
-        vendor: whom to ask for its own minutes; `None`: minutes are not held against them.
+        massive: whom to ask for its own minutes; `None`: minutes are not compared with them.
 
     Raises:
         dagster.Failure: a check failed with an error.
     """
     run_tags.add(context.instance, context.run_id, run_tags.of_partitions(list(months)))
-    found = Found()
+    found, progress = Found(), Standing.of_run(context, JOB, len(months))
     with ExitStack() as stack:
-        judges: list[_Judging] = [(rules.RULES, judging.of_files(context.instance, archive))]
-        if vendor is not None:
-            asking = stack.enter_context(Asking(vendor, archive.reader()))
-            judges.append((AGAINST_VENDOR, asking.judge))
-        yield from _evaluations(context, archive.open(), months, judges, found)
+        vendor = None if massive is None else VendorMinutesSource(cache(lambda: _opened(massive, stack)))
+        runner = CheckRunner(context.instance, archive.reader(), context.log, vendor)
+        for files in months.values():
+            for evaluation in (each for file in files for each in runner.check(file).evaluations):
+                found.note(evaluation)
+                yield evaluation
+            found.files += len(files)
+            progress.finished(None)
+    progress.over()
     if found.errors:
         raise dg.Failure(f"{found.said} {_CURE}", metadata=found.metadata(), allow_retries=False)
     yield dg.Output(None, metadata=found.metadata())
 
 
-def _evaluations(
-    context: dg.OpExecutionContext,
-    archive: Archive,
-    months: Mapping[str, Sequence[BarFile]],
-    judges: Sequence[_Judging],
-    found: Found,
-) -> Iterator[dg.AssetCheckEvaluation]:
-    standing = Standing.of_run(context, JOB, len(months))
-    for files in months.values():
-        for file, (among, judge) in ((file, each) for file in files for each in judges):
-            selected = {rule.name for rule in rules.for_timeframe(file.timeframe, among)}
-            noting = judging.noting(archive, judge, selected, context.log)
-            for evaluation in judging.judged(context.instance, noting, file, blocking=False) if selected else ():
-                found.note(evaluation)
-                yield evaluation
-        found.files += len(files)
-        standing.finished(None)
-    standing.over()
+def _opened(massive: MassiveResource, stack: ExitStack) -> "MassiveVendor":
+    return stack.enter_context(massive.create_vendor())

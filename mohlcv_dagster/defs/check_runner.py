@@ -1,0 +1,138 @@
+"""The one place where the asset checks of a file are run: its rules, its manifest entry, its evaluations."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mohlcv_dagster.bars import rules, schema
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Answer, Check, Finding, Judged, VendorMinutes
+from mohlcv_dagster.bars.rules.rule import Facts
+from mohlcv_dagster.defs import evaluations, passports, records
+from mohlcv_dagster.defs.failures import INESCAPABLE
+from mohlcv_dagster.defs.records import Record
+from mohlcv_dagster.errors import MohlcvError, NoTradesError, VendorUnavailableError
+from mohlcv_dagster.reader import Reader
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from mohlcv_dagster.vendor.massive import MassiveVendor
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the checks of a file found.
+
+    Attributes:
+        answers: of each check that was run.
+        evaluations: of each of them that is given; the others could not look at what they ask for.
+    """
+
+    answers: list[Answer]
+    evaluations: list[dg.AssetCheckEvaluation]
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """What was found that keeps what is downstream from being made."""
+        return [finding for answer in self.answers if answer.holds_back for finding in answer.findings]
+
+
+@dataclass(frozen=True)
+class VendorAnswer:
+    """What the vendor said of a month, and what is worth keeping of how it did; `minutes` is `None` if not asked."""
+
+    minutes: VendorMinutes | None = None
+    facts: Facts = field(default_factory=dict)
+
+
+class VendorMinutesSource:
+    """Asks the vendor for its own minutes of months. That it does not answer is an answer that says why.
+
+    Args:
+        vendor: gives the vendor, or raises why there is none.
+    """
+
+    def __init__(self, vendor: "Callable[[], MassiveVendor]") -> None:
+        self._vendor = vendor
+        self._given_up: str | None = None
+
+    def minutes(self, file: BarFile, record: Record | None) -> VendorAnswer:
+        """The vendor's minutes of the month of `file`, on the basis of splits that `record` tells."""
+        if self._given_up is not None:
+            return VendorAnswer(VendorMinutes(None, self._given_up))
+        try:
+            month = self._vendor().fetch_month(
+                file.symbol, file.month, timeframe="minute", adjusted=record.adjusted if record else None
+            )
+        except NoTradesError as error:
+            return VendorAnswer(VendorMinutes(schema.empty()), {"the vendor's answer": str(error)})
+        except MohlcvError as error:
+            if isinstance(error, (*INESCAPABLE, VendorUnavailableError)):
+                self._given_up = str(error)
+            return VendorAnswer(VendorMinutes(None, str(error)))
+        facts: Facts = {
+            "vendor": month.vendor,
+            "requests": f"{month.requests:,}",
+            "request ids": ", ".join(month.request_ids),
+        }
+        return VendorAnswer(VendorMinutes(month.bars, complete_through=month.complete_through), facts)
+
+
+class CheckRunner:
+    """Runs the checks of files.
+
+    Args:
+        instance: knows what was recorded of them.
+        reader: reads them.
+        log: told of a manifest entry that could not be written.
+        vendor: asked for its own minutes; `None`: checks that need them are left out.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, reader: Reader, log: "Logger", vendor: VendorMinutesSource | None = None
+    ) -> None:
+        self._instance = instance
+        self._reader = reader
+        self._log = log
+        self._vendor = vendor
+
+    def check(self, file: BarFile, names: Collection[str] | None = None) -> Result:
+        """What the checks of these names find of `file` as it stands; its manifest entry is told, too.
+
+        Args:
+            file: which file.
+            names: of checks, such as `intact`; `None` for all that this runner can run.
+        """
+        checks = [check for check in rules.checks_for(file.timeframe) if self._is_chosen(check, names)]
+        record = records.latest(self._instance, file)
+        found = [*self._found(file, record, checks)]
+        answers = rules.answers(
+            checks,
+            (finding for each in found for finding in each.findings),
+            (left for each in found for left in each.not_judged),
+        )
+        passports.note(self._reader.archive, file, record, answers, self._log)
+        made = [evaluations.of_answer(answer, file, record) for answer in answers if answer.is_given]
+        return Result(answers, made)
+
+    def _is_chosen(self, check: Check, names: Collection[str] | None) -> bool:
+        return (names is None or check.name in names) and (self._vendor is not None or not check.asks_vendor)
+
+    def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[Judged]:
+        """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
+        if any(not check.asks_vendor for check in checks):
+            yield self._reader.check(file, record, records.beside(self._instance, file, record))
+        if self._vendor is not None and any(check.asks_vendor for check in checks):
+            yield self._against_vendor(self._vendor, file, record)
+
+    def _against_vendor(self, vendor: VendorMinutesSource, file: BarFile, record: Record | None) -> Judged:
+        """What the rules say that compare with the vendor; it is asked only where there are bars to compare."""
+        own = self._reader.read(file)
+        there = own.bars is not None and self._reader.read(file.raw).bars is not None
+        answer = vendor.minutes(file, record) if there else VendorAnswer()
+        found = self._reader.check_against(file, own, record, answer.minutes)
+        told = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.findings)
+        return replace(found, findings=tuple(told))

@@ -1,0 +1,158 @@
+"""What is done for one month of a symbol: fetch, write, check, resample, write, check, compare with the vendor.
+
+Each step is told to Dagster as it happens, as an event of its partition. `partition_loop` decides which months and what
+becomes of one that fails.
+"""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import dagster as dg
+
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import charts, measured, metadata, notes, records
+from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
+from mohlcv_dagster.defs.metadata import Metadata
+from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs.partitions import asset_key, file_of, partition_tags, timeframe_of
+from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.defs.refresh import Refresh
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mohlcv_dagster.bars.files import BarFile
+    from mohlcv_dagster.bars.rules import Finding
+    from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+    from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+    from mohlcv_dagster.vendor.massive import MassiveVendor
+
+_SHOWN_FIRST: Final = (metadata.STATE, metadata.EMPTY_BECAUSE, metadata.NOTES)
+_SHOWN_LAST: Final = (metadata.REQUEST_IDS, metadata.MISSING_MINUTES)
+
+
+class MonthSteps:
+    """The steps of a month, for the assets and checks that a run selects; a context manager.
+
+    Args:
+        context: of the step of all bars.
+        massive: the vendor, who is asked only when a step needs it.
+        archive: reads the files.
+        files: writes them.
+        progress: told how far the fetches have come.
+        stored: in a run that names no partition, the stored partitions of each asset; else empty.
+
+    Raises:
+        InputError: a tag of the run is invalid.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what is asked for, the three it is done with, and who is told
+        self,
+        context: dg.AssetExecutionContext,
+        massive: "MassiveResource",
+        archive: "ArchiveResource",
+        files: "BarsCsvIOManager",
+        progress: Standing,
+        stored: Mapping[dg.AssetKey, AbstractSet[str]],
+    ) -> None:
+        self._context = context
+        self._massive = massive
+        self._reader = archive.reader()
+        self._files = files
+        self._progress = progress
+        self.stored = stored
+        self._options = Orders.of(context.run.tags)
+        self._open = ExitStack()
+        self._checks = CheckRunner(context.instance, self._reader, context.log, VendorMinutesSource(self._asked))
+        self._bars = 0
+        self._made = set(context.selected_asset_keys)
+        touched = {*self._made, *(check.asset_key for check in context.selected_asset_check_keys)}
+        self._keys = sorted(touched, key=timeframe_of)  # raw bars first
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.close()
+
+    @property
+    def bars(self) -> int:
+        """How many bars the first file of the last month had."""
+        return self._bars
+
+    def of(self, partition: str) -> Iterator[Any]:
+        """All selected steps of a partition, as events for Dagster.
+
+        Raises:
+            MohlcvError: a file cannot be made, or one that was made fails a check that blocks.
+        """
+        self._reader.forget()
+        self._bars = 0
+        broken: list[tuple[BarFile, list[Finding]]] = []
+        for key in self._keys:
+            if self.stored and partition not in self.stored[key]:
+                continue
+            file = file_of(key, partition)
+            if key in self._made:
+                yield self._materialized(file, partition)
+            blocking = yield from self._checked(file)
+            if key in self._made and blocking:
+                broken.append((file, blocking))
+                if file.timeframe == RAW:
+                    break
+        for file, findings in broken:
+            rules.require(file, findings)
+
+    def _materialized(self, file: "BarFile", partition: str) -> dg.AssetMaterialization:
+        """Make and write a file; the event that records it."""
+        bars, facts = self._fetch(file) if file.timeframe == RAW else self._resample(file)
+        self._bars = self._bars or bars.num_rows
+        recorded = self._files.write(file, bars, facts)
+        return dg.AssetMaterialization(
+            asset_key(file.timeframe),
+            partition=partition,
+            metadata={**recorded, **facts},
+            tags=partition_tags(partition),
+        )
+
+    def _checked(self, file: "BarFile") -> "Iterator[Any]":
+        """Check a file as it stands; returns the findings that block."""
+        key = asset_key(file.timeframe)
+        names = {check.name for check in self._context.selected_asset_check_keys if check.asset_key == key}
+        if not names:
+            return []
+        result = self._checks.check(file, names)
+        yield from result.evaluations
+        return result.blocking
+
+    def _resample(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
+        record = records.latest(self._context.instance, file.raw)
+        return self._reader.fold(file, record), record.inherited if record else {}
+
+    def _fetch(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
+        refresh = Refresh(self._vendor, self._reader, self._context.instance, self._options, self._context.log)
+        fetched, facts = refresh.fetch(file, self._progress.fetching(file))
+        told = notes.of_month(self._context.instance, file, fetched)
+        for note in told:
+            self._context.log.warning(note)
+        covered = measured.of_coverage(fetched.bars, file.month, fetched.complete_through)
+        shown = charts.of_month(file, fetched.bars, fetched.complete_through)
+        return fetched.bars, _in_order({**shown, **metadata.of_notes(told), **covered, **facts})
+
+    @cached_property
+    def _vendor(self) -> "MassiveVendor":
+        return self._open.enter_context(self._massive.create_vendor())
+
+    def _asked(self) -> "MassiveVendor":
+        return self._vendor
+
+
+def _in_order(facts: Metadata) -> Metadata:
+    """The facts of a raw month in the order in which the UI is to show them: long lists, which hide the rest, last."""
+    first, last = ({name: facts[name] for name in names if name in facts} for names in (_SHOWN_FIRST, _SHOWN_LAST))
+    return {**first, **{name: value for name, value in facts.items() if name not in last}, **last}
