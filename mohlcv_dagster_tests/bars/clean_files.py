@@ -68,16 +68,23 @@ AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved"
 ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
 RAW_CHECKS = (*RAW_RULES, *ON_MONTHS)
 """Every check of `raw_1s`, in order."""
-AGGREGATE_CHECKS = (*AGGREGATE_RULES, "settled")
-"""Every check of an aggregate, in order."""
+AGGREGATE_CHECKS = AGGREGATE_RULES
+"""Every rule of an aggregate, in order."""
+INTACT_RULES = (*FILE_RULES, "exact_form", "volume_type", "volume_precision")
+EQUAL_RULES = (*INTACT_RULES, "equals_recomputation")
+"""The rules that an aggregate is put to that equals what its raw file gives."""
 NOT_WHOLE = ("sessions_present",)
 """The checks that a month of a few bars fails although its file is clean."""
 NOT_BLOCKING = {"not_empty", "vendor_incident", "volume_traded", *ON_MONTHS}
 
 
 def judge_form(of: Evidence) -> list[Finding]:
-    """What the rules on form say: files of a few bars are clean in form, and never whole."""
-    return [evaluate(rule, of) for rule in FORM if rule.scope.holds(of.file.timeframe)]
+    """What each rule on form says that can be judged: files of a few bars are clean in form, and never whole.
+
+    An aggregate is put to all of them, also to those that `judge` leaves out where it equals its raw file.
+    """
+    due = [rule for rule in FORM if rule.scope.holds(of.file.timeframe)]
+    return [evaluate(rule, of) for rule in due if of.obstacle(rule.ground) is None]
 
 
 def recorded(content: bytes) -> Recorded:

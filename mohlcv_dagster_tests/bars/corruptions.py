@@ -7,11 +7,9 @@ scoreboard demands exactly these, so a rule that cries at everything does not co
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,
     AGGREGATE_FRACTIONAL,
-    FILE_RULES,
     HEADER,
     RAW,
     RAW_FRACTIONAL,
-    RAW_RULES,
     Corruption,
     Edit,
     everywhere,
@@ -27,8 +25,7 @@ AGAINST_RAW = ("volume_conserved", "equals_recomputation")
 
 
 def _unreadable(what: str, edit: Edit) -> Corruption:
-    others = tuple(name for name in RAW_RULES if name not in FILE_RULES)
-    return Corruption("readable", what, RAW, edit, also=others)
+    return Corruption("readable", what, RAW, edit)
 
 
 CORRUPTIONS = (
@@ -39,7 +36,7 @@ CORRUPTIONS = (
     _unreadable("a time with half a second", swap("14:30:07+00:00", "14:30:07.500+00:00")),
     _unreadable("gzip instead of text", lambda content: b"\x1f\x8b\x08\x00\xff\xfe" + content[6:]),
     _unreadable("nothing, not even a header", lambda _: b""),
-    Corruption("readable", "the file is absent", RAW, gone, also=RAW_RULES[1:]),
+    Corruption("readable", "the file is absent", RAW, gone),
     Corruption("as_recorded", "a price changed after writing", RAW, swap("475.32", "475.33"), facts=recorded),
     Corruption("as_recorded", "a row lost after writing", RAW, lines(lambda rows: rows[:-1]), facts=recorded),
     Corruption("as_recorded", "nothing was recorded", RAW, severity="warn", facts=lambda _: None),
@@ -228,27 +225,15 @@ CORRUPTIONS = (
     ),
     Corruption("equals_recomputation", "a raw file fetched again since", AGGREGATE, raw=swap("475.32", "475.33")),
     Corruption(
-        "equals_recomputation", "a missing raw file", AGGREGATE, raw=gone, also=("volume_type", "volume_conserved")
-    ),
-    Corruption(
-        "equals_recomputation",
-        "a raw file that cannot be read",
-        AGGREGATE,
-        raw=swap("475.32", "n/a"),
-        also=("volume_type", "volume_conserved"),
-    ),
-    Corruption(
         "equals_recomputation",
         "an unsorted raw file",
         AGGREGATE,
         raw=lines(lambda rows: rows[::-1]),
-        also=("volume_conserved",),
     ),
     Corruption(
         "equals_recomputation",
         "a raw file with an empty price",
         AGGREGATE,
         raw=swap("475.32,", ","),
-        also=("volume_conserved",),
     ),
 )

@@ -16,6 +16,7 @@ from mohlcv_dagster.bars.rules import (
     VendorMinutes,
     for_timeframe,
     judge,
+    not_judged,
 )
 from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.bars import reconciled_months
@@ -173,21 +174,32 @@ def test_minutes_after_the_moment_the_raw_month_is_complete_through_are_not_comp
 
 
 @pytest.mark.parametrize("vendor", [None, VendorMinutes(None, "the plan does not reach 2024-02.")])
-def test_a_vendor_that_did_not_answer_fails_both_rules_as_a_warning_that_says_why(vendor):
+def test_a_vendor_that_did_not_answer_is_one_warning_that_says_why(vendor):
     why = "it was not asked" if vendor is None else "the plan does not reach 2024-02"
-    for found in findings(Reading.of(MINUTES), Reading.of(SECONDS), vendor).values():
-        assert (found.passed, found.severity) == (False, "warn")
-        assert found.message.startswith(
-            f"aggregated/1min/KO_2024_02_1min.csv could not be compared with the vendor's own minutes: {why}; "
-            "execute the check again once that is cured. "
-        )
+    evidence = Evidence(FILE, Reading.of(MINUTES), Reading.of(SECONDS), vendor=vendor)
+
+    [found] = judge(evidence, AGAINST_VENDOR)
+    assert (found.rule.name, found.passed, found.severity, found.count) == ("vendor_minutes", False, "warn", 0)
+    assert found.message == (
+        f"aggregated/1min/KO_2024_02_1min.csv could not be compared with the vendor's own minutes: {why}. "
+        "Execute the check of aggregated/1min for KO 2024-02 again once that is cured."
+    )
+    [(rule, reason)] = not_judged(evidence, AGAINST_VENDOR)
+    assert (rule.name, reason) == ("volume_ladder", f"the vendor's own minutes are not known: {why}")
 
 
-def test_a_missing_file_of_ours_is_no_fault_of_the_vendors():
-    for own, raw in ((ABSENT, Reading.of(SECONDS)), (Reading.of(MINUTES), ABSENT)):
-        found = findings(own, raw, None)["vendor_minutes"]
-        assert (found.passed, found.severity) == (False, "error")
-        assert "it is absent" in found.message
+def test_a_missing_file_of_ours_leaves_the_vendor_unasked_and_nothing_judged():
+    for own, raw, why in (
+        (ABSENT, Reading.of(SECONDS), "the file is absent"),
+        (Reading.of(b"no bars"), Reading.of(SECONDS), "the file cannot be read"),
+        (Reading.of(MINUTES), ABSENT, "its raw file is absent"),
+    ):
+        evidence = Evidence(FILE, own, raw)
+        assert judge(evidence, AGAINST_VENDOR) == []
+        assert [(rule.name, reason) for rule, reason in not_judged(evidence, AGAINST_VENDOR)] == [
+            ("vendor_minutes", why),
+            ("volume_ladder", why),
+        ]
 
 
 def test_a_vendor_that_proves_it_has_no_minute_differs_in_all():
@@ -198,7 +210,9 @@ def test_a_vendor_that_proves_it_has_no_minute_differs_in_all():
 
 def test_seconds_that_do_not_rise_cannot_be_compared_and_that_is_an_error():
     header, first, *rest = SECONDS.splitlines(keepends=True)
-    found = by_hand(MINUTES, header + b"".join(rest) + first)["vendor_minutes"]
+    judged = by_hand(MINUTES, header + b"".join(rest) + first)
+    found = judged["vendor_minutes"]
+    assert set(judged) == {"vendor_minutes"}
     assert (found.passed, found.severity) == (False, "error")
     assert "could not be compared with the vendor's own minutes: the seconds do not rise strictly" in found.message
 

@@ -73,10 +73,3 @@ def test_only_of_a_liquid_symbol_a_price_must_move(every, stale):
     finding = told("stale_prices", bars)
     assert finding.passed is not stale
     assert ("not judged: a quiet symbol" in finding.message) is not stale
-
-
-def test_a_month_that_no_calendar_covers_could_not_be_checked():
-    bars = made(datetime(1970, 1, 5, 15, tzinfo=UTC), np.full(400, 100.0))
-    finding = told("stale_prices", bars)
-    assert not finding.passed
-    assert "calendar" in finding.message

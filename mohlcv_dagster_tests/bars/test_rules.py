@@ -8,10 +8,10 @@ from typing import get_type_hints
 import pytest
 
 from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe, judge
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster_tests.bars import clean_files, form_scoreboard
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, evidence, judge_form
+from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -57,7 +57,6 @@ BLIND_SPOTS = {
     "zero prices": "zero prices in a whole bar",
     "unsorted rows": "unsorted rows",
     "a wrong year": "a wrong year throughout",
-    "a missing raw file": "a missing raw file",
 }
 
 
@@ -67,13 +66,6 @@ def test_what_the_original_validator_passes_is_an_error_here(fault, what):
     finding = failed(corruption.evidence())[corruption.rule]
     assert finding.severity == "error"
     assert finding.threshold
-
-
-@pytest.mark.parametrize("path", [clean_files.RAW, clean_files.AGGREGATE])
-def test_an_absent_file_fails_every_rule_and_says_so(path):
-    findings = judge(evidence(path, None, raw=CLEAN[clean_files.RAW]))
-    assert not any(finding.passed for finding in findings)
-    assert all(finding.message.startswith(f"{path} could not be checked: it is absent") for finding in findings)
 
 
 def test_the_table_in_the_docs_is_made_of_the_rules():

@@ -108,10 +108,10 @@ def test_an_empty_month_that_is_not_explained_fails_and_holds_nothing_back(recor
 
 @pytest.mark.parametrize("cause", [Cause.EXPLAINED, Cause.UNKNOWN, Cause.UNEXPLAINED])
 def test_an_empty_month_and_its_empty_aggregates_are_right_in_every_other_way(cause):
-    for path, raw in ((RAW, None), (clean_files.AGGREGATE, HEADER)):
+    for path, raw, faults in ((RAW, None, {"not_empty", "settled"}), (clean_files.AGGREGATE, HEADER, set())):
         of = Evidence.of(BarFile.parse(path), HEADER, raw=raw, recorded=empty(cause))
         findings = judge(of)
-        assert [found.rule.name for found in findings if not found.passed] in (["settled"], ["not_empty", "settled"])
+        assert {found.rule.name for found in findings if not found.passed} <= faults
         require(of.file, findings)
 
 

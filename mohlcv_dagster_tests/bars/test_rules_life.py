@@ -54,11 +54,8 @@ def test_a_provisional_month_warns_with_when_it_is_complete_when_it_settles_and_
     )
 
 
-def test_an_aggregate_has_the_state_of_its_raw_month():
-    message = failing(AGGREGATE, PROVISIONAL)["settled"].message
-
-    assert message.startswith("SPY 2024-01 is provisional")
-    assert "Re-materialize raw_1s for SPY 2024-01 from then on and aggregated/15s after it" in message
+def test_that_a_month_is_provisional_is_told_of_its_raw_file_alone():
+    assert failing(AGGREGATE, PROVISIONAL) == {}
 
 
 def test_a_second_before_settlement_is_before_it():
@@ -102,8 +99,5 @@ def test_an_aggregate_is_not_judged_on_the_revision_of_its_raw_month():
     assert failing(AGGREGATE, replace(SETTLED, revised=Counts(6, changed=1))) == {}
 
 
-def test_an_absent_file_fails_both_and_says_so():
-    found = failing(RAW, SETTLED, content=False)
-
-    assert set(found) == {"settled", "revised"}
-    assert all("it is absent" in finding.message for finding in found.values())
+def test_of_an_absent_file_the_record_is_not_judged():
+    assert failing(RAW, PROVISIONAL, content=False) == {}

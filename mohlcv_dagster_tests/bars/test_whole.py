@@ -7,7 +7,7 @@ import pytest
 
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import WHOLE, Evidence
+from mohlcv_dagster.bars.rules import WHOLE, Evidence, judge, not_judged
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import whole_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import HEADER
@@ -208,12 +208,14 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
     assert {name for name, message in said.items() if assumed in message} == set(said) - {"trading_hours"}
 
 
-def test_a_month_the_calendar_does_not_cover_is_not_called_whole():
+def test_a_month_the_calendar_does_not_cover_is_not_judged_by_the_rules_that_need_it():
     content = HEADER + b"1970-06-10 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n"
-    findings = [evaluate(rule, Evidence.of(BarFile.parse("raw_1s/SPY/SPY_1970_06.csv"), content)) for rule in WHOLE]
+    evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_1970_06.csv"), content)
+    left = {rule.name: why for rule, why in not_judged(evidence)}
 
-    assert not any(found.passed for found in findings)
-    assert all("the exchange calendar covers 1971 to 2199, asked was 1970" in found.message for found in findings)
+    assert judge(evidence, WHOLE) == []
+    assert set(left) == {*(rule.name for rule in WHOLE), "stale_prices"}
+    assert set(left.values()) == {"the exchange calendar covers 1971 to 2199, asked was 1970"}
 
 
 @pytest.fixture

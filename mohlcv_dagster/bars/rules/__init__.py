@@ -5,7 +5,8 @@ A rule is an entry in the catalogue and a plain function on evidence of the same
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
 
-`catalogue` has what each rule says and the module it is judged in. Those on form look at the file alone: `values` at
+`catalogue` has what each rule says and the module it is judged in, `groups` the checks: which question each rule helps
+to answer. Those on form look at the file alone: `values` at
 each bar, `writing` at its text, `against_raw` at an aggregate beside its raw file. The others have a subject of their
 own: `against_calendar` whether the month is whole, `plausible` bad prints, `basis` the splits that adjusted prices
 stand on, `life` when the bars were fetched, `against_vendor` minutes beside the vendor's own. `reading` is a file as
@@ -32,13 +33,14 @@ from mohlcv_dagster.bars.rules.catalogue import (
     WHOLE,
     for_timeframe,
 )
+from mohlcv_dagster.bars.rules.groups import Answer, Check, answers, check_of, checks_for
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import Finding, Ground, Rule, Scope, Severity
 from mohlcv_dagster.errors import BrokenRulesError
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.rules.evidence import Evidence
-    from mohlcv_dagster.bars.rules.judging import judge
+    from mohlcv_dagster.bars.rules.judging import Judged, examine, judge, not_judged
     from mohlcv_dagster.bars.rules.reading import Reading
 
 __all__ = [
@@ -51,22 +53,34 @@ __all__ = [
     "PLAUSIBLE",
     "RULES",
     "WHOLE",
+    "Answer",
     "Beside",
+    "Check",
     "Evidence",
     "Finding",
     "Ground",
+    "Judged",
     "Reading",
     "Recorded",
     "Rule",
     "Scope",
     "Severity",
     "VendorMinutes",
+    "answers",
+    "check_of",
+    "checks_for",
+    "examine",
     "for_timeframe",
     "judge",
+    "not_judged",
     "require",
 ]
 
-_ON_ARRAYS: Final = {"Evidence": "evidence", "Reading": "reading", "judge": "judging"}
+_ON_ARRAYS: Final = {
+    "Evidence": "evidence",
+    "Reading": "reading",
+    **dict.fromkeys(("Judged", "examine", "judge", "not_judged"), "judging"),
+}
 """The names of this package that stand on NumPy and Arrow, and the module each is in."""
 
 

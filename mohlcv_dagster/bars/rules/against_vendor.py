@@ -18,6 +18,11 @@ LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
 
 _KIND: Final = "kind"
+_ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once that is cured."
+_CURE_OURS: Final = (
+    "Cure first what raw_1s and {asset} fail for {partition}, then execute the check again; if they fail nothing, "
+    "report it to the vendor."
+)
 
 
 def vendor_minutes(evidence: Evidence) -> Outcome:
@@ -26,9 +31,11 @@ def vendor_minutes(evidence: Evidence) -> Outcome:
     An error where a difference is of no known way of the vendor, or prices differ in more than 1 % of the minutes; a
     warning otherwise. Context: `kind`, `vendor_…`. The bars come in turns: the first of each kind, then the second.
     """
+    if evidence.silence is not None:
+        return _not_compared(evidence, evidence.silence, Severity.WARN, _ASK_AGAIN)
     found = evidence.reconciled
     if isinstance(found, str):
-        return _not_compared(evidence, found)
+        return _not_compared(evidence, found, Severity.ERROR, _CURE_OURS)
     facts = _facts(found)
     if not found.counts:
         return Outcome(of=found.minutes, note=_compared(found), facts=facts)
@@ -47,7 +54,7 @@ def volume_ladder(evidence: Evidence) -> Outcome:
     """Judge: no minute of the vendor's has less volume than our seconds in it. Context: `vendor_…`."""
     found = evidence.reconciled
     if isinstance(found, str):
-        return _not_compared(evidence, found)
+        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
     bars = found.inverted
     if not bars.num_rows:
         return Outcome(of=found.minutes, note=_compared(found))
@@ -75,9 +82,9 @@ def _share(part: float) -> str:
     return f"{100 * part:.2f} %"
 
 
-def _not_compared(evidence: Evidence, why: str) -> Outcome:
+def _not_compared(evidence: Evidence, why: str, severity: Severity, cure: str) -> Outcome:
     fault = f"{evidence.file.path} could not be compared with the vendor's own minutes: {why}"
-    return Outcome(of=evidence.own.rows, fault=fault)
+    return Outcome(of=evidence.own.rows, fault=fault, count=0, severity=severity, cure=cure)
 
 
 def _fault(found: Reconciliation) -> str:

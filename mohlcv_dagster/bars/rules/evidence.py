@@ -15,9 +15,11 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.processors import begun, pool
 from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.bars.rules import recompute
+from mohlcv_dagster.bars.rules.comparison import Comparison, compare
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import Ground
+from mohlcv_dagster.bars.schema import COLUMNS
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import BarsError, MonthError
 
@@ -85,6 +87,19 @@ class Evidence:
         """`recomputed`, worked out from the first time this is looked at, of many bars on another processor."""
         return begun(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
 
+    @cached_property
+    def comparison(self) -> Comparison | str:
+        """The file's bars compared in every field with those that the second engine makes, or why they cannot be."""
+        due = self.recomputed
+        return due if isinstance(due, str) else compare(self.own, due, COLUMNS[1:])
+
+    @property
+    def equals_raw(self) -> bool:
+        """Whether the file is an aggregate that equals, bar for bar, what the second engine makes of its raw file."""
+        if self.is_raw or self.obstacle(Ground.RAW) is not None:
+            return False
+        return not isinstance(self.comparison, str) and self.comparison.is_equal
+
     def begin(self) -> None:
         """Begin what takes longest, of many bars on other processors, before the rules ask for it one by one."""
         if not self.is_raw and self.obstacle(Ground.RAW) is None:
@@ -126,25 +141,49 @@ class Evidence:
             return str(error)
 
     def obstacle(self, ground: Ground) -> str | None:
-        """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does."""
-        if self.own.is_absent or (self.own.problem and ground is not Ground.FILE):
-            return f"{self.file.path} could not be checked: {self.own.problem}"
-        if self.raw.problem and ground in {Ground.RAW, Ground.VENDOR}:
-            return f"{self.file.path} could not be compared with {self.file.raw.path}: {self.raw.problem}"
-        if ground is Ground.VENDOR and (self.vendor is None or self.vendor.bars is None):
-            problem = (self.vendor.problem if self.vendor else None) or "it was not asked"
-            return (
-                f"{self.file.path} could not be compared with the vendor's own minutes: {problem.rstrip('.')}; "
-                "execute the check again once that is cured"
-            )
-        return self._beyond_calendar() if ground is Ground.CALENDAR else None
+        """What keeps a rule that stands on `ground` from saying anything; `None` where nothing does.
+
+        A sentence without its full stop.
+        """
+        if ground is Ground.FILE:
+            return None
+        if self.own.problem:
+            return f"the file {_shortly(self.own)}"
+        if ground is Ground.CALENDAR:
+            return self._beyond_calendar()
+        return None if ground is Ground.BARS else self._not_compared(ground)
+
+    def _not_compared(self, ground: Ground) -> str | None:
+        """What keeps the file from being compared with its raw file or, if `ground` asks, what is made of it."""
+        if self.raw.problem:
+            return f"its raw file {_shortly(self.raw)}"
+        if ground is Ground.RECOMPUTED and isinstance(self.recomputed, str):
+            return f"the aggregate cannot be recomputed: {self.recomputed}"
+        return self._not_reconciled() if ground is Ground.VENDOR else None
+
+    @property
+    def silence(self) -> str | None:
+        """Why the vendor's own minutes are not known, without a full stop; `None` where they are."""
+        if self.vendor is not None and self.vendor.bars is not None:
+            return None
+        return ((self.vendor.problem if self.vendor else None) or "it was not asked").rstrip(".")
+
+    def _not_reconciled(self) -> str | None:
+        if self.silence is not None:
+            return f"the vendor's own minutes are not known: {self.silence}"
+        return f"the minutes cannot be compared: {self.reconciled}" if isinstance(self.reconciled, str) else None
 
     def _beyond_calendar(self) -> str | None:
         try:
             _ = self.coverage
         except MonthError as error:
-            return f"{self.file.path} could not be held against the exchange calendar: {error}"
+            return str(error).rstrip(".")
         return None
+
+
+def _shortly(reading: Reading) -> str:
+    """What keeps a file's bars from being known, in two or three words; `readable` tells the whole of it."""
+    return "is absent" if reading.is_absent else "cannot be read"
 
 
 def _recomputed(raw: pa.Table, timeframe: Timeframe) -> pa.Table | str:

@@ -118,10 +118,9 @@ class Reading:
 
     def begin(self) -> None:
         """Begin to find out `sha256` and `is_exact` where they are not known, of many bars on other processors."""
-        if self.proven is None and not self.is_absent:
+        if self.proven is None and self.bars is not None:
             _ = self._digest
-            if self.bars is not None:
-                _ = self._exact
+            _ = self._exact
 
     @cached_property
     def _digest(self) -> "Future[str]":

@@ -21,6 +21,7 @@ ASK_AGAIN: Final = (
     "Re-materialize {asset} for {partition}; if it stays, report the request_ids of its materialization to the vendor."
 )
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew."
+WRITE_BACK: Final = "Copy the file back, or re-materialize {asset} for {partition}, which writes it again."
 RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file anew and records it."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
 FOLD_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
@@ -39,18 +40,20 @@ class Severity(StrEnum):
 
 
 class Ground(StrEnum):
-    """What must be there before a rule can say anything."""
+    """What must be there before a rule can say anything; where it is not, the rule is not judged."""
 
     FILE = "file"
-    """The file's bytes."""
+    """Nothing: that the file is absent or cannot be read is what such a rule finds."""
     BARS = "bars"
     """The file's bars: its bytes could be decoded."""
     RAW = "raw"
     """The file's bars and, for an aggregate, those of its raw file."""
+    RECOMPUTED = "recomputed"
+    """As `RAW`, and the second engine can make the aggregate of the raw bars."""
     CALENDAR = "calendar"
     """The file's bars and an exchange calendar that covers its month."""
     VENDOR = "vendor"
-    """As `RAW`, and the vendor's own minutes of the month."""
+    """As `RAW`, and the vendor's own minutes of the month, comparable with ours."""
 
 
 class Scope(StrEnum):
@@ -80,6 +83,7 @@ class Outcome:
         severity: where it is milder than the rule's.
         note: where nothing is wrong, what was found or why it was not judged, in place of the number of bars.
         facts: figures worth keeping, whether or not something is wrong.
+        cure: what to do, where that is not what the rule says; `{asset}` and `{partition}` are filled in.
     """
 
     of: int
@@ -89,9 +93,10 @@ class Outcome:
     severity: Severity | None = None
     note: str | None = None
     facts: Facts = field(default_factory=dict)
+    cure: str | None = None
 
 
-Check: TypeAlias = "Callable[[Evidence], Outcome]"
+Judge: TypeAlias = "Callable[[Evidence], Outcome]"
 """What judges by a rule: it looks at evidence on which the rule's ground was found to stand."""
 
 
@@ -100,7 +105,7 @@ class Rule:
     """Something that must hold of a file.
 
     Attributes:
-        name: snake_case; also the name of its asset check, hence a contract, and of the function that judges by it.
+        name: snake_case; it is kept with what was found, hence a contract; also the name of the function that judges.
         sentence: what holds, in one sentence.
         threshold: how much of a breach is allowed.
         judged_in: the module of this package that the function stands in.
@@ -108,7 +113,7 @@ class Rule:
         holds_back: whether an error keeps what is downstream from being made. A file whose bars are not bars does; one
             that lacks some of the month's does not, since what it has can be folded exactly.
         scope: the files it is for.
-        ground: what must be there before it can be judged; where that is missing, the rule fails.
+        ground: what must be there before it can be judged; where that is missing, it is not judged.
         cure: what to do for a raw file; `{asset}` and `{partition}` are filled in.
         aggregate_cure: what to do for an aggregate.
         counts: what its offending rows are, in the plural.
@@ -127,10 +132,10 @@ class Rule:
     counts: str = "bars"
 
     @property
-    def check(self) -> Check:
+    def check(self) -> Judge:
         """The function that judges by it. Its module is imported here: those who only list rules need no arrays."""
         module = importlib.import_module(f"mohlcv_dagster.bars.rules.{self.judged_in}")
-        check: Check = getattr(module, self.name)
+        check: Judge = getattr(module, self.name)
         return check
 
     @property
@@ -140,8 +145,7 @@ class Rule:
 
     def cure_of(self, file: BarFile) -> str:
         """What to do when the rule does not hold of `file`."""
-        cure = self.cure if file.timeframe == RAW else self.aggregate_cure
-        return cure.format(asset=asset_of(file), partition=f"{file.symbol} {file.month}")
+        return told_of(file, self.cure if file.timeframe == RAW else self.aggregate_cure)
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ class Finding:
         message: one plain sentence or two, with values: what is wrong, where first, what to do.
         bars: every offending bar (of some rules: session or gap, with `ts_event` where it begins), some with columns of
             context; the empty table where there is none.
-        facts: figures worth keeping beside it.
+        facts: figures worth keeping with it.
+        cure: what to do, the end of `message`; empty where it passed.
     """
 
     rule: Rule
@@ -169,6 +174,7 @@ class Finding:
     message: str
     bars: "pa.Table"
     facts: Facts = field(default_factory=dict)
+    cure: str = ""
 
     @property
     def holds_back(self) -> bool:
@@ -184,3 +190,8 @@ class Finding:
 def asset_of(file: BarFile) -> str:
     """The asset that writes `file`, such as `aggregated/15s`."""
     return RAW_FOLDER if file.timeframe == RAW else f"{AGGREGATED_FOLDER}/{file.timeframe}"
+
+
+def told_of(file: BarFile, cure: str) -> str:
+    """A cure with the asset and the partition of `file` filled in."""
+    return cure.format(asset=asset_of(file), partition=f"{file.symbol} {file.month}")

@@ -12,7 +12,7 @@ from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
 from mohlcv_dagster.bars.rules.reading import Reading
-from mohlcv_dagster.bars.rules.rule import Outcome, Severity
+from mohlcv_dagster.bars.rules.rule import WRITE_BACK, Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import VOLUME
 
@@ -21,7 +21,7 @@ def readable(evidence: Evidence) -> Outcome:
     """Judge: the bytes are a CSV file with the six columns, numeric throughout."""
     problem = evidence.own.problem
     fault = f"{evidence.file.path} {problem.removeprefix('it ')}" if problem else None
-    return Outcome(of=evidence.own.rows, fault=fault)
+    return Outcome(of=evidence.own.rows, fault=fault, cure=WRITE_BACK if evidence.own.is_absent else None)
 
 
 def exact_form(evidence: Evidence) -> Outcome:
@@ -57,7 +57,7 @@ def as_recorded(evidence: Evidence) -> Outcome:
         fault = f"Nothing is recorded of {path}, so a later change could not be told"
         return Outcome(of=own.rows, fault=fault, severity=Severity.WARN)
     faults = []
-    if own.bars is not None and own.rows != recorded.rows:
+    if own.rows != recorded.rows:
         faults.append(f"it has {own.rows:,} bars, {recorded.rows:,} were recorded")
     if own.sha256 != recorded.sha256:
         faults.append(f"its sha256 is {own.sha256[:12]}…, {recorded.sha256[:12]}… was recorded")

@@ -17,7 +17,6 @@ FORM: Final = (
         sentence="Row count and sha256 are those recorded when the file was written.",
         threshold="equal",
         judged_in="writing",
-        ground=Ground.FILE,
         cure=RECORD_AGAIN,
         aggregate_cure=RECORD_AGAIN,
     ),
@@ -110,7 +109,7 @@ FORM: Final = (
         threshold="0 shares",
         judged_in="against_raw",
         scope=Scope.AGGREGATE,
-        ground=Ground.RAW,
+        ground=Ground.RECOMPUTED,
         aggregate_cure=AFTER_RAW,
     ),
     Rule(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mohlcv_dagster.bars.rules.rule import Ground, Rule, Scope, Severity
+from mohlcv_dagster.bars.rules.rule import Rule, Scope, Severity
 
 _TOP_UP: Final = "only what is missing or unsettled is asked for then. The automation, once turned on, does it daily."
 
@@ -27,9 +27,8 @@ LIFE: Final = (
         judged_in="life",
         severity=Severity.WARN,
         holds_back=False,
-        ground=Ground.FILE,
+        scope=Scope.RAW,
         cure=f"Re-materialize {{asset}} for {{partition}} from then on; {_TOP_UP}",
-        aggregate_cure="Re-materialize raw_1s for {partition} from then on and {asset} after it; " + _TOP_UP,
     ),
     Rule(
         name="revised",
@@ -39,7 +38,6 @@ LIFE: Final = (
         severity=Severity.WARN,
         holds_back=False,
         scope=Scope.RAW,
-        ground=Ground.FILE,
         cure=(
             "The file has the new bars. The first are shown before and after under `revision` in the metadata of this "
             "materialization of {asset}; look at them, and make anew what was made of {partition} before."

@@ -17,7 +17,7 @@ AGAINST_VENDOR: Final = (
         judged_in="against_vendor",
         holds_back=False,
         scope=Scope.MINUTES,
-        ground=Ground.VENDOR,
+        ground=Ground.RAW,
         aggregate_cure=_LOOK_UP,
         counts="minutes",
     ),
