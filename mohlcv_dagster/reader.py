@@ -30,7 +30,7 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
 
 _BUSY: Final = 32 << 20
-"""Bytes of a raw file from which on memory is handed back between steps; of a smaller one it costs more than it saves."""
+"""Bytes of a raw file from which on memory is handed back between steps; for a smaller one that costs more."""
 
 
 @dataclass
@@ -189,7 +189,7 @@ class Reader:
 
     @staticmethod
     def _give_back(raw: _Kept) -> None:
-        """Hand memory back that was let go of in the work on a busy month: it is not to add to what the next step takes."""
+        """Hand back memory that work on a busy month has released: it is not to add to what the next step takes."""
         if raw.size > _BUSY:
             memory.give_back()
 

@@ -9,8 +9,8 @@ import math
 import os
 import re
 import secrets
-import socket
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

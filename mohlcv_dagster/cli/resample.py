@@ -98,7 +98,6 @@ class _Resample:
 
     def each_of(self, files: list[BarFile]) -> None:
         # Dagster takes its time to load: not before the options have been understood
-        from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415
         from mohlcv_dagster.cli import runs  # noqa: PLC0415
         from mohlcv_dagster.cli.display import Display  # noqa: PLC0415
         from mohlcv_dagster.cli.moving import Moving  # noqa: PLC0415
@@ -109,7 +108,6 @@ class _Resample:
         with self.places.remembered() as (instance, tags):
             to_do = list(self._to_do(instance, settings.start, files))
             moving = Moving(self.console, len(to_do))
-            not_judged = () if self.places.are_own else OF_RECORD
             if not_judged and to_do:
                 self.console.print(f"- other folders than the project's: nothing is remembered, {_UNRECORDED}")
                 if self.places.aggregated_dir is None:
@@ -117,7 +115,7 @@ class _Resample:
             with moving.shown():
                 for file, into in to_do:
                     moving.begin(f"{file.symbol} {file.month}")
-                    display = Display(self.console, f"{file.symbol} {file.month}", moving.name, not_judged)
+                    display = Display(self.console, f"{file.symbol} {file.month}", moving.name)
                     outcome = runs.materialize(definitions, instance, file, into, display, tags=tags, offline=True)
                     self.summary.add(file, _DEEDS[0], outcome, [each.name for each in into])
                     moving.end()

@@ -12,9 +12,10 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import for_timeframe
+from mohlcv_dagster.bars.rules import checks_for
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
+from mohlcv_dagster.defs.evaluations import failed_rules
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 
@@ -25,7 +26,6 @@ _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _UNLOGGED: Final = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
-_CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
 _LOOK_EVERY: Final = 0.25
 NO_TAGS: Final[Mapping[str, str]] = {}
 
@@ -117,7 +117,12 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
 
 def _offline(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
     """The checks of these assets for which nobody is asked."""
-    return {dg.AssetCheckKey(asset_key(each), rule.name) for each in timeframes for rule in for_timeframe(each)}
+    return {
+        dg.AssetCheckKey(asset_key(each), check.name)
+        for each in timeframes
+        for check in checks_for(each)
+        if not check.asks_vendor
+    }
 
 
 def judge(
@@ -225,23 +230,25 @@ def _materializations(result: dg.ExecuteInProcessResult) -> Iterator["StepMateri
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """A sentence for each step that failed of itself; for one whose checks failed, each of them says its own.
+    """A sentence for each failure, and each rule that failed as an error and is not named in one of them.
 
     A run that failed before its first step says so itself.
     """
+    said = []
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
-            yield from _unbegun(event.job_failure_data)
-        if not event.is_step_failure:
-            continue
-        data = event.step_failure_data
-        if data.user_failure_data is not None and data.user_failure_data.description:
-            yield data.user_failure_data.description
-        elif data.error is not None and data.error.cls_name != _CHECKS_FAILED:
-            yield data.error.message.strip()
+            said += _unbegun(event.job_failure_data)
+        elif event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                said.append(data.user_failure_data.description)
+            elif data.error is not None:
+                said.append(data.error.message.strip())
+    yield from said
     for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-            yield f"{evaluation.asset_key.to_user_string()} {evaluation.check_name}: {evaluation.description}"
+        for rule in failed_rules(evaluation):
+            if rule.is_error and not any(rule.message in each for each in said):
+                yield f"{evaluation.asset_key.to_user_string()} {rule.name}: {rule.message}"
 
 
 def _unbegun(failure: "JobFailureData") -> Iterator[str]:

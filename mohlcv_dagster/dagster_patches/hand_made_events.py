@@ -8,8 +8,8 @@ the two parts that are not:
 - a step that yields no outputs makes Dagster skip the assets of users downstream in the same run. The outputs carry a
   mark which says that their events were told already. Without it every partition would be recorded a second time.
 
-Where an unknown version of Dagster has no such mark, no outputs are yielded: assets downstream are then made by a run of
-their own.
+Where an unknown version of Dagster has no such mark, no outputs are yielded: assets downstream are then made by a run
+of their own.
 """
 
 from collections.abc import Iterator
@@ -37,8 +37,9 @@ def outputs(context: dg.AssetExecutionContext) -> Iterator[Any]:
     """The outputs of a step that has told of its assets and checks already: they add no event of an asset."""
     if not _TOLD:
         return
-    for key in sorted(context.selected_asset_keys):
-        yield dg.MaterializeResult(asset_key=key, metadata={_TOLD: True})
-    names = {check: spec.get_python_identifier() for spec in context.assets_def.check_specs for check in [spec.key]}
-    for check in sorted(context.selected_asset_check_keys):
-        yield dg.Output(None, output_name=names[check])
+    for key in (spec.key for spec in context.assets_def.specs):  # upstream ones first, as Dagster demands
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata={_TOLD: True})
+    for check in context.assets_def.check_specs:
+        if check.key in context.selected_asset_check_keys:
+            yield dg.Output(None, output_name=check.get_python_identifier())

@@ -5,7 +5,7 @@ after a run. One that cannot be read is no materialization: its partition is mis
 missing* fetches it, and its checks are red all the same. What was recorded already is not recorded again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from mohlcv_dagster.adoption import survey
 from mohlcv_dagster.adoption.rewrite import raw_is_whole
 from mohlcv_dagster.adoption.survey import Deviation, Fault
 from mohlcv_dagster.archive import Written
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import rules, schema
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.passport import Passport, Verdict
@@ -126,7 +126,7 @@ class Adoption:
             if not entry.registered and self.standing.is_judged(file, since) and not self._is_changed(file):
                 entry.red = self.standing.red(file)
             else:
-                self._judge(entry, recording, since)
+                self._check(entry, recording, since)
             yield entry
 
     def _is_changed(self, file: BarFile) -> bool:
@@ -168,21 +168,21 @@ class Adoption:
             return passports.facts_of(passport)
         return record.origin if record else {}
 
-    def _judge(self, entry: Entry, recording: Recording, since: int) -> None:
+    def _check(self, entry: Entry, recording: Recording, since: int) -> None:
         instance, file = self.standing.instance, entry.file
         record = records.latest(instance, file)
-        findings = self.reader.judge(
-            file, record, records.beside(instance, file, record) if file.timeframe == RAW else None
-        )
-        for finding in findings:
-            if entry.registered or not self.standing.is_told(file, finding, since):
-                recording.evaluated(evaluations.evaluation(finding, file, record, blocking=False))
+        checks = [check for check in rules.checks_for(file.timeframe) if not check.asks_vendor]
+        found = self.reader.check(file, record, records.beside(instance, file, record))
+        answers = rules.answers(checks, found.findings, found.not_judged)
+        for evaluation in (evaluations.of_answer(answer, file, record) for answer in answers if answer.is_given):
+            if entry.registered or not self.standing.is_told(file, evaluation, since):
+                recording.evaluated(evaluation)
                 entry.evaluated += 1
-        entry.red = {each.rule.name: each.message for each in findings if Verdict.of(each).is_red}
+        entry.red = {each.rule.name: each.message for each in found.findings if Verdict.of(each).is_red}
         if record is not None:
-            entry.described |= self._describe(file, record, findings)
+            entry.described |= self._describe(file, record, found.findings)
 
-    def _describe(self, file: BarFile, record: "Record", findings: "list[Finding]") -> bool:
+    def _describe(self, file: BarFile, record: "Record", findings: "Sequence[Finding]") -> bool:
         """Write the passport: of what is recorded, unless one that is there speaks of bytes that nothing else knows."""
         there, recorded = read_if_sound(self.reader.archive, file), passports.of(file, record.facts)
         if there is not None and there.sha256 == record.sha256:

@@ -18,7 +18,7 @@ import dagster as dg
 
 from mohlcv_dagster import alerting
 from mohlcv_dagster.alerting import Alert
-from mohlcv_dagster.defs import automation, run_tags
+from mohlcv_dagster.defs import automation, evaluations, run_tags
 from mohlcv_dagster.defs.partitions import split
 from mohlcv_dagster.settings import Settings
 
@@ -134,19 +134,19 @@ def _of_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Setti
     for each in found:
         if each.passed or (each.partition is None and each.asset_check_key in partitioned):
             continue  # the latter sums up what is told one by one
-        error = each.severity is dg.AssetCheckSeverity.ERROR
-        if error or settings.alert_warnings:
-            month, symbol = split(each.partition or "")
-            yield Alert(
-                what=each.check_name,
-                severity="error" if error else "warning",
-                asset=each.asset_key.to_user_string(),
-                symbol=symbol,
-                month=month,
-                sentence=each.description or "",
-                run_id=run.run_id,
-                link=_link(settings, run),
-            )
+        month, symbol = split(each.partition or "")
+        for rule in evaluations.failed_rules(each):
+            if rule.is_error or settings.alert_warnings:
+                yield Alert(
+                    what=rule.name,
+                    severity="error" if rule.is_error else "warning",
+                    asset=each.asset_key.to_user_string(),
+                    symbol=symbol,
+                    month=month,
+                    sentence=rule.message,
+                    run_id=run.run_id,
+                    link=_link(settings, run),
+                )
 
 
 def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:

@@ -1,4 +1,4 @@
-"""An asset check as the UI shows it: one sentence that names the rule, a table of the rules, the first offending bars."""
+"""An asset check as the UI shows it: a sentence that names the rule, a table of the rules, the first offending bars."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
 
 
 def _rows(answer: Answer) -> Iterator[dg.TableRecord]:
-    """A row a rule, failing ones first. A rule that passed says no more than that, since every month would repeat it."""
+    """A row for each rule, failing ones first. One that passed says little: every month would repeat it."""
     passed = [finding for finding in answer.findings if finding.passed]
     for finding in (*answer.failing, *passed):
         result = PASSED if finding.passed else _RESULT[finding.severity]

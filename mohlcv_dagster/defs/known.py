@@ -14,17 +14,17 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Check
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import latest, records
+from mohlcv_dagster.defs import evaluations, latest, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.manifest.passports import read_if_sound
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.rules import Finding
     from mohlcv_dagster.defs.latest import Verdicts
     from mohlcv_dagster.manifest.measure import Measured
 
-_OF_FORM: Final = ("readable", "as_recorded", "exact_form", "rising_time", "inside_month", "volume_type")
+_OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
 """The checks that fail of every fault that `adoption.survey` names: a file on which none of them did has none."""
 
 
@@ -73,9 +73,9 @@ class Standing:
     @cached_property
     def _verdicts(self) -> "dict[tuple[Timeframe, str], Verdicts]":
         return {
-            (timeframe, rule.name): latest.verdicts(self.instance, dg.AssetCheckKey(asset_key(timeframe), rule.name))
+            (timeframe, check.name): latest.verdicts(self.instance, dg.AssetCheckKey(asset_key(timeframe), check.name))
             for timeframe in self.timeframes
-            for rule in rules.for_timeframe(timeframe)
+            for check in _checks(timeframe)
         }
 
     def is_recorded(self, file: BarFile) -> bool:
@@ -95,7 +95,8 @@ class Standing:
 
     def is_settled(self, file: BarFile) -> bool:
         """Whether `file` is recorded as it stands, and every check that finds faults of form passed."""
-        passed = (self._verdicts[file.timeframe, name].passed for name in _OF_FORM)
+        names = {check.name for check in _checks(file.timeframe)} & _OF_FORM
+        passed = (self._verdicts[file.timeframe, name].passed for name in names)
         return self.knows(file) is Known.RECORDED and all(partition_of(file) in each for each in passed)
 
     def may_be_mended(self, file: BarFile) -> bool:
@@ -127,31 +128,32 @@ class Standing:
             since: of an aggregate, the event after which evaluations are about its raw file as it is now; else 0.
         """
         passport, digest = read_if_sound(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
-        names = {rule.name for rule in rules.for_timeframe(file.timeframe)}
-        if passport is None or passport.sha256 != digest or not names <= {each.name for each in passport.checks}:
+        if passport is None or passport.sha256 != digest or not passport.checks:
             return False
-        said = (self._verdicts[file.timeframe, name] for name in names)
+        said = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
         return all(each.at.get(partition_of(file), -1) > since for each in said)
 
-    def is_told(self, file: BarFile, finding: "Finding", since: int) -> bool:
+    def is_told(self, file: BarFile, evaluation: dg.AssetCheckEvaluation, since: int) -> bool:
         """Whether the check's latest evaluation, if it is later than the event `since`, says the same."""
-        said, partition = self._verdicts[file.timeframe, finding.rule.name], partition_of(file)
+        said, partition = self._verdicts[file.timeframe, evaluation.check_name], partition_of(file)
         if said.at.get(partition, -1) <= since:
             return False
-        if finding.passed:
+        if evaluation.passed:
             return partition in said.passed
         told = said.evaluations.get(partition)
-        return partition in said.failed and told is not None and told.description == finding.message
+        return partition in said.failed and told is not None and told.description == evaluation.description
 
     def red(self, file: BarFile) -> dict[str, str]:
-        """The checks that failed as errors when they were evaluated, with what they found."""
-        said = {name: each for (timeframe, name), each in self._verdicts.items() if timeframe == file.timeframe}
-        told = {name: each.evaluations.get(partition_of(file)) for name, each in said.items()}
-        return {
-            name: each.description or ""
-            for name, each in told.items()
-            if each is not None and not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
-        }
+        """The rules that failed as errors when they were put to the file, with what they found."""
+        said = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
+        told = (each.evaluations.get(partition_of(file)) for each in said)
+        failed = (rule for each in told if each is not None for rule in evaluations.failed_rules(each))
+        return {rule.name: rule.message for rule in failed if rule.is_error}
+
+
+def _checks(timeframe: Timeframe) -> list[Check]:
+    """The checks that need no network."""
+    return [check for check in rules.checks_for(timeframe) if not check.asks_vendor]
 
 
 def partition_of(file: BarFile) -> str:

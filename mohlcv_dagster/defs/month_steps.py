@@ -4,7 +4,7 @@ Each step is told to Dagster as it happens, as an event of its partition. `parti
 becomes of one that fails.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from functools import cached_property
@@ -120,7 +120,7 @@ class MonthSteps:
             tags=partition_tags(partition),
         )
 
-    def _checked(self, file: "BarFile") -> "Iterator[Any]":
+    def _checked(self, file: "BarFile") -> "Generator[Any, None, list[Finding]]":
         """Check a file as it stands; returns the findings that block."""
         key = asset_key(file.timeframe)
         names = {check.name for check in self._context.selected_asset_check_keys if check.asset_key == key}

@@ -1,10 +1,11 @@
 """The loop over the partitions of a run: one month goes its whole way before the next one is begun.
 
-A backfill gives each run up to twelve months, since to start a process costs more than a quiet month. A month that fails
-fails alone: the others are made, recorded and checked, then the run fails and says which. A process that is killed
-leaves what was recorded before it. A vendor that is away is asked again after a while, for the months that lack; an
-asset's own `retry_policy` is not used for that: Dagster 1.13 follows it also when a run is terminated, and the step
-would forget what it had found.
+A backfill gives each run up to twelve months, since starting a process costs more than a quiet month. A month that
+fails does so alone: the others are made, recorded and checked, then the run fails and says which. A process that is
+killed leaves what was recorded before.
+
+A vendor that is away is asked again after a while, for the months that are missing. An asset's own `retry_policy` is
+not used for that: Dagster 1.13 follows it also when a run is terminated, and the step would forget what it had found.
 """
 
 import time
@@ -19,7 +20,7 @@ from mohlcv_dagster.dagster_patches import hand_made_events
 from mohlcv_dagster.defs import evaluations, failures, run_tags
 from mohlcv_dagster.defs.month_steps import MonthSteps
 from mohlcv_dagster.defs.partitions import files_of
-from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.defs.progress import TRYING, Standing
 from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnavailableError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run(
 
 
 def _has_partitions(context: dg.AssetExecutionContext) -> bool:
-    return context.has_partition_key or context.has_partition_key_range
+    return bool(context.has_partition_key or context.has_partition_key_range)
 
 
 def _stored(context: dg.AssetExecutionContext) -> dict[dg.AssetKey, set[str]]:
@@ -116,9 +117,8 @@ class _Loop:
     def _wait(self, attempt: int, again: Sequence[str]) -> None:
         seconds = self.retry.calculate_delay(attempt)
         self.progress.reopened(len(again))
-        self.context.log.warning(
-            "trying %s again in %.0f s: %s", failures.listed(again), seconds, self.failed[again[0]]
-        )
+        reason = self.failed[again[0]]
+        self.context.log.warning("%s in %.0f s: %s: %s", TRYING, seconds, failures.listed(again), reason)
         time.sleep(seconds)
 
     def _each(self) -> Iterator[Any]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EVERY_SECONDS: Final = 5.0
 """The tag is written at most this often; a month's first line comes after it, each next one after twice as long."""
+TRYING: Final = "trying again"
+"""How a line of the log begins that says why nothing happens for a while."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 

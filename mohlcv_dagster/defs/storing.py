@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mohlcv_dagster.bars import csv_codec, frames, parquet_codec, passport
+from mohlcv_dagster.bars import csv_codec, frames, parquet_codec
 from mohlcv_dagster.defs import measured, passports
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.manifest.passports import write

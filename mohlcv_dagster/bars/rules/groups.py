@@ -50,6 +50,8 @@ HOW_UNLIKE: Final = frozenset({"volume_conserved", "aligned", "not_empty", *_BAR
 
 An aggregate that equals that is not put to them. Of a raw file they are rules like any other.
 """
+EQUAL: Final = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
+"""Why the rules that say how an aggregate differs are not put to one that does not."""
 
 
 def _check(

@@ -5,17 +5,13 @@ equals what the second engine makes of its raw file is not put to the other rule
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.rules.catalogue import RULES, for_timeframe
 from mohlcv_dagster.bars.rules.evidence import Evidence
-from mohlcv_dagster.bars.rules.groups import HOW_UNLIKE
+from mohlcv_dagster.bars.rules.groups import EQUAL, HOW_UNLIKE
 from mohlcv_dagster.bars.rules.rule import Finding, Rule, told_of
 from mohlcv_dagster.bars.rules.wording import plural
-
-EQUAL: Final = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
-"""Why the rules that say how an aggregate differs are not put to one that does not."""
 
 
 @dataclass(frozen=True)
