@@ -21,6 +21,7 @@ from mohlcv_dagster.bars.rules import (
     Beside,
     Evidence,
     Finding,
+    Judged,
     Reading,
     Recorded,
     VendorMinutes,
@@ -43,7 +44,7 @@ class _Kept:
     size: int
     recorded: Recorded | None = None
     beside: Beside = NOTHING_BESIDE
-    findings: list[Finding] | None = None
+    judged: Judged | None = None
 
     @cached_property
     def folds(self) -> Folds:
@@ -75,7 +76,11 @@ class Reader:
         return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
 
     def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
-        """What every rule says of the file as it stands.
+        """What every rule says of the file as it stands that can be judged; see `examine`."""
+        return list(self.examine(file, recorded, beside).findings)
+
+    def examine(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
+        """What every rule says of the file as it stands, and which were not judged and why.
 
         Args:
             file: which file.
@@ -86,23 +91,23 @@ class Reader:
         if file.timeframe != RAW:
             raw = self._raw(file.raw)
             self._give_back(raw)
-            return rules.judge(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
+            return rules.examine(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
         known = self._found_before(file, recorded, beside)
         if known is not None:
             return known
         raw = self._raw(file, prove=True)
         raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
-        raw.findings = findings = rules.judge(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+        raw.judged = judged = rules.examine(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
         if raw.reading.bars is not None and raw.reading.content is not None:
             raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom looked at again
-        if not any(finding.holds_back for finding in findings):
+        if not any(finding.holds_back for finding in judged.findings):
             self._sound[file] = (raw.mark, recorded)
-        return findings
+        return judged
 
-    def judge_against(
+    def examine_against(
         self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
-    ) -> list[Finding]:
-        """What the rules say that hold a file of minutes against the vendor's own.
+    ) -> Judged:
+        """What the rules say that hold a file of minutes against the vendor's own, and which were not judged and why.
 
         Args:
             file: which file.
@@ -111,7 +116,13 @@ class Reader:
             minutes: what the vendor has; `None` where it was not asked.
         """
         raw = self._raw(file.raw).reading
-        return rules.judge(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
+        return rules.examine(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
+
+    def judge_against(
+        self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
+    ) -> list[Finding]:
+        """The findings of `examine_against`."""
+        return list(self.examine_against(file, own, recorded, minutes).findings)
 
     def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
         """The bars of a raw file that something is to be made from.
@@ -178,12 +189,12 @@ class Reader:
         self._kept.move_to_end(file)
         return kept
 
-    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> list[Finding] | None:
+    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> Judged | None:
         """What was found of a raw file as it stands while the same was known; `None` where that is to be found out."""
         kept = self._still_kept(file, self.archive.mark(file))
         if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:
             return None
-        return kept.findings
+        return kept.judged
 
     def _anew(self, file: BarFile, mark: str | None, *, prove: bool) -> _Kept:
         try:

@@ -10,7 +10,7 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
-from mohlcv_dagster.bars.rules import Finding
+from mohlcv_dagster.bars.rules import Finding, Rule
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import FileError
@@ -58,14 +58,21 @@ def facts_of(passport: Passport) -> Metadata:
     return told
 
 
-def note(archive: Archive, file: BarFile, record: "Record | None", findings: Iterable[Finding], log: Logger) -> None:
-    """Bring the passport of `file` up to date with what checks said of it.
+def note(  # noqa: PLR0913, PLR0917 - what it writes, where, and what of it is new
+    archive: Archive,
+    file: BarFile,
+    record: "Record | None",
+    findings: Iterable[Finding],
+    log: Logger,
+    not_judged: Iterable[tuple[Rule, str]] = (),
+) -> None:
+    """Bring the manifest entry of `file` up to date with what rules said of it, and which were not judged.
 
     A disk that refuses is told in the log and fails nothing: to judge files is to read, also on one that is read-only.
     """
     recorded = of(file, record.facts) if record else None
     try:
-        passports.judged(archive, file, recorded, map(Verdict.of, findings))
+        passports.judged(archive, file, recorded, map(Verdict.of, findings), (rule.name for rule, _ in not_judged))
     except FileError as error:
         log.warning("%s was judged, and its passport does not say so: %s", file, error)
 
