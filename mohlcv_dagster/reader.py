@@ -71,7 +71,7 @@ class Reader:
         """
         return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
 
-    def check(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
+    def examine(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
         """What every rule says of the file as it stands, and which could not be judged.
 
         Args:
@@ -95,10 +95,10 @@ class Reader:
         return found
 
     def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
-        """The findings of `check`."""
-        return list(self.check(file, recorded, beside).findings)
+        """The findings of `examine`."""
+        return list(self.examine(file, recorded, beside).findings)
 
-    def check_against(
+    def examine_against(
         self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
     ) -> Judged:
         """What the rules say that compare a file of minutes with the vendor's own.

@@ -47,10 +47,10 @@ def failing(findings):
 
 def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
     reader = Reader(archive)
-    first = reader.judge(SPY, RECORDED)
+    first = reader.examine(SPY, RECORDED)
     reader.read(SPY)
 
-    assert reader.judge(SPY, Recorded(RECORDED.rows, RECORDED.sha256)) is first
+    assert reader.examine(SPY, Recorded(RECORDED.rows, RECORDED.sha256)) is first
     assert failing(reader.judge(SPY_15S, None)) == ["as_recorded"]
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
@@ -73,15 +73,15 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
 
 def test_a_raw_file_is_judged_again_when_the_months_beside_it_are_others_and_not_for_what_is_made_of_it(archive):
     reader = Reader(archive)
-    alone = reader.judge(SPY, RECORDED, Beside())
-    beside = reader.judge(SPY, RECORDED, Beside((0.99,)))
+    alone = reader.examine(SPY, RECORDED, Beside())
+    beside = reader.examine(SPY, RECORDED, Beside((0.99,)))
 
-    assert [finding.rule.name for finding in alone if finding.passed] != [
-        finding.rule.name for finding in beside if finding.passed
+    assert [finding.rule.name for finding in alone.findings if finding.passed] != [
+        finding.rule.name for finding in beside.findings if finding.passed
     ]
-    assert reader.judge(SPY, RECORDED, Beside((0.99,))) is beside
+    assert reader.examine(SPY, RECORDED, Beside((0.99,))) is beside
     assert reader.require(SPY, RECORDED).num_rows == 6
-    assert reader.judge(SPY, RECORDED) is beside
+    assert reader.examine(SPY, RECORDED) is beside
 
 
 def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archive):
@@ -121,7 +121,7 @@ def test_months_that_were_judged_one_after_the_other_are_not_judged_again_for_wh
     reader = Reader(archive)
     for file in (SPY, QQQ):
         reader.judge(file, RECORDED)
-    monkeypatch.setattr(rules, "judge", lambda *_: pytest.fail("judged again"))
+    monkeypatch.setattr(rules, "examine", lambda *_: pytest.fail("judged again"))
 
     for file in (SPY, QQQ):
         assert reader.require(file, RECORDED).num_rows == 6

@@ -4,7 +4,7 @@ What is in one and its text. Where passports stand and how a tree is held agains
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -38,10 +38,10 @@ _KINDS: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, order=True)
 class Verdict:
-    """What a check said of a file when it was last evaluated.
+    """What a rule said of a file when it was last judged.
 
     Attributes:
-        name: of the check, such as `rising_time`.
+        name: of the rule, such as `rising_time`.
         passed: whether it passed.
         severity: `error` or `warn`.
         message: what it found, in a sentence.
@@ -82,7 +82,7 @@ class Passport:
         state: `provisional` or `settled`.
         request_ids: the vendor's marks of the answers that they came in; none of an aggregate.
         raw_sha256: of an aggregate, the digest of the raw file that it was folded from.
-        checks: what each check said when it was last evaluated on this file, by name.
+        checks: what each rule said when this file was last judged by it, by name; one that was not judged is not there.
     """
 
     file: str
@@ -103,13 +103,20 @@ class Passport:
 
     @property
     def red(self) -> tuple[Verdict, ...]:
-        """The checks that failed as errors."""
+        """The rules that failed as errors."""
         return tuple(check for check in self.checks if check.is_red)
 
-    def judged(self, verdicts: Iterable[Verdict], rules: Collection[str] = ()) -> Self:
-        """The passport with these verdicts in the place of former ones of the same rules, and of `rules`."""
-        kept = (check for check in self.checks if check.name not in rules)
-        latest = {check.name: check for check in (*kept, *verdicts)}
+    def judged(self, verdicts: Iterable[Verdict], not_judged: Iterable[str] = ()) -> Self:
+        """The entry with these verdicts in the place of former ones of the same rules.
+
+        Args:
+            verdicts: what rules said of the file now.
+            not_judged: names of rules that were not judged now; a former verdict of theirs is no longer true.
+        """
+        latest = {check.name: check for check in self.checks}
+        for name in not_judged:
+            latest.pop(name, None)
+        latest |= {check.name: check for check in verdicts}
         return replace(self, checks=tuple(sorted(latest.values())))
 
     def encode(self) -> bytes:

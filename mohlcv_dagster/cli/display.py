@@ -64,10 +64,8 @@ class Display:
             self._checked()
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             self._checked()
-            failed = (
-                f"{WARNED} {self._label}  interrupted" if was_interrupted(event) else f"{FAILED} {self._label}  failed"
-            )
-            self._console.print(failed)
+            mark, end = (WARNED, "interrupted") if was_interrupted(event) else (FAILED, "failed")
+            self._console.print(f"{mark} {self._label}  {end}")
 
     def _logged(self, entry: dg.EventLogEntry) -> None:
         """A line of the run's log: shown where it says why nothing happens for a while."""
@@ -84,10 +82,8 @@ class Display:
 
     def _materialized(self, made: dg.AssetMaterialization) -> None:
         facts = {name: value.value for name, value in made.metadata.items()}
-        line = (
-            f"{OK} {self._label}  {made.asset_key.to_user_string():<16} {facts['dagster/partition_row_count']:>9,} bars"
-        )
-        line += f"  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
+        name, rows = made.asset_key.to_user_string(), facts["dagster/partition_row_count"]
+        line = f"{OK} {self._label}  {name:<16} {rows:>9,} bars  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
         self._console.print(line)
         if "fetch_seconds" in facts:
             line = f"    fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"

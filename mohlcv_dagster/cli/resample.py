@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mohlcv_dagster.archive import Archive
 
 _DEEDS: Final = ("folded",)
-_UNRECORDED: Final = "and checks on what was recorded are not judged"
 
 
 @click.command("resample", short_help="Fold stored raw months into longer bars.")
@@ -108,8 +107,8 @@ class _Resample:
         with self.places.remembered() as (instance, tags):
             to_do = list(self._to_do(instance, settings.start, files))
             moving = Moving(self.console, len(to_do))
-            if not_judged and to_do:
-                self.console.print(f"- other folders than the project's: nothing is remembered, {_UNRECORDED}")
+            if to_do and not self.places.are_own:
+                self.console.print("- other folders than the project's: nothing is remembered")
                 if self.places.aggregated_dir is None:
                     self.console.print(f"{WARNED} they go into the project's own folder: --output-dir names another")
             with moving.shown():

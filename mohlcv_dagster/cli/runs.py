@@ -234,7 +234,7 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
     A run that failed before its first step says so itself.
     """
-    said = []
+    said: list[str] = []
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
             said += _unbegun(event.job_failure_data)

@@ -172,7 +172,7 @@ class Adoption:
         instance, file = self.standing.instance, entry.file
         record = records.latest(instance, file)
         checks = [check for check in rules.checks_for(file.timeframe) if not check.asks_vendor]
-        found = self.reader.check(file, record, records.beside(instance, file, record))
+        found = self.reader.examine(file, record, records.beside(instance, file, record))
         answers = rules.answers(checks, found.findings, found.not_judged)
         for evaluation in (evaluations.of_answer(answer, file, record) for answer in answers if answer.is_given):
             if entry.registered or not self.standing.is_told(file, evaluation, since):

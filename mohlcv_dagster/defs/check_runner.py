@@ -124,7 +124,7 @@ class CheckRunner:
     def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[Judged]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
-            yield self._reader.check(file, record, records.beside(self._instance, file, record))
+            yield self._reader.examine(file, record, records.beside(self._instance, file, record))
         if self._vendor is not None and any(check.asks_vendor for check in checks):
             yield self._against_vendor(self._vendor, file, record)
 
@@ -133,6 +133,6 @@ class CheckRunner:
         own = self._reader.read(file)
         there = own.bars is not None and self._reader.read(file.raw).bars is not None
         answer = vendor.minutes(file, record) if there else VendorAnswer()
-        found = self._reader.check_against(file, own, record, answer.minutes)
+        found = self._reader.examine_against(file, own, record, answer.minutes)
         told = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.findings)
         return replace(found, findings=tuple(told))

@@ -65,9 +65,9 @@ def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequ
     """
     recorded = of(file, record.facts) if record else None
     verdicts = [Verdict.of(finding) for answer in answers for finding in answer.findings]
-    rules = {rule.name for answer in answers for rule in answer.check.rules}
+    not_judged = [rule.name for answer in answers for rule, _ in answer.not_judged]
     try:
-        passports.judged(archive, file, recorded, verdicts, rules)
+        passports.judged(archive, file, recorded, verdicts, not_judged)
     except FileError as error:
         log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
 

@@ -1,6 +1,6 @@
 """The passports of an archive: read, written, brought up to date. What is in one is in `bars.passport`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -9,6 +9,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import passport
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, for_timeframe
 from mohlcv_dagster.errors import FileError, PassportError
 
 if TYPE_CHECKING:
@@ -81,17 +82,19 @@ def judged(
     file: BarFile,
     recorded: Passport | None,
     verdicts: Iterable[Verdict],
-    rules: Collection[str] = (),
+    not_judged: Iterable[str] = (),
 ) -> bool:
-    """Bring the passport of `file` up to date after checks were evaluated; whether that changed it.
+    """Bring the manifest entry of `file` up to date after rules were put to it; whether that changed it.
+
+    Verdicts of rules that are no longer put to such files go too.
 
     Args:
         archive: where it stands.
         file: which file.
         recorded: what was recorded when the file was written, in the place of a passport that is not there; `None`
             where nothing was. One that is there and speaks of other bytes is left alone: another home wrote it.
-        verdicts: what the rules said.
-        rules: every rule that was to be put to the file: former verdicts of these are dropped.
+        verdicts: what the rules said that were judged.
+        not_judged: names of the rules that were not, whose former verdicts are no longer true.
 
     Raises:
         FileError: the disk refused.
@@ -99,4 +102,6 @@ def judged(
     told = read_if_sound(archive, file) or recorded
     if told is None or (recorded is not None and told.sha256 != recorded.sha256):
         return False
-    return write(archive, file, told.judged(verdicts, rules))
+    rules = (*for_timeframe(file.timeframe), *for_timeframe(file.timeframe, AGAINST_VENDOR))
+    gone = {check.name for check in told.checks} - {rule.name for rule in rules}
+    return write(archive, file, told.judged(verdicts, gone | set(not_judged)))

@@ -22,7 +22,7 @@ from mohlcv_dagster.whole_files import UNFINISHED
 REWRITTEN: Final = "rewritten.txt"
 """The journal of files that were rewritten and are not recorded yet, in the manifest's folder."""
 _NAMED: Final = 3
-"""Red checks that a message names."""
+"""Failed rules that a message names."""
 
 
 class Kind(StrEnum):
@@ -60,7 +60,7 @@ class Proof:
         files: how many files of bars were read.
         size: their bytes.
         rows: their bars.
-        warned: how many files have checks that failed as warnings, which is no difference.
+        warned: how many files have rules that failed as warnings, which is no difference.
         differences: in order of path.
     """
 
@@ -190,11 +190,11 @@ def _held_against(path: str, told: Passport, is_: Measured) -> Iterator[Differen
     if unlike:
         cure = f"Copy it again, {_again(BarFile.parse(path))}; `mohlcv adopt --accept-changed` takes it as it is"
         yield Difference(path, Kind.CHANGED, f"{'; '.join(unlike)}. {cure}")
-    if told.red:
+    elif told.red:  # of a file that changed nothing is known but that
         named = "; ".join(f"{check.name}: {check.message}" for check in told.red[:_NAMED])
         more = f"; and {len(told.red) - _NAMED} more" if len(told.red) > _NAMED else ""
-        checks = "1 check failed" if len(told.red) == 1 else f"{len(told.red)} checks failed"
-        yield Difference(path, Kind.RED, f"{checks} when it was last judged. {named}{more}")
+        rules = "1 rule failed" if len(told.red) == 1 else f"{len(told.red)} rules failed"
+        yield Difference(path, Kind.RED, f"{rules} when it was last checked. {named}{more}")
 
 
 def _mirrors(archive: Archive, tree: _Tree, measured: Mapping[BarFile, Measured]) -> Iterator[Difference]:

@@ -42,6 +42,7 @@ def _file(report: Report, entry: Entry) -> Mapping[str, object]:
 def _fault(fault: Fault) -> Mapping[str, object]:
     return {
         "rule": fault.rule,
+        "file": fault.path,
         "severity": fault.severity,
         "fault": fault.fault,
         "cure": fault.cure,

@@ -29,6 +29,7 @@ class Fault:
     """A rule that does not hold.
 
     Attributes:
+        path: in the layout, of the file that it does not hold of: the one that was checked, or the raw file of it.
         rule: its name.
         severity: `error` or `warn`.
         sentence: what should hold.
@@ -42,6 +43,7 @@ class Fault:
         sample: the first offending rows, as texts.
     """
 
+    path: str
     rule: str
     severity: str
     sentence: str
@@ -57,17 +59,17 @@ class Fault:
     @classmethod
     def of_finding(cls, finding: Finding, file: BarFile) -> "Fault":
         """What is kept of a finding that did not pass."""
-        cure = finding.rule.cure_of(file)
         first = finding.bars.slice(0, SAMPLE)
         names = tuple(first.column_names) if first.num_rows else ()
         rows = tuple(tuple(as_text(first[name][at]) for name in names) for at in range(first.num_rows))
         return cls(
+            path=str(file.path),
             rule=finding.rule.name,
             severity=_LEVEL[finding.severity],
             sentence=finding.rule.sentence,
             threshold=finding.threshold,
-            fault=finding.message.removesuffix(cure).rstrip(),
-            cure=cure,
+            fault=finding.message.removesuffix(finding.cure).rstrip(),
+            cure=finding.cure,
             count=finding.count,
             of=finding.of,
             counts=finding.rule.counts,
@@ -102,6 +104,8 @@ class Entry:
     def of(cls, judged: Judged) -> "Entry":
         """What is kept of a judged file."""
         faults = [Fault.of_finding(finding, judged.file) for finding in judged.findings if not finding.passed]
+        if judged.raw is not None:
+            faults.append(Fault.of_finding(judged.raw, judged.file.raw))
         return cls(
             file=judged.file,
             path=judged.path,
@@ -168,7 +172,7 @@ class Report:
         return f"{said}."
 
     def command(self, entry: Entry) -> str | None:
-        """What makes a file with errors anew, in the terminal; `None` where no command does."""
+        """What writes a file with errors again, or the raw file that it lacks, in the terminal; `None` if nothing."""
         file, month = entry.file, entry.file.month
         if entry.worst != ERROR or not entry.faults:
             return None
@@ -179,6 +183,8 @@ class Report:
             # one symbol's own folder may have been judged, the command wants the one above
             root = folder.parent if PurePath(entry.path).parent.name == folder.name == file.symbol else folder
             return shlex.join(["mohlcv", "fetch", *span, "--output-dir", str(root)])
+        if self.raw_dir is not None and any(fault.path == str(file.raw.path) for fault in entry.faults):
+            return shlex.join(["mohlcv", "fetch", *span, "--output-dir", self.raw_dir])
         if self.raw_dir is None or folder.name != file.timeframe.name:
             return None
         places = ["--input-dir", self.raw_dir, "--output-dir", str(folder.parent)]

@@ -53,6 +53,15 @@ def test_the_latest_verdict_of_a_check_replaces_the_former_one_and_their_order_i
     assert judged.red == (red,)
 
 
+def test_the_former_verdict_of_a_rule_that_was_not_judged_now_goes():
+    red = Verdict("rising_time", passed=False, severity="error", message="Falls.")
+    gone = Verdict("readable", passed=False, severity="error", message="Absent.")
+
+    judged = KNOWN.judged([red]).judged([gone], ["rising_time", "settled"])
+
+    assert judged.checks == (gone,)
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [

@@ -11,7 +11,9 @@ import pytest
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec, parquet_codec
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.passport import Verdict
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.manifest import passports
 from mohlcv_dagster.manifest.verify import Kind, verify
 from mohlcv_dagster_tests.bars.clean_files import CLEAN
 
@@ -155,6 +157,27 @@ def test_each_fault_is_the_one_difference_named_with_its_cure(tree, fault):
 
     assert (difference.path, difference.kind) == (path, kind)
     assert told in difference.message
+
+
+def test_a_file_that_changed_is_one_difference_whatever_its_rules_said_before(tree):
+    warn(tree, "error")
+    flip(tree)
+
+    assert found(tree) == [(RAW, Kind.CHANGED)]
+
+
+def test_verdicts_follow_what_was_judged_last_and_those_of_rules_that_are_gone_are_dropped(tree):
+    checks = [
+        {"name": name, "passed": passed, "severity": "error", "message": "So."}
+        for name, passed in (("equals_recomputation", False), ("rising_time", False), ("settled", False))
+    ]
+    put(tree, f"manifest/{AGGREGATE}.json", passport(AGGREGATE, CLEAN[AGGREGATE], checks=checks))
+    equal = Verdict("equals_recomputation", passed=True, severity="error", message="Equal.")
+
+    passports.judged(Archive(tree), BarFile.parse(AGGREGATE), None, [equal], ["rising_time"])
+
+    assert passports.read(Archive(tree), BarFile.parse(AGGREGATE)).checks == (equal,)
+    assert found(tree) == []
 
 
 def test_a_check_that_warned_is_counted_and_is_no_difference(tree):

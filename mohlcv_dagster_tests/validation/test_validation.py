@@ -53,8 +53,12 @@ def test_what_is_found_of_a_raw_file_is_what_the_rules_find_but_those_on_a_recor
     by_the_rules = [each for each in said(rules.judge(Evidence.of(SPY, content))) if each[0] not in rules.OF_RECORD]
 
     assert said(found.findings) == by_the_rules
-    assert {rule.name for rule, _ in found.skipped} == {"as_recorded", "split_basis", "settled", "revised"}
-    assert {why for _, why in found.skipped} == {judging.NO_RECORD}
+    if found.rows is None:
+        assert [each.rule.name for each in found.findings] == ["readable"]
+        assert {why for _, why in found.skipped} == {"the file cannot be read"}
+    else:
+        assert {rule.name for rule, _ in found.skipped} == {"as_recorded", "split_basis", "settled", "revised"}
+        assert {why for _, why in found.skipped} == {judging.NO_RECORD}
 
 
 @pytest.mark.parametrize("content", [WHOLE_15S, OFF_BY_ONE, b"nonsense"], ids=list("won"))
@@ -77,14 +81,49 @@ def test_an_aggregate_without_raw_files_is_judged_by_itself_and_the_rest_is_no_p
     assert without_raw == ["volume_type", "volume_conserved", "equals_recomputation"]
 
 
-def test_an_aggregate_whose_raw_file_is_missing_among_others_is_an_error_as_in_its_asset_check(tmp_path):
+@pytest.mark.parametrize(("raw", "why"), [(None, "is absent"), (b"nonsense", "cannot be read")])
+def test_an_aggregate_whose_raw_file_is_missing_among_others_is_one_error_with_the_cure_of_that(tmp_path, raw, why):
     Archive(tmp_path).write(SPY_15S, WHOLE_15S)
     (tmp_path / "raw_1s").mkdir()
-    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=place(tmp_path / "raw_1s"))
-    failing = {each.rule.name: each.message for each in found.findings if not each.passed}
+    if raw is not None:
+        Archive(tmp_path).write(SPY, raw)
+    report = Report("x/15s", "15s", "raws", datetime(2026, 3, 2, tzinfo=UTC), "1")
+    folder = tmp_path / "aggregated/15s"
+    [entry] = collected(report, judged(folder, SPY_15S.timeframe, raw=place(tmp_path / "raw_1s")))
+    [fault] = entry.faults
 
-    assert set(failing) == {"volume_type", "volume_conserved", "equals_recomputation"}
-    assert "could not be compared with raw_1s/SPY/SPY_2024_01.csv: it is absent" in failing["volume_conserved"]
+    assert (report.failed, entry.worst, fault.rule, fault.path) == (True, "error", "readable", str(SPY.path))
+    assert fault.fault.startswith(f"{SPY.path} {why}")
+    assert "materialize raw_1s for SPY 2024-01" in fault.cure
+    without_raw = [rule for rule, reason in entry.skipped if reason == f"its raw file {why}"]
+    assert without_raw == ["volume_type", "volume_conserved", "equals_recomputation"]
+    [told] = json.loads(as_json.written(report))["files"][0]["findings"]
+    assert (told["rule"], told["file"]) == ("readable", str(SPY.path))
+    assert report.command(entry) == (
+        "mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-01-31 --force --output-dir raws"
+    )
+
+
+def test_an_aggregate_that_cannot_be_read_is_one_fault_whatever_its_raw_file_is(tmp_path):
+    Archive(tmp_path).write(SPY_15S, b"nonsense")
+    (tmp_path / "raw_1s").mkdir()
+    for raw in (None, place(tmp_path / "raw_1s")):
+        [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=raw)
+
+        assert [each.rule.name for each in found.findings] == ["readable"]
+        assert found.raw is None
+        assert {why for _, why in found.skipped} == {"the file cannot be read"}
+
+
+def test_an_aggregate_that_equals_what_its_raw_file_gives_is_not_put_to_the_rules_that_say_how_it_differs(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, WHOLE)
+    archive.write(SPY_15S, WHOLE_15S)
+    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=place(tmp_path / "raw_1s"))
+
+    assert [each.rule.name for each in found.findings if not each.passed] == []
+    equal = {rule.name for rule, why in found.skipped if why.startswith("the file equals, bar for bar")}
+    assert {"volume_conserved", "aligned", "rising_time", "not_empty"} <= equal
 
 
 def test_what_was_recorded_of_a_file_is_judged_where_it_is_known(tmp_path):
