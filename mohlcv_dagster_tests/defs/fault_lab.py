@@ -26,6 +26,7 @@ from mohlcv_dagster.defs.assets import RETRY_WHEN_UNAVAILABLE
 from mohlcv_dagster.sandbox import Fault, Replayed, Sandbox
 from mohlcv_dagster.settings import BASE_URL, DATA_DIR, TIMEFRAMES, Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive, Vendor
+from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.defs.quiet_market import MONTH, AnySymbol, recorded
 
 WINDOWS = 25  # 21 sessions of 57,600 seconds in pages of 50,000: 24.192
@@ -43,28 +44,28 @@ class Observed:
         succeeded: the run.
         errors: the `error` in the metadata of each step that failed of itself.
         reasons: the sentences the run ended with, names of the moment replaced.
-        failed_checks: names of checks that did not pass.
+        failed_rules: names of rules that failed, file by file.
         changed: files of the whole data folder that appeared, went or differ, by path.
         wanted: whether the partition's files are those of an undisturbed fetch.
         struck: requests for seconds that met a fault.
         asked: requests for seconds that arrived; those of the checks for minutes are not counted here.
         asked_again: requests that arrived for a window that had been asked for before.
         most_asked: requests for the window asked for most often.
-        dagster_retries: how often Dagster said it would try the step again.
+        tried_again: how often the run said that it tries the month again after a while.
         facts: metadata of the raw file's materialization; empty where there was none.
     """
 
     succeeded: bool
     errors: tuple[str, ...]
     reasons: tuple[str, ...]
-    failed_checks: tuple[str, ...]
+    failed_rules: tuple[str, ...]
     changed: frozenset[str]
     wanted: bool
     struck: int
     asked: int
     asked_again: int
     most_asked: int
-    dagster_retries: int
+    tried_again: int
     facts: dict[str, object]
 
 
@@ -152,21 +153,22 @@ class Lab:
     def _observed(self, outcome: runs.Outcome, symbol: str, before: dict[str, bytes]) -> Observed:
         after = self._tree()
         changed = {path for path in before | after if before.get(path) != after.get(path)}
-        events = [entry.dagster_event for entry in self._instance.all_logs(outcome.run_id) if entry.dagster_event]
+        entries = self._instance.all_logs(outcome.run_id)
+        events = [entry.dagster_event for entry in entries if entry.dagster_event]
         requests = [served for served in self._sandbox.requests if f"/ticker/{symbol}/range/1/second/" in served.path]
         windows = Counter(served.path for served in requests)
         return Observed(
             succeeded=outcome.succeeded,
             errors=tuple(_errors(events)),
             reasons=tuple(neutral(reason, symbol) for reason in outcome.reasons),
-            failed_checks=tuple(check.name for check in outcome.checks if not check.passed),
+            failed_rules=tuple(_failed_rules(events)),
             changed=frozenset(path.replace(symbol, "ABC") for path in changed),
             wanted=[after.get(str(file.path)) for file in _files(symbol)] == self._undisturbed,
             struck=sum(served.fault is not None for served in requests),
             asked=len(requests),
             asked_again=len(requests) - len(windows),
             most_asked=max(windows.values(), default=0),
-            dagster_retries=sum(event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY for event in events),
+            tried_again=sum(entry.user_message.startswith("trying again in ") for entry in entries),
             facts=_facts(events),
         )
 
@@ -213,6 +215,13 @@ def _errors(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
     for event in events:
         if event.is_step_failure and event.step_failure_data.user_failure_data is not None:
             yield str(event.step_failure_data.user_failure_data.metadata["error"].value)
+
+
+def _failed_rules(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
+    for event in events:
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            table = rules_of(event.asset_check_evaluation_data)
+            yield from (rule for rule, row in table.items() if row["result"] in {"warning", "error"})
 
 
 def _facts(events: Iterable[dg.DagsterEvent]) -> dict[str, object]:

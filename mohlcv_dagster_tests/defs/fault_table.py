@@ -1,6 +1,6 @@
 """docs/faults.md, made of what was seen: each kind of fault struck once and for ever, and how the vendor can be away.
 
-`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` strikes them all and writes the page anew.
+`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` strikes them all and writes the page.
 What is right is not said here but in `test_faults`; an outcome there is no sentence for is an error.
 """
 
@@ -25,10 +25,10 @@ _SPECS = {
 }
 _HEAD = """# Faults and what comes of them
 
-A symbol's month is fetched from the sandbox over HTTP and folded and checked by Dagster, while a fault strikes once or
-whenever it can; a file of before stands in the place of each. "Identical" means: every file is byte for byte that of
-an undisturbed fetch, and all checks pass. "Fails" means: the run does, and Dagster does
-not try the step again unless it says so. "No file changes" means: nothing in the data folder appears, goes or differs.
+A symbol's month is fetched from the sandbox over HTTP, resampled and checked in a run of Dagster, while a fault strikes
+once or whenever it can; a file of before stands in the place of each. "Identical" means: every file is byte for byte
+that of an undisturbed fetch, and all checks pass. "Fails" means: the run does, and it does not try the month again
+unless the row says so. "No file changes" means: nothing in the data folder appears, goes or differs.
 
 Every row was observed, none is written by hand. `uv run python -m mohlcv_dagster_tests.defs.fault_table >
 docs/faults.md` makes this page; a test holds it equal to what is observed. Wherever a fetch fails, the message is in
@@ -92,7 +92,7 @@ CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
     "the month is empty: the vendor's reference is refused": lambda lab: lab.run(
         [Fault.parse("plan-date:on=reference")], symbol=UNTOLD
     ),
-    "away for one fetch, back when Dagster tries again": lambda lab: lab.run(
+    "away for one fetch, back when the run tries again": lambda lab: lab.run(
         [fault("server-error", 8)], Vendor(concurrency=1)
     ),
     "it gives seconds and no minutes": lambda lab: lab.run([fault("server-error:timespan=minute")]),
@@ -109,19 +109,19 @@ def outcome(observed: Observed) -> str:
     Raises:
         ValueError: it is neither of the outcomes that there may be.
     """
-    if observed.succeeded and observed.wanted and not observed.failed_checks:
+    if observed.succeeded and observed.wanted and not observed.failed_rules:
         return _identical(observed)
     if observed.succeeded and observed.facts["dagster/partition_row_count"] == 0:
         return _empty(observed)
     if observed.succeeded and observed.wanted and not observed.reasons:
-        names = " and ".join(f"`{name}`" for name in observed.failed_checks)
-        return f"identical; {names} warn that they could not compare"
+        [name] = observed.failed_rules
+        return f"identical; `{name}` warns that it could not compare"
     if observed.succeeded or len(observed.reasons) != 1:
         raise ValueError(f"no outcome of a fault: {observed}")
     if not observed.changed and len(observed.errors) == 1:
         return _failed(observed)
-    if observed.changed == {RAW_FILE} and observed.failed_checks:
-        names = ", ".join(f"`{name}`" for name in observed.failed_checks)
+    if observed.changed == {RAW_FILE} and observed.failed_rules:
+        names = ", ".join(f"`{name}`" for name in observed.failed_rules)
         return f"fails: {names}; the raw file stays to be looked at, no aggregate is written"
     raise ValueError(f"no outcome of a fault: {observed}")
 
@@ -135,15 +135,15 @@ def tries(observed: Observed) -> int:
 def _identical(observed: Observed) -> str:
     retries = int(str(observed.facts["retries"]))
     words = f"identical, after {_times(retries, 'retry', 'retries')}" if retries else "identical, no retry"
-    if observed.dagster_retries:
-        words += f", Dagster tried {_times(observed.dagster_retries, 'time', 'times')} more"
+    if observed.tried_again:
+        words += f", the run tried {_times(observed.tried_again, 'time', 'times')} more"
     return words + (", recorded as `delayed`" if observed.facts["delayed"] else "")
 
 
 def _empty(observed: Observed) -> str:
-    if observed.changed != {RAW_FILE, MINUTE_FILE} or set(observed.failed_checks) - {"not_empty"}:
+    if observed.changed != {RAW_FILE, MINUTE_FILE} or set(observed.failed_rules) - {"not_empty"}:
         raise ValueError(f"no outcome of an empty month: {observed}")
-    verdict = "is an error" if observed.reasons else "warns" if observed.failed_checks else "passes and says why"
+    verdict = "is an error" if observed.reasons else "warns" if observed.failed_rules else "passes and says why"
     return f"each file is its header only; `not_empty` {verdict}"
 
 
@@ -156,8 +156,8 @@ def _failed(observed: Observed) -> str:
         if observed.asked_again == 0
         else f"after {observed.asked_again} retries"
     )
-    again = f", Dagster tries {_times(observed.dagster_retries, 'time', 'times')} more"
-    return f"fails: `{observed.errors[0]}` {when}{again if observed.dagster_retries else ''}; no file changes"
+    again = f", the run tries {_times(observed.tried_again, 'time', 'times')} more"
+    return f"fails: `{observed.errors[0]}` {when}{again if observed.tried_again else ''}; no file changes"
 
 
 def _times(count: int, one: str, many: str) -> str:

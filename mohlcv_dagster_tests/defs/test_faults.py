@@ -57,11 +57,11 @@ def test_every_kind_of_fault_is_struck():
 @pytest.mark.parametrize("kind", TRANSIENT)
 def test_a_passing_fault_costs_one_retry_and_the_month_comes_out_the_same(board, kind):
     seen = board.of(kind, ONCE)
-    assert (seen.succeeded, seen.wanted, seen.failed_checks) == (True, True, ())
+    assert (seen.succeeded, seen.wanted, seen.failed_rules) == (True, True, ())
     assert seen.changed == {RAW_FILE, MINUTE_FILE}
     assert (seen.struck, seen.asked, seen.asked_again) == (1, WINDOWS + 1, 1)
     assert (seen.facts["requests"], seen.facts["retries"]) == (WINDOWS + 1, 1)
-    assert seen.dagster_retries == 0
+    assert seen.tried_again == 0
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)
@@ -75,11 +75,11 @@ def test_a_lasting_fault_fails_the_run_by_its_name_and_changes_no_file(board, ki
 
 
 @pytest.mark.parametrize("kind", [*TRANSIENT, *REFUSED])
-def test_dagster_tries_again_only_what_may_be_available_later(board, kind):
+def test_a_run_tries_again_only_what_may_be_available_later(board, kind):
     seen = board.of(kind, FOR_EVER)
     error, *_ = (TRANSIENT | REFUSED)[kind]
     expected = 2 if error in UNAVAILABLE else 0
-    assert seen.dagster_retries == expected
+    assert seen.tried_again == expected
     if kind in TRANSIENT:
         assert seen.most_asked == TRANSIENT[kind][1] * (1 + expected)
 
@@ -91,7 +91,7 @@ def test_a_refusal_is_final_at_once_and_changes_no_file(board, kind, times):
     error, status, words = REFUSED[kind]
     assert (seen.succeeded, seen.errors, seen.changed) == (False, (error,), frozenset())
     assert seen.struck >= 1
-    assert (seen.asked_again, seen.dagster_retries) == (0, 0)
+    assert (seen.asked_again, seen.tried_again) == (0, 0)
     assert seen.asked < WINDOWS
     assert words in seen.reasons[0]
     assert f"the vendor answered {status}" in seen.reasons[0]
@@ -102,16 +102,18 @@ def test_a_refusal_is_final_at_once_and_changes_no_file(board, kind, times):
 def test_bars_that_break_a_rule_stay_to_be_looked_at_and_no_aggregate_is_made_of_them(board, kind, times):
     seen = board.of(kind, times)
     assert (seen.succeeded, seen.changed) == (False, {RAW_FILE})
-    assert seen.failed_checks[0] == WRONG_BARS[kind]
-    assert seen.reasons[0].startswith(f"raw_1s {WRONG_BARS[kind]}: {1 if times else WINDOWS} of 546 bars ")
+    assert seen.errors == ("BrokenRulesError",)
+    assert seen.failed_rules[0] == WRONG_BARS[kind]
+    assert seen.reasons[0].startswith("nothing is made from raw_1s/ABC/ABC_2024_01.csv, which breaks 1 rule. ")
+    assert f"{WRONG_BARS[kind]}: {1 if times else WINDOWS} of 546 bars " in seen.reasons[0]
     assert "Re-materialize raw_1s for ABC 2024-01" in seen.reasons[0]
-    assert (len(seen.reasons), seen.asked_again, seen.dagster_retries) == (1, 0, 0)
+    assert (len(seen.reasons), seen.asked_again, seen.tried_again) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_what_is_no_error_costs_no_retry_and_the_month_comes_out_the_same(board, kind):
     seen = board.of(kind, FOR_EVER)
-    assert (seen.succeeded, seen.wanted, seen.failed_checks) == (True, True, ())
+    assert (seen.succeeded, seen.wanted, seen.failed_rules) == (True, True, ())
     assert seen.struck > 0
     assert seen.asked == WINDOWS + HARMLESS[kind]
     assert (seen.facts["retries"], seen.asked_again) == (0, 0)
@@ -125,7 +127,7 @@ def test_delayed_data_are_recorded_as_such(board):
 @pytest.mark.parametrize("kind", ["truncated-body", "null-results", "rate-limit", "reset"])
 def test_a_fault_that_passes_after_striking_twice_costs_two_retries(lab, kind):
     seen = lab.run([fault(kind, 2)])
-    assert (seen.succeeded, seen.wanted, seen.failed_checks) == (True, True, ())
+    assert (seen.succeeded, seen.wanted, seen.failed_rules) == (True, True, ())
     assert (seen.struck, seen.facts["retries"]) == (2, 2)
 
 
@@ -146,14 +148,14 @@ def test_a_failed_fetch_where_nothing_stood_leaves_nothing_behind(lab, kind):
 def test_a_refusal_behind_passing_faults_is_final(board):
     seen = board.away("500 twice, then the key is unknown")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("UnknownKeyError",), frozenset())
-    assert (seen.asked_again, seen.dagster_retries) == (2, 0)
+    assert (seen.asked_again, seen.tried_again) == (2, 0)
 
 
 def test_a_vendor_that_dies_in_the_middle_leaves_every_file_as_it_was(board):
     seen = board.away("the vendor goes away in the middle of a month")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("UnreachableError",), frozenset())
     assert 6 < seen.asked < WINDOWS  # six sessions before it fill 6.9 windows
-    assert seen.dagster_retries == 2
+    assert seen.tried_again == 2
 
 
 def test_a_vendor_that_is_not_there_is_named_with_the_setting_that_names_it(board):
@@ -161,27 +163,27 @@ def test_a_vendor_that_is_not_there_is_named_with_the_setting_that_names_it(boar
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("UnreachableError",), frozenset())
     assert "http://127.0.0.1:8123 cannot be reached" in seen.reasons[0]
     assert "MASSIVE_BASE_URL" in seen.reasons[0]
-    assert seen.dagster_retries == 2
+    assert seen.tried_again == 2
 
 
-def test_a_vendor_that_is_back_when_dagster_tries_again_gives_the_same_month(board):
-    seen = board.away("away for one fetch, back when Dagster tries again")
-    assert (seen.succeeded, seen.wanted, seen.failed_checks) == (True, True, ())
-    assert (seen.dagster_retries, seen.struck) == (1, 8)
+def test_a_vendor_that_is_back_when_the_run_tries_again_gives_the_same_month(board):
+    seen = board.away("away for one fetch, back when the run tries again")
+    assert (seen.succeeded, seen.wanted, seen.failed_rules) == (True, True, ())
+    assert (seen.tried_again, seen.struck) == (1, 8)
     assert seen.asked - (8 + WINDOWS) in (0, 1)  # one may be taken up too late
 
 
 def test_a_vendor_that_gives_seconds_and_no_minutes_gives_the_same_month_with_a_warning(board):
     seen = board.away("it gives seconds and no minutes")
     assert (seen.succeeded, seen.wanted, seen.reasons) == (True, True, ())
-    assert seen.failed_checks == ("vendor_minutes", "volume_ladder")
-    assert (seen.asked, seen.dagster_retries) == (WINDOWS, 0)
+    assert seen.failed_rules == ("vendor_minutes",)
+    assert (seen.asked, seen.tried_again) == (WINDOWS, 0)
 
 
 def test_without_a_key_nothing_is_asked(board):
     seen = board.away("no key is set")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("MissingKeyError",), frozenset())
-    assert (seen.asked, seen.dagster_retries) == (0, 0)
+    assert (seen.asked, seen.tried_again) == (0, 0)
     assert "MASSIVE_API_KEY=your_key" in seen.reasons[0]
     assert ".env" in seen.reasons[0]
 
@@ -190,8 +192,8 @@ def test_without_a_key_nothing_is_asked(board):
     ("circumstance", "cause", "failed", "reasons"),
     [
         ("the month is empty: the symbol was listed after it", "explained", 0, 0),
-        ("the month is empty: the symbol was listed all the time", "unexplained", 2, 2),
-        ("the month is empty: the vendor's reference is refused", "unknown", 2, 0),
+        ("the month is empty: the symbol was listed all the time", "unexplained", 1, 1),
+        ("the month is empty: the vendor's reference is refused", "unknown", 1, 0),
     ],
 )
 def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(
@@ -199,16 +201,16 @@ def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(
 ):
     seen = board.away(circumstance)
     assert (seen.succeeded, seen.changed) == (True, {RAW_FILE, MINUTE_FILE})
-    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (2, 0, 0)
+    assert (seen.asked, seen.asked_again, seen.tried_again) == (2, 0, 0)
     assert (seen.facts["empty_cause"], seen.facts["dagster/partition_row_count"]) == (cause, 0)
-    assert seen.failed_checks == ("not_empty",) * failed
+    assert seen.failed_rules == ("not_empty",) * failed
     assert len(seen.reasons) == reasons
 
 
 def test_a_symbol_that_nobody_knows_is_asked_for_once_and_leaves_every_file_as_it_was(board):
     seen = board.away("the month is empty: the vendor knows no such symbol")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("NoTradesError",), frozenset())
-    assert (seen.asked, seen.asked_again, seen.dagster_retries) == (2, 0, 0)
+    assert (seen.asked, seen.asked_again, seen.tried_again) == (2, 0, 0)
 
 
 def test_the_page_in_the_docs_is_what_was_observed_and_holds_no_key(board):
