@@ -26,7 +26,7 @@ from mohlcv_dagster.sandbox.ledger import Ledger
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.vendor.clock import Clock
 from mohlcv_dagster.vendor.massive import MassiveVendor
-from mohlcv_dagster_tests.defs.location import run
+from mohlcv_dagster_tests.defs.location import failing_rules, run
 
 RAW_KEY, AGGREGATE_KEY = dg.AssetKey("raw_1s"), dg.AssetKey(["aggregated", "15s"])
 LATE = 100
@@ -141,7 +141,7 @@ class Life:
         )
         facts = {name: value.value for name, value in raw.metadata.items()}
         names = [rule.name for rule in LIFE]
-        told = [found for found in result.get_asset_check_evaluations() if found.asset_key == RAW_KEY]
+        failing = [rule for asset, rule, _ in failing_rules(result) if asset == RAW_KEY.to_user_string()]
         return Row(
             day=MOMENT.now.astimezone(EASTERN).date(),
             partition=partition,
@@ -151,7 +151,7 @@ class Life:
             revised=facts.get("unsettled_revised", 0),
             through=_moment(facts["complete_through"]),
             state=facts["state"],
-            warnings=tuple(found.check_name for found in told if not found.passed and found.check_name in names),
+            warnings=tuple(rule for rule in failing if rule in names),
         )
 
     def _asked_for(self) -> dict[str, list[str]]:

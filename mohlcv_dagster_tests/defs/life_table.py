@@ -1,7 +1,7 @@
 """docs/life-of-a-month.md, made of what was seen.
 
 `uv run python -m mohlcv_dagster_tests.defs.life_table > docs/life-of-a-month.md` lives through all days and writes the
-page anew. What is right is said in `test_life`.
+page. What is right is said in `test_life`.
 """
 
 import sys
@@ -20,8 +20,8 @@ _HEAD = """# The life of a month
 
 A month's bars are *provisional* while the vendor may still add or correct some, and *settled* once they were fetched
 from 11:00 Eastern on the trading day after the month's last session on. Which of them a file is stands in the
-metadata of its materialization (`state`, with `fetched_at` and `complete_through`) and in the check `settled`, which
-warns until then. Both come from the clock and the exchange calendar, never from the last bar.
+metadata of its materialization (`state`, with `fetched_at` and `complete_through`) and in the check `current`, whose
+rule `settled` warns until then. Both come from the clock and the exchange calendar, never from the last bar.
 
 **Topped up.** Materializing a provisional month again asks only for what was not settled when it was fetched, and
 before that for the last settled session from an hour before its closing bell on: these bars must come back unchanged
@@ -31,10 +31,10 @@ month is fetched, and the log says why. The file is written whole, as always.
 
 **Revised.** Of a month that is fetched whole again the settled bars are compared before they are replaced. Those that
 changed, came or went are counted (`settled_changed`, `settled_gained`, `settled_lost`), the first twenty are shown
-before and after (`revision`), and the check `revised` warns. A file with values that no bar has, such as a volume below
-zero, is compared like others where it is as the vendor gave it; one that was edited since, or cannot be read, is not.
-If more than 10 settled bars (or 0.1 %, where that is more) are lost, the run fails and the stored file stays byte for
-byte.
+before and after (`revision`), and the rule `revised` of the check `current` warns. A file with values that no bar has,
+such as a volume below zero, is compared like others where it is as the vendor gave it; one that was edited since, or
+cannot be read, is not. If more than 10 settled bars (or 0.1 %, where that is more) are lost, the run fails and the
+stored file stays byte for byte.
 
 **Ordered otherwise.** A run's tags (*Tags* in the launch dialog, or the options of `mohlcv fetch`) say how it
 fetches:

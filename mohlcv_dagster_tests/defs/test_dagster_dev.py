@@ -32,8 +32,14 @@ SECONDS = """{month}-05 14:30:00+00:00,10.0,10.5,9.5,10.25,{v}
 {month}-05 14:30:45+00:00,9.75,9.75,9.75,9.75,2
 {month}-05 14:31:00+00:00,9.75,10.0,9.75,10.0,5
 """
-NOT_WHOLE = {"sessions_present": "WARN"}
-"""Of months of one session, of symbols that trade five times in it."""
+NOT_WHOLE = {"complete": ("WARN", "sessions_present")}
+"""Of months of one session, of symbols that trade five times in it: the check that fails, its severity and its rule."""
+CHECKS = {
+    "raw_1s": {"intact", "valid", "complete", "plausible", "current"},
+    "aggregated/15s": {"intact", "matches_raw"},
+    "aggregated/30s": {"intact", "matches_raw"},
+    "aggregated/1min": {"intact", "matches_raw", "matches_vendor"},
+}
 FOLDED = {
     "15s": """{month}-05 14:30:00+00:00,10.0,10.75,9.5,10.5,{v7}
 {month}-05 14:30:15+00:00,10.5,10.5,9.25,9.75,11
@@ -73,7 +79,7 @@ class Stage:
     data: Path
 
     def tree(self):
-        """Everything under the data folder, whatever its name, but passports."""
+        """Everything under the data folder, whatever its name, but manifest entries."""
         return {str(at.relative_to(self.data)): at.read_text() for at in self._files()}
 
     def written(self):
@@ -134,10 +140,10 @@ def test_a_backfill_of_three_months_of_two_symbols_stores_every_file(stage):
     assert spans == [("2024-01|ABC", "2024-03|ABC"), ("2024-01|XYZ", "2024-03|XYZ")]
 
 
-def test_every_check_but_that_of_sessions_has_passed_on_every_partition_of_the_backfill_and_says_which(stage):
+def test_every_check_but_that_of_whole_months_has_passed_on_every_partition_of_the_backfill_and_says_which(stage):
     for asset in ASSETS:
         checks = stage.webserver.checks(asset)
-        assert len(checks) > 10
+        assert {check["name"] for check in checks} == CHECKS[asset]
         for check in checks:
             found = stage.webserver.evaluations(asset, check["name"], None)
             assert {each["evaluation"]["partition"] for each in found} == SIX
@@ -178,7 +184,7 @@ def test_checks_executed_alone_pass_on_a_whole_file_and_fail_on_one_that_was_cor
     stage.ended(*runs.values())
 
     assert failed(stage.webserver, names, runs[whole], whole) == NOT_WHOLE
-    errors = {"as_recorded": "ERROR", "ohlc_order": "ERROR"}
+    errors = {"intact": ("ERROR", "as_recorded"), "valid": ("ERROR", "ohlc_order")}
     assert failed(stage.webserver, names, runs[corrupted], corrupted) == errors | NOT_WHOLE
     assert stage.written() == before
     assert stage.paths() == []
@@ -186,12 +192,13 @@ def test_checks_executed_alone_pass_on_a_whole_file_and_fail_on_one_that_was_cor
 
 
 def failed(webserver, names, run_id, partition):
-    """The severity of each check that the run found broken on the partition; each must have been evaluated by it."""
+    """Severity and first rule of each check that the run found broken on the partition; it must have evaluated each."""
     latest = {name: webserver.evaluations("raw_1s", name, partition)[0] for name in names}
     assert {each["runId"] for each in latest.values()} == {run_id}
     assert {each["evaluation"]["partition"] for each in latest.values()} == {partition}
     found = {name: each["evaluation"] for name, each in latest.items()}
-    return {name: each["severity"] for name, each in found.items() if not each["success"]}
+    broken = {name: each for name, each in found.items() if not each["success"]}
+    return {name: (each["severity"], each["description"].partition(":")[0]) for name, each in broken.items()}
 
 
 @pytest.mark.slow

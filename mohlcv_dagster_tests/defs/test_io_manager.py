@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 import os
 
 import dagster as dg
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mohlcv_dagster.definitions import defs as real_location
+from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol, symbols
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, HEADER, WHOLE, WHOLE_15S
@@ -50,13 +53,6 @@ def test_an_asset_that_asks_for_a_table_gets_the_bars_as_the_file_has_them(tmp_p
     assert table.column_names == ["ts_event", "open", "high", "low", "close", "volume"]
     assert table["volume"].to_pylist() == [15234, 100, 300, 250, 50, 720]
     assert table["volume"].type == pa.int64()
-
-
-def test_stored_bars_are_let_go_of_although_a_run_in_this_process_keeps_what_its_steps_gave(tmp_path, instance):
-    result = run(location(tmp_path, MONTHS), instance, "2024-01|SPY", "raw_1s")
-
-    assert result.output_for_node("raw_1s").bars is None
-    assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == WHOLE
 
 
 def test_an_asset_that_asks_for_nothing_in_particular_gets_a_table(tmp_path, instance):
@@ -178,7 +174,7 @@ def test_a_file_that_cannot_be_read_is_named_with_what_is_the_matter(tmp_path, i
 
 
 def test_a_frame_is_written_as_a_table_is(tmp_path, instance):
-    frame = pd.read_csv(_text(WHOLE), index_col="ts_event", parse_dates=True)
+    frame = framed(WHOLE)
 
     @dg.asset(key=["aggregated", "45s"], partitions_def=PARTITIONS, io_manager_key="bars_csv")
     def mine() -> pd.DataFrame:
@@ -196,8 +192,89 @@ def test_what_is_neither_table_nor_frame_is_refused_and_nothing_is_written(tmp_p
 
     result = run(location(tmp_path, MONTHS, extra=[mine]), instance, "2024-01|SPY", "aggregated/45s", expect=False)
 
-    assert "bars are a pyarrow.Table or a pandas.DataFrame, was list" in str(result.failure_data_for_node(_node(mine)))
-    assert not list(tmp_path.rglob("*.csv"))
+    assert said(result, mine) == "bars are a pyarrow.Table or a pandas.DataFrame, was list"
+    assert not [at for at in tmp_path.rglob("*") if at.is_file()]
+
+
+def by_partition(give):
+    """A user's asset whose step makes all partitions of its run, and gives what `give` says of their names."""
+
+    @dg.asset(key=["aggregated", "45s"], partitions_def=PARTITIONS, io_manager_key="bars_csv")
+    def mine(context: dg.AssetExecutionContext) -> object:
+        return give(list(context.partition_keys))
+
+    return mine
+
+
+def test_a_step_over_several_partitions_gives_the_bars_of_each_by_its_name(tmp_path, instance):
+    frames = {f"2024-0{month}|SPY": framed(content) for month, content in ((1, WHOLE), (2, OTHER))}
+    mine = by_partition(lambda partitions: {name: frames[name] for name in partitions})
+
+    run(location(tmp_path, MONTHS, extra=[mine]), instance, "2024-01|SPY", "aggregated/45s", until="2024-02|SPY")
+
+    assert (tmp_path / "aggregated/45s/SPY_2024_01_45s.csv").read_bytes() == WHOLE
+    assert (tmp_path / "aggregated/45s/SPY_2024_02_45s.csv").read_bytes() == OTHER
+    assert instance.get_materialized_partitions(dg.AssetKey(["aggregated", "45s"])) == set(frames)
+
+
+@pytest.mark.parametrize(
+    ("give", "told"),
+    [
+        (
+            lambda partitions: framed(WHOLE),
+            "the run is over 2 partitions and the step gave a DataFrame; give a dict of bars by partition key, or set",
+        ),
+        (
+            lambda partitions: {partitions[0]: framed(WHOLE)},
+            "the run is over ['2024-01|SPY', '2024-02|SPY'] and the step gave bars of ['2024-01|SPY']",
+        ),
+        (
+            lambda partitions: dict.fromkeys([*partitions, "2024-03|SPY"], framed(WHOLE)),
+            "and the step gave bars of ['2024-01|SPY', '2024-02|SPY', '2024-03|SPY']",
+        ),
+    ],
+    ids=["one frame for all", "one is missing", "one too many"],
+)
+def test_bars_of_which_it_is_not_said_whose_they_are_are_refused_and_nothing_is_written(tmp_path, instance, give, told):
+    mine = by_partition(give)
+    definitions = location(tmp_path, MONTHS, extra=[mine])
+    result = run(definitions, instance, "2024-01|SPY", "aggregated/45s", until="2024-02|SPY", expect=False)
+
+    assert told in said(result, mine)
+    assert not [at for at in tmp_path.rglob("*") if at.is_file()]
+
+
+def test_a_step_over_one_partition_may_give_its_bars_by_name_too(tmp_path, instance):
+    mine = by_partition(lambda partitions: {"2024-01|SPY": framed(WHOLE)})
+    run(location(tmp_path, MONTHS, extra=[mine]), instance, "2024-01|SPY", "aggregated/45s")
+
+    assert (tmp_path / "aggregated/45s/SPY_2024_01_45s.csv").read_bytes() == WHOLE
+
+
+def test_what_a_users_own_asset_gives_is_recorded_and_has_a_manifest_entry(tmp_path, instance):
+    mine = by_partition(lambda partitions: framed(WHOLE))
+    result = run(location(tmp_path, MONTHS, extra=[mine]), instance, "2024-01|SPY", "aggregated/45s")
+
+    [made] = result.get_asset_materialization_events()
+    entry = json.loads((tmp_path / "manifest/aggregated/45s/SPY_2024_01_45s.csv.json").read_text())
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    assert (made.materialization.metadata["sha256"].value, entry["sha256"]) == (digest, digest)
+    assert (entry["rows"], entry["vendor"]) == (6, None)
+
+
+@pytest.mark.parametrize("until", [None, "2024-02|SPY"])
+def test_the_io_manager_writes_every_file_of_a_run_whatever_the_kind(tmp_path, instance, monkeypatch, until):
+    written, write = [], BarsCsvIOManager.write
+
+    def told(self, file, bars, facts):
+        written.append(str(file.path))
+        return write(self, file, bars, facts)
+
+    monkeypatch.setattr(BarsCsvIOManager, "write", told)
+    run(location(tmp_path, MONTHS), instance, "2024-01|SPY", "raw_1s", "aggregated/15s", until=until)
+
+    assert sorted(written) == sorted(str(at.relative_to(tmp_path)) for at in tmp_path.rglob("*.csv"))
+    assert len(written) == (4 if until else 2)
 
 
 def test_an_archive_under_an_fsspec_url_holds_the_same_bytes(tmp_path, instance):
@@ -213,15 +290,26 @@ def test_an_archive_under_an_fsspec_url_holds_the_same_bytes(tmp_path, instance)
 
 def test_the_real_location_uses_the_same_io_manager_for_every_asset_of_bars():
     every = real_location.resolve_asset_graph().assets_defs
-    of_bars = [asset for asset in every if asset.keys and asset.partitions_def]
+    of_bars = {key: asset for asset in every if asset.partitions_def for key in asset.keys}
 
-    assert len(of_bars) == 4
-    for asset in of_bars:
-        assert asset.get_io_manager_key_for_asset_key(asset.key) == "bars_csv"
+    assert {key.to_user_string() for key in of_bars} == {
+        "raw_1s",
+        "aggregated/15s",
+        "aggregated/30s",
+        "aggregated/1min",
+    }
+    for key, asset in of_bars.items():
+        assert asset.get_io_manager_key_for_asset_key(key) == "bars_csv"
 
 
-def _node(asset):
-    return asset.op.name
+def said(result, asset):
+    """Why the step of a user's asset failed."""
+    failure = result.failure_data_for_node(asset.op.name)
+    return failure.user_failure_data.description
+
+
+def framed(content):
+    return pd.read_csv(_text(content), index_col="ts_event", parse_dates=True)
 
 
 def _text(content):

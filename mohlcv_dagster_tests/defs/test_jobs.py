@@ -10,8 +10,8 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, HEADER, RAW_CHECKS
-from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, run
+from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, HEADER, RAW_CHECKS
+from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, rule_verdicts, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
 from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE
 
@@ -40,7 +40,10 @@ def test_a_month_is_completed_by_the_job_with_its_aggregates_and_checks(tmp_path
         "aggregated/15s/SPY_2024_02_15s.csv",
         "raw_1s/SPY/SPY_2024_02.csv",
     ]
-    assert len(result.get_asset_check_evaluations()) == len(RAW_CHECKS) + len(AGGREGATE_CHECKS)
+    assert rule_verdicts(result).keys() == {
+        *(("raw_1s", rule, SECOND) for rule in RAW_CHECKS),
+        *(("aggregated/15s", rule, SECOND) for rule in EQUAL_RULES),
+    }
     assert instance.get_run_by_id(result.run_id).tags["mohlcv/month"] == "2024-02"
 
 
@@ -82,7 +85,7 @@ def test_only_what_failed_or_is_missing_is_asked_for_asset_by_asset(tmp_path, in
 
 
 @pytest.mark.slow
-def test_all_is_asked_for_anew_where_that_is_ordered_and_else_nothing_where_all_is_stored(tmp_path, instance):
+def test_all_is_asked_for_again_where_that_is_ordered_and_else_nothing_where_all_is_stored(tmp_path, instance):
     months = {"symbol": "SPY", "first_month": "2024-01", "last_month": "2024-03"}
     stored = location(tmp_path, WHOLE)
     run(stored, instance, FIRST, *ALL, until=THIRD)

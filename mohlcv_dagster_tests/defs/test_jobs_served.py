@@ -54,8 +54,9 @@ def test_a_symbol_is_backfilled_from_the_launchpad_and_its_runs_are_found_by_sym
     [run] = stage.webserver.runs(backfill=backfill)
     assert run.span == ("2024-01|ABC", "2024-02|ABC")
     assert stage.webserver.found(symbol="ABC") == ["__ASSET_JOB", "backfill_a_symbol"]
-    assert stage.webserver.found(**{"2024-02": "ABC"}) == ["__ASSET_JOB", "backfill_a_symbol"]
-    assert stage.webserver.found(**{"2024-03": "ABC"}) == []
+    range_of_both = "2024-01...2024-02"
+    assert stage.webserver.found(symbol="ABC", month=range_of_both) == ["__ASSET_JOB", "backfill_a_symbol"]
+    assert stage.webserver.found(symbol="XYZ") == []
 
 
 def test_a_range_is_checked_again_and_what_is_broken_is_told_to_the_webhook_once(stage, told):
@@ -70,8 +71,9 @@ def test_a_range_is_checked_again_and_what_is_broken_is_told_to_the_webhook_once
     run_id = stage.webserver.launch_job("re_verify_a_range", symbols=["ABC"], first_month="2024-02")
     assert stage.ended(run_id) == {run_id: "FAILURE"}
 
-    [latest, *_] = stage.webserver.evaluations("raw_1s", "ohlc_order", "2024-02|ABC")
+    [latest, *_] = stage.webserver.evaluations("raw_1s", "valid", "2024-02|ABC")
     assert (latest["runId"], latest["evaluation"]["success"]) == (run_id, False)
+    assert latest["evaluation"]["description"].startswith("ohlc_order: ")
     alerts = until(
         lambda: len(bodies) == 2 and [each for body in bodies for each in body["alerts"]], "both are told", 150
     )

@@ -1,4 +1,4 @@
-"""Passports and the Parquet mirror as runs write them."""
+"""Manifest entries and the Parquet mirror as runs write them."""
 
 import hashlib
 import json
@@ -13,34 +13,34 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import (
-    AGGREGATE_CHECKS,
+    EQUAL_RULES,
     FRACTIONAL,
     FRACTIONAL_15S,
+    INTACT_RULES,
     NOT_WHOLE,
     RAW_CHECKS,
     WHOLE,
     WHOLE_15S,
 )
-from mohlcv_dagster_tests.defs.location import _VENDORS, HandedMassive, HandedVendor, location, run
+from mohlcv_dagster_tests.defs.location import (
+    _VENDORS,
+    HandedMassive,
+    HandedVendor,
+    execute_checks_alone,
+    failure_of,
+    location,
+    rules_of,
+    run,
+)
 
 JANUARY, MARCH = "2024-01|SPY", "2026-03|SPY"
 MONTHS = {("SPY", "2024-01"): WHOLE, ("SPY", "2026-03"): FRACTIONAL}
 ALL = ("raw_1s", "aggregated/15s")
-RAW, FOLDED = "raw_1s/SPY/SPY_2024_01.csv", "aggregated/15s/SPY_2024_01_15s.csv"
+RAW, RESAMPLED = "raw_1s/SPY/SPY_2024_01.csv", "aggregated/15s/SPY_2024_01_15s.csv"
 
 
 def told(folder, path):
     return json.loads((folder / "manifest" / f"{path}.json").read_text(encoding="utf-8"))
-
-
-def execute(definitions, instance, name, partition=None, asset="raw_1s"):
-    """What *Execute* on the checks tab does, for one partition or for all that are stored."""
-    key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
-    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
-        asset_selection=set(), asset_check_selection={key}
-    )
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(instance=instance, partition_key=partition, run_config=quiet, raise_on_error=False)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,13 @@ def stored(tmp_path_factory):
     return folder
 
 
-def test_the_passport_of_a_raw_month_has_its_facts_and_every_check(stored):
-    passport = told(stored, RAW)
+def test_the_manifest_entry_of_a_raw_month_has_its_facts_and_every_rule(stored):
+    entry = told(stored, RAW)
 
-    checks = {check["name"]: check["passed"] for check in passport.pop("checks")}
-    assert checks == {name: name not in NOT_WHOLE for name in RAW_CHECKS}
-    assert passport.pop("software").startswith("mohlcv-dagster ")
-    assert passport == {
+    rules = {rule["name"]: rule["passed"] for rule in entry.pop("checks")}
+    assert rules == {name: name not in NOT_WHOLE for name in RAW_CHECKS}
+    assert entry.pop("software").startswith("mohlcv-dagster ")
+    assert entry == {
         "schema": 1,
         "file": RAW,
         "sha256": hashlib.sha256(WHOLE).hexdigest(),
@@ -76,23 +76,23 @@ def test_the_passport_of_a_raw_month_has_its_facts_and_every_check(stored):
     }
 
 
-def test_the_passport_of_an_aggregate_says_which_raw_file_it_was_folded_from(stored):
-    passport = told(stored, FOLDED)
+def test_the_manifest_entry_of_an_aggregate_says_which_raw_file_it_was_resampled_from(stored):
+    entry = told(stored, RESAMPLED)
 
-    assert (passport["sha256"], passport["rows"]) == (hashlib.sha256(WHOLE_15S).hexdigest(), 3)
-    assert passport["raw_sha256"] == hashlib.sha256(WHOLE).hexdigest()
-    assert passport["state"] == "settled"
-    assert {check["name"] for check in passport["checks"]} == set(AGGREGATE_CHECKS)
+    assert (entry["sha256"], entry["rows"]) == (hashlib.sha256(WHOLE_15S).hexdigest(), 3)
+    assert entry["raw_sha256"] == hashlib.sha256(WHOLE).hexdigest()
+    assert entry["state"] == "settled"
+    assert {rule["name"]: rule["passed"] for rule in entry["checks"]} == dict.fromkeys(EQUAL_RULES, True)
 
 
-def test_the_checks_that_ask_the_vendor_stand_in_the_passport_of_the_minutes_too(tmp_path, instance):
+def test_the_rules_that_ask_the_vendor_stand_in_the_manifest_entry_of_the_minutes_too(tmp_path, instance):
     run(location(tmp_path, MONTHS, timeframes="1min"), instance, JANUARY, "raw_1s", "aggregated/1min")
 
-    checks = {check["name"] for check in told(tmp_path, "aggregated/1min/SPY_2024_01_1min.csv")["checks"]}
-    assert checks == {*AGGREGATE_CHECKS, "vendor_minutes", "volume_ladder"}
+    rules = {rule["name"] for rule in told(tmp_path, "aggregated/1min/SPY_2024_01_1min.csv")["checks"]}
+    assert rules == {*EQUAL_RULES, "vendor_minutes", "volume_ladder"}
 
 
-def test_a_raw_file_that_stands_elsewhere_has_neither_passport_nor_mirror(tmp_path, instance):
+def test_a_raw_file_that_stands_elsewhere_has_neither_manifest_entry_nor_mirror(tmp_path, instance):
     settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path / "data"), "MOHLCV_PARQUET": "true"})
     massive = HandedMassive(base_url="http://handed/elsewhere", adjusted=False, concurrency=1, requests_per_minute=None)
     _VENDORS[massive.base_url] = HandedVendor(MONTHS)
@@ -103,42 +103,57 @@ def test_a_raw_file_that_stands_elsewhere_has_neither_passport_nor_mirror(tmp_pa
     assert files == ["elsewhere/SPY/SPY_2024_01.csv"]
 
 
-def test_checking_again_brings_the_passport_up_to_date_and_leaves_the_other_verdicts(tmp_path, instance):
+def test_checking_again_brings_the_entry_up_to_date_and_leaves_the_verdicts_of_other_checks(tmp_path, instance):
     definitions = location(tmp_path, MONTHS)
     run(definitions, instance, JANUARY, "raw_1s")
     before = told(tmp_path, RAW)
     (tmp_path / RAW).write_bytes(WHOLE.replace(b",15234\n", b",15235\n"))
 
-    execute(definitions, instance, "as_recorded", JANUARY)
+    execute_checks_alone(definitions, instance, "raw_1s", JANUARY, "intact")
 
     after = told(tmp_path, RAW)
-    red = [check for check in after["checks"] if not check["passed"] and check["name"] not in NOT_WHOLE]
-    assert [(check["name"], check["severity"]) for check in red] == [("as_recorded", "error")]
-    assert "has changed since it was written" in red[0]["message"]
+    [red] = [rule for rule in after["checks"] if not rule["passed"] and rule["name"] not in NOT_WHOLE]
+    assert (red["name"], red["severity"]) == ("as_recorded", "error")
+    assert "has changed since it was written" in red["message"]
     assert after["sha256"] == before["sha256"]
-    assert len(after["checks"]) == len(before["checks"])
+    others = [rule for rule in after["checks"] if rule["name"] not in INTACT_RULES]
+    assert others == [rule for rule in before["checks"] if rule["name"] not in INTACT_RULES]
 
 
-def test_a_run_over_a_range_and_execute_all_write_passports_too(tmp_path, instance):
+def test_of_a_file_that_cannot_be_read_the_entry_keeps_no_verdict_of_what_can_no_longer_be_looked_at(
+    tmp_path, instance
+):
+    definitions = location(tmp_path, MONTHS)
+    run(definitions, instance, JANUARY, "raw_1s")
+    (tmp_path / RAW).write_bytes(b"no bars at all\n")
+
+    execute_checks_alone(definitions, instance, "raw_1s", JANUARY, "intact", "valid", "complete", "plausible")
+
+    rules = {rule["name"]: rule["passed"] for rule in told(tmp_path, RAW)["checks"]}
+    assert rules["readable"] is False
+    assert not {"ohlc_order", "exact_form", "largest_gap", "spikes"} & rules.keys()
+
+
+def test_a_run_over_a_range_and_execute_all_write_manifest_entries_too(tmp_path, instance):
     definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE, ("SPY", "2024-02"): WHOLE.replace(b"-01-", b"-02-")})
     run(definitions, instance, JANUARY, "raw_1s", until="2024-02|SPY")
     february = tmp_path / "manifest/raw_1s/SPY/SPY_2024_02.csv.json"
     of_range = json.loads(february.read_text())
     february.unlink()
 
-    execute(definitions, instance, "readable")
+    execute_checks_alone(definitions, instance, "raw_1s", None, "intact")
 
-    assert {check["name"] for check in of_range["checks"]} == set(RAW_CHECKS)
+    assert {rule["name"] for rule in of_range["checks"]} == set(RAW_CHECKS)
     again = json.loads(february.read_text())
-    assert [check["name"] for check in again["checks"]] == ["readable"]
+    assert {rule["name"] for rule in again["checks"]} == set(INTACT_RULES)
     assert again | {"checks": []} == of_range | {"checks": []}
 
 
-def test_a_run_that_fails_for_one_month_leaves_the_passports_of_the_others_judged(tmp_path, instance):
+def test_a_run_that_fails_for_one_month_leaves_the_manifest_entries_of_the_others_checked(tmp_path, instance):
     definitions = location(tmp_path, MONTHS)
     run(definitions, instance, JANUARY, "raw_1s", until="2024-02|SPY", expect=False)
 
-    assert {check["name"] for check in told(tmp_path, RAW)["checks"]} == set(RAW_CHECKS)
+    assert {rule["name"] for rule in told(tmp_path, RAW)["checks"]} == set(RAW_CHECKS)
 
 
 def test_checks_on_a_disk_that_refuses_are_evaluated_all_the_same(tmp_path, instance):
@@ -150,10 +165,11 @@ def test_checks_on_a_disk_that_refuses_are_evaluated_all_the_same(tmp_path, inst
     at.rmdir()
     at.write_bytes(b"a file where a folder is due")
 
-    result = execute(definitions, instance, "readable", JANUARY)
+    result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, "intact")
 
     assert result.success
-    assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+    [evaluation] = result.get_asset_check_evaluations()
+    assert {rule: row["result"] for rule, row in rules_of(evaluation).items()} == dict.fromkeys(INTACT_RULES, "passed")
 
 
 def test_without_the_setting_there_is_no_mirror(stored):
@@ -208,7 +224,7 @@ def test_a_mirror_that_cannot_be_written_fails_the_run_and_leaves_the_csv_as_it_
 
     result = run(definitions, instance, JANUARY, "raw_1s", expect=False)
 
-    said = result.failure_data_for_node("raw_1s").error.cause.message
+    said = failure_of(result).description
     assert "the Parquet mirror of raw_1s/SPY/SPY_2024_01.csv could not be written" in said
     assert "set MOHLCV_PARQUET=false" in said
     assert not (tmp_path / RAW).exists()
