@@ -82,10 +82,11 @@ def restored_on_error(at: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if former is None:
-            at.unlink(missing_ok=True)
-        else:
+        if former is not None:
             former.replace(at)
+            former.unlink(missing_ok=True)  # two names of one file: to rename one to the other leaves both
+        elif at.exists():  # a folder on the way to it may be a file: then it is absent, and to remove it is an error
+            at.unlink()
         raise
     else:
         if former is not None:

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,14 @@ from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import FileError, FileMissingError, FileNameClashError, InputError
+from mohlcv_dagster.errors import (
+    BarsError,
+    DiskFullError,
+    FileError,
+    FileMissingError,
+    FileNameClashError,
+    InputError,
+)
 from mohlcv_dagster.whole_files import HOST
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
@@ -251,3 +259,84 @@ def test_a_table_that_cannot_be_written_says_which_and_where(tmp_path):
         FileError, match=r"quality/coverage\.parquet could not be written to file://.*/quality/coverage"
     ):
         Archive(tmp_path).write_beside(PurePosixPath("quality/coverage.parquet"), b"a table")
+
+
+COVERAGE = PurePosixPath("quality/coverage.parquet")
+
+
+@pytest.mark.parametrize("what", [SPY, COVERAGE], ids=["bars", "a path"])
+def test_what_stood_there_is_put_back_when_what_belongs_to_it_fails(archive, what):
+    put(archive, what, b"former")
+    replace_and_fail(archive, what)
+
+    assert stored(archive) == {name_of(what): b"former"}
+
+
+@pytest.mark.parametrize("what", [SPY, COVERAGE], ids=["bars", "a path"])
+def test_what_was_absent_is_absent_again_when_what_belongs_to_it_fails(archive, what):
+    replace_and_fail(archive, what)
+
+    assert stored(archive) == {}
+
+
+@pytest.mark.parametrize("former", [b"former", None])
+def test_what_was_written_stays_where_nothing_fails(archive, former):
+    if former is not None:
+        archive.write(SPY, former)
+    with archive.restored_on_error(SPY):
+        archive.write(SPY, b"new")
+
+    assert stored(archive) == {"raw_1s/SPY/SPY_2024_01.csv": b"new"}
+
+
+def test_raw_files_in_a_folder_of_their_own_are_put_back_there(tmp_path):
+    archive = Archive(tmp_path / "data", tmp_path / "elsewhere")
+    archive.write(SPY, b"former")
+    replace_and_fail(archive, SPY)
+
+    assert archive.read(SPY) == b"former"
+    assert everything_under(tmp_path) == ["elsewhere/SPY/SPY_2024_01.csv"]
+
+
+def test_a_disk_that_refuses_to_keep_the_former_file_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    archive = Archive(tmp_path)
+    archive.write(SPY, b"former")
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(shutil, "copy2", refuse)
+    with (
+        pytest.raises(DiskFullError, match=r"SPY 2024-01 1s could not be kept as it was in file://.*No space left"),
+        archive.restored_on_error(SPY),
+    ):
+        archive.write(SPY, b"new")
+
+    assert stored(archive) == {"raw_1s/SPY/SPY_2024_01.csv": b"former"}
+
+
+def replace_and_fail(archive, what):
+    """Write a file, then fail at what belongs to it; that is told as it is."""
+    with pytest.raises(BarsError, match="the manifest cannot be written"):
+        _replace_and_raise(archive, what)
+
+
+def _replace_and_raise(archive, what):
+    with archive.restored_on_error(what):
+        put(archive, what, b"new")
+        raise BarsError("the manifest cannot be written")
+
+
+def put(archive, what, content):
+    _ = archive.write(what, content) if isinstance(what, BarFile) else archive.write_beside(what, content)
+
+
+def name_of(what):
+    return str(what.path if isinstance(what, BarFile) else what)
+
+
+def stored(archive):
+    """Every file under the root, whatever its name."""
+    files = (path for path in archive.paths() if (archive.root / str(path)).is_file())
+    return {str(path): (archive.root / str(path)).read_bytes() for path in files}
