@@ -83,6 +83,7 @@ class Display:
     def _materialized(self, made: dg.AssetMaterialization) -> None:
         facts = {name: value.value for name, value in made.metadata.items()}
         name, rows = made.asset_key.to_user_string(), facts["dagster/partition_row_count"]
+        self._move(f"{self._label}: checking {name}")
         line = f"{OK} {self._label}  {name:<16} {rows:>9,} bars  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
         self._console.print(line)
         if "fetch_seconds" in facts:

@@ -33,9 +33,11 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
 
     assert done.returncode == 1, done.stderr
     assert done.stderr == ""
-    assert "✓ SPY 2024-01  raw_1s           25 of 25 checks passed" in done.stdout
-    assert "✗ QQQ 2024-01  raw_1s           24 of 25 checks passed" in done.stdout
-    assert "QQQ 2024-01:  raw_1s ohlc_order: 1 of " in done.stdout
+    assert "✓ SPY 2024-01  raw_1s           5 of 5 checks passed" in done.stdout
+    assert "✓ SPY 2024-01  aggregated/1min  3 of 3 checks passed" in done.stdout
+    assert "✗ QQQ 2024-01  raw_1s           4 of 5 checks passed" in done.stdout
+    assert "    valid: ohlc_order: 1 of " in done.stdout
+    assert "✗ QQQ 2024-01:  nothing is made from raw_1s/QQQ/QQQ_2024_01.csv, which breaks 1 rule. " in done.stdout
     assert "1 of 2 months whole and right" in done.stdout
     assert "uv run mohlcv up --sandbox" in done.stdout
     made = tmp_path / ".mohlcv/sandbox/data"
@@ -53,7 +55,7 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
     ("passed", "error", "mark"), [(True, False, OK), (False, True, FAILED), (False, False, WARNED)]
 )
 def test_an_error_is_marked_as_one_even_where_it_holds_nothing_back(passed, error, mark):
-    outcome = Outcome("", succeeded=True, reasons=(), checks=(Check("raw_1s", "sessions_present", passed, error, ""),))
+    outcome = Outcome("", succeeded=True, reasons=(), checks=(Check("raw_1s", "complete", passed, error, ""),))
 
-    assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "sessions_present") == f"{mark} {mark}"
-    assert demo.marks({"SPY": outcome}, "aggregated/15s", "sessions_present") == ""
+    assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "complete") == f"{mark} {mark}"
+    assert demo.marks({"SPY": outcome}, "aggregated/15s", "complete") == ""

@@ -55,7 +55,7 @@ def begun(words, folder, environment):
 
 def tree(folder):
     """Every file of the project but Dagster's and what the command said, hidden ones too, without when and by which
-    requests it came about: a report and a passport tell that."""
+    requests it came about: a report and a manifest entry tell that."""
     return {
         str(path.relative_to(folder)): timeless(path)
         for path in folder.rglob("*")
@@ -113,7 +113,7 @@ def test_a_command_that_was_ended_is_completed_by_the_same_command(command, how,
 
 
 def hold_nothing_back(folder, files):
-    """No run is in progress for ever, no place in a pool is taken, and every file was judged."""
+    """No run is in progress for ever, no place in a pool is taken, and every file was checked."""
     home = folder / ".mohlcv/home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DAGSTER_HOME, str(home))
@@ -129,7 +129,7 @@ def hold_nothing_back(folder, files):
 DIES = {
     "before the file is written": "mohlcv_dagster.archive.Archive.write",
     "between the file and its record": "mohlcv_dagster.defs.measured.of_file",
-    "between the record and the checks": "mohlcv_dagster.reader.Reader.judge",
+    "between the record and the checks": "mohlcv_dagster.defs.check_runner.CheckRunner.check",
 }
 DYING = """
 import os, sys, importlib
@@ -156,8 +156,6 @@ def test_what_a_killed_run_left_undone_is_done_by_the_next(command, where, proje
     before, due, _ = projects[command]
     folder = tmp_path / "project"
     shutil.copytree(before, folder)
-    if command == "resample" and where.endswith("judge"):
-        where = "mohlcv_dagster.defs.judging.judged"  # the raw file is judged before anything is made of it
     dies(where, COMMANDS[command], folder, environment)
     assert begun(COMMANDS[command], folder, environment).wait(100) == 0, (folder / "said.txt").read_text()
 

@@ -36,7 +36,7 @@ def journal(project):
     return at.read_text().count("\n") if at.exists() else 0
 
 
-def passports(project):
+def entries(project):
     return len(list((project / "data/manifest").rglob("*.json")))
 
 
@@ -46,7 +46,7 @@ def passports(project):
 def test_adopt_that_is_ended_again_and_again_leaves_a_tree_that_the_next_run_completes(project, monkeypatch, how):
     due = put_tree(project / "data")
     before = contents(project)
-    moments = [lambda: journal(project) >= 1, lambda: journal(project) >= 4, lambda: passports(project) >= 3]
+    moments = [lambda: journal(project) >= 1, lambda: journal(project) >= 4, lambda: entries(project) >= 3]
     for is_time in moments:
         process = begun(project, "adopt", "--rewrite")
         while not is_time() and process.poll() is None:

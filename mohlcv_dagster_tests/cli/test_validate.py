@@ -9,6 +9,7 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
 
 MINUTES = ("--input-dir", "data/aggregated/15s", "--timeframe", "15s")
@@ -24,21 +25,21 @@ def tree(project):
     return archive
 
 
-def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_leaves_with_1(mohlcv, tree, project):
+def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_exits_with_1(mohlcv, tree, project):
     said = mohlcv("validate", *MINUTES)
 
     assert said.code == 1
-    assert "✗ SPY 2024-01 15s  3 bars, 13 rules hold, 2 do not, 2 not judged" in said.out
+    assert "✗ SPY 2024-01 15s  3 bars, 13 rules hold, 2 do not, 1 not judged" in said.out
     assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not hold what" in said.out
     assert "(volume 15635, due 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
     command = f"--force --timeframes 15s --input-dir {project}/data/raw_1s --output-dir data/aggregated"
     assert f"In the terminal: mohlcv resample --symbol SPY --start 2024-01-01 --end 2024-01-31 {command}" in said.out
     assert "1 file judged: 1 with errors, 0 with warnings alone, 0 without either." in said.out
-    assert "Not judged of every file: as_recorded, settled (nothing is recorded of this file" in said.out
+    assert "Not judged of every file: as_recorded (nothing is recorded of this file" in said.out
     assert not (project / ".mohlcv").exists()
 
 
-def test_a_clean_aggregate_and_warnings_alone_leave_with_0(mohlcv, tree):
+def test_a_clean_aggregate_and_warnings_alone_exit_with_0(mohlcv, tree):
     tree.write(SPY_15S, WHOLE_15S)
 
     assert mohlcv("validate", *MINUTES, "--raw_data_dir", "data/raw_1s").code == 0
@@ -64,7 +65,7 @@ def test_a_clean_aggregate_and_warnings_alone_leave_with_0(mohlcv, tree):
     ],
 )
 @pytest.mark.usefixtures("tree")
-def test_what_cannot_be_judged_is_refused_with_what_is_there(mohlcv, project, words, code, told):
+def test_what_cannot_be_validated_is_refused_with_what_is_there(mohlcv, project, words, code, told):
     (project / "empty").mkdir()
     said = mohlcv("validate", *words)
 
@@ -108,9 +109,12 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
         definitions = build(Home.real(project).settings())
         with dg.DagsterInstance.get() as instance:
             for file in look("data/raw_1s", timeframes.RAW).files:
-                checks = runs.judge(definitions, instance, file).checks
-                judged[str(file.month)] = {each.name: each.message for each in checks if not each.passed}
-                assert len(checks) == len(rules.for_timeframe(file.timeframe))
+                outcome = runs.judge(definitions, instance, file)
+                rows = rows_of(instance, outcome.run_id)
+                judged[str(file.month)] = {
+                    name: row["what was found"] for name, row in rows.items() if row["result"] in {"warning", "error"}
+                }
+                assert rows.keys() == {rule.name for rule in rules.for_timeframe(file.timeframe)}
     told = json.loads(mohlcv("validate", *RAW, "--json").out)["files"]
 
     assert [file["not_judged"] for file in told] == [[], []]
@@ -121,7 +125,14 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
         assert messages == judged[file["month"]]
 
 
-def test_a_raw_file_that_breaks_a_rule_leaves_with_1(mohlcv, tree):
+def rows_of(instance, run_id):
+    """What the checks of a run say of each rule."""
+    events = [entry.dagster_event for entry in instance.all_logs(run_id) if entry.dagster_event]
+    evaluated = [event for event in events if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION]
+    return {rule: row for event in evaluated for rule, row in rules_of(event.asset_check_evaluation_data).items()}
+
+
+def test_a_raw_file_that_breaks_a_rule_exits_with_1(mohlcv, tree):
     tree.write(SPY, CROOKED)
 
     assert mohlcv("validate", *RAW, "--symbol", "SPY").code == 1
