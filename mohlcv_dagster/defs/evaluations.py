@@ -91,12 +91,14 @@ def _sentence(answer: Answer) -> str:
         first, *more = answer.failing
         others = f" {len(more)} more {'rule fails' if len(more) == 1 else 'rules fail'}." if more else ""
         return f"{first.rule.name}: {first.message}{others}"
-    if len(answer.findings) == 1:
-        return answer.findings[0].message
-    bars = max(finding.of for finding in answer.findings)
-    left = [rule.name for rule, _ in answer.not_judged]
-    not_judged = f", {len(left)} not judged: {', '.join(left)}" if left else ""
-    return f"All {len(answer.findings)} rules passed ({bars:,} {'bar' if bars == 1 else 'bars'}){not_judged}."
+    passed = f"all {len(answer.findings)} rules" if len(answer.findings) > 1 else answer.findings[0].rule.name
+    left = [rule.name for rule, reason in answer.not_judged if reason != EQUAL]
+    not_judged = f"; not judged: {', '.join(left)}" if left else ""
+    return f"{_bars(max(finding.of for finding in answer.findings))}, {passed} passed{not_judged}."
+
+
+def _bars(count: int) -> str:
+    return f"{count:,} {'bar' if count == 1 else 'bars'}"
 
 
 def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
@@ -122,7 +124,8 @@ def _rows(answer: Answer) -> Iterator[tuple[str, str, int, str]]:
     passed = [finding for finding in answer.findings if finding.passed]
     for finding in (*answer.failing, *passed):
         result = PASSED if finding.passed else _RESULT[finding.severity]
-        found = finding.message.removeprefix(finding.rule.sentence).strip(" ()") if finding.passed else finding.message
+        note = finding.message.removeprefix(finding.rule.sentence).strip(" ()")
+        found = note.removesuffix(_bars(finding.of)) if finding.passed else finding.message
         yield finding.rule.name, result, finding.count, found
     for rule, reason in answer.not_judged:
         if reason != EQUAL:
