@@ -24,7 +24,7 @@ from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource, not_configurable
 from mohlcv_dagster.defs.vendor_checks import vendor_checks
 from mohlcv_dagster.settings import Settings
 
@@ -72,14 +72,14 @@ def build(
         assets=_linked_to_code(assets),
         asset_checks=checks,
         resources={
-            "massive": massive or MassiveResource.of(settings),
-            "archive": archive,
+            "massive": not_configurable(massive or MassiveResource.of(settings)),
+            "archive": not_configurable(archive),
             IO_MANAGER: BarsCsvIOManager(
                 data_dir=archive.data_dir,
                 raw_dir=archive.raw_dir,
                 aggregated_dir=archive.aggregated_dir,
                 parquet=archive.parquet,
-            ),
+            ).definition(),
         },
         jobs=[
             refresh,

@@ -11,23 +11,27 @@ With several partitions, a table or frame holds them one after the other in orde
 `AssetIn(metadata={"allow_missing_partitions": True})`.
 """
 
+from dataclasses import dataclass
+
 import dagster as dg
 
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.resources import reader_of
+from mohlcv_dagster.defs.resources import NO_CONFIG, reader_of
 
 
-class BarsCsvIOManager(dg.ConfigurableIOManager):
-    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`.
-
-    (A resource nested in another works too, but makes Dagster 1.13 warn about a call of its own.)
-    """
+@dataclass(frozen=True)
+class BarsCsvIOManager(dg.IOManager):
+    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`."""
 
     data_dir: str
     raw_dir: str | None = None
     aggregated_dir: str | None = None
     parquet: bool = False
+
+    def definition(self) -> dg.IOManagerDefinition:
+        """This IO manager in every run; as of the resources, a launch with config for it is refused."""
+        return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write the bars of one partition, a `pyarrow.Table` or a `pandas.DataFrame`, and record what was written."""
