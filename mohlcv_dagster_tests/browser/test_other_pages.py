@@ -95,8 +95,9 @@ def test_a_foreign_name_that_leads_to_the_ui_shows_no_page_and_executes_nothing(
 
 
 def test_the_ui_launches_a_run_by_its_own_dialog(page, webserver, vendor, hostile):
+    webserver.add_symbol(SYMBOL)
     dialog = ui.launch_dialog(page, "2024-01")
-    ui.add_symbol(page, dialog, SYMBOL)
+    ui.choose_symbol(dialog, SYMBOL)
 
     ui.launch(page, dialog)
 
