@@ -23,6 +23,7 @@ from mohlcv_dagster_tests.bars.clean_files import (
     lines,
 )
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
+from mohlcv_dagster_tests.bars.missing_grounds import MISSING
 
 EQUAL = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
 AGAINST_RAW = {"volume_type", "volume_conserved", "equals_recomputation"}
@@ -35,6 +36,15 @@ def left(of):
 
 def failing(of):
     return {found.rule.name: found for found in rules.judge(of) if not found.passed}
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=str)
+def test_without_what_rules_need_one_rule_or_none_fails_and_the_rest_is_not_judged(missing):
+    failing = {found.rule.name for found in missing.judged().findings if not found.passed}
+
+    assert failing - set(clean_files.NOT_WHOLE) == set(missing.fails)
+    assert set(missing.not_judged()) == set(missing.left)
+    assert {answer.check.name for answer in missing.answers() if not answer.is_given} == set(missing.unanswered)
 
 
 @pytest.mark.parametrize("path", [RAW, AGGREGATE])
