@@ -54,7 +54,7 @@ def backfill(bench: Bench) -> None:
     folder.mkdir()
     environment = runs.environment(bench, folder / "home", folder / "data")
     (folder / "home" / "dagster.yaml").unlink()  # `mohlcv up` writes its own
-    with _up(folder, environment) as (url, pid):
+    with up(folder, environment) as (url, pid):
         for symbol in symbols:
             _ask(url, _ADD, where=_REPOSITORY, key=symbol)
         before = process_tree.cpu_of(pid)
@@ -139,7 +139,7 @@ def _launched(url: str, partitions: list[str]) -> str:
 
 
 @contextmanager
-def _up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
+def up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
     """`mohlcv up` in a folder, loaded; its URL and its process."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

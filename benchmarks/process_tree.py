@@ -21,6 +21,17 @@ def cpu_of(root: int) -> float:
     return sum(stats[pid][1] for pid in tree if pid in stats) / os.sysconf("SC_CLK_TCK")
 
 
+def own_cpu_of(pid: int) -> float:
+    """Seconds of CPU, user and system, of a process without those that it started."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that are there, the oldest first."""
+    return sorted(child for child, (parent, _) in _stats().items() if parent == pid)
+
+
 def _stats() -> dict[int, tuple[int, int]]:
     """Of each process its parent and its clock ticks, those of children that it waited for included."""
     found = {}
