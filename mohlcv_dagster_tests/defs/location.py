@@ -56,7 +56,7 @@ class HandedVendor:
         if timeframe == "second":
             self.since.append(since)
         content = self.months.get((symbol, str(month)))
-        if isinstance(content, Exception):
+        if isinstance(content, BaseException):
             raise content
         if content is None:
             raise NoTradesError(f"{symbol} has no trades in {month}")
