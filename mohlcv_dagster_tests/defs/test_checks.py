@@ -196,13 +196,13 @@ def test_what_passes_tells_only_what_its_checks_definition_does_not(tmp_path, in
     result = run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, JANUARY, "raw_1s")
 
     passed = evaluation_of(result, "raw_1s", "valid")
-    assert passed.description == "All 7 rules passed (6 bars)."
+    assert passed.description == "6 bars, all 7 rules passed."
     assert set(passed.metadata) == {"rules"}
     assert rules_of(passed)["ohlc_order"] == {
         "rule": "ohlc_order",
         "result": "passed",
         "count": 0,
-        "what was found": "6 bars",
+        "what was found": "",
     }
     outputs = [event.step_output_data for event in result.all_events if event.is_successful_output]
     assert {name for output in outputs for name in output.metadata} == {"__source_asset_observation__"}  # no event
