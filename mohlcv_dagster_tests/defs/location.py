@@ -156,7 +156,7 @@ def rules_of(evaluation):
     """The table of an evaluation: the row of each rule, by its name; empty where it sums up partitions."""
     table = evaluation.metadata.get(evaluations.RULES)
     if isinstance(table, dg.MarkdownMetadataValue):  # where all passed
-        header, _, *rows = (line.strip("|").split("|") for line in table.value.splitlines())
+        header, _, *rows = (line[1:-1].split("|") for line in table.value.splitlines())
         records = [dict(zip(header, row, strict=True)) for row in rows]
         return {row["rule"]: {**row, "count": int(row["count"])} for row in records}
     return {record.data["rule"]: record.data for record in table.value.records} if table else {}
