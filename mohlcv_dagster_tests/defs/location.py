@@ -148,8 +148,9 @@ def latest_evaluation(instance, asset, name, partition):
     """The newest evaluation of a check for a partition, from the event log as the UI reads it."""
     key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
-    found = [record.event.dagster_event.event_specific_data for record in history if record.event]
-    return next(evaluation for evaluation in found if evaluation.partition == partition)
+    found = (record.evaluation for record in history)  # what was planned only is in the history, too
+    made = (each for each in found if isinstance(each, dg.AssetCheckEvaluation))
+    return next(evaluation for evaluation in made if evaluation.partition == partition)
 
 
 def rules_of(evaluation):
