@@ -8,13 +8,13 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.splits import KnownSplits, Split
 from mohlcv_dagster.defs import notes, splits
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
-from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
 
 
 def noted(result):
-    [made] = result.asset_materializations_for_node("raw_1s")
+    [made] = materializations_of(result, "raw_1s")
     return made.metadata["notes"].value if "notes" in made.metadata else None
 
 

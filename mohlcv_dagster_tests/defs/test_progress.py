@@ -56,14 +56,16 @@ def test_the_figure_says_which_month_of_how_many_and_how_long_the_rest_will_take
     assert stage.standing.said == "3 of 12 months done, about 2 min left"
 
 
-def test_months_made_before_the_step_began_again_tell_nothing_of_how_long_the_others_take():
-    stage = Stage(12)
-    for _ in range(8):
-        stage.standing.passed_over()
-    stage.fetch(30, 10)
+def test_months_that_are_tried_again_are_not_done_until_they_are():
+    stage = Stage(3)
+    stage.fetch(20, 10)
     stage.standing.finished(10_000)
+    for _ in range(2):
+        stage.standing.finished(None)
+    stage.standing.reopened(2)
 
-    assert stage.standing.said == "9 of 12 months done, about 90 s left"
+    # one of three in 20 s
+    assert stage.standing.said == "1 of 3 months done, about 40 s left"
 
 
 def test_the_figure_is_written_every_five_seconds_at_most_and_at_the_end():
@@ -101,9 +103,9 @@ def test_a_run_of_several_months_adds_one_event_a_month_and_says_in_its_tag_what
     entries = [entry for entry in instance.all_logs(result.run_id) if entry.dagster_event is None]
     stored = [entry.user_message for entry in entries if "months done" in entry.user_message]
     assert [line.partition(", about")[0] for line in stored] == [
-        "2024-01|SPY stored, 1 of 3 months done",
-        "2024-02|SPY stored, 2 of 3 months done",
-        "2024-03|SPY stored, 3 of 3 months done",
+        "2024-01|SPY done, 1 of 3 months done",
+        "2024-02|SPY done, 2 of 3 months done",
+        "2024-03|SPY done, 3 of 3 months done",
     ]
     assert [entry for entry in entries if "windows" in entry.user_message] == []
     [run_now] = instance.get_runs(dg.RunsFilter(run_ids=[result.run_id]))
