@@ -215,7 +215,7 @@ def page() -> str:
             _FORM,
             table(("rule", "fault", "caught as", "fails with it"), _form_rows()),
             _MISSING,
-            table(("missing", "fails", "not judged", "checks without a result"), _missing_rows()),
+            table(("what happened", "fails", "not judged", "checks without a result"), _missing_rows()),
             _WHOLE,
             _faults(months),
             _RECORDED,

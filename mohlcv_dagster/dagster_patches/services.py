@@ -131,7 +131,7 @@ def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -
 
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[Daemon]:
-    """Run the daemon; it ends when this process is gone, however that ended."""
+    """Run the daemon; it is asked to end as the block is left."""
     from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess  # noqa: PLC0415 - told in main
     from dagster_shared.ipc import send_ipc_shutdown_message as end  # noqa: PLC0415 - as above
 

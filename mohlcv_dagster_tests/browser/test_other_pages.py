@@ -11,9 +11,6 @@ from mohlcv_dagster_tests.defs.served import OVER, serve, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.usefixtures("steps_before")]
 
 SYMBOL = "MMM"
-SYMBOLS = (
-    '{assetNodeOrError(assetKey: {path: ["raw_1s"]}) {...on AssetNode {partitionKeysByDimension {name partitionKeys}}}}'
-)
 POST = """([query, variables]) => fetch("/graphql", {
   method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({query, variables})})"""
 
@@ -45,9 +42,7 @@ def page(chromium, webserver):
 
 def launched(webserver):
     """The runs there are, and the symbols."""
-    node = webserver.ask(SYMBOLS)["assetNodeOrError"]
-    keys = {each["name"]: each["partitionKeys"] for each in node["partitionKeysByDimension"]}
-    return webserver.runs(), keys["symbol"]
+    return webserver.runs(), webserver.symbols()
 
 
 @pytest.mark.parametrize(
