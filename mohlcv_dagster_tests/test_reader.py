@@ -44,7 +44,7 @@ def failing(findings):
     return [finding.rule.name for finding in findings if finding.rule in FORM and not finding.passed]
 
 
-def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
+def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive):
     reader = Reader(archive)
     first = reader.examine(SPY, RECORDED)
     reader.read(SPY)
@@ -54,7 +54,7 @@ def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
 
-def test_a_raw_file_that_changed_is_read_and_judged_again(archive):
+def test_a_raw_file_that_changed_is_read_and_checked_again(archive):
     reader = Reader(archive)
     assert failing(reader.judge(SPY, RECORDED)) == []
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
@@ -62,7 +62,7 @@ def test_a_raw_file_that_changed_is_read_and_judged_again(archive):
     assert failing(reader.judge(SPY, RECORDED)) == ["as_recorded", "ohlc_order"]
 
 
-def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archive):
+def test_a_raw_file_is_checked_again_when_something_else_was_recorded_of_it(archive):
     reader = Reader(archive)
 
     assert failing(reader.judge(SPY, RECORDED)) == []
@@ -70,7 +70,7 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
     assert failing(reader.judge(SPY, RECORDED)) == []
 
 
-def test_a_raw_file_is_judged_again_when_the_months_beside_it_are_others_and_not_for_what_is_made_of_it(archive):
+def test_a_raw_file_is_checked_again_when_the_months_next_to_it_are_others_and_not_for_what_is_made_of_it(archive):
     reader = Reader(archive)
     alone = reader.examine(SPY, RECORDED, Beside())
     beside = reader.examine(SPY, RECORDED, Beside((0.99,)))
@@ -93,7 +93,7 @@ def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archi
     assert len(archive.reads) == 1
 
 
-def test_aggregates_are_folded_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive):
+def test_aggregates_are_made_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive):
     reader = Reader(archive)
     for file in (SPY_MINUTE, SPY_15S):
         folded = reader.fold(file, RECORDED)
@@ -104,7 +104,7 @@ def test_aggregates_are_folded_from_one_reading_of_their_raw_file_and_again_once
     assert csv_codec.encode(reader.fold(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
 
 
-def test_nothing_is_folded_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive):
+def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive):
     reader = Reader(archive)
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
     with pytest.raises(BrokenRulesError, match="ohlc_order"):
@@ -114,7 +114,7 @@ def test_nothing_is_folded_from_a_raw_file_that_breaks_a_rule_or_is_not_there(ar
         reader.fold(SPY_15S, None)
 
 
-def test_a_month_that_was_judged_is_not_judged_again_for_what_is_made_of_it(archive, monkeypatch):
+def test_a_month_that_was_checked_is_not_checked_again_for_what_is_made_of_it(archive, monkeypatch):
     reader = Reader(archive)
     reader.judge(SPY, RECORDED)
     monkeypatch.setattr(rules, "examine", lambda *_: pytest.fail("judged again"))
@@ -123,7 +123,7 @@ def test_a_month_that_was_judged_is_not_judged_again_for_what_is_made_of_it(arch
         assert reader.require(SPY, RECORDED).num_rows == 6
 
 
-def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
+def test_the_bytes_of_a_checked_file_are_let_go_of(archive):
     reader = Reader(archive)
     reader.judge(SPY, RECORDED)
 
@@ -131,7 +131,7 @@ def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
     assert reader.read(SPY).rows == 6
 
 
-def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_judged_and_then_kept(archive, monkeypatch):
+def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_and_then_kept(archive, monkeypatch):
     monkeypatch.setattr(reading, "AT_ONCE", 0)
     reader = Reader(archive)
     assert reader.read(SPY).rows == 6

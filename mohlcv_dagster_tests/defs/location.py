@@ -1,5 +1,6 @@
 """A code location whose vendor gives the months it was handed, for tests that are not about the vendor."""
 
+import re
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -25,7 +26,7 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 class HandedVendor:
     """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades.
 
-    Its own minutes are those folded from them, changed by what `minutes` has for the partition.
+    Its own minutes are those resampled from them, changed by what `minutes` has for the partition.
 
     Attributes:
         fetched_at: what its clock says.
@@ -157,10 +158,15 @@ def rules_of(evaluation):
     """The table of an evaluation: the row of each rule, by its name; empty where it sums up partitions."""
     table = evaluation.metadata.get(evaluations.RULES)
     if isinstance(table, dg.MarkdownMetadataValue):  # where all passed
-        header, _, *rows = (line[1:-1].split("|") for line in table.value.splitlines())
+        header, _, *rows = (_cells(line) for line in table.value.splitlines())
         records = [dict(zip(header, row, strict=True)) for row in rows]
         return {row["rule"]: {**row, "count": int(row["count"])} for row in records}
     return {record.data["rule"]: record.data for record in table.value.records} if table else {}
+
+
+def _cells(line):
+    """The cells of a line of a Markdown table."""
+    return [cell.replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def rule_results(result):

@@ -84,7 +84,7 @@ def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cur
     assert "Re-materialize raw_1s for SPY 2024-02" in sentence
 
 
-def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_anew(tmp_path, instance, told, monkeypatch):
+def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_of_its_own(tmp_path, instance, told, monkeypatch):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
     sensor.look()
     fetch(tmp_path, instance, GOOD)

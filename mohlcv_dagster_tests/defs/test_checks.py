@@ -4,6 +4,11 @@ import json
 
 import dagster as dg
 
+from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Answer, Finding, checks_for
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import evaluations
 from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
@@ -92,7 +97,7 @@ def test_a_clean_month_passes_every_rule_of_form_and_each_evaluation_carries_the
     assert (tmp_path / "aggregated/15s/SPY_2024_01_15s.csv").read_bytes() == WHOLE_15S
 
 
-def test_a_broken_raw_month_stays_to_be_looked_at_and_nothing_is_folded_from_it(tmp_path, instance):
+def test_a_broken_raw_month_stays_to_be_looked_at_and_nothing_is_made_from_it(tmp_path, instance):
     definitions = location(tmp_path, {("SPY", "2024-01"): HIGH_BELOW_LOW})
     result = run(definitions, instance, JANUARY, "raw_1s", "aggregated/15s", expect=False)
 
@@ -104,7 +109,7 @@ def test_a_broken_raw_month_stays_to_be_looked_at_and_nothing_is_folded_from_it(
     assert files(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
 
 
-def test_an_aggregate_asked_for_alone_is_not_folded_from_a_broken_raw_month_either(tmp_path, instance):
+def test_an_aggregate_asked_for_alone_is_not_made_from_a_broken_raw_month_either(tmp_path, instance):
     definitions = location(tmp_path, {("SPY", "2024-01"): HIGH_BELOW_LOW})
     run(definitions, instance, JANUARY, "raw_1s", expect=False)
     result = run(definitions, instance, JANUARY, "aggregated/15s", expect=False)
@@ -115,7 +120,7 @@ def test_an_aggregate_asked_for_alone_is_not_folded_from_a_broken_raw_month_eith
     assert files(tmp_path) == ["raw_1s/SPY/SPY_2024_01.csv"]
 
 
-def test_an_aggregate_is_not_folded_from_a_raw_file_that_somebody_edited(tmp_path, instance):
+def test_an_aggregate_is_not_made_from_a_raw_file_that_somebody_edited(tmp_path, instance):
     definitions = location(tmp_path, {("SPY", "2024-01"): WHOLE})
     run(definitions, instance, JANUARY, "raw_1s")
     (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").write_bytes(WHOLE.replace(b",15234\n", b",15235\n"))
@@ -206,3 +211,18 @@ def test_what_passes_tells_only_what_its_checks_definition_does_not(tmp_path, in
     }
     outputs = [event.step_output_data for event in result.all_events if event.is_successful_output]
     assert {name for output in outputs for name in output.metadata} == {"__source_asset_observation__"}  # no event
+
+
+def test_what_the_vendor_named_does_not_break_the_table_of_rules_that_passed():
+    [check] = [check for check in checks_for(RAW) if check.name == "complete"]
+    [rule] = [rule for rule in check.rules if rule.name == check.decisive.name]
+    named = "ACME | Sons\nInc. was listed later"
+    found = Finding(rule, True, rule.severity, 0, 0, f"{rule.sentence} ({named})", schema.empty())
+    file = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
+
+    table = evaluations.of_answer(Answer(check, (found,), ()), file, None).metadata["rules"].value
+    assert table.splitlines() == [
+        "|rule|result|count|what was found|",
+        "|---|---|---|---|",
+        r"|sessions_present|passed|0|ACME \| Sons Inc. was listed later|",
+    ]

@@ -85,13 +85,13 @@ def test_a_month_that_cannot_have_bars_is_recorded_with_what_was_asked_to_prove_
 def test_a_month_that_cannot_have_bars_is_stored_empty_and_right_with_its_reason(
     fetch, tmp_path, symbol, month, because
 ):
-    outcome, record, judged = fetch(symbol, month)
+    outcome, record, found = fetch(symbol, month)
 
     assert outcome.succeeded
     assert outcome.empty
     assert [check.name for check in outcome.checks if not check.passed] == []
-    assert judged["result"] == "passed"
-    assert because in judged["what was found"]
+    assert found["result"] == "passed"
+    assert because in found["what was found"]
     assert {check.asset for check in outcome.checks} == {"raw_1s", "aggregated/1min"}
     assert stored(tmp_path) == {
         f"raw_1s/{symbol}/{symbol}_{month}.csv": HEADER,
@@ -114,13 +114,13 @@ def test_a_symbol_the_vendor_does_not_know_fails_and_stores_nothing(fetch, tmp_p
 
 
 def test_a_symbol_listed_all_month_without_a_bar_is_stored_and_its_check_is_an_error(fetch, tmp_path):
-    outcome, record, judged = fetch("AAPL", "2024_01")
+    outcome, record, found = fetch("AAPL", "2024_01")
 
     assert outcome.succeeded
-    assert judged["result"] == "error"
+    assert found["result"] == "error"
     assert (
         "yet Apple Inc. has been listed since 1980-12-12 and was AAPL all month, in which the exchange"
-        in judged["what was found"]
+        in found["what was found"]
     )
     assert record.empty.cause == "unexplained"
     assert set(stored(tmp_path).values()) == {HEADER}
@@ -138,15 +138,15 @@ def test_a_reference_that_does_not_answer_leaves_the_reason_unknown_and_the_mont
     fetch, sandbox, tmp_path, fault, said
 ):
     sandbox.inject(fault)
-    outcome, record, judged = fetch("TSLA", "2010_05")
+    outcome, record, found = fetch("TSLA", "2010_05")
 
     assert outcome.succeeded
     assert outcome.reasons == ()
     assert [(check.asset, check.name, check.error) for check in outcome.checks if not check.passed] == [
         ("raw_1s", "complete", False)
     ]
-    assert judged["result"] == "warning"
-    assert said in judged["what was found"]
+    assert found["result"] == "warning"
+    assert said in found["what was found"]
     assert record.empty.cause == "unknown"
     assert set(stored(tmp_path).values()) == {HEADER}
 

@@ -1,4 +1,4 @@
-"""A month beside the one before it: the first open is held against the last close that is recorded there."""
+"""A month after the one before it: the first open is compared with the last close that is recorded there."""
 
 import pytest
 

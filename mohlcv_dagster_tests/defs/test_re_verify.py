@@ -121,7 +121,7 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
         ({"last_month": "2100-01"}, "last_month 2100-01 has not begun: write "),
     ],
 )
-def test_what_cannot_be_meant_is_told_with_what_to_write(config, sentence, home, stored):
+def test_what_is_invalid_is_told_with_what_to_write(config, sentence, home, stored):
     assert sentence in said(launch(stored, home, re_verify.JOB, **config))
 
 
@@ -131,7 +131,7 @@ def test_a_slip_of_the_pen_in_a_name_is_told_before_anything_runs(home, stored):
 
 
 @pytest.mark.slow
-def test_minutes_are_held_against_the_vendors_only_when_that_is_asked_for(tmp_path, instance):
+def test_minutes_are_compared_with_the_vendors_only_when_that_is_asked_for(tmp_path, instance):
     vendor = HandedVendor(WHOLE)
     definitions = location(tmp_path, vendor, timeframes="1min", start="2024-01")
     run(definitions, instance, FIRST, "raw_1s")

@@ -1,4 +1,4 @@
-"""Real bars, the whole way: replayed over HTTP, fetched by the real client, stored, checked and folded by Dagster."""
+"""Real bars, the whole way: replayed over HTTP, fetched by the real client, stored, checked, resampled by Dagster."""
 
 import dagster as dg
 import pytest

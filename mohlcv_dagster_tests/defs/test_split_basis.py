@@ -56,7 +56,7 @@ def fetch(market, tmp_path, instance):
         yield fetch
 
 
-def judged(fetch, instance, *partitions):
+def checked(fetch, instance, *partitions):
     """What `split_basis` says when its check is executed alone, by partition: no request is made for it."""
     asked = len(fetch.sandbox.requests)
     verdicts = {}
@@ -77,7 +77,7 @@ def noted(instance, partition):
 def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack_it(fetch, market, instance):
     for partition in (JANUARY, FEBRUARY, MARCH):
         fetch(partition)
-    assert {found["result"] for found in judged(fetch, instance, JANUARY, FEBRUARY, MARCH).values()} == {"passed"}
+    assert {found["result"] for found in checked(fetch, instance, JANUARY, FEBRUARY, MARCH).values()} == {"passed"}
 
     market.splits = (SPLIT,)
     fetch.sandbox.clear()
@@ -86,7 +86,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     assert noted(instance, APRIL) == (
         "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them anew."
     )
-    found = judged(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
+    found = checked(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
     assert {partition: each["result"] for partition, each in found.items()} == {
         JANUARY: "error",
         FEBRUARY: "error",
@@ -103,7 +103,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     assert noted(instance, JANUARY) == (
         "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them anew."
     )
-    again = judged(fetch, instance, JANUARY, FEBRUARY)
+    again = checked(fetch, instance, JANUARY, FEBRUARY)
     assert (again[JANUARY]["result"], again[FEBRUARY]["result"]) == ("passed", "error")
 
     fetch(FEBRUARY)
@@ -116,9 +116,9 @@ def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market
     fetch(OTHER)
     market.splits = (SPLIT,)
     fetch(MARCH)
-    assert judged(fetch, instance, OTHER)[OTHER]["result"] == "passed"
+    assert checked(fetch, instance, OTHER)[OTHER]["result"] == "passed"
     assert "came before a split" not in (noted(instance, MARCH) or "")
-    found = judged(fetch, instance, JANUARY)[JANUARY]
+    found = checked(fetch, instance, JANUARY)[JANUARY]
     assert found["result"] == "passed"
     assert found["what was found"] == "unadjusted: no later split rewrites them"
 
@@ -135,15 +135,15 @@ def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch,
             return cls.today
 
     monkeypatch.setattr(splits, "datetime", Clock)
-    assert judged(fetch, instance, JANUARY)[JANUARY]["result"] == "passed"
+    assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "passed"
     Clock.today = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)  # midnight in New York
-    assert judged(fetch, instance, JANUARY)[JANUARY]["result"] == "error"
+    assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "error"
 
 
 def test_splits_that_the_vendor_does_not_tell_are_a_warning_and_a_note(fetch, instance):
     fetch.sandbox.inject("plan-date:on=splits")
     fetch(JANUARY)
-    found = judged(fetch, instance, JANUARY)[JANUARY]
+    found = checked(fetch, instance, JANUARY)[JANUARY]
     assert found["result"] == "warning"
     assert noted(instance, JANUARY).startswith("The splits of AAA are unknown")
     assert "answered 403" in noted(instance, JANUARY)

@@ -1,4 +1,4 @@
-"""Minutes beside the vendor's own under Dagster: in the run that makes them, over several months, on stored ones."""
+"""Minutes compared with the vendor's own: in the run that makes them, over several months, on stored ones."""
 
 import dagster as dg
 import pytest

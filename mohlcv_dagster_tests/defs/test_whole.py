@@ -48,10 +48,10 @@ def test_a_month_records_what_it_covers_and_a_lost_session_of_a_liquid_symbol_is
     assert (tmp_path / "aggregated/15s/AAC_2024_01_15s.csv").exists()
 
 
-def test_a_month_is_judged_as_a_liquid_symbols_where_the_months_beside_it_are(tmp_path, instance):
+def test_a_month_is_checked_as_a_liquid_symbols_where_the_months_next_to_it_are(tmp_path, instance):
     months = {("AAC", "2024-01"): content("AAC", "2024-01"), ("AAC", "2024-02"): WHOLE.replace(b"-01-", b"-02-")}
     definitions = location(tmp_path, months)
-    # before its neighbour is there, the month of six bars is a quiet symbol's
+    # before the month next to it is there, the month of six bars is a quiet symbol's
     alone = run(definitions, instance, "2024-02|AAC", "raw_1s")
     run(definitions, instance, "2024-01|AAC", "raw_1s")
     again = execute_checks_alone(definitions, instance, "raw_1s", "2024-02|AAC", "complete")
