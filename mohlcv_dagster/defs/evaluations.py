@@ -116,7 +116,12 @@ def _table(answer: Answer) -> dg.MetadataValue:
     if answer.failing:
         return dg.MetadataValue.table([dg.TableRecord(dict(zip(_COLUMNS, row, strict=True))) for row in rows], _SCHEMA)
     lines = [_COLUMNS, ("---",) * len(_COLUMNS), *rows]
-    return dg.MetadataValue.md("\n".join(f"|{'|'.join(str(cell) for cell in line)}|" for line in lines))
+    return dg.MetadataValue.md("\n".join(f"|{'|'.join(_cell(value) for value in line)}|" for line in lines))
+
+
+def _cell(value: str | int) -> str:
+    """A cell of a Markdown table: what the vendor named may hold what would end it."""
+    return str(value).replace("|", r"\|").replace("\n", " ")
 
 
 def _rows(answer: Answer) -> Iterator[tuple[str, str, int, str]]:

@@ -10,6 +10,7 @@ from mohlcv_dagster.errors import (
     DiskFullError,
     MissingKeyError,
     MohlcvError,
+    PlanError,
     UnknownKeyError,
     VendorError,
     VendorUnavailableError,
@@ -53,10 +54,7 @@ def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int)
     """
     if of == 1:
         return failure(*errors.values())
-    reasons: dict[str, list[str]] = {}
-    for partition, error in errors.items():
-        reasons.setdefault(str(error), []).append(partition)
-    said = " · ".join(f"{listed(sorted(which))}: {why}" for why, which in reasons.items())
+    said = " · ".join(f"{listed(sorted(which))}: {why}" for why, which in _reasons(errors).items())
     kinds = sorted({type(error).__name__ for error in errors.values()})
     return dg.Failure(
         description=f"{len(errors)} failed, {not_tried} not tried, of {of} partitions. {said}",
@@ -66,6 +64,19 @@ def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int)
         },
         allow_retries=False,
     )
+
+
+def _reasons(errors: Mapping[str, MohlcvError]) -> dict[str, list[str]]:
+    """The partitions that failed, by reason.
+
+    A plan refuses each month in a sentence that names it: the one of the newest month is told for all of them.
+    """
+    refused = [partition for partition, error in errors.items() if isinstance(error, PlanError)]
+    newest = str(errors[max(refused)]) if refused else ""
+    reasons: dict[str, list[str]] = {}
+    for partition, error in errors.items():
+        reasons.setdefault(newest if isinstance(error, PlanError) else str(error), []).append(partition)
+    return reasons
 
 
 def listed(partitions: Sequence[str]) -> str:

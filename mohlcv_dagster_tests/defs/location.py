@@ -1,5 +1,6 @@
 """A code location whose vendor gives the months it was handed, for tests that are not about the vendor."""
 
+import re
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -9,6 +10,7 @@ from mohlcv_dagster.bars import csv_codec, resample, schema
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster.definitions import build
+from mohlcv_dagster.defs import assets, evaluations
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
 from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.settings import Settings
@@ -24,7 +26,7 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 class HandedVendor:
     """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades.
 
-    Its own minutes are those folded from them, changed by what `minutes` has for the partition.
+    Its own minutes are those resampled from them, changed by what `minutes` has for the partition.
 
     Attributes:
         fetched_at: what its clock says.
@@ -55,7 +57,7 @@ class HandedVendor:
         if timeframe == "second":
             self.since.append(since)
         content = self.months.get((symbol, str(month)))
-        if isinstance(content, Exception):
+        if isinstance(content, BaseException):
             raise content
         if content is None:
             raise NoTradesError(f"{symbol} has no trades in {month}")
@@ -128,6 +130,95 @@ def run(definitions, instance, partition, *assets, expect=True, until=None, tags
     )
     assert result.success is expect, [event.message for event in result.all_events if event.is_failure]
     return result
+
+
+def execute_checks_alone(definitions, instance, asset, partition, *names):
+    """What the UI's Execute on the checks tab does: run checks of a stored partition without materializing it.
+
+    Without a partition it runs them over all stored ones, as *Execute all* does.
+    """
+    keys = {dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name) for name in names}
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
+        asset_selection=set(), asset_check_selection=keys
+    )
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    return job.execute_in_process(instance=instance, partition_key=partition, raise_on_error=False, run_config=quiet)
+
+
+def latest_evaluation(instance, asset, name, partition):
+    """The newest evaluation of a check for a partition, from the event log as the UI reads it."""
+    key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
+    found = (record.evaluation for record in history)  # what was planned only is in the history, too
+    made = (each for each in found if isinstance(each, dg.AssetCheckEvaluation))
+    return next(evaluation for evaluation in made if evaluation.partition == partition)
+
+
+def rules_of(evaluation):
+    """The table of an evaluation: the row of each rule, by its name; empty where it sums up partitions."""
+    table = evaluation.metadata.get(evaluations.RULES)
+    if isinstance(table, dg.MarkdownMetadataValue):  # where all passed
+        header, _, *rows = (_cells(line) for line in table.value.splitlines())
+        records = [dict(zip(header, row, strict=True)) for row in rows]
+        return {row["rule"]: {**row, "count": int(row["count"])} for row in records}
+    return {record.data["rule"]: record.data for record in table.value.records} if table else {}
+
+
+def _cells(line):
+    """The cells of a line of a Markdown table."""
+    return [cell.replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def rule_results(result):
+    """What the checks of a run said of each rule: `passed`, `warning`, `error` or `not judged`.
+
+    The keys are asset, rule and partition; they stand in the order of the evaluations and of their tables.
+    """
+    return {
+        (evaluation.asset_key.to_user_string(), rule, evaluation.partition): row["result"]
+        for evaluation in result.get_asset_check_evaluations()
+        for rule, row in rules_of(evaluation).items()
+    }
+
+
+def rule_verdicts(result):
+    """Whether each rule passed that the checks of a run judged, by asset, rule and partition."""
+    judged = {key: found for key, found in rule_results(result).items() if found != evaluations.NOT_JUDGED}
+    return {key: found == evaluations.PASSED for key, found in judged.items()}
+
+
+def failing_rules(result):
+    """The rules that failed in a run, as asset, rule and partition."""
+    return [key for key, passed in rule_verdicts(result).items() if not passed]
+
+
+def check_verdicts(result):
+    """Whether each evaluation of a run passed, by asset, check and partition."""
+    return {
+        (evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.partition): evaluation.passed
+        for evaluation in result.get_asset_check_evaluations()
+    }
+
+
+def evaluation_of(result, asset, name):
+    """The one evaluation of a check in a run."""
+    [found] = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if (each.asset_key.to_user_string(), each.check_name) == (asset, name)
+    ]
+    return found
+
+
+def materializations_of(result, asset):
+    """The materializations of an asset in a run, in order."""
+    made = (event.step_materialization_data.materialization for event in result.get_asset_materialization_events())
+    return [each for each in made if each.asset_key.to_user_string() == asset]
+
+
+def failure_of(result, step=assets.OP):
+    """Why a step of a run failed: that of the bars, unless another is named."""
+    return result.failure_data_for_node(step).user_failure_data
 
 
 def launch(definitions, instance, job, **config):

@@ -84,7 +84,7 @@ def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cur
     assert "Re-materialize raw_1s for SPY 2024-02" in sentence
 
 
-def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_anew(tmp_path, instance, told, monkeypatch):
+def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_of_its_own(tmp_path, instance, told, monkeypatch):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
     sensor.look()
     fetch(tmp_path, instance, GOOD)
@@ -136,7 +136,7 @@ def test_a_failed_run_is_told_once_with_its_sentence_and_not_again_when_it_is_ta
     home.add_run_tags(failed.run_id, {"looked": "at"})
     assert sensor.look() == "Nothing new is wrong."
     [[alert]] = [body["alerts"] for body in told]
-    assert (alert["what"], alert["asset"], alert["symbol"], alert["month"]) == ("run", "raw_1s", "SPY", "2024-02")
+    assert (alert["what"], alert["asset"], alert["symbol"], alert["month"]) == ("run", "bars", "SPY", "2024-02")
     assert alert["sentence"] == "SPY has no trades in 2024-02"
     assert alert["run_id"] == failed.run_id
 
@@ -149,7 +149,8 @@ def test_a_run_that_failed_of_its_checks_is_told_where_the_other_sensor_is_off(t
     sensor.look()
 
     [[alert]] = [body["alerts"] for body in told]
-    assert "1 blocking asset check failed with ERROR severity:\nraw_1s: ohlc_order" in alert["sentence"]
+    assert alert["sentence"].startswith("nothing is made from raw_1s/SPY/SPY_2024_02.csv, which breaks 1 rule")
+    assert "ohlc_order: 1 of 1 bar" in alert["sentence"]
 
 
 @pytest.mark.slow
