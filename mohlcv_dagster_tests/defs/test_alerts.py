@@ -136,7 +136,7 @@ def test_a_failed_run_is_told_once_with_its_sentence_and_not_again_when_it_is_ta
     home.add_run_tags(failed.run_id, {"looked": "at"})
     assert sensor.look() == "Nothing new is wrong."
     [[alert]] = [body["alerts"] for body in told]
-    assert (alert["what"], alert["asset"], alert["symbol"], alert["month"]) == ("run", "bars", "SPY", "2024-02")
+    assert (alert["what"], alert["asset"], alert["symbol"], alert["month"]) == ("run", "raw_1s", "SPY", "2024-02")
     assert alert["sentence"] == "SPY has no trades in 2024-02"
     assert alert["run_id"] == failed.run_id
 
