@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks import backfills, growth, report, runs, stages
+from benchmarks import backfills, growth, pages, report, runs, stages
 from benchmarks.case import Case
 from benchmarks.figures import Results
 from benchmarks.served import Served
 from benchmarks.stages import Bench
 
-ALL = {**stages.STAGES, **runs.RUNS, **backfills.BACKFILLS, **growth.GROWTHS}
+ALL = {**stages.STAGES, **runs.RUNS, **backfills.BACKFILLS, **growth.GROWTHS, **pages.PAGES}
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import runs, trials
-from benchmarks.figures import Row
+from benchmarks import process_tree, runs, trials
+from benchmarks.figures import MEGABYTE, Row
 from benchmarks.stages import OWN, Bench
 from benchmarks.trials import Trial
 from benchmarks.worker import digest
@@ -23,8 +23,14 @@ PATIENCE: Final = 1800.0
 """Seconds a backfill may take."""
 _STARTED_WITHIN: Final = 120.0
 _LOOK_EVERY: Final = 0.25
-_SYMBOLS: Final = 10
+_SYMBOLS: Final = 20
 _WANTED: Final = {"spy": 15.0, "quiet": 10.0}
+_TO_PLAIN: Final = 1.4
+"""A backfill of busy months, to the plain process over the same months: times as long at the most."""
+_EVENT_LOG: Final = 0.15
+"""Megabytes of Dagster's databases for a month, at the most."""
+_CPU_A_MONTH: Final = 0.20
+"""Seconds of CPU of a quiet month in a backfill, the vendor left out, at the most."""
 _ASSETS: Final = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
 _REPOSITORY: Final = {"repositoryName": "__repository__", "repositoryLocationName": "mohlcv_dagster.definitions"}
 
@@ -39,7 +45,7 @@ _ENDED: Final = "{runsOrError(limit: 1000) {...on Runs {results {endTime}}}}"
 
 
 def backfill(bench: Bench) -> None:
-    """Twelve months of one symbol (ten symbols where they are quiet), from the launch to the end."""
+    """Twelve months of one symbol (twenty symbols where they are quiet), from the launch to the end."""
     symbols = [bench.case.symbol] if bench.size != "quiet" else [f"QT{chr(ord('A') + n)}" for n in range(_SYMBOLS)]
     stage = f"backfill of 12 months × {len(symbols)}"
     for symbol in symbols:
@@ -48,19 +54,29 @@ def backfill(bench: Bench) -> None:
     folder.mkdir()
     environment = runs.environment(bench, folder / "home", folder / "data")
     (folder / "home" / "dagster.yaml").unlink()  # `mohlcv up` writes its own
-    with _up(folder, environment) as url:
+    with up(folder, environment) as (url, pid):
         for symbol in symbols:
             _ask(url, _ADD, where=_REPOSITORY, key=symbol)
-        partitions = [f"{month}|{symbol}" for month in runs.TWELVE for symbol in symbols]
-        finished, worked = _launch(url, partitions)
-    _demand_right(bench, symbols, folder / "data")
+        before = process_tree.cpu_of(pid)
+        finished, worked = _launch(url, symbols)
+        cpu = process_tree.cpu_of(pid) - before
+    plain = _demand_right(bench, symbols, folder / "data")
     scripts = _scripts(bench, symbols)
     bench.results.rows += [
-        Row(stage, OWN, finished, 0, 0, 1),
+        Row(stage, OWN, finished, cpu, 0, 1),
         Row(stage, f"{OWN}, to the end of the last run", worked, 0, 0, 1),
+        Row(stage, "the plain process, 12 months of one symbol", plain.seconds, plain.cpu, plain.peak, 1),
         Row(stage, "original", scripts.seconds, 0, scripts.peak, 1),
     ]
     bench.results.times_faster(stage, _WANTED.get(bench.size, 15.0))
+    if len(symbols) == 1:
+        bench.results.at_most(f"{stage}, to the plain process", _TO_PLAIN, finished / plain.seconds, "times")
+    else:
+        each = cpu / (12 * len(symbols))
+        bench.results.at_most(f"{stage}, CPU a month", _CPU_A_MONTH, each, "s")
+    stored = sum(file.stat().st_size for file in (folder / "home" / "history").rglob("*.db*"))
+    each = stored / (12 * len(symbols)) / MEGABYTE
+    bench.results.at_most(f"{stage}, event log a month", _EVENT_LOG, each, "MB")
 
 
 def _scripts(bench: Bench, symbols: list[str]) -> Trial:
@@ -80,44 +96,51 @@ def _scripts(bench: Bench, symbols: list[str]) -> Trial:
     return Trial(started + 12 * worked, 0, one.peak)
 
 
-def _demand_right(bench: Bench, symbols: list[str], data: Path) -> None:
-    """Demand that a symbol's files are those of the plain function, which gave the original's bytes.
+def _demand_right(bench: Bench, symbols: list[str], data: Path) -> Trial:
+    """Demand that a symbol's files are those of the plain function, which gave the original's bytes; what that took.
 
     Raises:
         AssertionError: they are not.
     """
     written = replace(bench.case, symbol=symbols[-1], months=runs.TWELVE, folder=str(data))
     due = replace(written, folder=str(bench.root / "due"))
-    trials.process(OWN, "month", due)
+    plain = trials.process(OWN, "month", due)
     marks = [digest(*(path.read_bytes() for path in case.files())) for case in (due, written)]
     trials.same(dict(zip(("the plain function", "the backfill"), marks, strict=True)))
     count = sum(1 for _ in data.rglob("*.csv"))
     if count != len(symbols) * len(written.files()):
         raise AssertionError(f"the backfill left {count} files for {len(symbols)} symbols")
+    return plain
 
 
-def _launch(url: str, partitions: list[str]) -> tuple[float, float]:
-    """Seconds from the launch until the backfill says it is over, and until its last run ended."""
+def _launch(url: str, symbols: list[str]) -> tuple[float, float]:
+    """Launch a backfill a symbol; seconds until all say that they are over, and until the last run ended."""
     began, clock = time.perf_counter(), time.time()
-    what = {"assetSelection": [{"path": asset.split("/")} for asset in _ASSETS], "partitionNames": sorted(partitions)}
-    launched = _ask(url, _LAUNCH, what=what)["launchPartitionBackfill"]
-    if "backfillId" not in launched:
-        raise RuntimeError(f"the backfill was not launched: {launched}")
+    waiting = [_launched(url, [f"{month}|{symbol}" for month in runs.TWELVE]) for symbol in symbols]
     while time.perf_counter() - began < PATIENCE:
-        told = _ask(url, _STATUS, id=launched["backfillId"])
-        status = told["partitionBackfillOrError"]["status"]
-        if status not in ("REQUESTED", "CANCELING"):
+        statuses = {each: _ask(url, _STATUS, id=each)["partitionBackfillOrError"]["status"] for each in waiting}
+        if failed := set(statuses.values()) - {"REQUESTED", "CANCELING", "COMPLETED_SUCCESS"}:
+            raise AssertionError(f"a backfill ended as {failed}")
+        waiting = [each for each, status in statuses.items() if status != "COMPLETED_SUCCESS"]
+        if not waiting:
             seconds = time.perf_counter() - began
-            if status != "COMPLETED_SUCCESS":
-                raise AssertionError(f"the backfill ended as {status}")
             return seconds, max(run["endTime"] for run in _ask(url, _ENDED)["runsOrError"]["results"]) - clock
         time.sleep(_LOOK_EVERY)
     raise TimeoutError(f"the backfill was not over after {PATIENCE:g} s")
 
 
+def _launched(url: str, partitions: list[str]) -> str:
+    """The id of a backfill over these partitions."""
+    what = {"assetSelection": [{"path": asset.split("/")} for asset in _ASSETS], "partitionNames": partitions}
+    launched: dict[str, str] = _ask(url, _LAUNCH, what=what)["launchPartitionBackfill"]
+    if "backfillId" not in launched:
+        raise RuntimeError(f"the backfill was not launched: {launched}")
+    return launched["backfillId"]
+
+
 @contextmanager
-def _up(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """`mohlcv up` in a folder, loaded; its URL."""
+def up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """`mohlcv up` in a folder, loaded; its URL and its process."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -129,7 +152,7 @@ def _up(folder: Path, environment: dict[str, str]) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}/graphql"
             _wait_until_loaded(url, process, folder / "up.log")
-            yield url
+            yield url, process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(90)

@@ -17,6 +17,8 @@ The rooms, each knowing only those below it::
     whole_files   a file put whole in the place of another
     calendar_file the days a user overrides in the exchange calendar
     alerting      WHO is told when something is wrong: a webhook, a command, the log
+    dagster_patches/ where private names of Dagster are used, each with its reason
+    same_origin   which requests the UI answers: never those of other web pages
     settings      the environment, read once
     bars/         WHAT a bar is: columns, months, file names, CSV, folding, rules
     errors        the one error tree

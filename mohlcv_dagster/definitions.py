@@ -22,7 +22,7 @@ from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource, not_configurable
 from mohlcv_dagster.settings import Settings
 
 
@@ -60,14 +60,14 @@ def build(
     return dg.Definitions(
         assets=_linked_to_code(assets),
         resources={
-            "massive": massive or MassiveResource.of(settings),
-            "archive": archive,
+            "massive": not_configurable(massive or MassiveResource.of(settings)),
+            "archive": not_configurable(archive),
             IO_MANAGER: BarsCsvIOManager(
                 data_dir=archive.data_dir,
                 raw_dir=archive.raw_dir,
                 aggregated_dir=archive.aggregated_dir,
                 parquet=archive.parquet,
-            ),
+            ).definition(),
         },
         jobs=[
             refresh,

@@ -1,7 +1,7 @@
 """The scoreboard: for every rule the seeded faults found, the severity given, and false alarms on clean months.
 
 `uv run python -m mohlcv_dagster_tests.scoreboard` measures all of it anew (two or three minutes), writes the pages of
-docs that are made of it (`PAGES`, and the table of docs/checks.md) and prints the table. What is seeded is in the
+docs that are made of it (`PAGES`, and the tables of docs/checks.md) and prints the table. What is seeded is in the
 modules of `bars` that are joined here; nothing is seeded or judged here.
 """
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, PLAUSIBLE, RULES
+from mohlcv_dagster.bars.rules import PLAUSIBLE
 from mohlcv_dagster_tests.bars import form_scoreboard, plausibility, reconciliation_table, whole_scoreboard
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS
 from mohlcv_dagster_tests.bars.clean_months import false_alarms, false_incidents
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.bars.mismatches import SEEDS
+from mohlcv_dagster_tests.bars.missing_grounds import MISSING
 from mohlcv_dagster_tests.bars.plausibility import Tally
 from mohlcv_dagster_tests.bars.recorded_faults import RECORDED_FAULTS
 from mohlcv_dagster_tests.bars.vendor_faults import LADDER, LOST_MINUTES, ladder_found, minutes_found
@@ -25,24 +26,25 @@ from mohlcv_dagster_tests.tables import table
 
 DOCS = Path(__file__).parents[1] / "docs"
 VENDOR_INCIDENT = "vendor_incident"
-NAMES = (*(rule.name for rule in (*RULES, *AGAINST_VENDOR)), VENDOR_INCIDENT)
-"""Every check, in the order of docs/checks.md."""
+NAMES = (*(rule.name for rule in form_scoreboard.IN_ORDER), VENDOR_INCIDENT)
+"""Every rule on files and the check on all months, in the order of docs/checks.md."""
 
 _ERROR_FIRST = ("error", "warn")
 
 _HEAD = """# Scoreboard
 
-For every check: how many of the faults seeded for it were found, with which severity, and in how many clean months it
-cried for nothing. Made by `uv run python -m mohlcv_dagster_tests.scoreboard`; a slow test holds this page equal to
-what is measured.
+For every rule: how many of the faults seeded for it were found, with which severity, and in how many clean months it
+warned of nothing. The rules are in the order of [the checks](checks.md). Made by
+`uv run python -m mohlcv_dagster_tests.scoreboard`; a slow test holds this page equal to what is measured.
 
 A fault is *found* where the rule made for it fails on it with the severity it should have; of a bad print every bar
 must be warned of, of minutes beside the vendor's the kind must be told. The {clean} clean months are synthetic, eight
 months of a busy and a quiet symbol and two of symbols in between, with early closes, changes of clocks and days of
-mourning; each is written as it would be stored, raw and folded, and judged by all rules. That a synthetic month is
+mourning; each is written as it would be stored, raw and resampled, and put to all rules, its aggregates too, to which
+most rules are not put otherwise. That a synthetic month is
 quiet says little of the four rules on bad prints: those were tried on {rough} *rough* months too, worse than a
 market, and on real bars ([plausibility.md](plausibility.md)). The vendor's minutes of a clean month are those the
-stand-in vendor serves, folded from the same seconds, so that nothing but the rules is tried.
+stand-in vendor serves, made from the same seconds, so that nothing but the rules is tried.
 
 """
 
@@ -52,6 +54,14 @@ _FORM = """
 Each row is a fault put into the bytes of a clean file, of its raw file or of its record, and what the rules said of
 it. The record is made after the fault unless the row is about the record: else a fault would be seen by its digest
 alone. What fails with it rightly does, and no rule besides.
+
+"""
+
+_MISSING = """
+## What could not be looked at
+
+Something that rules need is taken away from clean files. One rule tells of it, or none where another file is at fault;
+the rules that needed it are not judged, and checks that say nothing without them have no result. None passes.
 
 """
 
@@ -165,7 +175,7 @@ def summary(seeded: Iterable[Seeded], alarms: dict[str, str]) -> str:
     by_rule: dict[str, list[Seeded]] = {
         rule: list(rows) for rule, rows in groupby(sorted(seeded, key=lambda row: row.rule), key=lambda row: row.rule)
     }
-    head = ("check", "found of seeded", "severity given", "false alarms on clean months", "details")
+    head = ("rule", "found of seeded", "severity given", "false alarms on clean months", "details")
     return table(head, (_row(name, by_rule[name], alarms[name]) for name in NAMES))
 
 
@@ -204,6 +214,8 @@ def page() -> str:
             summary(every, alarms_in_words(rough)),
             _FORM,
             table(("rule", "fault", "caught as", "fails with it"), _form_rows()),
+            _MISSING,
+            table(("what happened", "fails", "not judged", "checks without a result"), _missing_rows()),
             _WHOLE,
             _faults(months),
             _RECORDED,
@@ -217,6 +229,19 @@ def page() -> str:
 def _form_rows() -> Iterator[tuple[str, ...]]:
     for rule, what, given, others in form_scoreboard.found():
         yield f"`{rule}`", what, given or "**missed**", others
+
+
+def _missing_rows() -> Iterator[tuple[str, ...]]:
+    for missing in MISSING:
+        failing = [each.rule.name for each in missing.judged().findings if each.rule.name in missing.fails]
+        answers, left = missing.answers(), tuple(missing.not_judged())
+        every = sum(len(answer.check.rules) for answer in answers)
+        told = f"all {len(left)} others" if len(left) + len(failing) == every else _listed(left)
+        yield missing.what, _listed(failing), told, _listed(each.check.name for each in answers if not each.is_given)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def _faults(rows: Iterable[Seeded]) -> str:
@@ -233,13 +258,11 @@ PAGES = {
 
 
 def write(docs: Path = DOCS) -> None:
-    """Write the pages anew, and the table of docs/checks.md."""
+    """Write the pages, and the tables of docs/checks.md."""
     for name, make in PAGES.items():
         (docs / name).write_text(make(), encoding="utf-8")
     checks = docs / "checks.md"
-    before, _, rest = checks.read_text(encoding="utf-8").partition("| check |")
-    after = rest.partition("\n\n")[2]
-    checks.write_text(f"{before}{form_scoreboard.checks()}\n{after}", encoding="utf-8")
+    checks.write_text(form_scoreboard.filled(checks.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

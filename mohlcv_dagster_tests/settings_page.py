@@ -30,7 +30,8 @@ _HEAD = """\
 
 Variables of the environment, or lines of a file `.env` in the project's folder; the environment wins. A variable that
 is blank has its default. `mohlcv doctor` shows each value and where it came from, and names variables that look like a
-slip of the pen. This page is made from `mohlcv_dagster/settings.py`.
+slip of the pen. They alone decide where the key is sent and which files are written: a launch with config for that is
+refused. This page is made from `mohlcv_dagster/settings.py`.
 
 """
 

@@ -15,7 +15,6 @@ from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 QQQ = BarFile("QQQ", RAW, Month(2024, 1))
-IBM = BarFile("IBM", RAW, Month(2024, 1))
 SPY_15S, SPY_MINUTE = (BarFile("SPY", timeframes.parse(name), Month(2024, 1)) for name in ("15s", "1min"))
 RECORDED = Recorded(6, hashlib.sha256(WHOLE).hexdigest())
 
@@ -45,7 +44,7 @@ def failing(findings):
     return [finding.rule.name for finding in findings if finding.rule in FORM and not finding.passed]
 
 
-def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
+def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive):
     reader = Reader(archive)
     first = reader.examine(SPY, RECORDED)
     reader.read(SPY)
@@ -55,7 +54,7 @@ def test_a_raw_file_is_read_and_judged_once_for_all_that_is_made_of_it(archive):
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
 
-def test_a_raw_file_that_changed_is_read_and_judged_again(archive):
+def test_a_raw_file_that_changed_is_read_and_checked_again(archive):
     reader = Reader(archive)
     assert failing(reader.judge(SPY, RECORDED)) == []
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
@@ -63,7 +62,7 @@ def test_a_raw_file_that_changed_is_read_and_judged_again(archive):
     assert failing(reader.judge(SPY, RECORDED)) == ["as_recorded", "ohlc_order"]
 
 
-def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archive):
+def test_a_raw_file_is_checked_again_when_something_else_was_recorded_of_it(archive):
     reader = Reader(archive)
 
     assert failing(reader.judge(SPY, RECORDED)) == []
@@ -71,7 +70,7 @@ def test_a_raw_file_is_judged_again_when_something_else_was_recorded_of_it(archi
     assert failing(reader.judge(SPY, RECORDED)) == []
 
 
-def test_a_raw_file_is_judged_again_when_the_months_beside_it_are_others_and_not_for_what_is_made_of_it(archive):
+def test_a_raw_file_is_checked_again_when_the_months_next_to_it_are_others_and_not_for_what_is_made_of_it(archive):
     reader = Reader(archive)
     alone = reader.examine(SPY, RECORDED, Beside())
     beside = reader.examine(SPY, RECORDED, Beside((0.99,)))
@@ -94,7 +93,7 @@ def test_a_raw_file_is_read_once_for_its_checks_and_all_that_is_made_of_it(archi
     assert len(archive.reads) == 1
 
 
-def test_aggregates_are_folded_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive):
+def test_aggregates_are_made_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive):
     reader = Reader(archive)
     for file in (SPY_MINUTE, SPY_15S):
         folded = reader.fold(file, RECORDED)
@@ -105,7 +104,7 @@ def test_aggregates_are_folded_from_one_reading_of_their_raw_file_and_again_once
     assert csv_codec.encode(reader.fold(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
 
 
-def test_nothing_is_folded_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive):
+def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive):
     reader = Reader(archive)
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
     with pytest.raises(BrokenRulesError, match="ohlc_order"):
@@ -115,19 +114,16 @@ def test_nothing_is_folded_from_a_raw_file_that_breaks_a_rule_or_is_not_there(ar
         reader.fold(SPY_15S, None)
 
 
-def test_months_that_were_judged_one_after_the_other_are_not_judged_again_for_what_is_made_of_them(
-    archive, monkeypatch
-):
+def test_a_month_that_was_checked_is_not_checked_again_for_what_is_made_of_it(archive, monkeypatch):
     reader = Reader(archive)
-    for file in (SPY, QQQ):
-        reader.judge(file, RECORDED)
+    reader.judge(SPY, RECORDED)
     monkeypatch.setattr(rules, "examine", lambda *_: pytest.fail("judged again"))
 
-    for file in (SPY, QQQ):
-        assert reader.require(file, RECORDED).num_rows == 6
+    for _ in ("15s", "30s", "1min"):
+        assert reader.require(SPY, RECORDED).num_rows == 6
 
 
-def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
+def test_the_bytes_of_a_checked_file_are_let_go_of(archive):
     reader = Reader(archive)
     reader.judge(SPY, RECORDED)
 
@@ -135,7 +131,7 @@ def test_the_bytes_of_a_judged_file_are_let_go_of(archive):
     assert reader.read(SPY).rows == 6
 
 
-def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_judged_and_then_kept(archive, monkeypatch):
+def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_and_then_kept(archive, monkeypatch):
     monkeypatch.setattr(reading, "AT_ONCE", 0)
     reader = Reader(archive)
     assert reader.read(SPY).rows == 6
@@ -155,43 +151,35 @@ def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive):
     assert reader.read(SPY).rows == 6
 
 
-def test_the_raw_files_of_a_year_are_read_once_for_steps_that_go_over_all_of_them(archive):
+def test_months_that_go_their_whole_way_one_after_the_other_are_read_once_each(archive):
     reader = Reader(archive)
-    for _ in ("checks", "15s", "30s", "1min"):
-        for file in (SPY, QQQ):
-            assert reader.read(file).rows == 6
+    for file in (SPY, QQQ):
+        reader.judge(file, RECORDED)
+        for name in ("15s", "30s", "1min"):
+            reader.fold(BarFile(file.symbol, timeframes.parse(name), file.month), RECORDED)
 
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "QQQ 2024-01 1s"]
 
 
-def test_of_raw_files_that_are_too_large_together_the_one_read_longest_ago_is_let_go_of(archive):
-    archive.write(IBM, WHOLE)
-    reader = Reader(archive, keep=2 * len(WHOLE))
-    for file in (SPY, QQQ, SPY, IBM, SPY, QQQ):
+def test_only_the_raw_file_that_was_read_last_is_kept(archive):
+    reader = Reader(archive)
+    for file in (SPY, QQQ, SPY, SPY):
         reader.read(file)
 
-    assert [name for name, _ in archive.reads] == [f"{name} 2024-01 1s" for name in ("SPY", "QQQ", "IBM", "QQQ")]
+    assert [name for name, _ in archive.reads] == [f"{name} 2024-01 1s" for name in ("SPY", "QQQ", "SPY")]
 
 
-def test_a_month_too_large_to_keep_is_let_go_of_before_the_next_is_read(archive):
-    reader = Reader(archive, keep=len(WHOLE) - 1)
+def test_a_month_is_let_go_of_before_the_next_is_read(archive):
+    reader = Reader(archive)
     archive.before = weakref.ref(reader.read(SPY))
     reader.read(QQQ)
 
     assert archive.reads == [("SPY 2024-01 1s", False), ("QQQ 2024-01 1s", False)]
 
 
-def test_a_month_too_large_to_keep_is_let_go_of_before_the_bars_of_another_come(archive):
-    reader = Reader(archive, keep=len(WHOLE) - 1)
+def test_a_month_is_let_go_of_before_the_bars_of_another_come(archive):
+    reader = Reader(archive)
     held = weakref.ref(reader.read(SPY))
     reader.forget()
 
     assert held() is None
-
-
-def test_a_large_month_is_read_once_for_all_that_is_made_of_it(archive):
-    reader = Reader(archive, keep=0)
-    for _ in ("15s", "30s", "1min"):
-        assert reader.require(SPY, RECORDED).num_rows == 6
-
-    assert len(archive.reads) == 1

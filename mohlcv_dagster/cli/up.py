@@ -15,17 +15,17 @@ from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.same_origin import authority
 from mohlcv_dagster.settings import UI_URL
 
 LOOPBACK: Final = "127.0.0.1"
 _PATIENCE: Final = 60.0
-_SUPERSEDED: Final = "ignore:Function `dev_command` is superseded"
-"""`dagster dev` is asked for on purpose: `dg` would be one more package."""
+_HOST: Final = "Address or name to listen on, which the UI then answers to as well; it has no login."
 
 
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
-@click.option("--host", default=LOOPBACK, show_default=True, help="Address to listen on; the UI has no login.")
+@click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
 @click.option("--sandbox", is_flag=True, help="Serve the stand-in vendor too, with a home and files of its own.")
 def command(port: int, host: str, *, sandbox: bool) -> int:
     """Open the Dagster UI on this project's data, with the daemon that runs backfills; Ctrl-C ends it.
@@ -45,18 +45,19 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
         else:
             home = Home.real(project_root()).prepare()
         home.settings()
-        os.environ.setdefault(UI_URL.variable, f"http://{host}:{port}")  # for links in alerts
+        url = f"http://{authority(host, port)}"
+        os.environ.setdefault(UI_URL.variable, url)  # for links in alerts
         _refuse_taken(host, port)
         stack.enter_context(_alone_in(home))
-        click.echo(f"Dagster UI: http://{host}:{port}   home: {home.path}   Ctrl-C ends it.")
-        return _serve(dagster_dev(host, port, project_root()), home.path, project_root())
+        click.echo(f"Dagster UI: {url}   home: {home.path}   Ctrl-C ends it.")
+        return _serve(services(host, port, project_root()), home.path, project_root())
 
 
-def dagster_dev(host: str, port: int, root: Path) -> list[str]:
+def services(host: str, port: int, root: Path) -> list[str]:
     """The command that serves the UI, the daemon and the code location."""
     workspace = root / "workspace.yaml"
     location = ["-w", str(workspace)] if workspace.exists() else ["-m", "mohlcv_dagster.definitions"]
-    return [sys.executable, "-m", "dagster", "dev", "-h", host, "-p", str(port), *location]
+    return [sys.executable, "-m", "mohlcv_dagster.dagster_patches.services", host, str(port), *location]
 
 
 @contextmanager
@@ -100,7 +101,7 @@ def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     modules = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(root)]))
-    environment = {"PYTHONWARNINGS": _SUPERSEDED, **os.environ, "PYTHONPATH": modules}
+    environment = {**os.environ, "PYTHONPATH": modules}
     process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True)  # noqa: S603 - our own words, no shell
     try:
         return process.wait()

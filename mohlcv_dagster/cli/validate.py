@@ -29,7 +29,7 @@ _MARKS: Final = {"ok": OK, "warn": WARNED, "error": FAILED}
 _FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
 
 
-@click.command("validate", short_help="Judge every file of a folder; write a report.")
+@click.command("validate", short_help="Check every file of a folder; write a report.")
 @click.option("--input-dir", required=True, help="The folder: of one timeframe's files, or of raw files.")
 @click.option("--timeframe", "name", required=True, help="Of the files in it: 1s for raw ones, 15s, 30s, 1min, …")
 @click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s beside the folder aggregated]")
@@ -47,12 +47,12 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     *,
     as_json: bool,
 ) -> int:
-    """Judge every file of a folder, by the rules of the asset checks.
+    """Check every file of a folder, by the rules of the asset checks.
 
-    Any folder will do, whoever made it. Where this project wrote the files, what it recorded of them is judged too;
-    else the rules on that are not judged, which is said and is no pass. An aggregate is compared with the raw file of
-    its symbol and month. Nothing is changed, and neither a key nor a network is needed. Leaves with 1 when a file has
-    an error, or the folder has no files; warnings alone leave with 0.
+    Any folder will do, whoever made it. Where this project wrote the files, what it recorded of them is checked
+    too; else the rules on that are not judged, which is said and is no pass. An aggregate is compared with the raw file
+    of its symbol and month. Nothing is changed, and neither a key nor a network is needed. Exits with 1 when a file has
+    an error, or the folder has no files; warnings alone exit with 0.
 
     \b
     Examples:
@@ -125,9 +125,9 @@ def _validated(
         version=version("mohlcv-dagster"),
         passed_over=[(each.path, each.why) for each in found.passed_over],
     )
-    with knowledge(home, found) as known, console.status("judging") as status:
+    with knowledge(home, found) as known, console.status("checking") as status:
         for number, entry in enumerate(report.collected(made, judging.judge(found, raw, known)), start=1):
-            status.update(f"judging, {number} of {len(found.files)} done")
+            status.update(f"checking, {number} of {len(found.files)} done")
             _show(made, entry, console)
     console.print()
     for line in (made.verdict, *as_text.remarks(made)):

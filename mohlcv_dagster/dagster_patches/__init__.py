@@ -1,4 +1,5 @@
-"""Every private part of Dagster that is used, and nothing else.
+"""Where private names of Dagster are used: a module for each thing that Dagster has no public way for.
 
-Each module says what it gains and what it falls back to where Dagster has no such part.
+Each module says why it is needed and which names it relies on, checks that they are there, and otherwise falls back to
+Dagster's own, or fails with a sentence where that would not be safe.
 """

@@ -5,7 +5,7 @@ after a run. One that cannot be read is no materialization: its partition is mis
 missing* fetches it, and its checks are red all the same. What was recorded already is not recorded again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -34,7 +34,7 @@ from mohlcv_dagster.manifest.passports import read_if_sound, write
 from mohlcv_dagster.reader import Reader
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.rules import Finding, Reading
+    from mohlcv_dagster.bars.rules import Judged, Reading
     from mohlcv_dagster.defs.records import Record
 
 ADOPTED: Final = "adopted"
@@ -180,16 +180,17 @@ class Adoption:
                 entry.evaluated += 1
         entry.red = {each.rule.name: each.message for each in found.findings if Verdict.of(each).is_red}
         if record is not None:
-            entry.described |= self._describe(file, record, found.findings)
+            entry.described |= self._describe(file, record, found)
 
-    def _describe(self, file: BarFile, record: "Record", findings: "Sequence[Finding]") -> bool:
+    def _describe(self, file: BarFile, record: "Record", found: "Judged") -> bool:
         """Write the passport: of what is recorded, unless one that is there speaks of bytes that nothing else knows."""
         there, recorded = read_if_sound(self.reader.archive, file), passports.of(file, record.facts)
         if there is not None and there.sha256 == record.sha256:
             recorded = there
         elif there is not None and record.sha256 != self.standing.measured[file].sha256:
             return False
-        return write(self.reader.archive, file, recorded.judged(map(Verdict.of, findings)))
+        verdicts, not_judged = map(Verdict.of, found.findings), (rule.name for rule, _ in found.not_judged)
+        return write(self.reader.archive, file, recorded.judged(verdicts, not_judged))
 
     def _mirrored(self, entry: Entry) -> bool:
         """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""

@@ -18,7 +18,8 @@ import dagster as dg
 
 from mohlcv_dagster import alerting
 from mohlcv_dagster.alerting import Alert
-from mohlcv_dagster.defs import automation, evaluations, run_tags
+from mohlcv_dagster.defs import automation, evaluations, failures, run_tags
+from mohlcv_dagster.defs.assets import OP
 from mohlcv_dagster.defs.partitions import split
 from mohlcv_dagster.settings import Settings
 
@@ -27,7 +28,6 @@ CHECKS: Final = "alert_on_failing_check"
 EVERY_SECONDS: Final = 60
 MOST_RUNS: Final = 50
 """Runs that are looked at in one look; the rest is left to the next."""
-_CHECKS_FAILED: Final = "DagsterAssetCheckFailedError"
 _OVERLAP: Final = 120.0
 """How many seconds back ended runs are looked for again: those that end at once may be seen one after the other."""
 _ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -172,13 +172,20 @@ def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str
     events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
     steps = []
     for event in (each for each in events if each.is_step_failure):
-        data = event.step_failure_data
-        step = (event.step_key or "").replace("__", "/")
-        if data.user_failure_data is not None and data.user_failure_data.description:
-            steps.append((step, data.user_failure_data.description, False))
-        elif data.error is not None:
-            steps.append((step, data.error.message.strip(), data.error.cls_name == _CHECKS_FAILED))
+        failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+        step = _named(run, event.step_key or "")
+        if failure is not None and failure.description:
+            steps.append((step, failure.description, failures.is_of_checks(failure.metadata)))
+        elif error is not None:
+            steps.append((step, error.message.strip(), False))
     return steps or [("", event.message or "", False) for event in events]
+
+
+def _named(run: dg.DagsterRun, step: str) -> str:
+    """The assets that a step was to make, where it is the step of all bars; else the one it is called after."""
+    if step == OP and run.asset_selection:
+        return ", ".join(sorted(key.to_user_string() for key in run.asset_selection))
+    return step.replace("__", "/")
 
 
 def _link(settings: Settings, run: dg.DagsterRun) -> str:

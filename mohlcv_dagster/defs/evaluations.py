@@ -17,7 +17,7 @@ from mohlcv_dagster.defs.records import Record
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
 RULES: Final = "rules"
-"""The metadata that has the table of the rules."""
+"""The metadata that has the table of the rules: *rule | result | count | what was found*."""
 WARNING: Final = "warning"
 ERROR: Final = "error"
 PASSED: Final = "passed"
@@ -25,9 +25,8 @@ NOT_JUDGED: Final = "not judged"
 
 _SEVERITY: Final = {Severity.ERROR: dg.AssetCheckSeverity.ERROR, Severity.WARN: dg.AssetCheckSeverity.WARN}
 _RESULT: Final = {Severity.ERROR: ERROR, Severity.WARN: WARNING}
-_TABLE: Final = dg.TableSchema(
-    [dg.TableColumn("rule"), dg.TableColumn("result"), dg.TableColumn("count", "int"), dg.TableColumn("what was found")]
-)
+_COLUMNS: Final = ("rule", "result", "count", "what was found")
+_SCHEMA: Final = dg.TableSchema([dg.TableColumn(name, "int" if name == "count" else "string") for name in _COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -92,16 +91,18 @@ def _sentence(answer: Answer) -> str:
         first, *more = answer.failing
         others = f" {len(more)} more {'rule fails' if len(more) == 1 else 'rules fail'}." if more else ""
         return f"{first.rule.name}: {first.message}{others}"
-    if len(answer.findings) == 1:
-        return answer.findings[0].message
-    bars = max(finding.of for finding in answer.findings)
-    left = [rule.name for rule, _ in answer.not_judged]
-    not_judged = f", {len(left)} not judged: {', '.join(left)}" if left else ""
-    return f"All {len(answer.findings)} rules passed ({bars:,} {'bar' if bars == 1 else 'bars'}){not_judged}."
+    passed = f"all {len(answer.findings)} rules" if len(answer.findings) > 1 else answer.findings[0].rule.name
+    left = [rule.name for rule, reason in answer.not_judged if reason != EQUAL]
+    not_judged = f"; not judged: {', '.join(left)}" if left else ""
+    return f"{_bars(max(finding.of for finding in answer.findings))}, {passed} passed{not_judged}."
+
+
+def _bars(count: int) -> str:
+    return f"{count:,} {'bar' if count == 1 else 'bars'}"
 
 
 def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
-    told: dict[str, dg.MetadataValue] = {RULES: dg.MetadataValue.table(list(_rows(answer)), _TABLE)}
+    told: dict[str, dg.MetadataValue] = {RULES: _table(answer)}
     for finding in answer.failing:
         told |= _offence(finding)
     for finding in answer.findings:
@@ -109,20 +110,31 @@ def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
     return told
 
 
-def _rows(answer: Answer) -> Iterator[dg.TableRecord]:
+def _table(answer: Answer) -> dg.MetadataValue:
+    """The table of the rules. Where all passed it is Markdown, a third of the bytes: only people read it."""
+    rows = list(_rows(answer))
+    if answer.failing:
+        return dg.MetadataValue.table([dg.TableRecord(dict(zip(_COLUMNS, row, strict=True))) for row in rows], _SCHEMA)
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *rows]
+    return dg.MetadataValue.md("\n".join(f"|{'|'.join(_cell(value) for value in line)}|" for line in lines))
+
+
+def _cell(value: str | int) -> str:
+    """A cell of a Markdown table: what the vendor named may hold what would end it."""
+    return str(value).replace("|", r"\|").replace("\n", " ")
+
+
+def _rows(answer: Answer) -> Iterator[tuple[str, str, int, str]]:
     """A row for each rule, failing ones first. One that passed says little: every month would repeat it."""
     passed = [finding for finding in answer.findings if finding.passed]
     for finding in (*answer.failing, *passed):
         result = PASSED if finding.passed else _RESULT[finding.severity]
-        found = finding.message.removeprefix(finding.rule.sentence).strip(" ()") if finding.passed else finding.message
-        yield _row(finding.rule.name, result, finding.count, found)
+        note = finding.message.removeprefix(finding.rule.sentence).strip(" ()")
+        found = note.removesuffix(_bars(finding.of)) if finding.passed else finding.message
+        yield finding.rule.name, result, finding.count, found
     for rule, reason in answer.not_judged:
         if reason != EQUAL:
-            yield _row(rule.name, NOT_JUDGED, 0, f"{reason}.")
-
-
-def _row(rule: str, result: str, count: int, found: str) -> dg.TableRecord:
-    return dg.TableRecord({"rule": rule, "result": result, "count": count, "what was found": found})
+            yield rule.name, NOT_JUDGED, 0, f"{reason}."
 
 
 def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:

@@ -7,9 +7,11 @@ from typing import Final
 import dagster as dg
 
 from mohlcv_dagster.errors import (
+    BrokenRulesError,
     DiskFullError,
     MissingKeyError,
     MohlcvError,
+    PlanError,
     UnknownKeyError,
     VendorError,
     VendorUnavailableError,
@@ -17,6 +19,8 @@ from mohlcv_dagster.errors import (
 
 INESCAPABLE: Final = (UnknownKeyError, MissingKeyError, DiskFullError)
 """What makes one month fail will make every other fail: no other is tried in the same run."""
+KIND: Final = "error"
+"""The metadata of a failure that has the type of our error."""
 _SHOWN: Final = 12
 
 
@@ -32,7 +36,7 @@ def told_to_dagster() -> Iterator[None]:
 def failure(error: MohlcvError) -> dg.Failure:
     """The failure that tells `error` to the user."""
     metadata: dict[str, dg.MetadataValue] = {
-        "error": dg.MetadataValue.text(type(error).__name__),
+        KIND: dg.MetadataValue.text(type(error).__name__),
         "trying again helps": dg.MetadataValue.bool(isinstance(error, VendorUnavailableError)),
     }
     if isinstance(error, VendorError):
@@ -53,19 +57,35 @@ def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int)
     """
     if of == 1:
         return failure(*errors.values())
-    reasons: dict[str, list[str]] = {}
-    for partition, error in errors.items():
-        reasons.setdefault(str(error), []).append(partition)
-    said = " · ".join(f"{listed(sorted(which))}: {why}" for why, which in reasons.items())
+    said = " · ".join(f"{listed(sorted(which))}: {why}" for why, which in _reasons(errors).items())
     kinds = sorted({type(error).__name__ for error in errors.values()})
     return dg.Failure(
         description=f"{len(errors)} failed, {not_tried} not tried, of {of} partitions. {said}",
         metadata={
             "failed partitions": dg.MetadataValue.json(sorted(errors)),
-            "error": dg.MetadataValue.text(", ".join(kinds)),
+            KIND: dg.MetadataValue.text(", ".join(kinds)),
         },
         allow_retries=False,
     )
+
+
+def _reasons(errors: Mapping[str, MohlcvError]) -> dict[str, list[str]]:
+    """The partitions that failed, by reason.
+
+    A plan refuses each month in a sentence that names it: the one of the newest month is told for all of them.
+    """
+    refused = [partition for partition, error in errors.items() if isinstance(error, PlanError)]
+    newest = str(errors[max(refused)]) if refused else ""
+    reasons: dict[str, list[str]] = {}
+    for partition, error in errors.items():
+        reasons.setdefault(newest if isinstance(error, PlanError) else str(error), []).append(partition)
+    return reasons
+
+
+def is_of_checks(metadata: Mapping[str, object]) -> bool:
+    """Whether the failure with this metadata says nothing but that checks failed which block."""
+    kind = metadata.get(KIND)
+    return isinstance(kind, dg.TextMetadataValue) and kind.text == BrokenRulesError.__name__
 
 
 def listed(partitions: Sequence[str]) -> str:

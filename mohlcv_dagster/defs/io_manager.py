@@ -12,13 +12,14 @@ With several partitions, a table or frame holds them one after the other in orde
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.resources import reader_of
+from mohlcv_dagster.defs.resources import NO_CONFIG, reader_of
 from mohlcv_dagster.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
     from mohlcv_dagster.defs.metadata import Metadata
 
 
-class BarsCsvIOManager(dg.ConfigurableIOManager):
-    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`.
-
-    (A resource nested in another works too, but makes Dagster 1.13 warn about a call of its own.)
-    """
+@dataclass(frozen=True)
+class BarsCsvIOManager(dg.IOManager):
+    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`."""
 
     data_dir: str
     raw_dir: str | None = None
     aggregated_dir: str | None = None
     parquet: bool = False
+
+    def definition(self) -> dg.IOManagerDefinition:
+        """This IO manager in every run; as of the resources, a launch with config for it is refused."""
+        return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
 
     def write(self, file: "BarFile", bars: object, facts: "Metadata") -> "Metadata":
         """Write a file of bars and its manifest entry, in every kind of run; what is to be recorded of the file.

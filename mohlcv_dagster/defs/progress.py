@@ -59,6 +59,7 @@ class Standing:
     show: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     _done: int = 0
+    _failed: int = 0
     _bars: int = 0
     _bytes: int = 0
     _underway: "Progress | None" = None
@@ -97,8 +98,8 @@ class Standing:
         return told
 
     def reopened(self, months: int) -> None:
-        """So many months that are finished without bars are tried again."""
-        self._done -= months
+        """So many months that failed are tried again."""
+        self._failed -= months
 
     def finished(self, bars: int | None) -> None:
         """The month under way is over.
@@ -106,8 +107,11 @@ class Standing:
         Args:
             bars: how many it has; `None` where it failed.
         """
-        self._done += 1
-        self._bars += bars or 0
+        if bars is None:
+            self._failed += 1
+        else:
+            self._done += 1
+            self._bars += bars
         self._bytes += self._underway.bytes if self._underway else 0
         self._underway = None
         self._show_in_time()
@@ -119,20 +123,24 @@ class Standing:
 
     @property
     def said(self) -> str:
-        """Where the step stands, such as `3 of 12 months done, about 4 min left`."""
-        return f"{self._done} of {self.months} months done{self._time_left}"
+        """Where the step stands, such as `3 of 12 months done, 1 failed, about 4 min left`."""
+        return f"{self._done} of {self.months} months done{self._failures}{self._time_left}"
 
     @property
     def figure(self) -> str:
         """The running figure, such as `raw_1s: month 3 of 12, 12 of 54 windows, 2,345,678 bars, 61.2 MB, …`."""
         under_way = self._underway
         windows = f", {under_way.windows_done} of {under_way.windows} windows" if under_way else ""
-        month = min(self._done + 1, self.months)
-        return f"{self.label}: month {month} of {self.months}{windows}{self._volume}{self._time_left}"
+        month = min(self._done + self._failed + 1, self.months)
+        return f"{self.label}: month {month} of {self.months}{windows}{self._failures}{self._volume}{self._time_left}"
 
     @property
     def _so_far(self) -> str:
-        return f"{self._done} of {self.months} months{self._volume}"
+        return f"{self._done} of {self.months} months{self._failures}{self._volume}"
+
+    @property
+    def _failures(self) -> str:
+        return f", {self._failed} failed" if self._failed else ""
 
     @property
     def _volume(self) -> str:
@@ -145,7 +153,9 @@ class Standing:
     def _time_left(self) -> str:
         """Nothing while nothing is known, and at the end."""
         part = self._underway.windows_done / self._underway.windows if self._underway else 0.0
-        return _left(self.clock() - self._began, (self._done + part) / self.months) if self.months else ""
+        return (
+            _left(self.clock() - self._began, (self._done + self._failed + part) / self.months) if self.months else ""
+        )
 
     def _show_in_time(self) -> None:
         if self.clock() - self._shown >= EVERY_SECONDS:

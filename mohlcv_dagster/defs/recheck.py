@@ -118,7 +118,7 @@ def check(
                 found.note(evaluation)
                 yield evaluation
             found.files += len(files)
-            progress.finished(None)
+            progress.finished(0)
     progress.over()
     if found.errors:
         raise dg.Failure(f"{found.said} {_CURE}", metadata=found.metadata(), allow_retries=False)

@@ -2,7 +2,7 @@
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import dagster as dg
 
@@ -10,8 +10,18 @@ from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mohlcv_dagster.reader import Reader
     from mohlcv_dagster.vendor.massive import MassiveVendor
+
+NO_CONFIG: Final["Mapping[str, object]"] = {}
+"""A schema without fields, which refuses any. Without a schema Dagster would accept whatever a launch says."""
+
+
+def not_configurable(resource: object) -> dg.ResourceDefinition:
+    """A resource that is this object in every run; a launch with config for it is refused."""
+    return dg.ResourceDefinition(lambda _: resource, config_schema=NO_CONFIG)
 
 
 class MassiveResource(dg.ConfigurableResource["MassiveVendor"]):

@@ -104,7 +104,8 @@ def verify(archive: Archive) -> Proof:
         if told is not None:
             found += _held_against(path, told, measured[file])
             warned += any(not check.passed and not check.is_red for check in told.checks)
-    found += _mirrors(archive, tree, measured)
+    changed = frozenset(each.path for each in found if each.kind is Kind.CHANGED)
+    found += _mirrors(archive, tree, measured, changed)
     size, rows = (sum(getattr(each, name) for each in measured.values()) for name in ("size", "rows"))
     return Proof(len(tree.bars), size, rows, warned, tuple(sorted(found)))
 
@@ -197,12 +198,16 @@ def _held_against(path: str, told: Passport, is_: Measured) -> Iterator[Differen
         yield Difference(path, Kind.RED, f"{rules} when it was last checked. {named}{more}")
 
 
-def _mirrors(archive: Archive, tree: _Tree, measured: Mapping[BarFile, Measured]) -> Iterator[Difference]:
+def _mirrors(
+    archive: Archive, tree: _Tree, measured: Mapping[BarFile, Measured], changed: frozenset[str]
+) -> Iterator[Difference]:
+    """What is wrong with mirrors, and with them alone: that their CSV file has changed or is gone is told already."""
     if not tree.mirrors:
         return
     cure = "run `mohlcv adopt` with MOHLCV_PARQUET=true, which writes it, or delete the folder parquet"
     expected = {str(parquet_codec.path_of(file)): file for file in tree.bars}
-    for path in sorted(tree.mirrors - expected.keys()):
+    lost = {str(parquet_codec.path_of(file)) for file in tree.passports.values() if file is not None}
+    for path in sorted(tree.mirrors - expected.keys() - lost):
         yield Difference(path, Kind.MIRROR, "there is no CSV file that it mirrors: delete it")
     for path, file in expected.items():
         if path not in tree.mirrors:
@@ -213,7 +218,7 @@ def _mirrors(archive: Archive, tree: _Tree, measured: Mapping[BarFile, Measured]
         except FileError as error:
             yield Difference(path, Kind.MIRROR, f"{error}: {cure}")
             continue
-        if digest != measured[file].sha256:
+        if digest != measured[file].sha256 and tree.bars[file] not in changed:
             yield Difference(path, Kind.MIRROR, f"it was not written with {file.path} as that stands now: {cure}")
 
 

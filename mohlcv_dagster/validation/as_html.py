@@ -88,7 +88,7 @@ def _page(report: Report) -> Iterator[str]:
             yield from _section(report, entry)
     notes = list(remarks(report))
     if notes:
-        yield "<h2>Not judged, and passed over</h2>"
+        yield "<h2>Not judged, and skipped</h2>"
         yield from (f"<p>{escape(note)}</p>" for note in notes)
     raw = f"compared with the raw files in {report.raw_dir}" if report.raw_dir else "compared with no raw files"
     made = f"Made {report.made_at:%Y-%m-%d %H:%M} UTC by mohlcv {report.version}, {raw}."
@@ -115,7 +115,7 @@ def _cards(report: Report) -> Iterator[str]:
 def _files(report: Report) -> Iterator[str]:
     yield '<div class="scroll"><table>\n<thead><tr><th>symbol</th><th>month</th><th>worst</th>'
     yield '<th class="number">bars</th><th class="number">errors</th><th class="number">warnings</th>'
-    yield '<th class="number">rules that hold</th><th class="number">not judged</th><th>file</th></tr></thead>\n<tbody>'
+    yield '<th class="number">rules passed</th><th class="number">not judged</th><th>file</th></tr></thead>\n<tbody>'
     for entry in report.entries:
         errors = sum(fault.severity == ERROR for fault in entry.faults)
         rows = "–" if entry.rows is None else f"{entry.rows:,}"
@@ -132,7 +132,7 @@ def _section(report: Report, entry: Entry) -> Iterator[str]:
     yield f'<section class="file" id="{_anchor(entry)}">'
     yield f"<h2>{escape(entry.label)} {_pill(entry.worst)}</h2>"
     if entry.problem is not None:
-        yield f'<div class="fault error"><p>Nothing was judged: {escape(entry.problem)}</p></div>'
+        yield f'<div class="fault error"><p>Nothing was checked: {escape(entry.problem)}</p></div>'
     for fault in entry.faults:
         yield from _fault(fault)
     if command := report.command(entry):

@@ -30,15 +30,15 @@ def written(report: Report) -> str:
 
 
 def headline(entry: Entry) -> str:
-    """`SPY 2024-01 1min  8,190 bars, 13 rules hold, 2 do not, 3 not judged`."""
+    """`SPY 2024-01 1min  8,190 bars, 13 rules passed, 2 failed, 3 not judged`."""
     label = f"{entry.label} {entry.file.timeframe}"
     if entry.problem is not None:
-        return f"{label}  nothing judged: {entry.problem}"
+        return f"{label}  nothing checked: {entry.problem}"
     rows = "no bars could be read" if entry.rows is None else f"{entry.rows:,} {'bar' if entry.rows == 1 else 'bars'}"
     skipped = f", {len(entry.skipped)} not judged" if entry.skipped else ""
-    broken = f", {len(entry.faults)} {'does' if len(entry.faults) == 1 else 'do'} not" if entry.faults else ""
-    hold = "rule holds" if len(entry.passed) == 1 else "rules hold"
-    return f"{label}  {rows}, {len(entry.passed)} {hold}{broken}{skipped}"
+    failed = f", {len(entry.faults)} failed" if entry.faults else ""
+    passed = f"{len(entry.passed)} {'rule' if len(entry.passed) == 1 else 'rules'} passed"
+    return f"{label}  {rows}, {passed}{failed}{skipped}"
 
 
 def told(fault: Fault) -> Iterator[str]:
@@ -48,12 +48,12 @@ def told(fault: Fault) -> Iterator[str]:
 
 
 def remarks(report: Report) -> Iterator[str]:
-    """What was not judged, and what was passed over."""
+    """What was not judged, and what was skipped."""
     for why, files, rules in report.not_judged():
         of = "every file" if files == len(report.entries) else f"{files:,} of {len(report.entries):,} files"
         yield f"Not judged of {of}: {', '.join(rules)} ({why})."
     for path, why in report.passed_over:
-        yield f"Passed over: {path} ({why})."
+        yield f"Skipped: {path} ({why})."
 
 
 def _table(fault: Fault) -> Iterator[str]:

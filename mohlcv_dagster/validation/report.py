@@ -165,7 +165,7 @@ class Report:
         """The counts, in a sentence."""
         files = len(self.entries)
         errors, warned = self.count(ERROR), self.count(WARN)
-        said = f"{files:,} {'file' if files == 1 else 'files'} judged: "
+        said = f"{files:,} {'file' if files == 1 else 'files'} checked: "
         said += f"{errors:,} with errors, {warned:,} with warnings alone, {self.count(OK):,} without either"
         if not errors and warned:
             said += ". Warnings ask to be looked at; the bars can be used"

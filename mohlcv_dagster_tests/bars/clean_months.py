@@ -13,7 +13,8 @@ from hashlib import sha256
 from mohlcv_dagster.bars import csv_codec, resample
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, VendorMinutes, judge
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES, Evidence, Finding, Rule, VendorMinutes, for_timeframe
+from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.bars.recorded_faults import GOOD
 from mohlcv_dagster_tests.bars.vendor_faults import LIQUID, find, missing
@@ -22,17 +23,27 @@ from mohlcv_dagster_tests.bars.whole_months import whole_month
 
 
 def findings(symbol: str, month: str) -> Iterator[Finding]:
-    """What every rule says of each file of a clean month."""
+    """What every rule says of each file of a clean month.
+
+    Aggregates are put to all of them too, although they equal what their raw files give: else a rule that is not put to
+    those would have no false alarm by saying nothing.
+    """
     bars = whole_month(symbol, month)
     span = Month.parse(month)
     raw = _evidence(BarFile(symbol, RAW, span), csv_codec.encode(bars))
-    yield from judge(raw)
+    yield from _by_every_rule(raw)
     for timeframe in AGGREGATED:
         folded = resample.fold(bars, timeframe)
         evidence = _evidence(BarFile(symbol, timeframe, span), csv_codec.encode(folded), raw)
-        yield from judge(evidence)
+        yield from _by_every_rule(evidence)
         if timeframe == MINUTE:
-            yield from judge(replace(evidence, vendor=VendorMinutes(folded)), AGAINST_VENDOR)
+            yield from _by_every_rule(replace(evidence, vendor=VendorMinutes(folded)), AGAINST_VENDOR)
+
+
+def _by_every_rule(evidence: Evidence, among: tuple[Rule, ...] = RULES) -> Iterator[Finding]:
+    for rule in for_timeframe(evidence.file.timeframe, among):
+        assert evidence.obstacle(rule.ground) is None
+        yield evaluate(rule, evidence)
 
 
 def _evidence(file: BarFile, content: bytes, raw: Evidence | None = None) -> Evidence:

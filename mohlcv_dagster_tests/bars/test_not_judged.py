@@ -1,6 +1,8 @@
 """What could not be looked at is not judged: one fault, one finding, and each rule left out has a reason."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.rules import not_judged
@@ -23,6 +25,7 @@ from mohlcv_dagster_tests.bars.clean_files import (
     lines,
 )
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
+from mohlcv_dagster_tests.bars.missing_grounds import MISSING
 
 EQUAL = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
 AGAINST_RAW = {"volume_type", "volume_conserved", "equals_recomputation"}
@@ -35,6 +38,15 @@ def left(of):
 
 def failing(of):
     return {found.rule.name: found for found in rules.judge(of) if not found.passed}
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=str)
+def test_without_what_rules_need_one_rule_or_none_fails_and_the_rest_is_not_judged(missing):
+    failing = {found.rule.name for found in missing.judged().findings if not found.passed}
+
+    assert failing - set(clean_files.NOT_WHOLE) == set(missing.fails)
+    assert set(missing.not_judged()) == set(missing.left)
+    assert {answer.check.name for answer in missing.answers() if not answer.is_given} == set(missing.unanswered)
 
 
 @pytest.mark.parametrize("path", [RAW, AGGREGATE])
@@ -176,3 +188,15 @@ def test_equality_alone_sees_each_fault_that_the_other_rules_would_see(old, new)
     assert by_the_others
     assert {"equals_recomputation", *by_the_others} <= set(failing(of))
     assert not set(failing(of)) & {*INTACT_RULES} - {"exact_form", "volume_type"}
+
+
+@given(edits=st.lists(st.tuples(st.integers(len(HEADER), len(CLEAN[AGGREGATE]) - 1), st.sampled_from(b"0159.-,\n"))))
+def test_equality_alone_sees_what_any_other_rule_sees_whatever_the_bytes(edits):
+    content = bytearray(CLEAN[AGGREGATE])
+    for at, byte in edits:
+        content[at] = byte
+    of = evidence(AGGREGATE, bytes(content), raw=CLEAN[RAW])
+    by_every_rule = {found.rule.name for found in judge_form(of) if not found.passed}
+
+    assert set(failing(of)) == by_every_rule
+    assert "equals_recomputation" in by_every_rule or not by_every_rule & HOW_UNLIKE

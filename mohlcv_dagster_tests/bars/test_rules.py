@@ -8,7 +8,7 @@ from typing import get_type_hints
 import pytest
 
 from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe, judge
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster_tests.bars import clean_files, form_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, judge_form
@@ -33,6 +33,8 @@ def test_a_corruption_fails_its_own_rule_and_no_rule_it_does_not_touch(corruptio
     findings = failed(corruption.evidence())
     assert set(findings) == {corruption.rule, *corruption.also}
     assert findings[corruption.rule].severity == corruption.severity
+    told = {found.rule.name for found in judge(corruption.evidence()) if found.rule in FORM and not found.passed}
+    assert told == set(findings)
 
 
 def test_each_rule_has_a_corruption_made_for_it():
@@ -68,10 +70,11 @@ def test_what_the_original_validator_passes_is_an_error_here(fault, what):
     assert finding.threshold
 
 
-def test_the_table_in_the_docs_is_made_of_the_rules():
+def test_the_docs_have_a_section_for_each_check_with_its_question_and_rules():
     text = (DOCS / "checks.md").read_text()
-    assert form_scoreboard.checks() in text
+    assert form_scoreboard.filled(text) == text
     assert re.findall(r"^### (\w+)$", text, re.MULTILINE) == [
-        *(rule.name for rule in (*RULES, *AGAINST_VENDOR)),
+        *(rule.name for rule in form_scoreboard.IN_ORDER),
         "vendor_incident",
     ]
+    assert set(form_scoreboard.IN_ORDER) == {*RULES, *AGAINST_VENDOR}

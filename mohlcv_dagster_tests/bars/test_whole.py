@@ -169,7 +169,7 @@ def test_a_quiet_symbol_is_not_judged_by_the_minute_and_the_rules_say_why():
 
     assert failing(findings) == {}
     for name in ("minute_occupancy", "session_edges", "largest_gap"):
-        assert "(not judged: a quiet symbol, median occupancy 55.9 %)" in findings[name].message
+        assert "(does not apply: a quiet symbol, median occupancy 55.9 %)" in findings[name].message
 
 
 def test_a_lost_session_of_a_quiet_symbol_is_told_as_perhaps_none():
@@ -195,7 +195,7 @@ def test_a_session_under_way_is_judged_when_it_is_over():
         bars.slice(0, 100), BUSY, "2024-01", through=datetime(2024, 1, 2, 9, 5, tzinfo=UTC)
     )
     assert failing(before_the_first_bell) == {}
-    assert "(not judged: no session of the month is over yet)" in before_the_first_bell["largest_gap"].message
+    assert "(does not apply: no session of the month is over yet)" in before_the_first_bell["largest_gap"].message
 
 
 def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_says_so():

@@ -29,12 +29,12 @@ def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_exits
     said = mohlcv("validate", *MINUTES)
 
     assert said.code == 1
-    assert "✗ SPY 2024-01 15s  3 bars, 13 rules hold, 2 do not, 1 not judged" in said.out
+    assert "✗ SPY 2024-01 15s  3 bars, 13 rules passed, 2 failed, 1 not judged" in said.out
     assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not hold what" in said.out
     assert "(volume 15635, due 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
     command = f"--force --timeframes 15s --input-dir {project}/data/raw_1s --output-dir data/aggregated"
     assert f"In the terminal: mohlcv resample --symbol SPY --start 2024-01-01 --end 2024-01-31 {command}" in said.out
-    assert "1 file judged: 1 with errors, 0 with warnings alone, 0 without either." in said.out
+    assert "1 file checked: 1 with errors, 0 with warnings alone, 0 without either." in said.out
     assert "Not judged of every file: as_recorded (nothing is recorded of this file" in said.out
     assert not (project / ".mohlcv").exists()
 
@@ -89,7 +89,7 @@ def test_json_is_one_document_on_standard_output_and_all_else_is_on_standard_err
     said = mohlcv("validate", *MINUTES, "--json")
 
     assert json.loads(said.out)["counts"] == {"files": 1, "error": 1, "warn": 0, "ok": 0}
-    assert "1 file judged" in said.err
+    assert "1 file checked" in said.err
 
 
 @pytest.mark.slow

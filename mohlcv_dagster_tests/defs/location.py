@@ -1,5 +1,6 @@
 """A code location whose vendor gives the months it was handed, for tests that are not about the vendor."""
 
+import re
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -25,7 +26,7 @@ FETCHED_AT = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 class HandedVendor:
     """Gives months from CSV text, by `(symbol, month)`; asked for another, it has no trades.
 
-    Its own minutes are those folded from them, changed by what `minutes` has for the partition.
+    Its own minutes are those resampled from them, changed by what `minutes` has for the partition.
 
     Attributes:
         fetched_at: what its clock says.
@@ -56,7 +57,7 @@ class HandedVendor:
         if timeframe == "second":
             self.since.append(since)
         content = self.months.get((symbol, str(month)))
-        if isinstance(content, Exception):
+        if isinstance(content, BaseException):
             raise content
         if content is None:
             raise NoTradesError(f"{symbol} has no trades in {month}")
@@ -148,14 +149,24 @@ def latest_evaluation(instance, asset, name, partition):
     """The newest evaluation of a check for a partition, from the event log as the UI reads it."""
     key = dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), name)
     history = instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
-    found = [record.event.dagster_event.event_specific_data for record in history if record.event]
-    return next(evaluation for evaluation in found if evaluation.partition == partition)
+    found = (record.evaluation for record in history)  # what was planned only is in the history, too
+    made = (each for each in found if isinstance(each, dg.AssetCheckEvaluation))
+    return next(evaluation for evaluation in made if evaluation.partition == partition)
 
 
 def rules_of(evaluation):
     """The table of an evaluation: the row of each rule, by its name; empty where it sums up partitions."""
     table = evaluation.metadata.get(evaluations.RULES)
+    if isinstance(table, dg.MarkdownMetadataValue):  # where all passed
+        header, _, *rows = (_cells(line) for line in table.value.splitlines())
+        records = [dict(zip(header, row, strict=True)) for row in rows]
+        return {row["rule"]: {**row, "count": int(row["count"])} for row in records}
     return {record.data["rule"]: record.data for record in table.value.records} if table else {}
+
+
+def _cells(line):
+    """The cells of a line of a Markdown table."""
+    return [cell.replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def rule_results(result):

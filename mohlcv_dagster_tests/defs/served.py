@@ -84,6 +84,15 @@ class Webserver:
         told = self.ask(query, where=REPOSITORY, key=symbol)["addDynamicPartition"]
         assert told["__typename"] == "AddDynamicPartitionSuccess", told
 
+    def symbols(self):
+        """The symbols that the launch dialog offers."""
+        node = self.ask(
+            """query($key: AssetKeyInput!) {assetNodeOrError(assetKey: $key) {...on AssetNode {
+              partitionKeysByDimension {name partitionKeys}}}}""",
+            key=key_of("raw_1s"),
+        )["assetNodeOrError"]
+        return {each["name"]: each["partitionKeys"] for each in node["partitionKeysByDimension"]}["symbol"]
+
     def limit_fetches(self, months):
         query = f'mutation($months: Int!) {{setConcurrencyLimit(concurrencyKey: "{POOL}", limit: $months)}}'
         assert self.ask(query, months=months)["setConcurrencyLimit"]
@@ -179,6 +188,21 @@ class Webserver:
         )["launchPipelineExecution"]
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
+
+    def refused_launch(self, asset, partition, config):
+        """What is said of a launch of a partition whose config is refused."""
+        told = self.ask(
+            """mutation($what: ExecutionParams!) {launchPipelineExecution(executionParams: $what) {
+              __typename ...on RunConfigValidationInvalid {errors {message}}}}""",
+            what={
+                "selector": {**REPOSITORY, "pipelineName": "__ASSET_JOB", "assetSelection": [key_of(asset)]},
+                "mode": "default",
+                "runConfigData": config,
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
+            },
+        )["launchPipelineExecution"]
+        assert told["__typename"] == "RunConfigValidationInvalid", told
+        return [each["message"] for each in told["errors"]]
 
     def launch_job(self, job, **config):
         """The run that the button of a job's launchpad starts."""

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster.defs import alerts
+from mohlcv_dagster.defs import alerts, automation
 from mohlcv_dagster.defs.alerts import Seen
 from mohlcv_dagster.errors import AlertError
 from mohlcv_dagster_tests.bars.clean_files import HEADER
@@ -84,7 +84,7 @@ def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cur
     assert "Re-materialize raw_1s for SPY 2024-02" in sentence
 
 
-def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_anew(tmp_path, instance, told, monkeypatch):
+def test_warnings_are_told_where_that_is_wanted_and_each_evaluation_of_its_own(tmp_path, instance, told, monkeypatch):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
     sensor.look()
     fetch(tmp_path, instance, GOOD)
@@ -149,7 +149,20 @@ def test_a_run_that_failed_of_its_checks_is_told_where_the_other_sensor_is_off(t
     sensor.look()
 
     [[alert]] = [body["alerts"] for body in told]
-    assert "1 blocking asset check failed with ERROR severity:\nraw_1s: ohlc_order" in alert["sentence"]
+    assert alert["sentence"].startswith("nothing is made from raw_1s/SPY/SPY_2024_02.csv, which breaks 1 rule")
+    assert "ohlc_order: 1 of 1 bar" in alert["sentence"]
+
+
+def test_a_run_that_failed_of_its_checks_is_left_to_the_other_sensor_while_that_is_on(
+    tmp_path, instance, told, monkeypatch
+):
+    monkeypatch.setattr(automation, "is_on", lambda _, name: name == "alert_on_failing_check")
+    sensor = Looking(location(tmp_path, {}), instance, "alert_on_failed_run")
+    sensor.look()
+    fetch(tmp_path, instance, BROKEN, expect=False)
+
+    assert sensor.look() == "Nothing new is wrong."
+    assert told == []
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_every_asset_links_to_where_it_is_written():
         [code] = graph.get(key).metadata["dagster/code_references"].code_references
         line = Path(code.file_path).read_text(encoding="utf-8").splitlines()[code.line_number - 1]
         assert Path(code.file_path).is_relative_to(package / "defs")
-        assert line.strip() == "@dg.asset("
+        assert line.strip() in {"@dg.multi_asset(", "@dg.asset("}
 
 
 def test_partitions_are_months_by_symbols_from_the_first_month_to_the_one_in_progress():
@@ -149,15 +149,22 @@ def test_a_failure_carries_the_cure_and_whether_trying_again_helps():
     failure = failures.failure(error)
 
     assert failure.description == "too many requests; wait a minute"
-    assert failure.allow_retries is True
+    assert failure.metadata["trying again helps"].value is True
     assert failure.metadata["error"].value == "RateLimitError"
     assert failure.metadata["request_id"].value == "abc"
     assert failure.metadata["http_status"].value == 429
 
 
-def test_what_trying_again_cannot_cure_is_not_tried_again():
-    assert failures.failure(PlanError("the plan lacks seconds", status=403)).allow_retries is False
-    assert failures.failure(SettingsError("no key")).allow_retries is False
+@pytest.mark.parametrize("error", [PlanError("the plan lacks seconds", status=403), SettingsError("no key")])
+def test_a_failure_says_that_trying_again_does_not_help_where_it_does_not(error):
+    assert failures.failure(error).metadata["trying again helps"].value is False
+
+
+@pytest.mark.parametrize("error", [RateLimitError("too many requests"), SettingsError("no key")])
+def test_no_step_is_tried_again_as_a_whole_since_it_tries_its_months_again_itself(error):
+    assert failures.failure(error).allow_retries is False
+    assert failures.of_partitions({"2024-01|SPY": error, "2024-02|SPY": error}, 0, of=2).allow_retries is False
+    assert defs.resolve_asset_graph().get(dg.AssetKey("raw_1s")).assets_def.op.retry_policy is None
 
 
 def test_an_error_that_is_not_ours_passes_through_as_it_is():

@@ -5,10 +5,14 @@ of the slow ones start four runs more, each a process of its own, and wait on pu
 """
 
 import itertools
+import json
 import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -25,6 +29,11 @@ SIX = {f"{month}|{symbol}" for month in FIRST for symbol in SYMBOLS}
 TWO = {f"{LATER}|{symbol}" for symbol in SYMBOLS}
 SHARES = {"ABC": 100, "XYZ": 300}
 
+JSON = {"Content-Type": "application/json"}
+ADDED = {
+    "query": """mutation {addDynamicPartition(partitionKey: "STOLEN", partitionsDefName: "symbol", repositorySelector: {
+      repositoryName: "__repository__", repositoryLocationName: "mohlcv_dagster.definitions"}) {__typename}}"""
+}
 HEADER = "ts_event,open,high,low,close,volume\n"
 SECONDS = """{month}-05 14:30:00+00:00,10.0,10.5,9.5,10.25,{v}
 {month}-05 14:30:14+00:00,10.25,10.75,10.25,10.5,7
@@ -124,6 +133,43 @@ def stage(tmp_path_factory):
     market = Replayed(folder / "replay")
     with Sandbox(market, latency=0.1) as sandbox, serve(folder, sandbox.url) as webserver:
         yield Stage(webserver, sandbox, folder / "data")
+
+
+@pytest.mark.parametrize(
+    ("resource", "field", "value"),
+    [("massive", "base_url", "http://127.0.0.1:1"), ("bars_csv", "data_dir", "elsewhere")],
+)
+def test_a_launch_cannot_configure_where_the_key_is_sent_or_what_is_written(stage, resource, field, value):
+    config = {"resources": {resource: {"config": {field: value}}}}
+
+    (said,) = stage.webserver.refused_launch("raw_1s", "2024-01|ABC", config)
+
+    path = f"root:resources:{resource}:config"
+    assert said == f'Received unexpected config entry "{field}" at path {path}. Expected: "{{ }}".'
+    assert (stage.webserver.runs(), stage.paths()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "body", "said"),
+    [
+        (ADDED, {}, None, "The Dagster UI executes no GraphQL by GET"),
+        (ADDED, {}, b"any=form", "The Dagster UI takes only JSON, and this POST"),
+        ({}, {"Content-Type": "text/plain"}, ADDED, "The Dagster UI takes only JSON, and this POST"),
+        ({}, {**JSON, "Origin": "http://127.0.0.1:1"}, ADDED, "The Dagster UI does not answer to pages of the origin"),
+        ({}, {**JSON, "Host": "evil.example"}, ADDED, "The Dagster UI does not answer to the host 'evil.example'"),
+    ],
+)
+def test_a_mutation_that_another_page_may_have_sent_is_refused_and_not_executed(stage, query, headers, body, said):
+    url = f"{stage.webserver.url}/graphql?{urlencode(query)}"
+    body = json.dumps(body).encode() if isinstance(body, dict) else body
+
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(url, body, headers), timeout=30)  # noqa: S310 - http, ours
+
+    with refused.value as answer:
+        assert answer.code == 403
+        assert answer.read().decode().startswith(said)
+    assert stage.webserver.symbols() == []
 
 
 def test_a_backfill_of_three_months_of_two_symbols_stores_every_file(stage):

@@ -11,7 +11,7 @@ from mohlcv_dagster.sandbox import Sandbox, Synthetic
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
-from mohlcv_dagster_tests.defs.location import location, run
+from mohlcv_dagster_tests.defs.location import latest_evaluation, location, rules_of, run
 
 
 class NeverTraded:
@@ -37,7 +37,7 @@ def sandbox(_served):
 
 @pytest.fixture
 def fetch(sandbox, tmp_path, instance):
-    """The outcome of a run of the raw month and an aggregate, the facts recorded, and its evaluations of not_empty."""
+    """The outcome of a run of the raw month and an aggregate, the facts recorded, and what `not_empty` said of it."""
 
     def fetch(symbol, month):
         massive = ImpatientMassive(base_url=sandbox.url, attempt_seconds=5)
@@ -46,7 +46,11 @@ def fetch(sandbox, tmp_path, instance):
         outcome = runs.materialize(
             build(settings, massive=massive), instance, raw, [raw.timeframe, *settings.timeframes]
         )
-        return outcome, records.latest(instance, raw), [each for each in outcome.checks if each.name == "not_empty"]
+        record = records.latest(instance, raw)
+        if record is None:
+            return outcome, None, None
+        checked = latest_evaluation(instance, "raw_1s", "complete", f"{raw.month}|{symbol}")
+        return outcome, record, rules_of(checked)["not_empty"]
 
     return fetch
 
@@ -81,12 +85,14 @@ def test_a_month_that_cannot_have_bars_is_recorded_with_what_was_asked_to_prove_
 def test_a_month_that_cannot_have_bars_is_stored_empty_and_right_with_its_reason(
     fetch, tmp_path, symbol, month, because
 ):
-    outcome, record, judged = fetch(symbol, month)
+    outcome, record, found = fetch(symbol, month)
 
     assert outcome.succeeded
     assert outcome.empty
     assert [check.name for check in outcome.checks if not check.passed] == []
-    assert [because in check.message for check in judged] == [True, True]
+    assert found["result"] == "passed"
+    assert because in found["what was found"]
+    assert {check.asset for check in outcome.checks} == {"raw_1s", "aggregated/1min"}
     assert stored(tmp_path) == {
         f"raw_1s/{symbol}/{symbol}_{month}.csv": HEADER,
         f"aggregated/1min/{symbol}_{month}_1min.csv": HEADER,
@@ -108,17 +114,17 @@ def test_a_symbol_the_vendor_does_not_know_fails_and_stores_nothing(fetch, tmp_p
 
 
 def test_a_symbol_listed_all_month_without_a_bar_is_stored_and_its_check_is_an_error(fetch, tmp_path):
-    outcome, record, judged = fetch("AAPL", "2024_01")
+    outcome, record, found = fetch("AAPL", "2024_01")
 
     assert outcome.succeeded
-    assert [(check.passed, check.error) for check in judged] == [(False, True)] * 2
+    assert found["result"] == "error"
     assert (
         "yet Apple Inc. has been listed since 1980-12-12 and was AAPL all month, in which the exchange"
-        in judged[0].message
+        in found["what was found"]
     )
     assert record.empty.cause == "unexplained"
     assert set(stored(tmp_path).values()) == {HEADER}
-    assert [reason.split(":")[0] for reason in outcome.reasons] == ["raw_1s not_empty", "aggregated/1min not_empty"]
+    assert [reason.split(":")[0] for reason in outcome.reasons] == ["raw_1s not_empty"]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +138,15 @@ def test_a_reference_that_does_not_answer_leaves_the_reason_unknown_and_the_mont
     fetch, sandbox, tmp_path, fault, said
 ):
     sandbox.inject(fault)
-    outcome, record, judged = fetch("TSLA", "2010_05")
+    outcome, record, found = fetch("TSLA", "2010_05")
 
     assert outcome.succeeded
     assert outcome.reasons == ()
-    assert [check.name for check in outcome.checks if not check.passed] == ["not_empty"] * 2
-    assert said in judged[0].message
+    assert [(check.asset, check.name, check.error) for check in outcome.checks if not check.passed] == [
+        ("raw_1s", "complete", False)
+    ]
+    assert found["result"] == "warning"
+    assert said in found["what was found"]
     assert record.empty.cause == "unknown"
     assert set(stored(tmp_path).values()) == {HEADER}
 

@@ -1,4 +1,4 @@
-"""What a month says of itself beside its bars."""
+"""What a month says of itself besides its bars."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -8,13 +8,13 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.splits import KnownSplits, Split
 from mohlcv_dagster.defs import notes, splits
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
-from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
 
 
 def noted(result):
-    [made] = result.asset_materializations_for_node("raw_1s")
+    [made] = materializations_of(result, "raw_1s")
     return made.metadata["notes"].value if "notes" in made.metadata else None
 
 
@@ -24,7 +24,7 @@ def test_a_month_like_its_neighbours_has_nothing_to_say(tmp_path, instance):
     assert noted(run(definitions, instance, "2024-02|SPY", "raw_1s")) is None
 
 
-def test_an_adjusted_month_beside_an_unadjusted_one_says_so(tmp_path, instance):
+def test_an_adjusted_month_next_to_an_unadjusted_one_says_so(tmp_path, instance):
     run(location(tmp_path, {("SPY", "2024-01"): WHOLE}), instance, "2024-01|SPY", "raw_1s")
 
     february = BarFile.parse("raw_1s/SPY/SPY_2024_02.csv")

@@ -7,7 +7,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.vendor.fetched import Progress
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
-from mohlcv_dagster_tests.defs.test_several import FIRST, THIRD, WHOLE
+from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD, WHOLE
 
 FILE = BarFile.parse("raw_1s/SPY/SPY_2024_03.csv")
 
@@ -56,14 +56,17 @@ def test_the_figure_says_which_month_of_how_many_and_how_long_the_rest_will_take
     assert stage.standing.said == "3 of 12 months done, about 2 min left"
 
 
-def test_months_made_before_the_step_began_again_tell_nothing_of_how_long_the_others_take():
-    stage = Stage(12)
-    for _ in range(8):
-        stage.standing.passed_over()
-    stage.fetch(30, 10)
+def test_months_that_are_tried_again_are_not_done_until_they_are():
+    stage = Stage(3)
+    stage.fetch(20, 10)
     stage.standing.finished(10_000)
+    for _ in range(2):
+        stage.standing.finished(None)
+    assert stage.standing.said == "1 of 3 months done, 2 failed"
+    stage.standing.reopened(2)
 
-    assert stage.standing.said == "9 of 12 months done, about 90 s left"
+    # one of three in 20 s
+    assert stage.standing.said == "1 of 3 months done, about 40 s left"
 
 
 def test_the_figure_is_written_every_five_seconds_at_most_and_at_the_end():
@@ -101,10 +104,21 @@ def test_a_run_of_several_months_adds_one_event_a_month_and_says_in_its_tag_what
     entries = [entry for entry in instance.all_logs(result.run_id) if entry.dagster_event is None]
     stored = [entry.user_message for entry in entries if "months done" in entry.user_message]
     assert [line.partition(", about")[0] for line in stored] == [
-        "2024-01|SPY stored, 1 of 3 months done",
-        "2024-02|SPY stored, 2 of 3 months done",
-        "2024-03|SPY stored, 3 of 3 months done",
+        "2024-01|SPY done, 1 of 3 months done",
+        "2024-02|SPY done, 2 of 3 months done",
+        "2024-03|SPY done, 3 of 3 months done",
     ]
     assert [entry for entry in entries if "windows" in entry.user_message] == []
     [run_now] = instance.get_runs(dg.RunsFilter(run_ids=[result.run_id]))
     assert run_now.tags["mohlcv/progress"].startswith("raw_1s: 3 of 3 months, 3 bars, 0.0 MB, done in ")
+
+
+def test_a_month_that_failed_is_told_as_failed_and_not_as_done(tmp_path, instance):
+    result = run(location(tmp_path, BROKEN), instance, FIRST, "raw_1s", until=THIRD, expect=False)
+
+    lines = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.dagster_event is None]
+    assert lines[0].startswith("2024-01|SPY done, 1 of 3 months done, about ")
+    assert lines[1].startswith("2024-02|SPY failed: nothing is made from raw_1s/SPY/SPY_2024_02.csv")
+    assert lines[2] == "2024-03|SPY done, 2 of 3 months done, 1 failed"
+    tag = instance.get_run_by_id(result.run_id).tags["mohlcv/progress"]
+    assert tag.startswith("raw_1s: 2 of 3 months, 1 failed, 2 bars, done in ")

@@ -5,9 +5,27 @@ import pytest
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import latest, re_verify
-from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, NOT_WHOLE, RAW_CHECKS
-from mohlcv_dagster_tests.defs.location import HandedVendor, launch, location, run
-from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE, month
+from mohlcv_dagster_tests.defs.location import (
+    HandedVendor,
+    check_verdicts,
+    failing_rules,
+    failure_of,
+    launch,
+    location,
+    rule_verdicts,
+    run,
+)
+from mohlcv_dagster_tests.defs.test_several import (
+    AGGREGATE_QUESTIONS,
+    FIRST,
+    RAW_QUESTIONS,
+    SECOND,
+    THIRD,
+    WHOLE,
+    aggregate_verdicts,
+    month,
+    raw_verdicts,
+)
 
 ALL = ("raw_1s", "aggregated/15s")
 RAW = dg.AssetKey("raw_1s")
@@ -15,7 +33,7 @@ QQQ = "2024-02|QQQ"
 
 
 def said(result):
-    return result.failure_data_for_node(re_verify.OP).user_failure_data.description
+    return failure_of(result, re_verify.OP).description
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +57,18 @@ def stored(folder, home):
     return definitions
 
 
-def judged(result):
-    """How many evaluations each partition of each asset got."""
-    counts = {}
-    for event in result.all_events:
-        if event.event_type_value == "ASSET_CHECK_EVALUATION":
-            found = event.asset_check_evaluation_data
-            key = (found.asset_key.to_user_string(), found.partition)
-            counts[key] = counts.get(key, 0) + 1
-    return counts
-
-
 def test_the_checks_are_made_again_of_a_range_and_of_nothing_else_and_no_file_is_written(folder, home, stored):
     before = {at: at.stat().st_mtime_ns for at in folder.rglob("*.csv")}
     result = launch(stored, home, re_verify.JOB, symbols=["SPY"], first_month="2024-02", last_month="2024-03")
 
     assert result.success
-    assert judged(result) == {
-        ("raw_1s", SECOND): len(RAW_CHECKS),
-        ("raw_1s", THIRD): len(RAW_CHECKS),
-        ("aggregated/15s", SECOND): len(AGGREGATE_CHECKS),
-        ("aggregated/15s", THIRD): len(AGGREGATE_CHECKS),
+    assert rule_verdicts(result) == raw_verdicts(SECOND, THIRD) | aggregate_verdicts(SECOND, THIRD)
+    assert set(check_verdicts(result)) == {
+        *(("raw_1s", question, each) for question in RAW_QUESTIONS for each in (SECOND, THIRD)),
+        *(("aggregated/15s", question, each) for question in AGGREGATE_QUESTIONS for each in (SECOND, THIRD)),
     }
     assert {at: at.stat().st_mtime_ns for at in folder.rglob("*.csv")} == before
-    [record] = home.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(RAW, "ohlc_order"), limit=1)
+    [record] = home.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(RAW, "valid"), limit=1)
     assert (record.run_id, record.partition) == (result.run_id, THIRD)
     tags = home.get_run_by_id(result.run_id).tags
     assert (tags["mohlcv/symbol"], tags["mohlcv/month"]) == ("SPY", "2024-02...2024-03")
@@ -71,7 +77,8 @@ def test_the_checks_are_made_again_of_a_range_and_of_nothing_else_and_no_file_is
 def test_as_it_stands_in_the_launchpad_it_checks_every_stored_month(home, stored):
     result = launch(stored, home, re_verify.JOB)
 
-    assert set(judged(result)) == {(asset, each) for asset in ALL for each in (FIRST, SECOND, THIRD, QQQ)}
+    every = (FIRST, SECOND, THIRD, QQQ)
+    assert rule_verdicts(result) == raw_verdicts(*every) | aggregate_verdicts(*every)
 
 
 def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_month_alone(folder, home, stored):
@@ -83,12 +90,21 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
 
     assert not result.success
     assert said(result).startswith("8 stored files, ")
-    failing = {
-        (check, partition)
-        for check in set(RAW_CHECKS) - set(NOT_WHOLE)
-        for partition in latest.verdicts(home, dg.AssetCheckKey(RAW, check)).failed
+    assert {check: latest.verdicts(home, dg.AssetCheckKey(RAW, check)).failed for check in RAW_QUESTIONS} == {
+        "intact": {SECOND},
+        "valid": {SECOND},
+        "complete": {FIRST, SECOND, THIRD, QQQ},  # a month of one bar is not whole
+        "plausible": set(),
+        "current": set(),
     }
-    assert failing == {("ohlc_order", SECOND), ("as_recorded", SECOND)}
+    unexpected = set(failing_rules(result)) - {
+        ("raw_1s", "sessions_present", each) for each in (FIRST, SECOND, THIRD, QQQ)
+    }
+    assert {(rule, partition) for asset, rule, partition in unexpected if asset == "raw_1s"} == {
+        ("ohlc_order", SECOND),
+        ("as_recorded", SECOND),
+    }
+    assert {partition for asset, _, partition in unexpected if asset == "aggregated/15s"} == {SECOND}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +121,7 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
         ({"last_month": "2100-01"}, "last_month 2100-01 has not begun: write "),
     ],
 )
-def test_what_cannot_be_meant_is_told_with_what_to_write(config, sentence, home, stored):
+def test_what_is_invalid_is_told_with_what_to_write(config, sentence, home, stored):
     assert sentence in said(launch(stored, home, re_verify.JOB, **config))
 
 
@@ -115,7 +131,7 @@ def test_a_slip_of_the_pen_in_a_name_is_told_before_anything_runs(home, stored):
 
 
 @pytest.mark.slow
-def test_minutes_are_held_against_the_vendors_only_when_that_is_asked_for(tmp_path, instance):
+def test_minutes_are_compared_with_the_vendors_only_when_that_is_asked_for(tmp_path, instance):
     vendor = HandedVendor(WHOLE)
     definitions = location(tmp_path, vendor, timeframes="1min", start="2024-01")
     run(definitions, instance, FIRST, "raw_1s")
@@ -126,9 +142,5 @@ def test_minutes_are_held_against_the_vendors_only_when_that_is_asked_for(tmp_pa
     assert vendor.asked == []
     result = launch(definitions, instance, re_verify.JOB, ask_the_vendor=True)
     assert vendor.asked == [("SPY", "2024-01", "minute", False)]
-    names = {
-        event.asset_check_evaluation_data.check_name
-        for event in result.all_events
-        if event.event_type_value == "ASSET_CHECK_EVALUATION"
-    }
+    names = {rule for asset, rule, _ in rule_verdicts(result) if asset == "aggregated/1min"}
     assert {"vendor_minutes", "volume_ladder"} <= names

@@ -1,4 +1,4 @@
-"""Real bars, the whole way: replayed over HTTP, fetched by the real client, stored, checked and folded by Dagster."""
+"""Real bars, the whole way: replayed over HTTP, fetched by the real client, stored, checked, resampled by Dagster."""
 
 import dagster as dg
 import pytest
@@ -6,7 +6,14 @@ import pytest
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.defs.location import run
+from mohlcv_dagster_tests.defs.location import (
+    evaluation_of,
+    failing_rules,
+    materializations_of,
+    rule_verdicts,
+    rules_of,
+    run,
+)
 from mohlcv_dagster_tests.real import REAL, needs_real
 
 
@@ -43,30 +50,32 @@ def test_each_aggregate_is_the_expected_one_byte_for_byte(month, timeframe):
 
 
 @needs_real
-def test_every_check_passes_but_the_one_that_misses_the_sessions_the_recording_does_not_hold(month):
+def test_every_rule_passes_but_the_one_that_misses_the_sessions_the_recording_does_not_hold(month):
     # October 2013 had 23 sessions; the recording has the 7th and the 8th
     _, result = month
-    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
-    assert (failed.check_name, failed.severity) == ("sessions_present", dg.AssetCheckSeverity.ERROR)
+    assert failing_rules(result) == [("raw_1s", "sessions_present", "2013-10|SPY")]
+    failed = evaluation_of(result, "raw_1s", "complete")
+    assert (failed.passed, failed.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert failed.description.startswith(
-        "raw_1s/SPY/SPY_2013_10.csv has no bar in the regular hours of 21 of 23 sessions: "
+        "sessions_present: raw_1s/SPY/SPY_2013_10.csv has no bar in the regular hours of 21 of 23 sessions: "
         "2013-10-01, 2013-10-02, 2013-10-03 and 18 more. "
     )
-    assert failed.metadata["offending sessions"].value == 21
-    assert len(result.get_asset_check_evaluations()) == 25 + 3 * 17 + 2
+    assert rules_of(failed)["sessions_present"]["count"] == 21
+    assert len(result.get_asset_check_evaluations()) == 12
+    assert len(rule_verdicts(result)) == 25 + 3 * 6 + 2  # aggregates that equal the recomputation: six
 
 
 @needs_real
 def test_the_two_sessions_that_are_there_are_those_of_a_liquid_symbol_and_whole(month):
     _, result = month
-    said = {each.check_name: each.description for each in result.get_asset_check_evaluations()}
-    assert "(100 % of the 780 regular minutes of 2 sessions)" in said["minute_occupancy"]
-    assert "(both of 2 sessions)" in said["session_edges"]
+    rules = rules_of(evaluation_of(result, "raw_1s", "complete"))
+    assert rules["minute_occupancy"]["what was found"] == "100 % of the 780 regular minutes of 2 sessions"
+    assert rules["session_edges"]["what was found"] == "both of 2 sessions"
 
 
 @needs_real
 def test_a_month_that_did_not_come_from_the_vendor_says_where_it_came_from(month):
     _, result = month
-    [made] = result.asset_materializations_for_node("raw_1s")
+    [made] = materializations_of(result, "raw_1s")
     assert made.metadata["vendor"].value.startswith("stand-in at http://127.0.0.1:")
     assert all(mark.startswith("sandbox-") for mark in made.metadata["request_ids"].value)

@@ -12,8 +12,7 @@ from mohlcv_dagster.defs import splits
 from mohlcv_dagster.sandbox import Sandbox, listings
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
-from mohlcv_dagster_tests.defs.location import run
-from mohlcv_dagster_tests.defs.test_checks import execute_checks_alone, latest_evaluation
+from mohlcv_dagster_tests.defs.location import execute_checks_alone, latest_evaluation, rules_of, run
 
 SPLIT = listings.Split(date(2024, 2, 15), 4)
 JANUARY, FEBRUARY, MARCH, APRIL = (f"2024-0{number}|AAA" for number in (1, 2, 3, 4))
@@ -57,13 +56,13 @@ def fetch(market, tmp_path, instance):
         yield fetch
 
 
-def judged(fetch, instance, *partitions):
-    """The verdict of the check alone, by partition: no request is made for it."""
+def checked(fetch, instance, *partitions):
+    """What `split_basis` says when its check is executed alone, by partition: no request is made for it."""
     asked = len(fetch.sandbox.requests)
     verdicts = {}
     for partition in partitions:
-        execute_checks_alone(fetch.definitions(), instance, "raw_1s", partition, "split_basis")
-        verdicts[partition] = latest_evaluation(instance, "raw_1s", "split_basis", partition)
+        execute_checks_alone(fetch.definitions(), instance, "raw_1s", partition, "current")
+        verdicts[partition] = rules_of(latest_evaluation(instance, "raw_1s", "current", partition))["split_basis"]
     assert len(fetch.sandbox.requests) == asked
     return verdicts
 
@@ -78,7 +77,7 @@ def noted(instance, partition):
 def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack_it(fetch, market, instance):
     for partition in (JANUARY, FEBRUARY, MARCH):
         fetch(partition)
-    assert all(found.passed for found in judged(fetch, instance, JANUARY, FEBRUARY, MARCH).values())
+    assert {found["result"] for found in checked(fetch, instance, JANUARY, FEBRUARY, MARCH).values()} == {"passed"}
 
     market.splits = (SPLIT,)
     fetch.sandbox.clear()
@@ -87,24 +86,25 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     assert noted(instance, APRIL) == (
         "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them anew."
     )
-    found = judged(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
-    assert {partition: each.passed for partition, each in found.items()} == {
-        JANUARY: False,
-        FEBRUARY: False,
-        MARCH: True,
-        APRIL: True,
+    found = checked(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
+    assert {partition: each["result"] for partition, each in found.items()} == {
+        JANUARY: "error",
+        FEBRUARY: "error",
+        MARCH: "passed",
+        APRIL: "passed",
     }
-    assert "is not adjusted for a split of AAA known by now: 4 for 1 on 2024-02-15" in found[JANUARY].description
-    assert (found[JANUARY].severity, found[JANUARY].blocking) == (dg.AssetCheckSeverity.ERROR, False)
-    assert found[JANUARY].metadata["offending bars"].value == 21  # the sessions of January 2024
-    assert found[FEBRUARY].metadata["offending bars"].value == 10  # those of February before the 15th
+    assert "is not adjusted for a split of AAA known by now: 4 for 1 on 2024-02-15" in found[JANUARY]["what was found"]
+    assert found[JANUARY]["count"] == 21  # the sessions of January 2024
+    assert found[FEBRUARY]["count"] == 10  # those of February before the 15th
+    whole = latest_evaluation(instance, "raw_1s", "current", JANUARY)
+    assert (whole.passed, whole.severity, whole.blocking) == (False, dg.AssetCheckSeverity.ERROR, False)
 
     fetch(JANUARY)
     assert noted(instance, JANUARY) == (
         "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them anew."
     )
-    again = judged(fetch, instance, JANUARY, FEBRUARY)
-    assert (again[JANUARY].passed, again[FEBRUARY].passed) == (True, False)
+    again = checked(fetch, instance, JANUARY, FEBRUARY)
+    assert (again[JANUARY]["result"], again[FEBRUARY]["result"]) == ("passed", "error")
 
     fetch(FEBRUARY)
     fetch(APRIL)
@@ -116,11 +116,11 @@ def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market
     fetch(OTHER)
     market.splits = (SPLIT,)
     fetch(MARCH)
-    assert judged(fetch, instance, OTHER)[OTHER].passed
+    assert checked(fetch, instance, OTHER)[OTHER]["result"] == "passed"
     assert "came before a split" not in (noted(instance, MARCH) or "")
-    found = judged(fetch, instance, JANUARY)[JANUARY]
-    assert found.passed
-    assert found.description.endswith("(unadjusted: no later split rewrites them)")
+    found = checked(fetch, instance, JANUARY)[JANUARY]
+    assert found["result"] == "passed"
+    assert found["what was found"] == "unadjusted: no later split rewrites them"
 
 
 def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch, market, instance, monkeypatch):
@@ -135,15 +135,15 @@ def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch,
             return cls.today
 
     monkeypatch.setattr(splits, "datetime", Clock)
-    assert judged(fetch, instance, JANUARY)[JANUARY].passed
+    assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "passed"
     Clock.today = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)  # midnight in New York
-    assert not judged(fetch, instance, JANUARY)[JANUARY].passed
+    assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "error"
 
 
 def test_splits_that_the_vendor_does_not_tell_are_a_warning_and_a_note(fetch, instance):
     fetch.sandbox.inject("plan-date:on=splits")
     fetch(JANUARY)
-    found = judged(fetch, instance, JANUARY)[JANUARY]
-    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    found = checked(fetch, instance, JANUARY)[JANUARY]
+    assert found["result"] == "warning"
     assert noted(instance, JANUARY).startswith("The splits of AAA are unknown")
     assert "answered 403" in noted(instance, JANUARY)

@@ -1,10 +1,9 @@
-"""Minutes beside the vendor's own under Dagster: in the run that makes them, over several months, on stored ones."""
+"""Minutes compared with the vendor's own: in the run that makes them, over several months, on stored ones."""
 
 import dagster as dg
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR
 from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.errors import PlanError, UnreachableError
 from mohlcv_dagster.sandbox import Replayed, Sandbox
@@ -14,9 +13,10 @@ from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.bars.mismatches import SEEDS
 from mohlcv_dagster_tests.defs import location as handed
 from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
-from mohlcv_dagster_tests.defs.location import run
+from mohlcv_dagster_tests.defs.location import execute_checks_alone, rules_of, run
 
-NAMES = {"vendor_minutes", "volume_ladder"}
+CHECK = "matches_vendor"
+RULES = {"vendor_minutes", "volume_ladder"}
 ASSETS = ("raw_1s", "aggregated/1min")
 FIRST, SECOND, THIRD = ("2024-01|SPY", "2024-02|SPY", "2024-03|SPY")
 VINTAGES = {
@@ -46,21 +46,17 @@ def location(folder, months, **options):
 
 
 def found(result):
-    """The evaluations of the two checks, by check and partition."""
-    return {
-        (each.check_name, each.partition): each
-        for each in result.get_asset_check_evaluations()
-        if each.check_name in NAMES
-    }
+    """The evaluations of the check, by partition."""
+    return {each.partition: each for each in result.get_asset_check_evaluations() if each.check_name == CHECK}
 
 
-def execute_alone(definitions, instance, partition=None, *names):
-    keys = {dg.AssetCheckKey(dg.AssetKey(["aggregated", "1min"]), name) for name in names or NAMES}
-    job = definitions.resolve_implicit_global_asset_job_def().get_subset(
-        asset_selection=set(), asset_check_selection=keys
-    )
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(instance=instance, partition_key=partition, raise_on_error=False, run_config=quiet)
+def results(evaluation):
+    """What it says of each of its rules."""
+    return {rule: row["result"] for rule, row in rules_of(evaluation).items()}
+
+
+def execute_alone(definitions, instance, partition=None):
+    return execute_checks_alone(definitions, instance, "aggregated/1min", partition, CHECK)
 
 
 def failing(error):
@@ -105,10 +101,12 @@ def test_each_vintage_lands_in_its_kind_at_the_price_of_one_request(tmp_path, in
     partition = f"2024-02|{symbol}"
     result = run(served(tmp_path, sandbox), instance, partition, *ASSETS)
 
-    check = found(result)["vendor_minutes", partition]
+    check = found(result)[partition]
     _, severity, kinds = VINTAGES[symbol]
     assert check.passed is (severity is None)
     assert severity in (None, check.severity.value)
+    said = {None: "passed", "WARN": "warning", "ERROR": "error"}[severity]
+    assert results(check)["vendor_minutes"] == said
     assert check.metadata["minutes that differ, by kind"].value == kinds
     asked = [request for request in sandbox.requests if "/range/1/minute/" in request.path]
     assert len(asked) == 1
@@ -117,7 +115,7 @@ def test_each_vintage_lands_in_its_kind_at_the_price_of_one_request(tmp_path, in
     assert check.metadata["request ids"].value.startswith("sandbox-")
     assert check.blocking is False
     if kinds:
-        rows = [record.data for record in check.metadata["first offending minutes"].value.records]
+        rows = [record.data for record in check.metadata["vendor_minutes: first offending minutes"].value.records]
         assert {row["kind"] for row in rows} == set(kinds)
         assert {"open", "vendor_open", "volume", "vendor_volume"} < set(rows[0])
 
@@ -141,12 +139,13 @@ def test_a_vendor_that_gives_no_minutes_warns_with_its_reason_and_fails_no_run(s
 
     assert result.success
     checks = found(result)
-    assert {name for name, _ in checks} == NAMES
+    assert set(checks) == {"2024-02|EXACT"}
     for check in checks.values():
         assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert results(check) == {"vendor_minutes": "warning", "volume_ladder": "not judged"}
         assert "could not be compared with the vendor's own minutes: " in check.description
-        assert "; execute the check again once that is cured. " in check.description
-        assert check.metadata["bars looked at"].value == "0"
+        cure = "Execute the check of aggregated/1min for EXACT 2024-02 again once that is cured."
+        assert check.description.endswith(cure)
 
 
 def test_without_a_key_stored_minutes_are_not_compared_and_the_check_says_what_is_missing(stored, sandbox):
@@ -154,28 +153,25 @@ def test_without_a_key_stored_minutes_are_not_compared_and_the_check_says_what_i
     result = execute_alone(served(folder, sandbox, key=""), instance, "2024-02|EXACT")
 
     assert result.success
-    for check in found(result).values():
-        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-        assert "MASSIVE_API_KEY is not set" in check.description
+    [check] = found(result).values()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "MASSIVE_API_KEY is not set" in check.description
 
 
-def test_the_two_checks_carry_the_partitions_and_share_the_pool_of_the_fetches():
+def test_the_check_carries_the_partitions_blocks_nothing_and_shares_the_pool_of_the_fetches():
     graph = defs.resolve_asset_graph()
-    keys = {key for key in graph.asset_check_keys if key.name in NAMES}
+    [key] = [key for key in graph.asset_check_keys if key.name == CHECK]
 
-    assert {key.asset_key.to_user_string() for key in keys} == {"aggregated/1min"}
-    for key in keys:
-        node = graph.get(key)
-        assert node.blocking is False
-        assert node.partitions_def.partition_dimension_names == ["month", "symbol"]
-    [step] = [each for each in defs.asset_checks if {key.name for key in each.check_keys} == NAMES]
-    assert step.op.pool == "massive_api"
+    assert key.asset_key.to_user_string() == "aggregated/1min"
+    assert graph.get(key).blocking is False
+    assert graph.get(key).partitions_def.partition_dimension_names == ["month", "symbol"]
+    assert graph.get(key.asset_key).assets_def.op.pool == "massive_api"
 
 
 def test_without_minutes_among_the_timeframes_there_is_no_such_check():
     graph = build(Settings.from_environment({"MOHLCV_TIMEFRAMES": "15s,2min"})).resolve_asset_graph()
 
-    assert not {key.name for key in graph.asset_check_keys} & {rule.name for rule in AGAINST_VENDOR}
+    assert CHECK not in {key.name for key in graph.asset_check_keys}
 
 
 def test_each_of_several_months_is_compared_under_its_own_partition_and_all_stored_ones_where_none_is_named(
@@ -185,24 +181,24 @@ def test_each_of_several_months_is_compared_under_its_own_partition_and_all_stor
     vendor.minutes[SECOND] = lambda bars: bars.slice(1)
     result = run(definitions, instance, FIRST, *ASSETS, until=THIRD)
 
-    verdicts = {key: check.passed for key, check in found(result).items()}
-    assert verdicts == {
-        **{(name, partition): True for name in NAMES for partition in (FIRST, THIRD)},
-        ("vendor_minutes", SECOND): False,
-        ("volume_ladder", SECOND): True,
+    good, bad = dict.fromkeys(RULES, "passed"), {"vendor_minutes": "error", "volume_ladder": "passed"}
+    assert {partition: results(check) for partition, check in found(result).items()} == {
+        FIRST: good,
+        SECOND: bad,
+        THIRD: good,
     }
     # with the flag that was recorded of the raw month
     assert minutes_asked(vendor) == [("SPY", f"2024-0{n}", "minute", False) for n in (1, 2, 3)]
 
     vendor.asked.clear()
-    swept = found(execute_alone(definitions, instance, None, "vendor_minutes"))
-    assert {partition: check.passed for (_, partition), check in swept.items()} == {
+    swept = found(execute_alone(definitions, instance))
+    assert {partition: check.passed for partition, check in swept.items()} == {
         FIRST: True,
         SECOND: False,
         THIRD: True,
         None: False,
     }
-    assert swept["vendor_minutes", None].description == "1 of 3 stored partitions fails."
+    assert swept[None].description == "1 of 3 stored partitions fails."
     assert len(minutes_asked(vendor)) == 3
 
 
@@ -215,23 +211,22 @@ def test_a_vendor_that_is_away_is_asked_once_and_one_whose_plan_does_not_reach_a
     result = run(definitions, instance, FIRST, *ASSETS, until=THIRD)
 
     assert [month for _, month, *_ in minutes_asked(vendor)] == ["2024-01", "2024-02"]
-    reasons = {partition: check.description for (_, partition), check in found(result).items()}
-    assert "the plan does not reach 2024-01; execute" in reasons[FIRST]
-    assert "it cannot be reached; execute" in reasons[SECOND]
-    assert "it cannot be reached; execute" in reasons[THIRD]
+    reasons = {partition: check.description for partition, check in found(result).items()}
+    assert "the plan does not reach 2024-01. Execute" in reasons[FIRST]
+    assert "it cannot be reached. Execute" in reasons[SECOND]
+    assert "it cannot be reached. Execute" in reasons[THIRD]
 
 
-def test_the_vendor_is_not_asked_where_a_file_of_ours_is_gone(tmp_path, instance):
+def test_the_vendor_is_not_asked_and_nothing_is_said_where_a_file_of_ours_is_gone(tmp_path, instance):
     definitions, vendor = location(tmp_path, WHOLE)
     run(definitions, instance, FIRST, *ASSETS)
     (tmp_path / "aggregated/1min/SPY_2024_01_1min.csv").unlink()
     vendor.asked.clear()
     result = execute_alone(definitions, instance, FIRST)
 
+    assert result.success
     assert vendor.asked == []
-    for check in found(result).values():
-        assert check.passed is False
-        assert "it is absent" in check.description
+    assert found(result) == {}
 
 
 def test_a_comparison_that_is_interrupted_ends_the_run_and_is_no_verdict(tmp_path, instance):

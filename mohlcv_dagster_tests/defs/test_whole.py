@@ -6,10 +6,17 @@ from importlib.metadata import version
 import dagster as dg
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_RULES
+from mohlcv_dagster_tests.bars.clean_files import WHOLE
 from mohlcv_dagster_tests.bars.whole_months import whole_month
-from mohlcv_dagster_tests.defs.location import location, run
-from mohlcv_dagster_tests.defs.test_checks import execute_checks_alone, verdicts
+from mohlcv_dagster_tests.defs.location import (
+    evaluation_of,
+    execute_checks_alone,
+    failing_rules,
+    location,
+    materializations_of,
+    rules_of,
+    run,
+)
 
 LOST = date(2024, 1, 10)
 
@@ -25,39 +32,34 @@ def test_a_month_records_what_it_covers_and_a_lost_session_of_a_liquid_symbol_is
     definitions = location(tmp_path, {("AAC", "2024-01"): content("AAC", "2024-01", without={LOST})})
     result = run(definitions, instance, "2024-01|AAC", "raw_1s", "aggregated/15s")
 
-    [made] = result.asset_materializations_for_node("raw_1s")
+    [made] = materializations_of(result, "raw_1s")
     facts = {name: value.value for name, value in made.metadata.items()}
     assert (facts["sessions_expected"], facts["sessions_present"], facts["occupancy"]) == (21, 20, 1.0)
     assert facts["calendar"] == f"exchange_calendars {version('exchange_calendars')}, XNYS"
-    [failed] = [evaluation for evaluation in result.get_asset_check_evaluations() if not evaluation.passed]
-    assert (failed.check_name, failed.severity, failed.blocking) == (
-        "sessions_present",
-        dg.AssetCheckSeverity.ERROR,
-        False,
-    )
+    assert failing_rules(result) == [("raw_1s", "sessions_present", "2024-01|AAC")]
+    failed = evaluation_of(result, "raw_1s", "complete")
+    assert (failed.severity, failed.blocking) == (dg.AssetCheckSeverity.ERROR, False)
+    assert failed.description.startswith("sessions_present: ")
     assert "has no bar in the regular hours of 1 of 21 sessions: 2024-01-10." in failed.description
-    assert failed.metadata["offending sessions"].value == 1
+    assert rules_of(failed)["sessions_present"]["count"] == 1
     assert failed.metadata["calendar"].value == facts["calendar"]
-    [row] = failed.metadata["first offending sessions"].value.records
+    [row] = failed.metadata["sessions_present: first offending sessions"].value.records
     assert row.data["ts_event"] == "2024-01-10 14:30:00+00:00"
     assert (tmp_path / "aggregated/15s/AAC_2024_01_15s.csv").exists()
 
 
-def test_a_month_is_judged_as_a_liquid_symbols_where_the_months_beside_it_are(tmp_path, instance):
+def test_a_month_is_checked_as_a_liquid_symbols_where_the_months_next_to_it_are(tmp_path, instance):
     months = {("AAC", "2024-01"): content("AAC", "2024-01"), ("AAC", "2024-02"): WHOLE.replace(b"-01-", b"-02-")}
     definitions = location(tmp_path, months)
-    # before its neighbour is there, the month of six bars is a quiet symbol's
-    alone = run(definitions, instance, "2024-02|AAC", "raw_1s").get_asset_check_evaluations()
+    # before the month next to it is there, the month of six bars is a quiet symbol's
+    alone = run(definitions, instance, "2024-02|AAC", "raw_1s")
     run(definitions, instance, "2024-01|AAC", "raw_1s")
-    again = execute_checks_alone(definitions, instance, "raw_1s", "2024-02|AAC", *WHOLE_RULES)
-    beside = again.get_asset_check_evaluations()
+    again = execute_checks_alone(definitions, instance, "raw_1s", "2024-02|AAC", "complete")
 
-    severities = [
-        {each.check_name: each.severity for each in found if not each.passed}.get("sessions_present")
-        for found in (alone, beside)
-    ]
-    assert severities == [dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR]
-    assert {each.check_name for each in beside if not each.passed} >= {"minute_occupancy", "largest_gap"}
+    found = [evaluation_of(result, "raw_1s", "complete") for result in (alone, again)]
+    assert [each.severity for each in found] == [dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR]
+    assert [rules_of(each)["sessions_present"]["result"] for each in found] == ["warning", "error"]
+    assert {rule for _, rule, _ in failing_rules(again)} >= {"minute_occupancy", "largest_gap"}
 
 
 def test_sessions_after_the_moment_the_bars_were_asked_for_are_not_missed(tmp_path, instance):
@@ -65,6 +67,6 @@ def test_sessions_after_the_moment_the_bars_were_asked_for_are_not_missed(tmp_pa
     month = content("AAC", "2026-03", without={date(2026, 3, day) for day in range(5, 32)})
     result = run(location(tmp_path, {("AAC", "2026-03"): month}), instance, "2026-03|AAC", "raw_1s")
 
-    assert [name for name, passed in verdicts(result).items() if not passed] == [("raw_1s", "settled")]
-    [made] = result.asset_materializations_for_node("raw_1s")
+    assert failing_rules(result) == [("raw_1s", "settled", "2026-03|AAC")]
+    [made] = materializations_of(result, "raw_1s")
     assert made.metadata["sessions_expected"].value == made.metadata["sessions_present"].value == 3

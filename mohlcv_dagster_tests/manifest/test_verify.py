@@ -224,8 +224,17 @@ def test_a_mirror_that_is_out_of_step_absent_or_broken_is_told(with_mirrors, mak
 
 def test_a_mirror_of_no_csv_file_is_told(with_mirrors):
     (with_mirrors / RAW).unlink()
+    (with_mirrors / f"manifest/{RAW}.json").unlink()
 
-    assert found(with_mirrors) == [(f"manifest/{RAW}.json", Kind.NO_FILE), (MIRROR, Kind.MIRROR)]
+    assert found(with_mirrors) == [(MIRROR, Kind.MIRROR)]
+
+
+def test_a_csv_file_that_is_lost_or_has_changed_is_one_difference_although_it_has_a_mirror(with_mirrors):
+    flip(with_mirrors)
+    assert found(with_mirrors) == [(RAW, Kind.CHANGED)]
+
+    (with_mirrors / RAW).unlink()
+    assert found(with_mirrors) == [(f"manifest/{RAW}.json", Kind.NO_FILE)]
 
 
 def test_a_folder_that_is_no_archive_is_refused(tmp_path):

@@ -186,7 +186,7 @@ def test_warnings_alone_are_no_failure_and_that_is_said(tmp_path):
 
     assert not report.failed
     assert report.verdict == (
-        "1 file judged: 0 with errors, 1 with warnings alone, 0 without either. "
+        "1 file checked: 0 with errors, 1 with warnings alone, 0 without either. "
         "Warnings ask to be looked at; the bars can be used."
     )
 

@@ -4,17 +4,18 @@ A rule is an entry in the catalogue and a plain function on evidence of the same
 
     evidence = Evidence.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
+    left = [f"{rule.name}: {reason}" for rule, reason in not_judged(evidence)]
 
 `catalogue` has what each rule says and the module it is judged in, `groups` the checks: which question each rule helps
-to answer. Those on form look at the file alone: `values` at
-each bar, `writing` at its text, `against_raw` at an aggregate beside its raw file. The others have a subject of their
+to answer. `judging` puts the rules to a file, `evidence` is all that is looked at: a file as read (`reading`) and what
+else is `known`. The rules on form are in `values` (each bar), `writing` (the text) and `against_raw` (an aggregate and
+its raw file; `recompute` is the second engine, `comparison` says what differs). The others have a subject of their
 own: `against_calendar` whether the month is whole, `plausible` bad prints, `basis` the splits that adjusted prices
-stand on, `life` when the bars were fetched, `against_vendor` minutes beside the vendor's own. `reading` is a file as
-read, `known` what is known of it beside, `evidence` all that is looked at, `judging` puts the rules to it,
-`recompute` is the second engine, `rule` and `wording` the vocabulary.
+stand on, `life` when the bars were fetched, `against_vendor` the vendor's own minutes. `rule` and `wording` are the
+vocabulary.
 
 The catalogue and the vocabulary need no array, so they load at once; the code location and the help of the command
-need no more. What judges stands on NumPy and Arrow and is imported when it is first asked for.
+need no more. What checks files stands on NumPy and Arrow and is imported when it is first asked for.
 """
 
 import importlib

@@ -41,7 +41,7 @@ def sessions_present(evidence: Evidence) -> Outcome:
     """
     coverage = evidence.coverage
     if not evidence.own.rows and evidence.recorded and evidence.recorded.empty:
-        return _passed(evidence, "not judged: the month was proven empty, of which not_empty speaks")
+        return _passed(evidence, "does not apply: the month was proven empty, of which not_empty speaks")
     absent = [each for each in coverage.sessions if not each.is_present]
     if not absent:
         return _passed(evidence, wording.sessions(coverage.expected))
@@ -164,10 +164,10 @@ def _judgeable(evidence: Evidence) -> Coverage | Outcome:
     coverage = evidence.coverage
     if not coverage.present:
         why = "no session of the month has bars" if coverage.expected else "no session of the month is over yet"
-        return _passed(evidence, f"not judged: {why}")
+        return _passed(evidence, f"does not apply: {why}")
     if not evidence.liquid:
         occupancy = wording.percent(coverage.occupancy or 0.0)
-        return _passed(evidence, f"not judged: a quiet symbol, median occupancy {occupancy}")
+        return _passed(evidence, f"does not apply: a quiet symbol, median occupancy {occupancy}")
     return coverage
 
 

@@ -81,7 +81,7 @@ class Outcome:
         bars: the offending bars, or rows of what else the rule `counts`.
         count: how many offend, where that is not the rows of `bars`.
         severity: where it is milder than the rule's.
-        note: where nothing is wrong, what was found or why it was not judged, in place of the number of bars.
+        note: where nothing is wrong, what was found or why the rule does not apply, in place of the number of bars.
         facts: figures worth keeping, whether or not something is wrong.
         cure: what to do, where that is not what the rule says; `{asset}` and `{partition}` are filled in.
     """

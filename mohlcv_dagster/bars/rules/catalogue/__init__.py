@@ -29,7 +29,7 @@ OF_RECORD: Final = frozenset({"as_recorded", *(rule.name for rule in (*BASIS, *L
 """The rules that judge what was recorded of a file when it was written: without that they have nothing to say."""
 
 RULES: Final = (*FORM, *WHOLE, *BASIS, *PLAUSIBLE, *LIFE)
-"""Every rule on stored files. The names are those of the asset checks: a contract once published.
+"""Every rule on stored files. The names are kept with what was found: a contract once published.
 
 Those of `AGAINST_VENDOR` are apart: to judge by them the vendor must be asked.
 """

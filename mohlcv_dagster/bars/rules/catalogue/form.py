@@ -1,4 +1,4 @@
-"""The rules on form: what every file of bars must be, judged on the file alone (an aggregate: beside its raw file)."""
+"""The rules on form: what every file of bars must be, by itself and, of an aggregate, compared with its raw file."""
 
 from typing import Final
 

@@ -28,7 +28,7 @@ def stale_prices(evidence: Evidence) -> Outcome:
     if not _runs(unchanged)[0].size:  # usual
         return Outcome(of=sound.size)
     if not evidence.liquid:
-        return Outcome(of=sound.size, note="not judged: a quiet symbol")
+        return Outcome(of=sound.size, note="does not apply: a quiet symbol")
     session = _session_of(sound.starts, sessions.sessions_in(evidence.file.month))
     regular = np.flatnonzero(session >= 0)
     firsts, lengths = _runs(unchanged[regular], breaks=np.diff(session[regular]) != 0)
