@@ -77,6 +77,10 @@ class Display:
         elif event.event_type == dg.DagsterEventType.STEP_RESTARTED:
             self._move(f"{self._label}: trying again")
 
+    def checked(self, evaluations: list[dg.AssetCheckEvaluation]) -> None:
+        """Tell what checks said that no run of these events made."""
+        self._checked(evaluations, asked_vendor=False)
+
     def _move(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)

@@ -66,9 +66,14 @@ class Standing:
         return {
             (timeframe, partition): str(made.metadata["sha256"].value)
             for timeframe in self.timeframes
-            for partition, made in latest.materializations(self.instance, asset_key(timeframe))
+            for partition, made in latest.materializations(
+                self.instance, asset_key(timeframe), self._partitions(timeframe)
+            )
             if "sha256" in made.metadata
         }
+
+    def _partitions(self, timeframe: Timeframe) -> list[str]:
+        return [partition_of(file) for file in self.measured if file.timeframe == timeframe]
 
     @cached_property
     def _verdicts(self) -> "dict[tuple[Timeframe, str], Verdicts]":
