@@ -63,12 +63,10 @@ class Deciding:
 
     def without_running(self, home: "Home", files: Collection[BarFile]) -> dict[BarFile, Decision]:
         """As `about`, by what `home` has recorded; no home is made."""
-        stored = [file for file in files if self.archive.exists(file)]
-        found = self._decided({file: MonthState(file.month, StoredFile.ABSENT) for file in files})
-        if stored:
+        if any(self.archive.exists(file) for file in files):
             with _instance_of(home) as instance:
-                found |= self.about(instance, stored)
-        return found
+                return self.about(instance, files)
+        return self._decided({file: MonthState(file.month, StoredFile.ABSENT) for file in files})
 
     def _decided(self, states: dict[BarFile, MonthState]) -> dict[BarFile, Decision]:
         now = datetime.now(UTC)

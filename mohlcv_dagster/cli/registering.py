@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -19,6 +20,9 @@ from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.manifest.measure import measure
 from mohlcv_dagster.reader import Reader
+
+PATIENCE: Final = 10.0
+"""Seconds that another process at work on the home is waited for."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _registered(evaluations: list[dg.AssetCheckEvaluation]) -> Registered:
 def _alone(home: Home) -> Iterator[None]:
     """Hold what `mohlcv adopt` holds while it records: only one recording may be open on a home."""
     try:
-        with FileLock(home.adopt_lock, timeout=10):
+        with FileLock(home.adopt_lock, timeout=PATIENCE):
             yield
     except Timeout as error:
         raise SettingsError(f"`mohlcv adopt` is at work on {home.path}: wait until it is done") from error

@@ -5,10 +5,10 @@ none was recorded, size and digest tell. An edit that leaves inode, size and tim
 verify` reads every file.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
@@ -25,7 +25,7 @@ from mohlcv_dagster.manifest.measure import measure
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.passport import Passport
 
-Facts = Mapping[str, object]
+Facts: TypeAlias = Mapping[str, object]
 """What was recorded when a file was written: values by name."""
 
 
@@ -140,16 +140,31 @@ def _add_interrupted(instance: dg.DagsterInstance, states: dict[BarFile, MonthSt
 
 
 def _begun_without_record(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, datetime]:
-    """When the latest run began that was to write each file and recorded nothing."""
+    """When the first run began that was to write each file; none of these files was ever recorded.
+
+    Not the latest one: a fetch that fails leaves the file as it was, whoever wrote it.
+    """
     if not files:
         return {}
     own = {partition_key(file.symbol, file.month): file for file in files}
-    attempts = instance.event_log_storage.get_latest_asset_partition_materialization_attempts_without_materializations(
-        asset_key(RAW)
-    )
-    run_of = {own[key]: run_id for key, (run_id, _) in attempts.items() if key in own}
-    began = _start_times(instance, set(run_of.values()))
-    return {file: began[run_id] for file, run_id in run_of.items() if run_id in began}
+    runs: dict[BarFile, list[str]] = {}
+    for partition, run_id in _planned(instance, list(own)):
+        runs.setdefault(own[partition], []).append(run_id)
+    began = _start_times(instance, {run_id for run_ids in runs.values() for run_id in run_ids})
+    moments = {file: [began[run_id] for run_id in run_ids if run_id in began] for file, run_ids in runs.items()}
+    return {file: min(each) for file, each in moments.items() if each}
+
+
+def _planned(instance: dg.DagsterInstance, partitions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The raw partitions that runs were to write, each with the run."""
+    for start in range(0, len(partitions), latest.MOST_AT_ONCE):
+        wanted = dg.EventRecordsFilter(
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+            asset_key=asset_key(RAW),
+            asset_partitions=partitions[start : start + latest.MOST_AT_ONCE],
+        )
+        for record in instance.event_log_storage.get_event_records(wanted):
+            yield str(record.partition_key), record.run_id
 
 
 def _start_times(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, datetime]:
