@@ -15,9 +15,11 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckPartiti
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
+FINALITY: Final = "settled"
+"""The asset check of a raw month that fails while the month is provisional."""
 RULES_TABLE: Final = "rules"
 """The metadata of an evaluation that tells each rule's result: a table with the columns `rule` and `result`."""
 ERROR: Final = "error"
@@ -62,6 +64,17 @@ def verdicts(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[B
         for partition, file in own.items():
             found[file] = Verdict(tuple(errors.get(partition, ())), results[partition] < due)
     return found
+
+
+def known_final(instance: dg.DagsterInstance, files: Collection[BarFile]) -> set[BarFile]:
+    """The raw files that passed the check that they are final, as they were recorded last; no event is read for it."""
+    own = {partition_key(file.symbol, file.month): file for file in files}
+    check = dg.AssetCheckKey(asset_key(RAW), FINALITY)
+    return {
+        own[str(info.partition_key)]
+        for info in _results(instance, [check], list(own))
+        if info.latest_execution_status is Status.SUCCEEDED
+    }
 
 
 def _errors_and_results(

@@ -42,7 +42,7 @@ def decided(state, **asked):
         (
             replace(RECORDED, vendor="stand-in at http://127.0.0.1:1"),
             Action.SKIP,
-            "stored, though the stored file is from stand-in at http://127.0.0.1:1, not massive.com; --force fetches it",
+            "stored, though the stored file is from stand-in at http://127.0.0.1:1, not massive.com; --force fetches",
         ),
         (
             DIFFERENT,
