@@ -135,6 +135,9 @@ class Decision:
 
 
 UNREADABLE: Final = Decision(Action.FETCH, "the stored file cannot be read, so that it cannot be recorded")
+"""What is to be done about a file that was to be recorded, and is not after that."""
+UNREMEMBERED: Final = Decision(Action.CHECK, "stored, and nothing is recorded of this folder")
+"""What is to be done about a file that would be recorded in a folder of which Dagster remembers nothing."""
 
 
 def decide(  # noqa: PLR0913 - what is known, when, from whom, and what was ordered

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.bars.decision import ORDERED, UNREADABLE, Action, Decision, failing
+from mohlcv_dagster.bars.decision import ORDERED, UNREADABLE, UNREMEMBERED, Action, Decision, failing
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
@@ -117,14 +117,16 @@ class _Fetch:
     def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
         """The months that are neither skipped nor done, each with what is to be done about it."""
         decided = self._deciding.about(instance, files)
+        unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
+        if not self.places.are_own:
+            decided |= dict.fromkeys(unrecorded, UNREMEMBERED)
         for file, decision in decided.items():
             if not decision.is_new and decision.reason != ORDERED:
                 self._say(file, decision)
             if decision.action is Action.SKIP:
                 self.summary.skip(file, decision.reason)
-        if self.places.are_own:
-            unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
-            decided |= self._recorded(instance, unrecorded, decided) if unrecorded else {}
+        if unrecorded and self.places.are_own:
+            decided |= self._recorded(instance, unrecorded, decided)
         yield from ((file, decision) for file, decision in decided.items() if decision.action is not Action.SKIP)
 
     @property
@@ -140,7 +142,7 @@ class _Fetch:
         from mohlcv_dagster.cli.registering import register  # noqa: PLC0415 - as each_of has it
 
         archive = self.places.archive()
-        registered = register(self.home, instance, archive, files)
+        registered = register(self.home, instance, archive, files, parquet=self.settings.parquet)
         after = self._deciding.about(instance, files)
         for file, found in registered.items():
             self._display(file).checked(found.evaluations)
@@ -155,8 +157,10 @@ class _Fetch:
     def _carry_out(self, run: "_Run", decision: Decision) -> None:
         """Do what was decided; a stored file that fails a check that blocks is fetched again at once."""
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as each_of has it
+        from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as above
 
-        if decision.action in {Action.CHECK, Action.RECORD}:
+        if decision.action is Action.CHECK:
+            run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
             display = self._display(run.file, run.moving)
             outcome = runs.judge(run.definitions, run.instance, run.file, display, tags=run.tags)
             if outcome.succeeded:

@@ -39,7 +39,7 @@ class Registered:
 
 
 def register(
-    home: Home, instance: dg.DagsterInstance, archive: Archive, files: Collection[BarFile]
+    home: Home, instance: dg.DagsterInstance, archive: Archive, files: Collection[BarFile], *, parquet: bool
 ) -> dict[BarFile, Registered]:
     """Record raw files and what their checks say; a file that cannot be read is not recorded.
 
@@ -48,13 +48,14 @@ def register(
         instance: where they are recorded; it has no record of them.
         archive: where they are.
         files: raw files that are there.
+        parquet: whether each is written as Parquet too.
 
     Raises:
         SettingsError: `mohlcv adopt` is at work on the home.
         FileError: a file could not be read.
     """
     measured = {file: measure(archive.path(file)) for file in files}
-    adoption = Adoption(Standing(instance, archive, (RAW,), measured, {}), Reader(archive))
+    adoption = Adoption(Standing(instance, archive, (RAW,), measured, {}), Reader(archive), parquet)
     with _alone(home), _Listening(instance) as recording:
         entries = [entry for entry in adoption.register(files, recording) if entry.registered]
         for _ in adoption.judge(entries, recording):

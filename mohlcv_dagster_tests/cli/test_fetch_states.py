@@ -200,6 +200,24 @@ def test_a_stored_file_that_fails_when_it_is_checked_at_last_is_fetched_again_at
     assert (first, second) == ("downloaded", "skipped")
 
 
+def test_a_month_of_a_symbol_that_was_removed_is_checked_and_the_symbol_is_kept_again(fetched, fetch, memory):
+    memory.record(FILE)
+    with memory.instance() as instance:
+        instance.delete_dynamic_partition("symbol", "ABC")
+
+    assert fetch()[1:] == ("checked", "skipped")
+    with memory.instance() as instance:
+        assert instance.get_dynamic_partitions("symbol") == ["ABC"]
+
+
+def test_with_parquet_a_file_that_is_recorded_has_its_mirror(fetched, fetch, home, project, monkeypatch):
+    _forget(home)
+    monkeypatch.setenv("MOHLCV_PARQUET", "true")
+
+    assert fetch()[1:] == ("checked", "skipped")
+    assert list((project / "data").rglob("ABC_2024_01.parquet"))
+
+
 WORDS = {
     "AAA": "downloaded",
     "BBB": "skipped",
