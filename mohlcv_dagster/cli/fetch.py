@@ -111,7 +111,7 @@ class _Fetch:
             with moving.shown(), progress.watched(moving.fetched):
                 for file, decision in to_do:
                     moving.begin(_label(file))
-                    self._carry_out(_Run(definitions, instance, file, tags, moving), decision)
+                    self._do(_Run(definitions, instance, file, tags, moving), decision)
                     moving.end()
 
     def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
@@ -154,7 +154,7 @@ class _Fetch:
                 self._say(file, after[file])
         return after
 
-    def _carry_out(self, run: "_Run", decision: Decision) -> None:
+    def _do(self, run: "_Run", decision: Decision) -> None:
         """Do what was decided; a stored file that fails a check that blocks is fetched again at once."""
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as each_of has it
         from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as above
@@ -163,10 +163,11 @@ class _Fetch:
             run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
             display = self._display(run.file, run.moving)
             outcome = runs.judge(run.definitions, run.instance, run.file, display, tags=run.tags)
-            if outcome.succeeded:
+            after = decision if outcome.succeeded else self._after_checks(run, outcome)
+            if after.action is not Action.FETCH:  # passed, or the checks themselves could not be made
                 self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
                 return
-            decision = self._after_checks(run, outcome)
+            decision = after
             self._say(run.file, decision)
         outcome = runs.materialize(
             run.definitions,
@@ -183,7 +184,8 @@ class _Fetch:
         """What is to be done about a file that failed its checks."""
         if self.places.are_own:
             return self._deciding.about(run.instance, [run.file])[run.file]
-        return failing(tuple(check.name for check in outcome.checks if check.error and not check.passed))
+        errors = tuple(check.name for check in outcome.checks if check.error and not check.passed)
+        return failing(errors) if errors else UNREMEMBERED
 
     def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":
         from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415 - as each_of has it
