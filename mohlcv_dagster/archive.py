@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _LOCAL: Final = frozenset({"", "file", "local"})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """What a disk says that takes no more bytes of any file."""
+_ETAGS: Final = ("ETag", "etag")
+"""Where the fsspec stores of S3, of Azure and of Google tell an object's ETag."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,26 @@ class Written:
         uri: where it stands, such as `file:///srv/data/raw_1s/SPY/SPY_2024_01.csv`.
         size: bytes.
         sha256: of its bytes, hexadecimal.
+        stamp: as `Seen.stamp`; empty where the store did not tell.
     """
 
     uri: str
     size: int
     sha256: str
+    stamp: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file as one look finds it, without reading it.
+
+    Attributes:
+        stamp: a text that changes whenever the file is written: inode, size and time, or an object store's ETag.
+        size: bytes.
+    """
+
+    stamp: str
+    size: int
 
 
 class Archive:
@@ -107,15 +125,33 @@ class Archive:
             return stream.read()
 
     def mark(self, file: BarFile) -> str | None:
-        """A text that changes whenever `file` is written anew, by anybody; `None` while it is not there."""
-        at = self.path(file)
+        """The stamp of `file` (see `Seen`); `None` while it is not there."""
+        seen = self.seen(file)
+        return seen.stamp if seen else None
+
+    def seen(self, file: BarFile) -> Seen | None:
+        """`file` as one `stat`, or one request to an object store, finds it; `None` while it is not there.
+
+        Raises:
+            FileError: the disk or the store refused.
+        """
         try:
-            if not isinstance(at, Path):
-                return str(at.fs.ukey(at.path))
-            seen = at.stat()
-        except FileNotFoundError:
+            return _seen(self.path(file))
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return f"{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
+        except OSError as error:
+            raise FileError(f"{file} could not be looked at: {self.uri(file)}: {error}") from error
+
+    def written_at(self, file: BarFile) -> datetime:
+        """When `file` was written, UTC, as the disk or the store says.
+
+        Raises:
+            FileMissingError: it is not there.
+        """
+        try:
+            return datetime.fromtimestamp(self.path(file).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            raise FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}") from None
 
     def write(self, file: BarFile, content: "bytes | Iterable[Buffer]") -> Written:
         """Put `content` in the place of `file`, whole or not at all; a file that was there is replaced.
@@ -201,12 +237,35 @@ def _write(at: "UPath | Path", what: str, content: "Iterable[Buffer]") -> Writte
     tally = _Tally(content)
     try:
         if isinstance(at, Path):
-            whole_files.replace(at, tally)
+            stamp = stamp_of(whole_files.replace(at, tally))
         else:
             at.fs.pipe_file(at.path, b"".join(tally))
+            stamp = _stamp_if_told(at)
     except OSError as error:
         raise file_error(f"{what} could not be written to {_uri(at)}", error) from error
-    return Written(_uri(at), tally.size, tally.sha256.hexdigest())
+    return Written(_uri(at), tally.size, tally.sha256.hexdigest(), stamp)
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """The stamp (see `Seen`) of a file on a disk."""
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+
+
+def _seen(at: "UPath | Path") -> Seen:
+    if isinstance(at, Path):
+        status = at.stat()
+        return Seen(stamp_of(status), status.st_size)
+    told = at.fs.info(at.path)
+    tag = next((told[name] for name in _ETAGS if told.get(name)), None)
+    return Seen(str(at.fs.ukey(at.path) if tag is None else tag), int(told["size"]))
+
+
+def _stamp_if_told(at: "UPath") -> str:
+    """The stamp of an object that was just written; empty where the store cannot be asked now: the object is whole."""
+    try:
+        return _seen(at).stamp
+    except OSError:
+        return ""
 
 
 def file_error(what: str, error: OSError) -> FileError:

@@ -43,12 +43,15 @@ _left_in: Final[dict[Path, tuple[float, tuple[str, ...]]]] = {}
 """Of each folder that this process wrote into, when it was last looked through, and the unfinished files there were."""
 
 
-def replace(at: Path, content: "Iterable[Buffer]") -> None:
+def replace(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
     """Put `content` in the place of `at`, whole or not at all; folders on the way to it are made.
 
     Args:
         at: the file, which may be there.
         content: its bytes, in pieces.
+
+    Returns:
+        The status of the file that was written, taken before it had its name: no other writer's can be meant.
 
     Raises:
         FileNameClashError: on this disk the name belongs to another symbol, different in case only.
@@ -61,11 +64,13 @@ def replace(at: Path, content: "Iterable[Buffer]") -> None:
     try:
         with beside.open("xb") as out:
             _fill(out, content)
+            status = os.fstat(out.fileno())
         beside.replace(at)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
     flush_folder(at.parent)
+    return status
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mohlcv_dagster import whole_files
-from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.archive import Archive, Seen
 from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
@@ -72,6 +72,40 @@ def test_writing_again_replaces_and_changes_the_mark(archive):
 
     assert archive.read(SPY) == b"new\n"
     assert archive.mark(SPY) != first
+
+
+def test_what_is_written_has_the_stamp_that_one_look_finds_until_it_is_written_again(archive):
+    assert archive.seen(SPY) is None
+    written = archive.write(SPY, b"old\n")
+    assert archive.seen(SPY) == Seen(written.stamp, 4)
+    again = archive.write(SPY, b"other\n")
+
+    assert archive.seen(SPY) == Seen(again.stamp, 6)
+    assert again.stamp != written.stamp
+
+
+@pytest.fixture
+def objects(tmp_path):
+    """An archive in an object store, and the class of that store."""
+    archive = Archive(f"memory://{tmp_path.name}-{os.getpid()}")
+    return archive, type(archive.root.fs)
+
+
+def test_the_stamp_of_an_object_is_its_etag_where_the_store_tells_one(objects, monkeypatch):
+    archive, store = objects
+    archive.write(SPY, b"bars\n")
+    monkeypatch.setattr(store, "info", lambda *_: {"size": 5, "ETag": '"an-etag"'})
+
+    assert archive.seen(SPY) == Seen('"an-etag"', 5)
+
+
+def test_a_store_that_cannot_be_asked_after_writing_leaves_no_stamp(objects, monkeypatch):
+    archive, store = objects
+    monkeypatch.setattr(store, "info", lambda *_: (_ for _ in ()).throw(OSError("away")))
+
+    assert not archive.write(SPY, b"bars\n").stamp
+    with pytest.raises(FileError, match=r"could not be looked at.*away"):
+        archive.seen(SPY)
 
 
 def test_a_file_that_is_absent_is_named(archive):

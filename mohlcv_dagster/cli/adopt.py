@@ -98,7 +98,7 @@ def _instance(home: Home, *, dry_run: bool) -> "Iterator[dg.DagsterInstance]":
         return
     home.prepare()
     try:
-        with FileLock(home.path / "adopt.lock", timeout=0), dg.DagsterInstance.get() as instance:
+        with FileLock(home.adopt_lock, timeout=0), dg.DagsterInstance.get() as instance:
             yield instance
     except Timeout as error:
         raise SettingsError(f"`mohlcv adopt` is at work on {home.path} already: wait until it is done") from error

@@ -74,6 +74,10 @@ class Display:
         if self._move_other is None:
             self._move(entry.user_message)
 
+    def checked(self, evaluations: list[dg.AssetCheckEvaluation]) -> None:
+        """Tell what checks said that no run of these events made."""
+        self._checked(evaluations, asked_vendor=False)
+
     def _move(self, text: str) -> None:
         if self._status is not None:
             self._status.update(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from mohlcv_dagster.bars.decision import ORDERED, UNREADABLE, UNREMEMBERED, Action, Decision, failing
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
@@ -18,14 +19,17 @@ from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import dagster as dg
     from rich.console import Console
 
-    from mohlcv_dagster.cli.stored import Standing
+    from mohlcv_dagster.cli.deciding import Deciding
+    from mohlcv_dagster.cli.display import Display
+    from mohlcv_dagster.cli.moving import Moving
+    from mohlcv_dagster.cli.runs import Outcome
 
-_DEEDS: Final = ("downloaded", "completed", "checked")
+_DEEDS: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, Action.CHECK))
 
 
 @click.command("fetch", short_help="Download the months that a range of days touches.")
@@ -54,11 +58,12 @@ def command(  # noqa: PLR0913 - one argument for each option
 ) -> int:
     """Download 1-second bars of the months that a range of days touches.
 
-    A month that is stored and settled (fetched from 11:00 Eastern on the trading day after its last session on) is
-    skipped; a provisional one is completed: only what is missing or unsettled is asked for. With --force settled bars
-    are compared before they are replaced, and a month that would lose some fails. Each month is checked as it is
-    written; a stored one whose checks fail is downloaded again. Leaves with 1 when a month failed. Ctrl-C ends it
-    cleanly, and the same command goes on from there.
+    A month that is stored and final (fetched from 11:00 Eastern on the trading day after its last session on) is
+    skipped; a provisional one is completed: only what is missing or not final is asked for. A stored file that is not
+    the one recorded, or whose blocking checks fail, is downloaded again; one without a record is checked and recorded.
+    With --force final bars are compared before they are replaced, and a month that would lose some fails. Each month
+    is checked as it is written. Exits with 1 when a month failed. Ctrl-C ends it cleanly, and the same command goes on
+    from there.
 
     \b
     Examples:
@@ -76,7 +81,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     summary = Summary("fetch", _DEEDS, len(files))
     console = open_console(stderr=as_json)
     with summary.told(console, as_json=as_json):
-        _Fetch(settings, Places.of(settings, raw_dir=output_dir), orders, console, summary).each_of(files)
+        _Fetch(home, settings, Places.of(settings, raw_dir=output_dir), orders, console, summary).each_of(files)
     return 1 if summary.failed else 0
 
 
@@ -84,6 +89,7 @@ def command(  # noqa: PLR0913 - one argument for each option
 class _Fetch:
     """A fetch of months, one after the other; the requests of each run side by side."""
 
+    home: Home
     settings: Settings
     places: Places
     orders: Orders
@@ -92,10 +98,7 @@ class _Fetch:
 
     def each_of(self, files: list[BarFile]) -> None:
         # Dagster takes its time to load: not before the options have been understood
-        from mohlcv_dagster.cli import runs  # noqa: PLC0415
-        from mohlcv_dagster.cli.display import Display  # noqa: PLC0415
         from mohlcv_dagster.cli.moving import Moving  # noqa: PLC0415
-        from mohlcv_dagster.cli.stored import Step  # noqa: PLC0415
         from mohlcv_dagster.definitions import build  # noqa: PLC0415
         from mohlcv_dagster.defs import progress  # noqa: PLC0415
 
@@ -106,28 +109,105 @@ class _Fetch:
                 self.console.print("- another folder than the project's: the runs are not remembered")
             moving = Moving(self.console, len(to_do))
             with moving.shown(), progress.watched(moving.fetched):
-                for file, standing in to_do:
-                    moving.begin(f"{file.symbol} {file.month}")
-                    display = Display(self.console, f"{file.symbol} {file.month}", moving.name)
-                    if standing.step is Step.JUDGE:
-                        outcome = runs.judge(definitions, instance, file, display, tags=tags)
-                    else:
-                        outcome = runs.materialize(
-                            definitions, instance, file, [RAW], display, orders=self.orders, tags=tags
-                        )
-                    self.summary.add(file, standing.step.value, outcome)
+                for file, decision in to_do:
+                    moving.begin(_label(file))
+                    self._do(_Run(definitions, instance, file, tags, moving), decision)
                     moving.end()
 
-    def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Standing]]":
-        """The months that are not skipped, each with how it stands."""
-        from mohlcv_dagster.cli.stored import Standing, Step, standing_of  # noqa: PLC0415 - it loads Dagster
+    def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
+        """The months that are neither skipped nor done, each with what is to be done about it."""
+        decided = self._deciding.about(instance, files)
+        unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
+        if not self.places.are_own:
+            decided |= dict.fromkeys(unrecorded, UNREMEMBERED)
+        for file, decision in decided.items():
+            if not decision.is_new and decision.reason != ORDERED:
+                self._say(file, decision)
+            if decision.action is Action.SKIP:
+                self.summary.skip(file, decision.reason)
+        if unrecorded and self.places.are_own:
+            decided |= self._recorded(instance, unrecorded, decided)
+        yield from ((file, decision) for file, decision in decided.items() if decision.action is not Action.SKIP)
+
+    @property
+    def _deciding(self) -> "Deciding":
+        from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415 - as each_of has it
+
+        return Deciding.of(self.settings, self.places.archive(), force=self.orders.force)
+
+    def _recorded(
+        self, instance: "dg.DagsterInstance", files: list[BarFile], decided: "Mapping[BarFile, Decision]"
+    ) -> "dict[BarFile, Decision]":
+        """Record files that have no record and check them; what is to be done about each of them after that."""
+        from mohlcv_dagster.cli.registering import register  # noqa: PLC0415 - as each_of has it
 
         archive = self.places.archive()
-        for file in files:
-            standing = Standing() if self.orders.force else standing_of(archive, instance, file)
-            if standing.why:
-                self.console.print(f"- {file.symbol} {file.month}  {standing.why}", markup=False)
-            if standing.step is Step.NOTHING:
-                self.summary.skip(file, standing.why.removeprefix("skipped: "))
+        registered = register(self.home, instance, archive, files, parquet=self.settings.parquet)
+        after = self._deciding.about(instance, files)
+        for file, found in registered.items():
+            self._display(file).checked(found.evaluations)
+            if after[file].action is Action.RECORD:
+                after[file] = UNREADABLE
+            if after[file].action is Action.SKIP:
+                self.summary.add(file, Action.RECORD.done, found.outcome, why=decided[file].reason)
             else:
-                yield file, standing
+                self._say(file, after[file])
+        return after
+
+    def _do(self, run: "_Run", decision: Decision) -> None:
+        """Do what was decided; a stored file that fails a check that blocks is fetched again at once."""
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as each_of has it
+        from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as above
+
+        if decision.action is Action.CHECK:
+            run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
+            display = self._display(run.file, run.moving)
+            outcome = runs.judge(run.definitions, run.instance, run.file, display, tags=run.tags)
+            after = decision if outcome.succeeded else self._after_checks(run, outcome)
+            if after.action is not Action.FETCH:  # passed, or the checks themselves could not be made
+                self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
+                return
+            decision = after
+            self._say(run.file, decision)
+        outcome = runs.materialize(
+            run.definitions,
+            run.instance,
+            run.file,
+            [RAW],
+            self._display(run.file, run.moving, all_judged=True),
+            orders=self.orders,
+            tags=run.tags,
+        )
+        self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
+
+    def _after_checks(self, run: "_Run", outcome: "Outcome") -> Decision:
+        """What is to be done about a file that failed its checks."""
+        if self.places.are_own:
+            return self._deciding.about(run.instance, [run.file])[run.file]
+        errors = tuple(check.name for check in outcome.checks if check.error and not check.passed)
+        return failing(errors) if errors else UNREMEMBERED
+
+    def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":
+        from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415 - as each_of has it
+        from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
+
+        not_judged = () if self.places.are_own or all_judged else OF_RECORD
+        return Display(self.console, _label(file), moving.name if moving else None, not_judged)
+
+    def _say(self, file: BarFile, decision: Decision) -> None:
+        self.console.print(f"- {_label(file)}  {decision.sentence}", markup=False)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A month and what its run needs."""
+
+    definitions: "dg.Definitions"
+    instance: "dg.DagsterInstance"
+    file: BarFile
+    tags: "Mapping[str, str]"
+    moving: "Moving"
+
+
+def _label(file: BarFile) -> str:
+    return f"{file.symbol} {file.month}"

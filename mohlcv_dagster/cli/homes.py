@@ -114,6 +114,11 @@ class Home:
         places[CALENDAR.variable] = ""  # the sandbox trades on the exchange's own days
         return cls(own / "home", {**os.environ, **places, DAGSTER_HOME: str(own / "home")})
 
+    @property
+    def adopt_lock(self) -> Path:
+        """The file that is locked while stored files are recorded: by one process at a time."""
+        return self.path / "adopt.lock"
+
     def prepare(self) -> Self:
         """Make the folder and its `dagster.yaml` where they are absent, and put the environment in force.
 

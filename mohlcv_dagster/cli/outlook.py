@@ -1,6 +1,5 @@
 """What `mohlcv plan` found, in words and as a document. Nothing is counted here."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
+from mohlcv_dagster.bars.decision import ORDERED, Action, Decision
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
-from mohlcv_dagster.cli.planning import SKIPPED, Density, Planned, Planner, Standing, Totals
+from mohlcv_dagster.cli.planning import DONE, Density, Planned, Planner, Totals
 from mohlcv_dagster.vendor.cost import Cost
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAYS: Final = 48
 _THOUSAND: Final = 1000
+_CHECKED: Final = frozenset({Action.CHECK, Action.RECORD})
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Outlook:
         """As docs/plan-and-doctor.md describes it: bytes, seconds, requests; months as `2024-01`."""
         totals, settings = Totals.of(self.planned), self.planner.settings
         return {
-            "partitions": {"all": totals.months, **_counts(totals.standings)},
+            "partitions": {"all": totals.months, **{done: totals.done[done] for done in DONE}},
             "requests": _requests(totals.cost),
             "seconds": {
                 "least": round(self._seconds[0], 3),
@@ -99,12 +100,11 @@ class Outlook:
 
     def _table(self, symbols: Sequence[str]) -> Table:
         table = Table("symbol", box=None, pad_edge=False, header_style="bold")
-        for heading in ("settled", "provisional", "missing", "requests", "MB of raw bars", "told from"):
+        for heading in (*DONE, "requests", "MB of raw bars", "told from"):
             table.add_column(heading, justify="left" if heading == "told from" else "right")
         for symbol in symbols:
             each = Totals.of(month for month in self.planned if month.file.symbol == symbol)
-            settled = sum(each.standings[standing] for standing in SKIPPED)
-            counts = (settled, each.standings[Standing.PROVISIONAL], each.standings[Standing.MISSING])
+            counts = (each.done[done] for done in DONE)
             requests = _range(*(f"{cost.fetch:,}" for cost in each.cost))
             size = _between(each.least.raw, each.most.raw, "")
             source = _source(self.planner.densities[symbol])
@@ -151,13 +151,18 @@ class Outlook:
             yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
         if self.disk and totals.most.raw + totals.most.aggregated > self.disk[1]:
             yield "the disk may not hold all of it: make room, or set MOHLCV_DATA_DIR to a larger one"
-        kept = [month.file.month for month in self.planned if month.standing is Standing.KEPT]
-        if kept and not self.planner.force:
-            yield (
-                f"stored, and not known to this home, so that a fetch skips them: {planning.spans(kept)}; "
-                "--force fetches them again"
-            )
+        for reason, months in self._stored().items():
+            yield f"{planning.spans(months)}: {reason}"
         yield from self.not_asked
+
+    def _stored(self) -> dict[str, list[Month]]:
+        """The stored months that are not simply skipped or completed, by what is done about them and why."""
+        found: dict[str, list[Month]] = {}
+        for month in self.planned:
+            told = month.decision.action not in {Action.SKIP, Action.COMPLETE} and month.decision.reason != ORDERED
+            if told and not month.decision.is_new:
+                found.setdefault(f"{month.file.symbol} {_sentence(month.decision)}", []).append(month.file.month)
+        return found
 
     def _empty(self) -> dict[str, list[Month]]:
         found: dict[str, list[Month]] = {}
@@ -171,7 +176,8 @@ def _month(month: Planned) -> dict[str, Any]:
     return {
         "symbol": month.file.symbol,
         "month": str(month.file.month),
-        "standing": month.standing.name.lower(),
+        "outcome": month.decision.action.done,
+        "because": month.decision.reason,
         "requests": _requests(month.cost),
         "refused": month.refused,
         "empty_because": month.empty or None,
@@ -188,8 +194,10 @@ def _requests(cost: tuple[Cost, Cost]) -> dict[str, Any]:
     }
 
 
-def _counts(standings: Counter[Standing]) -> dict[str, int]:
-    return {standing.name.lower(): standings[standing] for standing in Standing}
+def _sentence(decision: Decision) -> str:
+    """What a fetch would do; what comes of checks is not known before."""
+    after = "; downloaded again if a check that blocks fails" if decision.action in _CHECKED else ""
+    return decision.sentence + after
 
 
 def _source(density: Density) -> str:

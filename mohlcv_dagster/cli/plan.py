@@ -1,7 +1,6 @@
 """`mohlcv plan`: what a range of months would take, before anything is spent. The sums are in `planning`."""
 
 import shutil
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,14 +20,8 @@ from mohlcv_dagster.settings import API_KEY, Settings
 from mohlcv_dagster.vendor.plans import PLANS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import dagster as dg
-
-    from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.bars.listing import Listing
     from mohlcv_dagster.cli.outlook import Outlook
-    from mohlcv_dagster.cli.planning import Standing
     from mohlcv_dagster.vendor.massive import MassiveVendor
 
 LATENCY: Final = 0.15
@@ -109,33 +102,32 @@ def _outlook(
     # not before the options have been understood
     from mohlcv_dagster import calendar_file  # noqa: PLC0415
     from mohlcv_dagster.archive import Archive  # noqa: PLC0415
+    from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415
     from mohlcv_dagster.cli.outlook import Outlook  # noqa: PLC0415
     from mohlcv_dagster.cli.planning import Planner, density_of  # noqa: PLC0415
     from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415
 
     calendar_file.put_in_force(settings)
     archive = Archive(settings.data_dir)
-    with ExitStack() as stack:
-        vendor = stack.enter_context(
-            MassiveVendor(
-                settings.api_key or _NEVER_ASKED,
-                settings.base_url,
-                adjusted=settings.adjusted,
-                concurrency=settings.concurrency,
-                requests_per_minute=settings.requests_per_minute,
-            )
-        )
+    deciding = Deciding.of(settings, archive, force=choices.force)
+    files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
+    with MassiveVendor(
+        settings.api_key or _NEVER_ASKED,
+        settings.base_url,
+        adjusted=settings.adjusted,
+        concurrency=settings.concurrency,
+        requests_per_minute=settings.requests_per_minute,
+    ) as vendor:
         listings, not_asked = _listings(settings, vendor, symbols, choices)
         planner = Planner(
             settings=settings,
             now=choices.now,
-            standing=stack.enter_context(_standings(home, archive, vendor)),
+            decisions=deciding.without_running(home, files),
             plan=next((plan for plan in PLANS if plan.name == choices.subscription), None),
             listings=listings,
             densities={symbol: density_of(archive, symbol, choices.now) for symbol in symbols},
-            force=choices.force,
         )
-        planned = [planner.month(BarFile(symbol, RAW, month)) for symbol in symbols for month in months]
+        planned = [planner.month(file) for file in files]
     return Outlook(planner, planned, choices.latency, disk_of(settings.data_dir), tuple(not_asked))
 
 
@@ -154,63 +146,6 @@ def _listings(
             why = listings[symbol].why_unknown
             return listings, [f"when {symbol} was listed is not known: {why}"]  # it would be the same for the others
     return listings, []
-
-
-@contextmanager
-def _standings(
-    home: Home, archive: "Archive", vendor: "MassiveVendor"
-) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
-    """What says how a month stands; Dagster is loaded once a stored one is met, and only where it has a home."""
-    from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
-
-    with ExitStack() as stack:
-        look: list[Callable[[BarFile], tuple[Standing, datetime | None]]] = []
-
-        def standing(file: BarFile) -> "tuple[Standing, datetime | None]":
-            if not archive.exists(file):
-                return Standing.MISSING, None
-            if not (home.path / "dagster.yaml").exists():
-                return Standing.KEPT, None  # a plan makes no home
-            if not look:
-                look.append(stack.enter_context(_recorded(home, archive, vendor)))
-            return look[0](file)
-
-        yield standing
-
-
-@contextmanager
-def _recorded(
-    home: Home, archive: "Archive", vendor: "MassiveVendor"
-) -> "Iterator[Callable[[BarFile], tuple[Standing, datetime | None]]]":
-    from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it loads Dagster
-    from mohlcv_dagster.cli.planning import Standing  # noqa: PLC0415 - as in _outlook
-    from mohlcv_dagster.cli.stored import Step, standing_of  # noqa: PLC0415 - it loads Dagster
-
-    home.prepare()
-    with runs.instance() as instance:
-
-        def look(file: BarFile) -> "tuple[Standing, datetime | None]":
-            found = standing_of(archive, instance, file)
-            if found.step is Step.FETCH:
-                return Standing.MISSING, None
-            if found.step is Step.COMPLETE:
-                return Standing.PROVISIONAL, _asked_from(file, archive, vendor, instance)
-            return Standing.SETTLED if found.fetched_at else Standing.KEPT, None
-
-        yield look
-
-
-def _asked_from(
-    file: BarFile, archive: "Archive", vendor: "MassiveVendor", instance: "dg.DagsterInstance"
-) -> datetime | None:
-    """From which moment on a provisional month would be asked for; `None` for a whole one. Its bars are looked at."""
-    import dagster as dg  # noqa: PLC0415 - it takes its time to load
-
-    from mohlcv_dagster.defs.orders import NO_ORDERS  # noqa: PLC0415 - it loads Dagster
-    from mohlcv_dagster.defs.refresh import Refresh  # noqa: PLC0415 - it loads Arrow
-    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - as above
-
-    return Refresh(vendor, Reader(archive), instance, NO_ORDERS, dg.get_dagster_logger()).since(file)
 
 
 def disk_of(data_dir: str) -> tuple[Path, int] | None:

@@ -1,13 +1,13 @@
 """What a range of months would take, counted and added up: the join of what rooms below know. Words are in `plan`."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.bars import listing, sessions, sizes
+from mohlcv_dagster.bars.decision import Action, Decision
 from mohlcv_dagster.bars.files import RAW_FOLDER, BarFile
 from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
@@ -25,17 +25,9 @@ if TYPE_CHECKING:
 _LATEST: Final = 12
 
 
-class Standing(StrEnum):
-    """How a month stands before a fetch."""
-
-    SETTLED = "settled and stored"
-    KEPT = "stored, not by this home"
-    PROVISIONAL = "provisional"
-    MISSING = "missing"
-
-
-SKIPPED: Final = frozenset({Standing.SETTLED, Standing.KEPT})
-"""What a fetch leaves as it is."""
+DONE: Final = tuple(dict.fromkeys(action.done for action in Action))
+"""What a fetch may do about a month, in the words of its summary."""
+_FETCHED: Final = frozenset({Action.FETCH, Action.COMPLETE})
 
 
 @dataclass(frozen=True)
@@ -44,15 +36,15 @@ class Planned:
 
     Attributes:
         file: its raw file.
-        standing: how it stands.
+        decision: what a fetch would do about it.
         refused: whether the subscription named does not reach it.
         empty: why it cannot have bars; empty where it may have.
-        cost: requests, the fewest and the most; none where it is skipped or refused.
+        cost: requests, the fewest and the most; none where nothing is asked for, and where it is refused.
         size: bytes that are added, the least and the most.
     """
 
     file: BarFile
-    standing: Standing
+    decision: Decision
     refused: bool = False
     empty: str = ""
     cost: tuple[Cost, Cost] = (Cost(), Cost())
@@ -81,34 +73,33 @@ class Planner:
     Attributes:
         settings: what the user decided.
         now: aware, UTC.
-        standing: how a stored month stands, and from which moment on it would be asked for again.
+        decisions: what is to be done about each month.
         plan: the subscription; `None` where none was named.
         listings: what the vendor said of each symbol; without those that it was not asked about.
         densities: bars a session of each symbol.
-        force: whether stored months are fetched whole all the same.
     """
 
     settings: Settings
     now: datetime
-    standing: Callable[[BarFile], tuple[Standing, datetime | None]]
+    decisions: Mapping[BarFile, Decision]
     plan: Plan | None
     listings: dict[str, Listing]
     densities: dict[str, Density]
-    force: bool
 
     def month(self, file: BarFile) -> Planned:
         """What `file` would take."""
-        standing, since = self.standing(file)
-        if standing in SKIPPED and not self.force:
-            return Planned(file, standing)
+        decision = self.decisions[file]
+        if decision.action not in _FETCHED:
+            return Planned(file, decision)
         if self.plan is not None and not self.plan.reaches(file.month, "second", self.now.date()):
-            return Planned(file, standing, refused=True)
+            return Planned(file, decision, refused=True)
         known = self.listings.get(file.symbol)
         empty = listing.outside(known, file.month) if known is not None else None
         without = known if empty or (known is not None and known.known and not known.exists) else None
-        fewest, most = (self._cost(file, None if self.force else since, without, bars) for bars in self._bars(file))
-        added = self._size(file, since) if without is None and standing not in SKIPPED else (Size(), Size())
-        return Planned(file, standing, empty=empty or "", cost=(fewest, most), size=added)
+        fewest, most = (self._cost(file, decision.since, without, bars) for bars in self._bars(file))
+        adds = decision.adds_file or decision.action is Action.COMPLETE
+        added = self._size(file, decision.since) if without is None and adds else (Size(), Size())
+        return Planned(file, decision, empty=empty or "", cost=(fewest, most), size=added)
 
     def _bars(self, file: BarFile) -> tuple[float, float]:
         """Bars a session, the least and the most."""
@@ -161,14 +152,14 @@ class Totals:
 
     Attributes:
         months: how many there are.
-        standings: how many stand how.
+        done: how many would be downloaded, completed and so on.
         cost: requests, the fewest and the most.
         least: bytes added at the least.
         most: bytes added at the most.
     """
 
     months: int
-    standings: Counter[Standing]
+    done: Counter[str]
     cost: tuple[Cost, Cost]
     least: Size
     most: Size
@@ -179,7 +170,7 @@ class Totals:
         each = list(planned)
         return cls(
             months=len(each),
-            standings=Counter(month.standing for month in each),
+            done=Counter(month.decision.action.done for month in each),
             cost=(sum((month.cost[0] for month in each), Cost()), sum((month.cost[1] for month in each), Cost())),
             least=sum((month.size[0] for month in each), Size()),
             most=sum((month.size[1] for month in each), Size()),

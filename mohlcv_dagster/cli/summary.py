@@ -30,6 +30,7 @@ class Done:
         reasons: why it was skipped or failed; of one that was done, the errors that hold nothing back.
         empty: whether it was stored without bars.
         run_id: the run, as the UI shows it; empty where there was none.
+        why: of a month that was done, why it was, a clause; empty where nothing is to be said.
         timeframes: of a month that was folded, into what.
     """
 
@@ -39,6 +40,7 @@ class Done:
     empty: bool = False
     run_id: str = ""
     timeframes: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def label(self) -> str:
@@ -51,6 +53,8 @@ class Done:
         told["reasons"] = list(self.reasons)
         if self.timeframes:
             told["timeframes"] = list(self.timeframes)
+        if self.why:
+            told["because"] = self.why
         return {**told, **({"empty": True} if self.empty else {}), **({"run_id": self.run_id} if self.run_id else {})}
 
 
@@ -70,11 +74,11 @@ class Summary:
     months: list[Done] = field(default_factory=list)
     interrupted: bool = False
 
-    def add(self, file: BarFile, did: str, outcome: "Outcome", timeframes: Sequence[str] = ()) -> None:
-        """Count a run that was to do `did`."""
+    def add(self, file: BarFile, did: str, outcome: "Outcome", timeframes: Sequence[str] = (), why: str = "") -> None:
+        """Count a run that was to do `did`, and why it was."""
         reasons = tuple(dict.fromkeys(outcome.reasons))  # each aggregate of a broken month says the same
         deed = did if outcome.succeeded else FAILED
-        self.months.append(Done(file, deed, reasons, outcome.empty, outcome.run_id, tuple(timeframes)))
+        self.months.append(Done(file, deed, reasons, outcome.empty, outcome.run_id, tuple(timeframes), why))
 
     def skip(self, file: BarFile, why: str) -> None:
         """Count a month for which there was nothing to do."""

@@ -14,8 +14,6 @@ from typing import Final
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.defs.verdicts import CUT_SHORT
-
 COMMAND: Final = "mohlcv/command"
 """The tag of a run of this command: the name of the lock that its process holds."""
 
@@ -54,7 +52,6 @@ def _call_failed(instance: dg.DagsterInstance, folder: Path, keep: Collection[st
     for run in instance.get_runs(dg.RunsFilter(statuses=_BEGUN)):
         name = run.tags.get(COMMAND)
         if name is not None and not _alive(folder / f"{name}.lock"):
-            instance.add_run_tags(run.run_id, {CUT_SHORT: "true"})
             instance.report_run_failed(run, _SAID)
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     for lock in folder.glob("*.lock"):

@@ -148,7 +148,7 @@ class Adoption:
         measured, bars = self.standing.measured[file], reading.present
         facts: dict[str, dg.MetadataValue] = {
             ADOPTED: dg.MetadataValue.bool(True),
-            **of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256)),
+            **of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256, measured.stamp)),
         }
         passport = read_if_sound(self.reader.archive, file)
         if known is not Known.NOTHING:

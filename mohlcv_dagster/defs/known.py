@@ -3,7 +3,7 @@
 A few queries for the whole tree, whatever its size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -66,9 +66,13 @@ class Standing:
         return {
             (timeframe, partition): str(made.metadata["sha256"].value)
             for timeframe in self.timeframes
-            for partition, made in latest.materializations(self.instance, asset_key(timeframe))
+            for partition, made in self._materializations(timeframe)
             if "sha256" in made.metadata
         }
+
+    def _materializations(self, timeframe: Timeframe) -> Iterator[tuple[str, dg.AssetMaterialization]]:
+        partitions = [partition_of(file) for file in self.measured if file.timeframe == timeframe]
+        return latest.materializations(self.instance, asset_key(timeframe), partitions)
 
     @cached_property
     def _verdicts(self) -> "dict[tuple[Timeframe, str], Verdicts]":

@@ -4,10 +4,10 @@ The event log gives the newest event of every partition in one query and the eve
 Of a check that passes nothing is read but that it does; of one that fails, the evaluation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import (
@@ -17,6 +17,8 @@ from dagster._core.storage.asset_check_execution_record import (
 
 MOST_AT_ONCE: Final = 1000
 """Events a query; Dagster gives no more."""
+
+Item = TypeVar("Item")
 
 _FAILED: Final = Status.FAILED
 _JUDGED: Final = frozenset({Status.SUCCEEDED, Status.FAILED})
@@ -41,19 +43,32 @@ class Verdicts:
     at: dict[str, int] = field(default_factory=dict)
 
 
-def materializations(instance: dg.DagsterInstance, key: dg.AssetKey) -> Iterator[tuple[str, dg.AssetMaterialization]]:
-    """The latest materialization of each partition of an asset, with the partition's key; in no order of use."""
-    ids = sorted(
-        instance.event_log_storage.get_latest_storage_id_by_partition(
-            key, dg.DagsterEventType.ASSET_MATERIALIZATION
-        ).values()
-    )
-    for some in _in_batches(ids):
+def materializations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str] | None = None
+) -> Iterator[tuple[str, dg.AssetMaterialization]]:
+    """The latest materialization of each partition of an asset, with the partition's key; in no order of use.
+
+    Args:
+        instance: whose event log is read.
+        key: that of the asset.
+        partitions: which partitions; `None` for all.
+    """
+    for some in _in_batches(sorted(_latest_ids(instance, key, partitions))):
         wanted = dg.AssetRecordsFilter(asset_key=key, storage_ids=some)
         for record in instance.fetch_materializations(wanted, limit=MOST_AT_ONCE).records:
             made = record.asset_materialization
             if made is not None and made.partition is not None:
                 yield made.partition, made
+
+
+def _latest_ids(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Collection[str] | None) -> Iterator[int]:
+    """The numbers of the events of `materializations`."""
+    kind, storage = dg.DagsterEventType.ASSET_MATERIALIZATION, instance.event_log_storage
+    if partitions is None:
+        yield from storage.get_latest_storage_id_by_partition(key, kind).values()
+        return
+    for some in _in_batches(sorted(partitions)):
+        yield from storage.get_latest_storage_id_by_partition(key, kind, partitions=set(some)).values()
 
 
 def verdicts(instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, read_passed: bool = False) -> Verdicts:
@@ -100,5 +115,5 @@ def _evaluations(
         cursor = page[-1].id
 
 
-def _in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + MOST_AT_ONCE] for start in range(0, len(ids), MOST_AT_ONCE))
+def _in_batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    return (items[start : start + MOST_AT_ONCE] for start in range(0, len(items), MOST_AT_ONCE))

@@ -11,7 +11,15 @@ from mohlcv_dagster.bars import coverage, incidents, schema, sessions
 from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.defs.metadata import LARGEST_GAP, LAST_CLOSE, MISSING_MINUTES, OCCUPANCY, OUTSIDE_HOURS, Metadata
+from mohlcv_dagster.defs.metadata import (
+    FILE_STAMP,
+    LARGEST_GAP,
+    LAST_CLOSE,
+    MISSING_MINUTES,
+    OCCUPANCY,
+    OUTSIDE_HOURS,
+    Metadata,
+)
 
 MOST_GAPS: Final = 100
 """How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
@@ -32,6 +40,7 @@ def of_file(bars: pa.Table, written: Written) -> Metadata:
         "size_bytes": dg.MetadataValue.int(written.size),
         "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
         "sha256": dg.MetadataValue.text(written.sha256),
+        **({FILE_STAMP: dg.MetadataValue.text(written.stamp)} if written.stamp else {}),
     }
 
 

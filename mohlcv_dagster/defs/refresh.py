@@ -7,15 +7,17 @@ bar has, such as a volume below zero. Which bars those are is in `bars`.
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars import revision, schema, settlement, topup
+from mohlcv_dagster.bars.decision import Action, Decision, decide
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision import Revision
-from mohlcv_dagster.defs import metadata, records
+from mohlcv_dagster.defs import metadata, month_state, records
 from mohlcv_dagster.defs.metadata import Comparison, Metadata
 from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.records import Record
@@ -24,7 +26,6 @@ from mohlcv_dagster.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from logging import Logger
 
     from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress
@@ -46,8 +47,8 @@ class Stored:
     """
 
     bars: pa.Table
-    fetched_at: "datetime"
-    through: "datetime"
+    fetched_at: datetime
+    through: datetime
     request_ids: tuple[str, ...]
     broken: str = ""
 
@@ -81,31 +82,29 @@ class Refresh:
             BarsLostError: more settled bars than may be are missing from the new answer, and no order accepts it.
             MohlcvError: as `MassiveVendor.fetch_month` has it.
         """
-        stored = self._stored(file)
-        if isinstance(stored, Stored) and not stored.broken and not self.orders.force:
-            fetched, facts = self._topped_up(file, stored, report) or self._whole(file, stored, report)
-        else:
-            fetched, facts = self._whole(file, stored, report)
+        decision = self._decide(file)
+        stored = self._stored(file, decision)
+        fetched, facts = self._topped_up(file, stored, decision, report) or self._whole(file, stored, report)
         return fetched, {**metadata.of_fetch(fetched), **metadata.of_state(file.month, fetched.fetched_at), **facts}
 
-    def since(self, file: BarFile) -> "datetime | None":
-        """From which moment on `fetch` would ask first, UTC; `None` for a whole month. Nothing is asked."""
-        stored = self._stored(file)
-        if not isinstance(stored, Stored) or stored.broken or self.orders.force:
-            return None
-        span = topup.span(file.month, stored.fetched_at)
-        return span.since if span else None
+    def _decide(self, file: BarFile) -> Decision:
+        """What is to be done about a month that somebody asks for."""
+        return decide(
+            month_state.of_file(self.instance, self.reader.archive, file),
+            now=datetime.now(UTC),
+            vendor=self.vendor.name,
+            adjusted=self.vendor.adjusted,
+            force=self.orders.force,
+            asked=True,
+        )
 
-    def _stored(self, file: BarFile) -> Stored | str | None:
+    def _stored(self, file: BarFile, decision: Decision) -> Stored | str | None:
         """What is stored of `file`; why it cannot be relied on; `None` where there is nothing."""
-        if not self.reader.archive.exists(file):
-            return None
-        record = records.latest(self.instance, file)
+        if decision.not_compared:
+            return decision.not_compared
+        record = records.latest(self.instance, file) if self.reader.archive.exists(file) else None
         if record is None or record.fetched_at is None:
-            return "when the stored file was fetched is not recorded"
-        other = self._told_apart(record)
-        if other is not None:
-            return other
+            return None
         through = record.complete_through or record.fetched_at
         bars, why = self._sound_bars(file, record)
         return why if bars is None else Stored(bars, record.fetched_at, through, record.request_ids, why)
@@ -117,19 +116,12 @@ class Refresh:
         except BrokenRulesError as error:
             return self.reader.as_recorded(file, record), f"the stored file is broken: {error}"
 
-    def _told_apart(self, record: Record) -> str | None:
-        """Why stored bars are not of the kind that this vendor gives; `None` where they are."""
-        vendor = record.origin.get("vendor")
-        if vendor is None or vendor.value != self.vendor.name:
-            return f"the stored file is from {vendor.value if vendor else 'an unknown vendor'}, not {self.vendor.name}"
-        if record.adjusted is None:
-            return "whether the stored file is adjusted for splits is not recorded"
-        if record.adjusted is not self.vendor.adjusted:
-            return "the stored file is adjusted for splits and this fetch is not, or the other way round"
-        return None
-
-    def _topped_up(self, file: BarFile, stored: Stored, report: Report) -> "tuple[FetchedMonth, Metadata] | None":
+    def _topped_up(
+        self, file: BarFile, stored: Stored | str | None, decision: Decision, report: Report
+    ) -> "tuple[FetchedMonth, Metadata] | None":
         """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
+        if decision.action is not Action.COMPLETE or not isinstance(stored, Stored) or stored.broken:
+            return None
         span = topup.span(file.month, stored.fetched_at)
         if span is None:
             return None
@@ -209,7 +201,7 @@ def _kept(proof: Revision) -> str:
     return f"the last {proof.counts.compared:,} settled bars of the stored file came back unchanged"
 
 
-def _unsettled(stored: Stored, bars: pa.Table, since: "datetime") -> Revision:
+def _unsettled(stored: Stored, bars: pa.Table, since: datetime) -> Revision:
     """What became of the bars that were stored before they settled."""
     return revision.compare(schema.between(stored.bars, since, None), schema.between(bars, since, None), stored.through)
 

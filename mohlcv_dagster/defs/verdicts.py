@@ -1,7 +1,9 @@
-"""How a stored file stands before it is made again: what its checks say, and whether its run was cut short."""
+"""What the checks of stored files say, of one file or of many in few queries."""
 
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter  # not exported either
@@ -9,17 +11,21 @@ from dagster._core.storage.asset_check_execution_record import (
     # not exported, though methods of the exported DagsterInstance's event log take and give it
     AssetCheckExecutionRecordStatus as Status,
 )
+from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo  # as above
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.defs import evaluations
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
-if TYPE_CHECKING:
-    from mohlcv_dagster.archive import Archive
+FINALITY: Final = "current"
+"""The asset check of a raw month that fails while the month is provisional."""
 
-CUT_SHORT: Final = "mohlcv/cut_short"
-"""The tag of a run whose process was killed; the next command finds it out."""
-
+_AT_ONCE: Final = 1000
+"""Partitions a query."""
+_ONE_BY_ONE: Final = 20
+"""Up to so many evaluations are asked for one by one; more are read a page at a time, from the newest backwards."""
 _JUDGED: Final = frozenset({Status.SUCCEEDED, Status.FAILED})
 
 
@@ -28,46 +34,111 @@ class Verdict:
     """What the checks of a file as it was recorded last say.
 
     Attributes:
-        errors: the checks that fail as errors and hold back what is downstream.
-        unjudged: whether a run was to judge the file and did not come to it.
+        errors: the rules of checks that hold back what is downstream, and that fail as errors.
+        unjudged: whether a check has no result of the file as it was recorded last.
     """
 
     errors: tuple[str, ...] = ()
     unjudged: bool = False
 
 
+def checks_of(timeframe: Timeframe) -> dict[str, bool]:
+    """The names of the asset checks on a file that can be made without the vendor, and whether each holds back."""
+    return {check.name: check.blocking for check in rules.checks_for(timeframe) if not check.asks_vendor}
+
+
 def verdict(instance: dg.DagsterInstance, file: BarFile) -> Verdict:
     """What this instance knows of the checks of `file`."""
-    chosen = {check.name: check for check in rules.checks_for(file.timeframe) if not check.asks_vendor}
-    key, partition = asset_key(file.timeframe), partition_key(file.symbol, file.month)
-    infos = instance.event_log_storage.get_asset_check_partition_info(
-        [dg.AssetCheckKey(key, name) for name in chosen], partition_keys=[partition]
-    )
-    failed = [
-        info.check_key.name
-        for info in infos
-        if info.is_current and info.latest_execution_status is Status.FAILED and chosen[info.check_key.name].blocking
-    ]
-    errors = tuple(name for name in failed if _is_error(instance, dg.AssetCheckKey(key, name), partition))
-    unjudged = any(not info.is_current or info.latest_execution_status not in _JUDGED for info in infos)
-    return Verdict(errors, unjudged)
+    return verdicts(instance, [file])[file]
 
 
-def cut_short(instance: dg.DagsterInstance, archive: "Archive", file: BarFile) -> bool:
-    """Whether `file` was written by a run that was killed before it could record that it was."""
-    planned = instance.event_log_storage.get_latest_planned_materialization_info(
-        asset_key(file.timeframe), partition_key(file.symbol, file.month)
-    )
-    record = instance.get_run_record_by_id(planned.run_id) if planned else None
-    if record is None or CUT_SHORT not in record.dagster_run.tags or record.start_time is None:
-        return False
-    # a file that somebody put there before is none of that run's
-    return archive.path(file).stat().st_mtime >= record.start_time
+def verdicts(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, Verdict]:
+    """What this instance knows of the checks of `files`: a query for each check and thousand files of a timeframe."""
+    found: dict[BarFile, Verdict] = {}
+    for timeframe in {file.timeframe for file in files}:
+        own = {partition_key(file.symbol, file.month): file for file in files if file.timeframe == timeframe}
+        errors, results = _errors_and_results(instance, timeframe, list(own))
+        due = len(checks_of(timeframe))
+        for partition, file in own.items():
+            found[file] = Verdict(tuple(errors.get(partition, ())), results[partition] < due)
+    return found
 
 
-def _is_error(instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str) -> bool:
+def known_final(instance: dg.DagsterInstance, files: Collection[BarFile]) -> set[BarFile]:
+    """The raw files that passed the check that they are final, as they were recorded last; no event is read for it."""
+    own = {partition_key(file.symbol, file.month): file for file in files}
+    check = dg.AssetCheckKey(asset_key(RAW), FINALITY)
+    return {
+        own[str(info.partition_key)]
+        for info in _results(instance, [check], list(own))
+        if info.latest_execution_status is Status.SUCCEEDED
+    }
+
+
+def _errors_and_results(
+    instance: dg.DagsterInstance, timeframe: Timeframe, partitions: Sequence[str]
+) -> tuple[Mapping[str, list[str]], Counter[str]]:
+    """By partition: the blocking rules that fail as errors, and how many checks have a result."""
+    blocking = checks_of(timeframe)
+    failed: dict[dg.AssetCheckKey, dict[str, str]] = {}
+    results: Counter[str] = Counter()
+    for info in _results(instance, [dg.AssetCheckKey(asset_key(timeframe), name) for name in blocking], partitions):
+        partition = str(info.partition_key)
+        results[partition] += 1
+        if info.latest_execution_status is Status.FAILED and blocking[info.check_key.name]:
+            failed.setdefault(info.check_key, {})[partition] = info.latest_planned_run_id
+    errors: dict[str, list[str]] = {}
+    for check, runs in failed.items():
+        for partition, evaluation in _evaluations(instance, check, runs):
+            errors.setdefault(partition, []).extend(_failing(evaluation))
+    return errors, results
+
+
+def _results(
+    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], partitions: Sequence[str]
+) -> Iterator[AssetCheckPartitionInfo]:
+    """The result of each check on each partition as it was recorded last, where there is one."""
+    for start in range(0, len(partitions), _AT_ONCE):
+        infos = instance.event_log_storage.get_asset_check_partition_info(
+            checks, partition_keys=partitions[start : start + _AT_ONCE]
+        )
+        yield from (info for info in infos if info.is_current and info.latest_execution_status in _JUDGED)
+
+
+def _evaluations(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, runs: Mapping[str, str]
+) -> Iterator[tuple[str, dg.AssetCheckEvaluation | None]]:
+    """The failed evaluation of each partition, by the run that made it; `None` where it is not to be found."""
+    if len(runs) <= _ONE_BY_ONE:
+        yield from ((partition, _latest_failed(instance, check, partition)) for partition in runs)
+        return
+    wanted, cursor = dict(runs), None
+    while wanted:
+        page = instance.event_log_storage.get_asset_check_execution_history(
+            check, limit=_AT_ONCE, cursor=cursor, status={Status.FAILED}
+        )
+        for record in page:
+            found = record.evaluation
+            if found is not None and wanted.get(str(found.partition)) == record.run_id:
+                del wanted[str(found.partition)]
+                yield str(found.partition), found
+        if len(page) < _AT_ONCE:
+            break
+        cursor = page[-1].id
+    yield from ((partition, None) for partition in wanted)
+
+
+def _latest_failed(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str
+) -> dg.AssetCheckEvaluation | None:
     latest = instance.event_log_storage.get_asset_check_execution_history(
         check, limit=1, status={Status.FAILED}, partition_filter=PartitionKeyFilter(key=partition)
     )
-    found = latest[0].evaluation if latest else None
-    return found is None or found.severity is dg.AssetCheckSeverity.ERROR
+    return latest[0].evaluation if latest else None
+
+
+def _failing(evaluation: dg.AssetCheckEvaluation | None) -> Iterable[str]:
+    """The rules that fail as errors in a failed evaluation."""
+    if evaluation is None:
+        return ["a check whose result is not to be found"]
+    return [rule.name for rule in evaluations.failed_rules(evaluation) if rule.is_error]

@@ -1,14 +1,15 @@
 """A file of bars as it stands: its digest, bars and size, from one reading in pieces. No bar is decoded."""
 
 import hashlib
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mohlcv_dagster.archive import stamp_of
 from mohlcv_dagster.errors import FileError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from upath import UPath
 
 _PIECE: Final = 1 << 20
@@ -22,11 +23,13 @@ class Measured:
         sha256: of its bytes, hexadecimal.
         rows: its lines less the header.
         size: bytes.
+        stamp: that of the file when it was opened (see `archive.Seen`); empty in an object store.
     """
 
     sha256: str
     rows: int
     size: int
+    stamp: str = field(default="", compare=False)
 
 
 def measure(at: "UPath | Path") -> Measured:
@@ -35,9 +38,11 @@ def measure(at: "UPath | Path") -> Measured:
     Raises:
         FileError: the disk refused.
     """
-    digest, lines, size, last = hashlib.sha256(), 0, 0, b"\n"
+    digest, lines, size, last, stamp = hashlib.sha256(), 0, 0, b"\n", ""
     try:
         with at.open("rb") as opened:
+            if isinstance(at, Path):
+                stamp = stamp_of(os.fstat(opened.fileno()))
             while piece := opened.read(_PIECE):
                 digest.update(piece)
                 lines += piece.count(b"\n")
@@ -45,4 +50,4 @@ def measure(at: "UPath | Path") -> Measured:
                 last = piece[-1:]
     except OSError as error:
         raise FileError(f"{at} could not be read: {error}") from error
-    return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size)
+    return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size, stamp)

@@ -35,6 +35,19 @@ if TYPE_CHECKING:
 _VENDOR: Final = "massive.com"
 
 
+def name_of(base_url: str) -> str:
+    """What the vendor at a base URL is called: `massive.com`, or `stand-in at <base_url>` for any other host.
+
+    Raises:
+        SettingsError: the URL is invalid.
+    """
+    checked = check_base_url(base_url)
+    url = urlsplit(checked)
+    host = url.hostname or ""
+    own = url.scheme == "https" and (host == _VENDOR or host.endswith(f".{_VENDOR}"))
+    return _VENDOR if own else f"stand-in at {checked}"
+
+
 class MassiveVendor:
     """Fetches bars; may be shared by threads. Not picklable: make one for each process.
 
@@ -80,11 +93,8 @@ class MassiveVendor:
 
     @property
     def name(self) -> str:
-        """`massive.com`, or `stand-in at <base_url>` for any other host."""
-        url = urlsplit(self.base_url)
-        host = url.hostname or ""
-        own = url.scheme == "https" and (host == _VENDOR or host.endswith(f".{_VENDOR}"))
-        return _VENDOR if own else f"stand-in at {self.base_url}"
+        """As `name_of` has it."""
+        return name_of(self.base_url)
 
     def fetch_month(  # noqa: PLR0913  # each has a default, and a name at every call
         self,

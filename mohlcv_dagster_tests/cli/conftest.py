@@ -1,15 +1,22 @@
 """A project folder of its own, the command as a person calls it, and a small market to fetch from."""
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 
 from mohlcv_dagster import cli
 from mohlcv_dagster.cli.homes import configuration
+from mohlcv_dagster.defs.partitions import partition_key
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
+
+RAW_KEY = dg.AssetKey("raw_1s")
 
 
 @pytest.fixture
@@ -61,6 +68,49 @@ def mohlcv(project, capfd):
         return Said(left.value.code, out, err)
 
     return call
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the project's Dagster has recorded of raw months, and ways to change it behind the command's back."""
+
+    home: Path
+
+    @contextmanager
+    def instance(self):
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(self.home))) as instance:
+            yield instance
+
+    def facts(self, file):
+        """The metadata recorded when `file` was last written."""
+        with self.instance() as instance:
+            wanted = dg.AssetRecordsFilter(asset_key=RAW_KEY, asset_partitions=[partition_key(file.symbol, file.month)])
+            [record] = instance.fetch_materializations(wanted, limit=1).records
+            return record.asset_materialization.metadata
+
+    def record(self, file, **facts):
+        """Record `file` once more, with some facts changed, or left out where they are `None`."""
+        both = {**self.facts(file), **facts}
+        kept = {name: value for name, value in both.items() if value is not None}
+        partition = partition_key(file.symbol, file.month)
+        with self.instance() as instance:
+            instance.report_runless_asset_event(dg.AssetMaterialization(RAW_KEY, partition=partition, metadata=kept))
+
+    def forget(self, file):
+        """Remove what was recorded of `file`, as if the process had been killed before it recorded it."""
+        kinds = (dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_CHECK_EVALUATION.value)
+        partition = partition_key(file.symbol, file.month)
+        with self.instance() as instance, instance.event_log_storage.index_connection() as connection:
+            table, checks = SqlEventLogStorageTable, AssetCheckExecutionsTable
+            connection.execute(
+                table.delete().where(table.c.partition == partition, table.c.dagster_event_type.in_(kinds))
+            )
+            connection.execute(checks.delete().where(checks.c.partition == partition))
+
+
+@pytest.fixture
+def memory(home):
+    return Memory(home)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 
+from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.ranges import months_touched
-from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster_tests.bars.clean_files import HEADER
@@ -93,16 +93,11 @@ def test_a_month_that_breaks_a_rule_fails_and_says_which(mohlcv, project, vendor
     assert "0 downloaded, 0 skipped, 1 failed" in said.out
 
 
-def test_a_provisional_month_is_completed_with_few_requests_and_that_is_said(mohlcv, project, vendor, monkeypatch):
+def test_a_provisional_month_is_completed_with_few_requests_and_that_is_said(mohlcv, memory, vendor):
     mohlcv("fetch", "--symbol", "ABC", *JANUARY)
-    whole, asked = records.latest, len(vendor.requests)
-
-    def fetched_in_its_middle(instance, file):
-        record = whole(instance, file)
-        middle = datetime(2024, 1, 30, 17, tzinfo=UTC)
-        return record and replace(record, fetched_at=middle, complete_through=middle)
-
-    monkeypatch.setattr(records, "latest", fetched_in_its_middle)
+    asked = len(vendor.requests)
+    middle = dg.MetadataValue.timestamp(datetime(2024, 1, 30, 17, tzinfo=UTC))
+    memory.record(BarFile.parse("raw_1s/ABC/ABC_2024_01.csv"), fetched_at=middle, complete_through=middle)
     said = mohlcv("fetch", "--symbol", "ABC", *JANUARY)
 
     assert "ABC 2024-01  completing: fetched at 2024-01-30 17:00Z, provisional until 2024-02-01 16:00Z" in said.out

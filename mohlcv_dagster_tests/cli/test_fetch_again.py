@@ -34,25 +34,37 @@ def test_a_stored_month_that_was_not_judged_is_judged_and_not_downloaded(mohlcv,
     said = mohlcv(*JANUARY)
 
     assert said.code == 0
-    assert "checking: stored, but the run that stored it was ended before its checks" in said.out
+    assert "checking: stored, and not every check of it has a result" in said.out
     assert "25 of 25 checks passed" in said.out
     assert said.out.endswith("0 downloaded, 1 checked, 0 skipped, 0 failed\n")
     assert len(vendor.requests) == asked
 
 
-@pytest.mark.slow
-def test_in_another_folder_a_month_is_downloaded_again_while_it_was_written_before_it_settled(mohlcv, project, vendor):
+def test_in_another_folder_a_month_is_checked_each_time_and_downloaded_again_while_it_may_be_provisional(
+    mohlcv, project, vendor
+):
     words = (*JANUARY, "--output-dir", "mine")
     mohlcv(*words)
     stored = project / "mine/ABC/ABC_2024_01.csv"
-    assert "skipped: stored, though not by this home" in mohlcv(*words).out
+    asked = len(vendor.requests)
+    checked = mohlcv(*words)
+    assert "checking and recording: stored, and not recorded here yet" not in checked.out
+    assert "ABC 2024-01  checking: stored, and nothing is recorded of this folder" in checked.out
+    assert checked.out.endswith("0 downloaded, 1 checked, 0 skipped, 0 failed\n")
+    assert (checked.code, len(vendor.requests)) == (0, asked)
+
     before = datetime(2024, 1, 30, 17, tzinfo=UTC).timestamp()
     os.utime(stored, (before, before))
     said = mohlcv(*words)
-
     assert "downloading again: written at 2024-01-30 17:00Z, provisional until 2024-02-01 16:00Z" in said.out
     assert "another folder than the project's: the runs are not remembered" in said.out
     assert stored.stat().st_mtime > before
+
+    whole = stored.read_bytes()
+    stored.write_bytes(whole.replace(b"102.0,102.5,101.5", b"102.0,102.5,109.5", 1))
+    said = mohlcv(*words)
+    assert "downloading again: the stored file fails ohlc_order" in said.out
+    assert (said.code, stored.read_bytes() == whole) == (0, True)
 
 
 def test_json_is_one_document_with_what_became_of_each_month_and_why(mohlcv, vendor):

@@ -3,23 +3,23 @@
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 
 from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.bars.decision import NOT_STORED, Action, Decision
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Listing
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import outlook, plan, planning, runs
 from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.cli.planning import Density, Planner, Standing
+from mohlcv_dagster.cli.planning import Density, Planner
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.defs import records
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.vendor.plans import PLANS
@@ -27,6 +27,8 @@ from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL,
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
 PAGE = Path(__file__).parents[2] / "docs" / "plan-and-doctor.md"
+FILE = BarFile("ABC", RAW, Month(2024, 1))
+MIDDLE = dg.MetadataValue.timestamp(datetime(2024, 1, 30, 17, tzinfo=UTC))
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
@@ -49,7 +51,7 @@ def planned(mohlcv):
 def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothing(mohlcv, planned, home, vendor):
     told = planned("--symbol", "ABC", *JANUARY, "--offline")
     assert vendor.requests == []
-    assert told["partitions"] == {"all": 1, "settled": 0, "kept": 0, "provisional": 0, "missing": 1}
+    assert told["partitions"] == {"all": 1, "downloaded": 1, "completed": 0, "checked": 0, "skipped": 0}
 
     assert mohlcv("fetch", "--symbol", "ABC", *JANUARY).code == 0
     # of 21 sessions of 330 bars, and of as many as SPY has
@@ -60,7 +62,7 @@ def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothin
     assert len(vendor.requests) == told["requests"]["minutes"] == 1
 
     again = planned("--symbol", "ABC", *JANUARY, "--offline")
-    assert again["partitions"]["settled"] == 1
+    assert again["partitions"]["skipped"] == 1
     assert (again["requests"]["fetch"]["most"], again["seconds"]["most"]) == (0, 0.0)
     assert again["bytes"]["raw"] == {"least": 0, "most": 0}
     forced = planned("--symbol", "ABC", *JANUARY, "--offline", "--force")
@@ -80,23 +82,14 @@ def _aggregate(symbol):
 
 
 @pytest.mark.slow
-def test_a_provisional_month_is_planned_from_where_its_completion_begins(  # noqa: PLR0913, PLR0917 - its fixtures
-    mohlcv, planned, home, project, vendor, monkeypatch
-):
+def test_a_provisional_month_is_planned_from_where_its_completion_begins(mohlcv, planned, memory, project, vendor):
     mohlcv("fetch", "--symbol", "ABC", *JANUARY)
-    whole = records.latest
-
-    def fetched_in_its_middle(instance, file):
-        record = whole(instance, file)
-        middle = datetime(2024, 1, 30, 17, tzinfo=UTC)
-        return record and replace(record, fetched_at=middle, complete_through=middle)
-
-    monkeypatch.setattr(records, "latest", fetched_in_its_middle)
+    memory.record(FILE, fetched_at=MIDDLE, complete_through=MIDDLE)
     told = planned("--symbol", "ABC", *JANUARY, "--offline")
     vendor.requests.clear()
     mohlcv("fetch", "--symbol", "ABC", *JANUARY)
 
-    assert told["partitions"]["provisional"] == 1
+    assert told["partitions"]["completed"] == 1
     assert told["requests"]["fetch"] == {"least": 2, "most": 2}
     assert len(vendor.requests) == 2
     # from 20:00Z of the 29th on there are three of the month's 21 sessions
@@ -156,16 +149,20 @@ def test_a_vendor_that_refuses_the_key_leaves_the_listing_unknown_and_the_rest_t
     assert len(vendor.requests) == 1  # the second symbol would be refused as well
 
 
-def test_files_that_this_home_does_not_know_are_skipped_as_a_fetch_does(planned, mohlcv, home, project, vendor):
+def test_files_that_no_home_recorded_are_planned_to_be_checked_and_no_home_is_made(planned, mohlcv, project, vendor):
     stored = project / "data/raw_1s/ABC/ABC_2024_01.csv"
     stored.parent.mkdir(parents=True)
     stored.write_text("ts_event,open,high,low,close,volume\n")
 
-    assert planned("--symbol", "ABC", *JANUARY, "--offline")["partitions"]["kept"] == 1
+    [month] = planned("--symbol", "ABC", *JANUARY, "--offline")["months"]
+    assert (month["outcome"], month["because"]) == ("checked", "stored, and not recorded here yet")
     told = mohlcv("plan", "--symbol", "ABC", *JANUARY, "--offline").out
-    assert "! stored, and not known to this home, so that a fetch skips them: 2024-01; --force" in told
+    assert (
+        "! 2024-01: ABC checking and recording: stored, and not recorded here yet; downloaded again if a check that "
+        "blocks fails" in " ".join(told.split())
+    )
     assert "requests     none: there is nothing to fetch" in told
-    assert "skipped" in mohlcv("fetch", "--symbol", "ABC", *JANUARY).out
+    assert not (project / ".mohlcv").exists()
 
 
 @pytest.mark.parametrize(
@@ -185,16 +182,26 @@ def test_what_cannot_be_meant_is_refused_as_a_fetch_refuses_it(mohlcv, words, er
     assert error in said.err
 
 
-def planner(*, stored=None, subscription=None, listings=(), force=False, **environment):
-    """A planner for whom months of `stored` stand as it says, and others are missing."""
+class _Decided(dict):
+    """Decisions by raw file: those made for some months, and to fetch for all others."""
+
+    def __init__(self, by_month):
+        super().__init__()
+        self._by_month = by_month
+
+    def __missing__(self, file):
+        return self._by_month.get(str(file.month), Decision(Action.FETCH, NOT_STORED))
+
+
+def planner(*, stored=None, subscription=None, listings=(), **environment):
+    """A planner for whom months of `stored` are decided about as it says, and others are not stored."""
     return Planner(
         settings=Settings.from_environment(environment),
         now=NOW,
-        standing=lambda file: (stored or {}).get(str(file.month), (Standing.MISSING, None)),
+        decisions=_Decided(stored or {}),
         plan=next((each for each in PLANS if each.name == subscription), None),
         listings={known.symbol: known for known in listings},
         densities={"SPY": Density()},
-        force=force,
     )
 
 
@@ -256,11 +263,11 @@ def test_a_delisted_symbol_is_asked_why_with_four_requests():
     assert (later.cost[1].bars, later.cost[1].reference) == (2, 4)
 
 
-def test_totals_add_up_standings_requests_and_bytes():
-    stored = {"2024-01": (Standing.SETTLED, None), "2024-02": (Standing.KEPT, None)}
+def test_totals_add_up_months_requests_and_bytes():
+    stored = {"2024-01": Decision(Action.SKIP, "stored"), "2024-02": Decision(Action.RECORD, "stored")}
     totals = planning.Totals.of(months(planner(stored=stored), "2024-01", "2024-02", "2024-03"))
 
-    assert totals.standings == Counter({Standing.SETTLED: 1, Standing.KEPT: 1, Standing.MISSING: 1})
+    assert totals.done == Counter(skipped=1, checked=1, downloaded=1)
     assert [cost.fetch for cost in totals.cost] == [2, 24]
     assert totals.least.raw == 20 * 330 * 58  # the sessions of March, less Good Friday
 

@@ -11,7 +11,6 @@ from dagster._utils.interrupts import capture_interrupts
 from mohlcv_dagster.cli import unfinished
 from mohlcv_dagster.cli.interrupts import noticing_interrupts
 from mohlcv_dagster.cli.places import Places
-from mohlcv_dagster.defs.verdicts import CUT_SHORT
 from mohlcv_dagster.settings import Settings
 
 
@@ -36,7 +35,6 @@ def test_a_run_whose_process_is_gone_is_called_failed_and_those_of_living_ones_a
             assert living().status == dg.DagsterRunStatus.STARTED
 
     assert gone().status == dg.DagsterRunStatus.FAILURE
-    assert gone().tags[CUT_SHORT] == "true"
     assert of_the_ui().status == dg.DagsterRunStatus.STARTED
     assert [lock.name for lock in (tmp_path / "commands").iterdir()] == ["all.lock"]
 

@@ -36,6 +36,29 @@ such as a volume below zero, is compared like others where it is as the vendor g
 cannot be read, is not. If more than 10 settled bars (or 0.1 %, where that is more) are lost, the run fails and the
 stored file stays byte for byte.
 
+**Decided in one place.** What is done about a month is decided by one function, and `mohlcv fetch`, `mohlcv plan`, the
+automation, its schedule and materializing in the UI all ask it. It goes by the file and by what Dagster recorded, never
+by how a former run ended:
+
+| the stored file | `fetch` and `plan` | materialized in the UI |
+| --- | --- | --- |
+| there is none, or it is gone | downloaded | downloaded |
+| is not the one recorded (size or digest) | downloaded again | downloaded |
+| has no record, and a run that was to write it began before it was written | downloaded again | downloaded |
+| has no record, and its manifest entry is of another file | downloaded again | downloaded |
+| has no record, and was written while the month was provisional | downloaded again | downloaded |
+| has no record, and was written later | recorded and checked, without a request | downloaded |
+| is recorded, and fails a check that blocks | downloaded again | as below |
+| is recorded, and a check has no result | checked; completed if it is provisional | as below |
+| is provisional, and there is something new | completed | completed |
+| is provisional, and there is nothing new | skipped | completed |
+| is final | skipped | downloaded and compared |
+
+With each file its stamp is recorded (`file_stamp`: inode, size and time, or an object store's ETag). A file that still
+has it is the one recorded, told by one `stat`. Where it differs, as in a copy that was put back, size and digest tell,
+for which the file is read. An edit that leaves inode, size and time as they were is found by `mohlcv verify`. A
+file that is checked and fails a check that blocks is downloaded again by the same `fetch`.
+
 **Ordered otherwise.** A run's tags (*Tags* in the launch dialog, or the options of `mohlcv fetch`) say how it
 fetches:
 

@@ -230,11 +230,11 @@ def test_a_month_of_another_vendor_or_basis_is_fetched_whole_and_not_compared(tm
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda content: changed(content, 0, 1), "as_recorded"),
-        (lambda content: content.replace(b"11.0", b"8.0"), "ohlc_order"),
+        (lambda content: changed(content, 0, 1), "it has 275 bytes, 276 were written"),
+        (lambda content: changed(content, 0, 61), "its digest is another one"),
     ],
 )
-def test_a_stored_file_that_is_not_sound_is_neither_topped_up_nor_compared(tmp_path, instance, spoil, why):
+def test_a_stored_file_that_is_not_the_one_recorded_is_neither_topped_up_nor_compared(tmp_path, instance, spoil, why):
     fetch(tmp_path, instance, FEW, WEDNESDAY)
     at = tmp_path / str(FILE.path)
     at.write_bytes(spoil(at.read_bytes()))
@@ -242,8 +242,17 @@ def test_a_stored_file_that_is_not_sound_is_neither_topped_up_nor_compared(tmp_p
 
     assert asked == [None]
     assert stored(tmp_path) == WHOLE
-    assert facts(result)["compared"].startswith("not compared: the stored file is broken: ")
-    assert why in facts(result)["compared"]
+    assert facts(result)["compared"] == f"not compared: the stored file is not the one that was recorded: {why}"
+
+
+def test_a_stored_file_that_was_copied_back_unchanged_is_topped_up(tmp_path, instance):
+    fetch(tmp_path, instance, FEW, WEDNESDAY)
+    at = tmp_path / str(FILE.path)
+    at.with_suffix(".copy").write_bytes(at.read_bytes())
+    at.with_suffix(".copy").replace(at)
+    _, asked = fetch(tmp_path, instance, WHOLE, THURSDAY)
+
+    assert asked == [SINCE]
 
 
 def test_what_the_vendor_gave_with_a_negative_volume_is_compared_and_not_topped_up(tmp_path, instance):

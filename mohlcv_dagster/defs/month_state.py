@@ -1,0 +1,177 @@
+"""What is known of raw months, gathered for `bars.decision`: records and checks in batches, and one look at each file.
+
+A file whose stamp is the one recorded is the file that was recorded; nothing of it is read. Where the stamp differs, or
+none was recorded, size and digest tell. An edit that leaves inode, size and time as they were is not seen here: `mohlcv
+verify` reads every file.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import dagster as dg
+
+from mohlcv_dagster.archive import Archive, Seen
+from mohlcv_dagster.bars.decision import MonthState, StoredFile
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import latest, verdicts
+from mohlcv_dagster.defs.metadata import FILE_STAMP, moment_of
+from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.manifest import passports
+from mohlcv_dagster.manifest.measure import measure
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.bars.passport import Passport
+
+Facts: TypeAlias = Mapping[str, object]
+"""What was recorded when a file was written: values by name."""
+
+
+def of_file(instance: dg.DagsterInstance, archive: Archive, file: BarFile) -> MonthState:
+    """What is known of a month that somebody asks for: its checks do not matter then, and are not looked up."""
+    return _with_file(archive, file, _recorded(instance, [file]).get(file))
+
+
+def of_files(
+    instance: dg.DagsterInstance | None, archive: Archive, files: Collection[BarFile]
+) -> dict[BarFile, MonthState]:
+    """What is known of raw months, in a few queries for a thousand of them.
+
+    Args:
+        instance: knows what was recorded; `None` where there is none, so that nothing was.
+        archive: where the files are.
+        files: raw files, whether or not they are there.
+
+    Raises:
+        FileError: a file could not be looked at.
+    """
+    recorded = _recorded(instance, files) if instance else {}
+    states = {file: _with_file(archive, file, recorded.get(file)) for file in files}
+    if instance is not None:
+        _add_checks(instance, states)
+        _add_interrupted(instance, states)
+    return states
+
+
+def of_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, MonthState]:
+    """What was recorded of raw months, as if each file were the one recorded: no file and no check is looked at."""
+    recorded = _recorded(instance, files)
+    return {
+        file: _state(file, recorded.get(file), StoredFile.AS_RECORDED if file in recorded else StoredFile.ABSENT)
+        for file in files
+    }
+
+
+def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, Facts]:
+    """What was recorded when each file was last written; nothing of an event that tells of no file."""
+    own = {partition_key(file.symbol, file.month): file for file in files}
+    made = latest.materializations(instance, asset_key(RAW), list(own))
+    facts = {own[key]: {name: value.value for name, value in each.metadata.items()} for key, each in made}
+    return {file: each for file, each in facts.items() if "sha256" in each}
+
+
+def _state(file: BarFile, facts: Facts | None, found: StoredFile) -> MonthState:
+    if facts is None:
+        return MonthState(file.month, found)
+    vendor, adjusted = facts.get("vendor"), facts.get("adjusted")
+    return MonthState(
+        file.month,
+        found,
+        recorded=True,
+        fetched_at=moment_of(facts, "fetched_at"),
+        vendor=None if vendor is None else str(vendor),
+        adjusted=adjusted if isinstance(adjusted, bool) else None,
+    )
+
+
+def _with_file(archive: Archive, file: BarFile, facts: Facts | None) -> MonthState:
+    """The state of a month with what its file is; of its checks nothing."""
+    seen = archive.seen(file)
+    if seen is None:
+        return _state(file, facts, StoredFile.ABSENT)
+    if facts is None:
+        return _of_unrecorded(archive, file)
+    difference = _difference(archive, file, seen, facts)
+    state = _state(file, facts, StoredFile.DIFFERENT if difference else StoredFile.AS_RECORDED)
+    written_at = archive.written_at(file) if state.fetched_at is None else None
+    return replace(state, difference=difference, written_at=written_at)
+
+
+def _difference(archive: Archive, file: BarFile, seen: Seen, facts: Facts) -> str:
+    """In what the file differs from the one recorded; empty where it is that one."""
+    if seen.stamp == facts.get(FILE_STAMP):
+        return ""
+    size = facts.get("size_bytes")
+    if size is not None and size != seen.size:
+        return f"it has {seen.size:,} bytes, {size:,} were written"
+    sha256 = measure(archive.path(file)).sha256
+    return "" if sha256 == facts["sha256"] else "its digest is another one"
+
+
+def _of_unrecorded(archive: Archive, file: BarFile) -> MonthState:
+    written_at = archive.written_at(file)
+    entry = passports.read_if_sound(archive, file) if passports.has_place(archive, file) else None
+    if entry is None:
+        return MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at)
+    vouched = entry.sha256 == measure(archive.path(file)).sha256
+    state = MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at, vouched=vouched)
+    return _as_entry_says(state, entry) if vouched else state
+
+
+def _as_entry_says(state: MonthState, entry: "Passport") -> MonthState:
+    return replace(state, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted)
+
+
+def _add_checks(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
+    known = [file for file, state in states.items() if state.file is StoredFile.AS_RECORDED]
+    for file, found in verdicts.verdicts(instance, known).items():
+        states[file] = replace(states[file], errors=found.errors, unchecked=found.unjudged)
+
+
+def _add_interrupted(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
+    """Find unrecorded files of runs that ended between the file and its record: they began before it was written."""
+    unrecorded = [file for file, state in states.items() if state.file is StoredFile.UNRECORDED]
+    began = _begun_without_record(instance, unrecorded)
+    for file, moment in began.items():
+        written_at = states[file].written_at
+        states[file] = replace(states[file], interrupted=written_at is not None and written_at >= moment)
+
+
+def _begun_without_record(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, datetime]:
+    """When the first run began that was to write each file; none of these files was ever recorded.
+
+    Not the latest one: a fetch that fails leaves the file as it was, whoever wrote it.
+    """
+    if not files:
+        return {}
+    own = {partition_key(file.symbol, file.month): file for file in files}
+    runs: dict[BarFile, list[str]] = {}
+    for partition, run_id in _planned(instance, list(own)):
+        runs.setdefault(own[partition], []).append(run_id)
+    began = _start_times(instance, {run_id for run_ids in runs.values() for run_id in run_ids})
+    moments = {file: [began[run_id] for run_id in run_ids if run_id in began] for file, run_ids in runs.items()}
+    return {file: min(each) for file, each in moments.items() if each}
+
+
+def _planned(instance: dg.DagsterInstance, partitions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The raw partitions that runs were to write, each with the run."""
+    for start in range(0, len(partitions), latest.MOST_AT_ONCE):
+        wanted = dg.EventRecordsFilter(
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+            asset_key=asset_key(RAW),
+            asset_partitions=partitions[start : start + latest.MOST_AT_ONCE],
+        )
+        for record in instance.event_log_storage.get_event_records(wanted):
+            yield str(record.partition_key), record.run_id
+
+
+def _start_times(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, datetime]:
+    """When each run began, by its id; nothing of those that never did."""
+    records = instance.get_run_records(dg.RunsFilter(run_ids=list(run_ids))) if run_ids else []
+    return {
+        record.dagster_run.run_id: datetime.fromtimestamp(record.start_time, UTC)
+        for record in records
+        if record.start_time is not None
+    }
