@@ -31,7 +31,7 @@ telemetry:
 nux:
   enabled: false
 event_log_storage:
-  # Dagster's own, with connections kept and the state of checks remembered; without this entry Dagster reads the same files
+  # Dagster's own, with connections kept and what checks said remembered; without this entry it reads the same files
   module: mohlcv_dagster.dagster_patches.sqlite_event_log
   class: RememberingSqliteEventLogStorage
   config: {{}}

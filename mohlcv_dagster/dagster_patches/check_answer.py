@@ -4,7 +4,8 @@ Two things are asked each time: whether the runs of planned evaluations have end
 now. An answer is made once and given again until its facts or one of those change.
 """
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -38,7 +39,7 @@ class RunStatuses:
         self._known: dict[str, Status] = {}
 
     def of(self, runs: Iterable[str]) -> Mapping[str, Status]:
-        """What an evaluation is that a run of these planned and did not make; one in progress also if it was deleted."""
+        """What an evaluation is that a run planned and did not make: in progress also where the run was deleted."""
         asked = set(runs)
         unknown = sorted(asked - self._known.keys())
         self._known |= dict.fromkeys(unknown, Status.IN_PROGRESS)
@@ -80,7 +81,7 @@ class Keys:
         return frozenset(key for key, parts in self._parts.items() if _wrong(parts, gone))
 
 
-def _wrong(parts: Sequence[str], gone: Sequence[Set[str]]) -> bool:
+def _wrong(parts: Sequence[str], gone: Sequence[AbstractSet[str]]) -> bool:
     return len(parts) != len(gone) or any(part in wrong for part, wrong in zip(parts, gone, strict=True))
 
 

@@ -1,20 +1,20 @@
-"""What the database has that is not known yet of an asset's checks: questions that indexes answer, whatever the history.
+"""What the database has that is not known yet of an asset's checks, asked so that indexes answer.
 
-Written for Dagster 1.13's tables, on SQLite and on PostgreSQL. Three things make *all events above the last number* wrong
-as an answer, and each has its cure here:
+Written for Dagster 1.13's tables, on SQLite and on PostgreSQL. Three things make *all events above the last number* a
+wrong answer, and each has its cure here:
 
 - A run that is deleted takes its events along, and SQLite gives their numbers again. A `Mark` tells whether the event
   with a number is still the same; while it is, all below it keep theirs.
 - A materialization that is deleted makes the one before it the latest. So they are counted, and where the count is not
   the one remembered, the latest of all partitions are compared.
-- A wipe deletes what checks said, with no event. Dagster notes its time with the asset; where it cannot, rows get fewer.
+- A wipe deletes what checks said, with no event. Dagster notes its time with the asset; and rows get fewer.
 
 That a lower number can be committed later, as on PostgreSQL, is `check_memory`'s to see to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import sqlalchemy as db
@@ -62,13 +62,13 @@ def standing(storage: "SqlEventLogStorage", of: Iterable[Mark]) -> set[Mark]:
     return set(_read(storage, _marks(limit=len(numbers)).where(_event.id.in_(numbers)))) if numbers else set()
 
 
-def _marks(limit: int = 1) -> "Select[tuple[int, str, object]]":
+def _marks(limit: int = 1) -> "Select[Any]":
     return db.select(_event.id, _event.run_id, _event.timestamp).order_by(_event.id.desc()).limit(limit)
 
 
-def _read(storage: "SqlEventLogStorage", query: "Select[tuple[int, str, object]]") -> list[Mark]:
+def _read(storage: "SqlEventLogStorage", query: "Select[Any]") -> list[Mark]:
     with storage.index_connection() as connection:
-        return [Mark(number, run_id, str(at)) for number, run_id, at in connection.execute(query)]
+        return [Mark(row.id, row.run_id, str(row.timestamp)) for row in connection.execute(query)]
 
 
 def wipes(storage: "SqlEventLogStorage", assets: Iterable[dg.AssetKey]) -> Mapping[dg.AssetKey, str]:
@@ -85,7 +85,7 @@ def rows_of_checks(storage: "SqlEventLogStorage", asset: dg.AssetKey) -> Mapping
     """How many rows the database has of each check of `asset`."""
     count = db.select(_row.check_name, db.func.count()).where(_row.asset_key == asset.to_string())
     with storage.index_connection() as connection:
-        return {name: rows for name, rows in connection.execute(count.group_by(_row.check_name))}
+        return {row[0]: row[1] for row in connection.execute(count.group_by(_row.check_name))}
 
 
 def runs_with_check_events(storage: "SqlEventLogStorage", after: int) -> list[str] | None:

@@ -1,22 +1,23 @@
 """An event log that remembers the state of partitioned asset checks, for pages that show them.
 
-Dagster 1.13 makes that state anew at each question, of all rows and one partition at a time: with 27,900 partitions and
-twelve checks the lineage page takes 107 s of CPU, again at each load. Remembered it takes some 2 s, in a process that has
+Dagster 1.13 makes that state again at each question, of all rows and one partition at a time: with 27,900 partitions
+and twelve checks the lineage page takes 107 s of CPU at each load. Remembered it takes some 2 s, in a process that has
 just started as well; docs/performance.md has the figures. The hook that Dagster has for this,
 `get_checkpointed_asset_check_state`, gives wrong answers from the first evaluation that replaces another on, since
 what it adds to a checkpoint never takes a partition out of its former status.
 
-Private of Dagster are the table definitions, `AssetCheckState`, `SerializableEntitySubset` and, of the storage, the names in
+Private of Dagster are the tables, `AssetCheckState`, `SerializableEntitySubset` and, of the storage, the names in
 `_NEEDED`. Without them, or with a version that was not tested, the answers are Dagster's own.
 """
 
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import dagster as dg
     from dagster._core.storage.asset_check_state import AssetCheckState
     from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
