@@ -49,9 +49,11 @@ class Postgres:
 
     def start(self):
         words = ["postgres", "-D", self._folder / "db", *self.at, "-k", self._folder, "-F"]
-        self._server = subprocess.Popen(words, cwd="/", stderr=subprocess.DEVNULL, **self._user)
+        log = self._folder.with_suffix(".log")
+        with log.open("ab") as said:
+            self._server = subprocess.Popen(words, cwd="/", stderr=said, **self._user)
         while subprocess.run([shutil.which("pg_isready"), *self.at], capture_output=True, check=False).returncode:
-            assert self._server.poll() is None, "Postgres did not start"
+            assert self._server.poll() is None, f"Postgres did not start: {log.read_text()[-2000:]}"
             time.sleep(0.1)
 
     def create(self, database):
