@@ -143,7 +143,7 @@ class CheckMemory:
 
     def _evict(self) -> None:
         with self._lock:
-            sizes = {asset: len(each.facts) if each.facts else 0 for asset, each in self._assets.items()}
+            sizes = {asset: len(each.facts) if each.facts is not None else 0 for asset, each in self._assets.items()}
             held = sum(sizes.values())
             while held > self._limits.most and len(self._assets) > 1:
                 gone, _ = self._assets.popitem(last=False)
@@ -172,10 +172,11 @@ class CheckMemory:
     ) -> AssetFacts:
         """The facts of `asset`, at least of the checks `names`, as the database has them now."""
         facts, remembered.facts = remembered.facts, None  # half of an update, ended by an error, is not to stay
-        if facts is None and (facts := self._load(asset)):
-            remembered.saved_at = self._clock()
+        if facts is None:
+            facts = self._load(asset)
+            remembered.saved_at = self._clock() if facts is not None else float("-inf")
         rows = check_news.rows_of_checks(self._storage, asset)
-        read_to = self._read_to(asset, facts, rows, question) if facts else None
+        read_to = self._read_to(asset, facts, rows, question) if facts is not None else None
         if facts is None or read_to is None:
             facts, read_to = self._nothing(asset, question), 0
             remembered.answers.clear()
