@@ -31,9 +31,9 @@ telemetry:
 nux:
   enabled: false
 event_log_storage:
-  # Dagster's own, with connections that are kept; without this entry Dagster reads the same files
-  module: mohlcv_dagster.defs.event_log
-  class: KeptSqliteEventLogStorage
+  # Dagster's own, with connections kept and what checks said remembered; without this entry it reads the same files
+  module: mohlcv_dagster.dagster_patches.sqlite_event_log
+  class: RememberingSqliteEventLogStorage
   config: {{}}
 concurrency:
   runs:

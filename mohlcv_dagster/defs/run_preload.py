@@ -12,7 +12,7 @@ import dagster._core.storage.legacy_storage
 import dagster._grpc.impl
 import massive
 
-import mohlcv_dagster.defs.event_log
+import mohlcv_dagster.dagster_patches.sqlite_event_log
 import mohlcv_dagster.defs.run_queue
 
 gc.collect()

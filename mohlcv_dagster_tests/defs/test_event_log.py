@@ -12,7 +12,7 @@ from dagster._core.storage.event_log.base import EventLogCursor
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from mohlcv_dagster.cli.homes import Home
-from mohlcv_dagster.defs.event_log import KEPT, KeptSqliteEventLogStorage
+from mohlcv_dagster.dagster_patches.kept_connections import KEPT, KeptSqliteEventLogStorage
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster_tests.bars.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
@@ -40,7 +40,7 @@ def told(storage, run_id):
 
 
 def test_a_home_of_ours_keeps_its_connections(instance):
-    assert type(instance.event_log_storage) is KeptSqliteEventLogStorage
+    assert isinstance(instance.event_log_storage, KeptSqliteEventLogStorage)
 
 
 @pytest.mark.parametrize("shard", ["index", "a-run"])

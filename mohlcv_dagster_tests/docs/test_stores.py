@@ -1,14 +1,8 @@
 """docs/stores.md is followed to the letter, with an S3 and a Postgres of our own on loopback."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +14,7 @@ from mohlcv_dagster.cli.homes import configuration
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.blocks import REPOSITORY, blocks, commands
 from mohlcv_dagster_tests.docs.reader import QuietMarket
+from mohlcv_dagster_tests.postgres import free_port, postgres, require
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -84,31 +79,6 @@ def test_the_archive_stands_in_s3_and_is_read_from_there(project):
     assert not (folder / "data").exists()
 
 
-@contextmanager
-def postgres(folder, address):
-    """A Postgres of our own at `address`, ended with the block. It refuses to be root."""
-    user = {"user": "nobody"} if os.getuid() == 0 else {}
-    folder.mkdir()
-    if user:
-        shutil.chown(folder, "nobody")
-        for above in takewhile(lambda each: each != Path(tempfile.gettempdir()), folder.parents):
-            above.chmod(above.stat().st_mode | 0o011)  # pytest's folders are ours alone
-    make = ["initdb", "-D", folder / "db", "-U", address.username, "--auth=trust", "--no-sync"]
-    subprocess.run(make, check=True, capture_output=True, cwd="/", **user)
-    at = ["-h", address.hostname, "-p", str(address.port)]
-    words = ["postgres", "-D", folder / "db", *at, "-k", folder, "-F"]
-    server = subprocess.Popen(words, cwd="/", stderr=subprocess.DEVNULL, **user)
-    try:
-        while subprocess.run([shutil.which("pg_isready"), *at], capture_output=True, check=False).returncode:
-            assert server.poll() is None, "Postgres did not start"
-            time.sleep(0.1)
-        subprocess.run([shutil.which("createdb"), *at, "-U", address.username, address.path[1:]], check=True)
-        yield at
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def moved(home, storage):
     """The home's own dagster.yaml with `storage` in place of its block `event_log_storage`."""
     kept = yaml.safe_load(home)
@@ -117,13 +87,9 @@ def moved(home, storage):
 
 
 def test_dagster_remembers_in_postgres(project, tmp_path):
-    pytest.importorskip("dagster_postgres", reason="Dagster's package is not installed: uv sync --group stores")
-    if not all(shutil.which(tool) for tool in ("initdb", "postgres", "createdb", "psql")):
-        pytest.skip("there is no Postgres on this machine")
+    require()
     folder, environment = project
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        told = variables("DAGSTER_POSTGRES_URL").replace(":5432/", f":{free.getsockname()[1]}/")
+    told = variables("DAGSTER_POSTGRES_URL").replace(":5432/", f":{free_port()}/")
     (folder / ".env").write_text(told)
     address = urlsplit(dotenv.dotenv_values(folder / ".env")["DAGSTER_POSTGRES_URL"])
     home = folder / ".mohlcv/home"
@@ -131,10 +97,10 @@ def test_dagster_remembers_in_postgres(project, tmp_path):
     [storage] = [block.text for block in PAGE if block.language == "yaml"]
     (home / "dagster.yaml").write_text(moved(configuration(), storage))
 
-    with postgres(tmp_path / "postgres", address) as at:
+    with postgres(tmp_path / "postgres", address) as server:
         said = run([MOHLCV, *FETCH.words[1:]], folder, environment)
         query = "SELECT partition FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION'"
-        rows = run(["psql", *at, "-U", address.username, address.path[1:], "-Atc", query], folder, environment)
+        rows = run(["psql", *server.at, "-U", address.username, address.path[1:], "-Atc", query], folder, environment)
         again = run([MOHLCV, *FETCH.words[1:]], folder, environment)
 
     assert said.endswith("1 downloaded, 0 skipped, 0 failed\n")

@@ -4,7 +4,7 @@ A month has some eighty checks, and most of its events are their results. Of eac
 database of its run, the same once more in the index of all runs, and there a row of what the check has said last, which
 was planned before. It serializes the event two or three times for that (once more for each partition of the run, when
 it is planned) and commits to the index twice. Here the event is serialized once, and what the index has of it is
-committed as one. Private parts of Dagster are used here and in `event_log`.
+committed as one. Private parts of Dagster are used here and in `kept_connections`.
 """
 
 from typing import Any, Final, TypeAlias

@@ -1,0 +1,173 @@
+"""Dagster's SQLite event log with connections that are kept and few flushes; the homes that `mohlcv` makes use it.
+
+Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has some hundred
+events, most of them the results of checks, so that cost more than all the work on a quiet month. And it waits for the
+disk after each statement, some milliseconds each: its index is in SQLite's write-ahead mode, but each run's own
+database is not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it folds its log in: a
+crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last moments
+(sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
+
+The files are those of Dagster's own storage, and either class reads what the other wrote: tests hold each row against
+what Dagster's own class stores. Private parts of Dagster are used here and in `event_rows`.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from dagster import EventLogEntry, Field, StringSource
+from dagster._core.errors import DagsterInvariantViolationError
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
+from dagster._core.storage.sql import create_engine
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.event import listen
+from sqlalchemy.pool import QueuePool
+from watchdog.observers import Observer
+
+from mohlcv_dagster.dagster_patches import event_rows
+from mohlcv_dagster.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection as SQLiteConnection
+
+KEPT: Final = 8
+"""Databases held open: the index and the latest runs. A webserver meets thousands, each in a file of its own."""
+_LEFT_TO_DAGSTER: Final = frozenset({*ASSET_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
+"""What is told of assets and of the run itself: some ten events of a month's 280."""
+
+
+def _write_ahead(connection: "SQLiteConnection", _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+class _Watchdog(SqliteEventLogStorageWatchdog):
+    """Tells a watching page of new events; they come into the write-ahead log first."""
+
+    @property
+    def patterns(self) -> list[str]:
+        """The files whose changes are looked at."""
+        return [self._log_path, f"{self._log_path}-wal"]
+
+    def on_modified(self, event: object) -> None:  # noqa: ARG002 - which of the two files it was does not matter
+        """Tell what is new."""
+        self._process_log()
+
+
+class KeptSqliteEventLogStorage(SqliteEventLogStorage):
+    """`SqliteEventLogStorage` that opens a database once, not once an event."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._open: OrderedDict[str, tuple[Engine, Connection]] = OrderedDict()
+        self._tables: set[str] = set()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def config_type(cls) -> Any:  # noqa: ANN401 - what Dagster's own says
+        """`base_dir`, the folder of the databases; by default `history/runs` in `DAGSTER_HOME`, as Dagster has it."""
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """The storage that a `dagster.yaml` asks for.
+
+        Raises:
+            SettingsError: it names no `base_dir`, and there is no `DAGSTER_HOME`.
+        """
+        home = os.environ.get("DAGSTER_HOME")
+        if "base_dir" in config_value:
+            return cls(config_value["base_dir"], inst_data)
+        if not home:
+            raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
+        return cls(str(Path(home) / "history" / "runs"), inst_data)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table, which Dagster asks twice a check; one that is there stays.
+
+        Asked before the index was opened, it is opened first: that makes what a first start left unmade that was ended.
+        """
+        if INDEX_SHARD_NAME not in self._initialized_dbs:
+            with self.index_connection():
+                pass
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def watch(self, run_id: str, cursor: str | None, callback: Callable[[Any, Any], Any]) -> None:
+        """Call `callback` with each event of a run from now on, in a thread."""
+        observer: Any = self._obs or Observer()
+        if not self._obs:
+            self._obs = observer
+            observer.start()
+        watchdog = _Watchdog(self, run_id, callback, cursor)
+        self._watchers[run_id][callback] = watchdog, observer.schedule(watchdog, self._base_dir, recursive=True)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event in the database of its run, and what a check says in the index of all runs too."""
+        told = event.dagster_event
+        kind = told.event_type if told else None
+        of_check = kind in ASSET_CHECK_EVENTS
+        if kind in _LEFT_TO_DAGSTER or (of_check and not (event.run_id and self.supports_asset_checks)):
+            super().store_event(event)
+            return
+        row = self._event_to_row(event)
+        with self.run_connection(event.run_id) as connection:
+            event_rows.store(connection, row)
+        if told is not None and of_check:
+            with self.index_connection() as connection:
+                replaced = event_rows.store_of_check(connection, told.event_specific_data, row)
+            if replaced > 1:  # kept all the same, as Dagster does
+                raise DagsterInvariantViolationError(f"{replaced} rows were planned for one evaluation: {row['event']}")
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        # one at a time under the lock, so that all may have the same connection
+        with self._db_lock:
+            connection = self._connection(shard)
+            with connection.begin():
+                yield connection
+
+    def _connection(self, shard: str) -> Connection:
+        engine, connection = self._open.pop(shard, (None, None))
+        if engine is None:
+            own = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+            engine = create_engine(self.conn_string_for_shard(shard), poolclass=QueuePool, connect_args=own)
+            listen(engine, "connect", _write_ahead)
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        connection = connection or engine.connect()
+        self._open[shard] = engine, connection
+        if len(self._open) > KEPT:
+            self._close(next(iter(self._open)))
+        return connection
+
+    def wipe(self) -> None:
+        """Delete every event; the databases are files that go too."""
+        self._close_all()
+        super().wipe()
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._close_all()
+        super().dispose()
+
+    def _close_all(self) -> None:
+        with self._db_lock:
+            for shard in list(self._open):
+                self._close(shard)
+
+    def _close(self, shard: str) -> None:
+        engine, connection = self._open.pop(shard)
+        connection.close()
+        engine.dispose()
