@@ -1,6 +1,6 @@
 """What a person sees while runs work: a line for each asset done, and on a terminal a line that moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
 from mohlcv_dagster.cli.interrupts import was_interrupted
-from mohlcv_dagster.defs.evaluations import failed_rules
+from mohlcv_dagster.defs.evaluations import FailedRule, failed_rules
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 from mohlcv_dagster.defs.progress import TRYING
 
@@ -25,12 +25,20 @@ class Display:
         console: where to; a terminal also gets a line that moves.
         label: what the run is about, such as `SPY 2024-01`.
         move: told what is being done, where somebody else has a line that moves.
+        left_out: rules that are not told of, such as those on what was recorded where nothing is.
     """
 
-    def __init__(self, console: Console, label: str, move: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        console: Console,
+        label: str,
+        move: Callable[[str], None] | None = None,
+        left_out: Collection[str] = (),
+    ) -> None:
         self._console = console
         self._label = label
         self._move_other = move
+        self._left_out = left_out
         self._status: Status | None = None
         self._checks: list[dg.AssetCheckEvaluation] = []  # of the asset that is being checked
 
@@ -76,7 +84,8 @@ class Display:
 
     def checked(self, evaluations: list[dg.AssetCheckEvaluation]) -> None:
         """Tell what checks said that no run of these events made."""
-        self._checked(evaluations, asked_vendor=False)
+        self._checks = evaluations
+        self._checked()
 
     def _move(self, text: str) -> None:
         if self._status is not None:
@@ -101,11 +110,15 @@ class Display:
         checks, self._checks = self._checks, []
         if not checks:
             return
-        bad = [check for check in checks if not check.passed]
-        errors = [check for check in bad if check.severity == dg.AssetCheckSeverity.ERROR]
-        mark = FAILED if errors else WARNED if bad else OK
+        failed = {check.check_name: self._failed(check) for check in checks}
+        bad = {name: rules for name, rules in failed.items() if rules}
+        is_error = any(rule.is_error for rules in bad.values() for rule in rules)
+        mark = FAILED if is_error else WARNED if bad else OK
         count = f"{len(checks) - len(bad)} of {len(checks)} checks passed"
         self._console.print(f"{mark} {self._label}  {checks[0].asset_key.to_user_string():<16} {count}")
-        for check in bad:
-            for rule in failed_rules(check):
-                self._console.print(f"    {check.check_name}: {rule.name}: {rule.message}", markup=False)
+        for name, rules in bad.items():
+            for rule in rules:
+                self._console.print(f"    {name}: {rule.name}: {rule.message}", markup=False)
+
+    def _failed(self, check: dg.AssetCheckEvaluation) -> list[FailedRule]:
+        return [rule for rule in failed_rules(check) if rule.name not in self._left_out]

@@ -191,8 +191,8 @@ class _Fetch:
         from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415 - as each_of has it
         from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
 
-        not_judged = () if self.places.are_own or all_judged else OF_RECORD
-        return Display(self.console, _label(file), moving.name if moving else None, not_judged)
+        left_out = () if self.places.are_own or all_judged else OF_RECORD
+        return Display(self.console, _label(file), moving.name if moving else None, left_out)
 
     def _say(self, file: BarFile, decision: Decision) -> None:
         self.console.print(f"- {_label(file)}  {decision.sentence}", markup=False)
