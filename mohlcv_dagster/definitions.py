@@ -62,11 +62,11 @@ def build(
         *(vendor_checks(each, partitions) for each in settings.timeframes if each == MINUTE),
     ]
     refresh = schedules.job(settings.timeframes)
-    keys = [key for each in checks for key in each.check_keys]
+    rules_of = {key: (key.name,) for each in checks for key in each.check_keys}
     assets = [
         raw_asset(partitions, retry),
         *(aggregated_asset(each, partitions) for each in settings.timeframes),
-        quality_asset(settings.timeframes, keys),
+        quality_asset(settings.timeframes, rules_of),
     ]
     return dg.Definitions(
         assets=_linked_to_code(assets),
