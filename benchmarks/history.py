@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.defs.partitions import partition_key
+from mohlcv_dagster.defs.partitions import partition_key, split
 
 Row: TypeAlias = dict[str, object]
 
 _EVENTS, _CHECKS, _RUNS, _TAGS = "event_logs", "asset_check_executions", "runs", "run_tags"
 _NUMBERS: Final = ("evaluation_event_storage_id", "materialization_event_storage_id")
+_DIMENSIONS: Final = ("dagster/partition/month", "dagster/partition/symbol")
 _NAMESPACE: Final = uuid.UUID("6a3f0b5e-2b44-4c0e-9d4e-5f2f6d0f3a11")
 
 
@@ -103,6 +104,8 @@ def _copies(template: _Template, table: str, keys: Sequence[str], highest: int) 
         run_id = str(uuid.uuid5(_NAMESPACE, f"{template.run_id} {key}"))
         for at, row in enumerate(template.rows[table]):
             copy = {name: _renamed(value, template, key, run_id, renumbered) for name, value in row.items()}
+            if row.get("key") in _DIMENSIONS:
+                copy["value"] = split(key)[_DIMENSIONS.index(str(row["key"]))]
             copy |= {name: renumbered.get(int(str(row[name])), row[name]) for name in _NUMBERS if row.get(name)}
             yield {
                 **copy,
@@ -116,9 +119,11 @@ def _renamed(value: object, template: _Template, key: str, run_id: str, renumber
     if not isinstance(value, str):
         return value
     value = value.replace(template.run_id, run_id).replace(template.partition, key)
+    for tag, old, new in zip(_DIMENSIONS, split(template.partition), split(key), strict=True):
+        value = value.replace(f'"{tag}": "{old}"', f'"{tag}": "{new}"')
     if '"storage_id": ' in value:
-        for old, new in renumbered.items():
-            value = value.replace(f'"storage_id": {old},', f'"storage_id": {new},')
+        for number, new_number in renumbered.items():
+            value = value.replace(f'"storage_id": {number},', f'"storage_id": {new_number},')
     return value
 
 
