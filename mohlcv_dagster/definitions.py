@@ -18,7 +18,7 @@ gc.freeze()
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
-from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, run_processes, schedules
+from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, run_processes, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, aggregated_asset, raw_asset
 from mohlcv_dagster.defs.checks import file_checks
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
@@ -87,7 +87,7 @@ def build(
             backfill.job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[schedules.schedule(refresh)],
-        sensors=[automation.sensor(), *alerts.sensors()],
+        sensors=[automation.sensor(), quality_sensor.sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
 
