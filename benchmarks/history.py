@@ -55,10 +55,10 @@ def grow(home: Path, run_id: str, partition: str, symbols: Sequence[str], months
         template = _template(events, others, run_id, partition)
         keys = [partition_key(symbol, month) for symbol in symbols for month in months]
         added = [key for key in keys if key != partition]
-        _copy(events, template, _EVENTS, added)
-        _copy(events, template, _CHECKS, added)
-        for table in (_RUNS, _TAGS):
-            _copy(others, template, table, added)
+        first = _highest(events, _EVENTS) + 1
+        for connection, tables in ((events, (_EVENTS, _CHECKS)), (others, (_RUNS, _TAGS))):
+            for table in tables:
+                _copy(connection, template, table, added, first)
         _keep(events, symbols)
         events.commit()
         others.commit()
@@ -81,38 +81,36 @@ def _rows(connection: sqlite3.Connection, table: str, run_id: str) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def _copy(connection: sqlite3.Connection, template: _Template, table: str, keys: Sequence[str]) -> None:
+def _highest(connection: sqlite3.Connection, table: str) -> int:
+    (highest,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608 - as above
+    return int(highest)
+
+
+def _copy(connection: sqlite3.Connection, template: _Template, table: str, keys: Sequence[str], first: int) -> None:
+    """Copy the rows of a table; the copies of events are numbered from `first` on, which rows of checks refer to."""
     rows = template.rows[table]
     if not rows:
         return
     names = list(rows[0])
-    marks = ", ".join("?" * len(names))
-    (highest,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()  # noqa: S608 - as above
-    copies = _copies(template, table, keys, highest)
+    row_id = first if table == _EVENTS else _highest(connection, table) + 1
+    copies = _copies(template, table, keys, first)
     connection.executemany(
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - as above
-        (tuple(copy[name] for name in names) for copy in copies),
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",  # noqa: S608 - as above
+        (tuple({**copy, "id": row_id + nth}[name] for name in names) for nth, copy in enumerate(copies)),
     )
 
 
-def _copies(template: _Template, table: str, keys: Sequence[str], highest: int) -> Iterator[Row]:
+def _copies(template: _Template, table: str, keys: Sequence[str], first: int) -> Iterator[Row]:
     numbers = template.numbers
-    # the copies of events follow those that are there: of both tables the rows say the same numbers
-    first = max(numbers[-1], highest if table == _EVENTS else numbers[-1])
     for nth, key in enumerate(keys):
-        renumbered = {number: first + 1 + nth * len(numbers) + at for at, number in enumerate(numbers)}
+        renumbered = {number: first + nth * len(numbers) + at for at, number in enumerate(numbers)}
         run_id = str(uuid.uuid5(_NAMESPACE, f"{template.run_id} {key}"))
-        for at, row in enumerate(template.rows[table]):
+        for row in template.rows[table]:
             copy = {name: _renamed(value, template, key, run_id, renumbered) for name, value in row.items()}
             if row.get("key") in _DIMENSIONS:
                 copy["value"] = split(key)[_DIMENSIONS.index(str(row["key"]))]
-            copy |= {name: renumbered.get(int(str(row[name])), row[name]) for name in _NUMBERS if row.get(name)}
-            yield {
-                **copy,
-                "id": renumbered[numbers[at]]
-                if table == _EVENTS
-                else highest + 1 + nth * len(template.rows[table]) + at,
-            }
+            referred = {name: int(str(row[name])) for name in _NUMBERS if row.get(name)}
+            yield copy | {name: renumbered.get(number, number) for name, number in referred.items()}
 
 
 def _renamed(value: object, template: _Template, key: str, run_id: str, renumbered: dict[int, int]) -> object:

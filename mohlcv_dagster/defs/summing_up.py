@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_SHOWN: Final = 50
 """Rows of the table in the UI: each is kept in the event log for ever. The file has them all."""
 MOST_NAMED: Final = 5
-"""Symbols that a message names."""
+"""Symbols that a message names, and of which request ids are quoted."""
 MOST_IDS: Final = 6
 """Request ids quoted of a symbol's month."""
 
@@ -122,8 +122,8 @@ _UNMEASURED: Final = (
 def _request_ids(
     instance: dg.DagsterInstance, liquid: Sequence[StoredMonth], told: Sequence[tuple[Month, Incident]]
 ) -> dict[tuple[str, Month], tuple[str, ...]]:
-    """The request ids of the months that are named in the incidents told."""
-    named = {(symbol, month) for month, incident in told for symbol in incident.symbols}
+    """The request ids of the months that are quoted in the incidents told: of the first symbols of each."""
+    named = {(symbol, month) for month, incident in told for symbol in incident.symbols[:MOST_NAMED]}
     months = {each.event: (each.quality.symbol, each.quality.month) for each in liquid}
     wanted = [number for number, place in months.items() if number is not None and place in named]
     return {months[number]: ids for number, ids in latest.request_ids(instance, wanted)}
@@ -138,7 +138,9 @@ def _row(month: Month, incident: Incident, ids: dict[tuple[str, Month], tuple[st
         "minutes": str(incident.gap),
         "how many": incident.gap.minutes,
         "symbols": ", ".join(incident.symbols),
-        "request ids to quote": "; ".join(_quoted(name, month, ids[name, month]) for name in incident.symbols),
+        "request ids to quote": "; ".join(
+            _quoted(name, month, ids[name, month]) for name in incident.symbols[:MOST_NAMED]
+        ),
     }
 
 
