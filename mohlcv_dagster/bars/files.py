@@ -65,7 +65,7 @@ def portability_note(symbol: str, others: Iterable[str] = ()) -> str | None:
 
 
 def portability_notes(symbols: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:
-    """`portability_note` of many symbols in one go over all of them; those of which there is nothing to say are left out.
+    """`portability_note` of many symbols, in one go over all of them; those without a note are left out.
 
     Args:
         symbols: symbols that passed `check_symbol`.

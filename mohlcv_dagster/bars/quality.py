@@ -75,7 +75,7 @@ COLUMNS: Final = {
     "judged": Column(Kind.COUNT, "rules with a result on the files as they are"),
     "not_judged": Column(
         Kind.COUNT,
-        "rules without: they could not be checked, or their check was planned and has not run on the file as it is",
+        "rules without: they could not be checked, or not on the file as it is",
     ),
     "failing": Column(Kind.TEXTS, "the failing rules, errors first, such as raw_1s: ohlc_order"),
     "stale": Column(Kind.TEXTS, "what must be made again and why, such as an aggregate of an earlier raw file"),

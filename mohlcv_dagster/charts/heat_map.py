@@ -95,19 +95,19 @@ _LEGEND_AT: Final = (0, 152, 246, 296, 400, 480, 546, 654, 708)
 
 def level_of(month: MonthQuality) -> Level:
     """The level of a month of which this was recorded."""
-    if month.status is Status.FAILED:
-        return Level.FAILED
     if month.status is not Status.STORED:
-        return Level.MISSING
+        return Level.FAILED if month.status is Status.FAILED else Level.MISSING
     if month.errors:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    if not month.is_judged:
-        return Level.UNJUDGED
-    if month.occupancy is None:
+    return _of_occupancy(month.occupancy) if month.is_judged else Level.UNJUDGED
+
+
+def _of_occupancy(occupancy: float | None) -> Level:
+    if occupancy is None:
         return Level.UNMEASURED
-    return Level.FULL if month.occupancy >= _FULL else Level.PARTLY if month.occupancy >= _PARTLY else Level.SPARSE
+    return Level.FULL if occupancy >= _FULL else Level.PARTLY if occupancy >= _PARTLY else Level.SPARSE
 
 
 def draw(levels: Mapping[tuple[str, Month], Level]) -> Picture:

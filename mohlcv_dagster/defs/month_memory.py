@@ -1,8 +1,8 @@
 """The file of what the quality table remembers of the event log, next to the table: `DATA/quality/coverage.state`.
 
-It saves reading the log again and holds nothing else: whoever removes it pays with one full reading. It is believed only
-where it is of this form, of the same assets and checks, of the table that stands there, and of a run that this home
-knows: another home's, one older than a restored database, or one next to an edited table is not.
+It saves reading the log again and holds nothing else: whoever removes it pays with one full reading. It is believed
+where it is of this form, of the same assets and checks, of the table that stands there, and written by a run that this
+home has: not another home's, not one newer than a restored database, not one next to an edited table.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def load(instance: dg.DagsterInstance, archive: Archive, assets: Sequence[str], 
         return Remembered()
 
 
-def save(
+def save(  # noqa: PLR0913 - each is told in the file
     archive: Archive,
     remembered: Remembered,
     assets: Sequence[str],

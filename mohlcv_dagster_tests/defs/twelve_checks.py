@@ -41,10 +41,6 @@ CHECKS = {
 PARTITIONS = months_by_symbol(Month(2003, 9))
 
 
-class Failed(Exception):
-    """What a run is ended by where a test wants it to fail."""
-
-
 @dataclass
 class Said:
     """What the next run is to record.
@@ -119,7 +115,7 @@ def _location(folder, said, *, quality):
         )
         def asset():
             if said.fails == key.to_user_string():
-                raise dg.Failure("ZZ is not known to the vendor", allow_retries=False)
+                raise dg.Failure("the vendor knows no symbol ZZ", allow_retries=False)
             digest = {"sha256" if key == asset_key(RAW) else "raw_sha256": said.facts.get("sha256", "digest")}
             results = [
                 dg.AssetCheckResult(
