@@ -44,7 +44,7 @@ def load(instance: dg.DagsterInstance, archive: Archive, assets: Sequence[str], 
         if its != (FORM, list(assets), list(checks), hashlib.sha256(table).hexdigest()):
             return Remembered()
         return _parsed(held) if instance.has_run(held["run"]) else Remembered()
-    except (zlib.error, ValueError, KeyError, TypeError, IndexError):  # cut short, or none of ours
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError):  # cut short, or none of ours
         return Remembered()
 
 
