@@ -23,7 +23,7 @@ from mohlcv_dagster.defs.stored_months import Reader, Rules, rows
 from mohlcv_dagster_tests.defs.twelve_checks import AGGREGATES, CHECKS, PARTITIONS, Said, evaluation
 
 RULES = Rules(AGGREGATES, CHECKS)
-ASSETS = ("raw_1s", "aggregated/15s", "aggregated/1min")
+ASSETS = ("raw_1s", "aggregated/1min")
 SYMBOLS, MONTHS = ("SPY", "QQQ"), ("2024-01", "2024-02")
 KEYS = [f"{month}|{symbol}" for month, symbol in itertools.product(MONTHS, SYMBOLS)]
 
@@ -154,7 +154,7 @@ def log(instance, tmp_path):
     return Log(instance, tmp_path)
 
 
-assets, keys = st.sampled_from(ASSETS), st.sampled_from(KEYS)
+assets, keys = st.sampled_from(ASSETS), st.sampled_from(KEYS[:2])  # few, so that much happens to each
 results = st.sampled_from(["passed", "warning", "error", "not judged"])
 happenings = st.one_of(
     st.tuples(st.just("planned"), assets, keys),
@@ -166,12 +166,15 @@ happenings = st.one_of(
     st.tuples(st.just("run_deleted"), st.integers(0, 5)),
     st.tuples(st.just("symbol_removed"), st.sampled_from(SYMBOLS)),
     st.tuples(st.just("symbol_added"), st.sampled_from(SYMBOLS)),
-    st.tuples(st.just("read")),
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(happenings, min_size=5, max_size=30), st.sampled_from([0.0, 120.0]), st.sampled_from([2, 1000]))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.tuples(happenings, st.booleans()), min_size=8, max_size=18),
+    st.sampled_from([-1.0, 120.0]),
+    st.sampled_from([2, 1000]),
+)
 def test_reading_what_is_new_gives_what_reading_everything_gives(tmp_path_factory, steps, overlap, at_once):
     with (
         dg.DagsterInstance.ephemeral() as instance,
@@ -180,11 +183,11 @@ def test_reading_what_is_new_gives_what_reading_everything_gives(tmp_path_factor
         mock.patch.object(month_reading, "FEW", at_once),
     ):
         log = Log(instance, tmp_path_factory.mktemp("log"))
-        for name, *words in steps:
+        for (name, *words), is_read in steps:
             getattr(log, name)(*words)
-        new = log.read()
-        assert new == log.read_all()
-        assert log.read() == new
+            if is_read:
+                assert log.read() == log.read_all()
+        assert log.read() == log.read_all()
 
 
 # how a month stands
