@@ -174,6 +174,20 @@ class Archive:
         """
         return _write(self.root / str(path), str(path), [content])
 
+    def read_beside(self, path: PurePosixPath) -> bytes | None:
+        """The bytes of what is no file of bars and stands at `path` under the root; `None` where nothing does.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        at = self.root / str(path)
+        try:
+            return bytes(at.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FileError(f"{path} could not be read from {_uri(at)}: {error}") from error
+
     @contextmanager
     def restored_on_error(self, path: PurePosixPath | BarFile) -> Iterator[None]:
         """Put a file back as it is now, or remove it if it is absent now, when the block raises.

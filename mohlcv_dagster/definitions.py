@@ -17,10 +17,12 @@ import dagster as dg
 gc.freeze()
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.defs import alerts, automation, backfill, re_verify, run_processes, schedules
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, run_processes, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
-from mohlcv_dagster.defs.partitions import months_by_symbol
+from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource, not_configurable
 from mohlcv_dagster.settings import Settings
@@ -56,7 +58,12 @@ def build(
     )
     bars = bars_assets(partitions, settings.timeframes, retry)
     refresh = schedules.job(settings.timeframes)
-    assets = [bars, quality_asset(settings.timeframes, sorted(bars.check_keys))]
+    rules_of = {
+        dg.AssetCheckKey(asset_key(each), check.name): tuple(rule.name for rule in check.rules)
+        for each in (RAW, *settings.timeframes)
+        for check in rules.checks_for(each)
+    }
+    assets = [bars, quality_asset(settings.timeframes, rules_of)]
     return dg.Definitions(
         assets=_linked_to_code(assets),
         resources={
@@ -75,7 +82,7 @@ def build(
             backfill.job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[schedules.schedule(refresh)],
-        sensors=[automation.sensor(), *alerts.sensors()],
+        sensors=[automation.sensor(), quality_sensor.sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
 

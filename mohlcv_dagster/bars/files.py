@@ -7,6 +7,8 @@ Paths are relative to the data folder and written with `/`::
 """
 
 import re
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, Self
@@ -52,22 +54,40 @@ def check_symbol(symbol: str) -> str:
     return symbol
 
 
-def portability_note(symbol: str, others: frozenset[str] = frozenset()) -> str | None:
+def portability_note(symbol: str, others: Iterable[str] = ()) -> str | None:
     """What may go wrong with this symbol's files on a disk unlike a Linux one; `None` when nothing does.
 
     Args:
         symbol: a symbol that passed `check_symbol`.
         others: the symbols already kept.
     """
+    return portability_notes([symbol], others).get(symbol)
+
+
+def portability_notes(symbols: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:
+    """`portability_note` of many symbols, in one go over all of them; those without a note are left out.
+
+    Args:
+        symbols: symbols that passed `check_symbol`.
+        others: the symbols already kept, or to be kept with them.
+    """
+    wanted = list(symbols)
+    spelt: dict[str, set[str]] = {}
+    for symbol in {*wanted, *others}:
+        spelt.setdefault(symbol.lower(), set()).add(symbol)
+    notes = {symbol: _portability_note(symbol, spelt[symbol.lower()] - {symbol}) for symbol in wanted}
+    return {symbol: note for symbol, note in notes.items() if note}
+
+
+def _portability_note(symbol: str, twins: AbstractSet[str]) -> str:
     if symbol.split(".", maxsplit=1)[0].upper() in _WINDOWS_DEVICES:
         return f"{symbol} is the name of a device on Windows: its files cannot be stored or copied there"
-    twins = sorted(other for other in others if other != symbol and other.lower() == symbol.lower())
     if twins:
         return (
-            f"{symbol} differs from {', '.join(twins)} in case only: "
+            f"{symbol} differs from {', '.join(sorted(twins))} in case only: "
             "on a disk that ignores case (macOS, Windows) they would be one file, and storing both is refused there"
         )
-    return None
+    return ""
 
 
 @dataclass(frozen=True, order=True)

@@ -53,7 +53,7 @@ class Gap:
     def parse(cls, written: str) -> Self:
         """The gap that `written` gives."""
         start, _, minutes = written.partition("/")
-        return cls((datetime.strptime(start, _WRITTEN).replace(tzinfo=UTC) - _EPOCH) // _MINUTE, int(minutes))
+        return cls((datetime.fromisoformat(start) - _EPOCH) // _MINUTE, int(minutes))
 
     def __str__(self) -> str:
         first, last = _moment(self.start), _moment(self.end - 1)

@@ -1,6 +1,7 @@
 """The quality of each stored month: one row a symbol and month, its columns and their meanings. No table is made here.
 
-A row holds what was recorded of a month when it was fetched and judged. What was not recorded is null, never a guess.
+A row holds what was recorded of a month when it was fetched and checked, and how the latest run went that was to make
+it. What was not recorded is null, never a guess.
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,18 @@ PATH: Final = PurePosixPath("quality/coverage.parquet")
 OK: Final = "ok"
 WARN: Final = "warn"
 ERROR: Final = "error"
+
+
+class Status(StrEnum):
+    """How it stands with a month that somebody asked for."""
+
+    STORED = "stored"
+    FAILED = "failed"
+    """The latest run that was to make it failed, whether or not an earlier file is there."""
+    MISSING = "missing"
+    """It is not there, and the run that was to make it ended in another way, such as canceled."""
+    IN_PROGRESS = "in progress"
+    """It is not there yet: a run that is to make it is queued or running."""
 
 
 class Kind(StrEnum):
@@ -43,7 +56,9 @@ class Column:
 COLUMNS: Final = {
     "symbol": Column(Kind.TEXT, "the symbol, case kept"),
     "month": Column(Kind.TEXT, "the UTC month, such as 2024-01"),
-    "worst": Column(Kind.TEXT, "error, warn or ok: the worst verdict of the checks judged; null where none was"),
+    "status": Column(Kind.TEXT, "stored, failed, missing or in progress: how the latest run that was to make it went"),
+    "why": Column(Kind.TEXT, "of a failed month, the sentence of the failure; else null"),
+    "worst": Column(Kind.TEXT, "error, warn or ok: the worst result of the rules checked; null where none was"),
     "state": Column(Kind.TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
     "rows": Column(Kind.COUNT, "bars in the raw file", "bars"),
     "sessions_present": Column(Kind.COUNT, "sessions that have bars", "sessions"),
@@ -55,18 +70,23 @@ COLUMNS: Final = {
     "outside_hours": Column(Kind.COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
     "mismatches": Column(Kind.COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
     "revised": Column(Kind.COUNT, "settled bars that the latest fetch changed, added or lost", "bars"),
-    "errors": Column(Kind.COUNT, "checks that fail as errors, on the raw file and its aggregates"),
-    "warnings": Column(Kind.COUNT, "checks that fail as warnings"),
-    "judged": Column(Kind.COUNT, "checks with a verdict on the files as they are"),
-    "not_judged": Column(Kind.COUNT, "checks without: not run since the file was written, or not to their end"),
-    "failing": Column(Kind.TEXTS, "the failing checks, errors first, such as raw_1s: ohlc_order"),
-    "stale": Column(Kind.TEXTS, "what must be made anew and why, such as an aggregate of an earlier raw file"),
+    "errors": Column(Kind.COUNT, "rules that fail as errors, on the raw file and its aggregates"),
+    "warnings": Column(Kind.COUNT, "rules that fail as warnings"),
+    "judged": Column(Kind.COUNT, "rules with a result on the files as they are"),
+    "not_judged": Column(
+        Kind.COUNT,
+        "rules without: they could not be checked, or not on the file as it is",
+    ),
+    "failing": Column(Kind.TEXTS, "the failing rules, errors first, such as raw_1s: ohlc_order"),
+    "stale": Column(Kind.TEXTS, "what must be made again and why, such as an aggregate of an earlier raw file"),
     "complete_through": Column(Kind.MOMENT, "the moment (exclusive) up to which bars were asked for, UTC", "UTC"),
     "fetched_at": Column(Kind.MOMENT, "when the bars were asked for, UTC", "UTC"),
 }
 """The columns in their order."""
 
-NEVER_NULL: Final = frozenset({"symbol", "month", "errors", "warnings", "judged", "not_judged", "failing", "stale"})
+NEVER_NULL: Final = frozenset(
+    {"symbol", "month", "status", "errors", "warnings", "judged", "not_judged", "failing", "stale"}
+)
 """The columns that have a value in every row."""
 
 
@@ -79,6 +99,8 @@ class MonthQuality:
 
     symbol: str
     month: Month
+    status: Status = Status.STORED
+    why: str | None = None
     state: str | None = None
     rows: int | None = None
     sessions_present: int | None = None
@@ -99,12 +121,17 @@ class MonthQuality:
 
     @property
     def worst(self) -> str | None:
-        """`error`, `warn` or `ok`; `None` where no check was judged."""
+        """`error`, `warn` or `ok`; `None` where no rule has a result."""
         if self.errors:
             return ERROR
         if self.warnings:
             return WARN
         return OK if self.judged else None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether every rule that was to be checked on the files as they are has a result, and one was."""
+        return self.judged > 0 and not self.not_judged
 
 
 def by_symbol(months: Iterable[MonthQuality]) -> list[MonthQuality]:
@@ -113,10 +140,12 @@ def by_symbol(months: Iterable[MonthQuality]) -> list[MonthQuality]:
 
 
 def worst_first(months: Iterable[MonthQuality]) -> list[MonthQuality]:
-    """The months that most need a look first: errors, warnings, what is stale, what was not judged, the emptiest."""
+    """The months that most need a look first: failed, errors, warnings, missing, stale, not judged, the emptiest."""
 
     def badness(row: MonthQuality) -> tuple[object, ...]:
         sparse = 1.0 if row.occupancy is None else row.occupancy
-        return (-row.errors, -row.warnings, not row.stale, bool(row.judged), sparse, row.symbol, row.month)
+        failed, stored = row.status is Status.FAILED, row.status in {Status.STORED, Status.FAILED}
+        bad = not failed, -row.errors, -row.warnings, stored, not row.stale, row.is_judged
+        return (*bad, sparse, row.symbol, row.month)
 
     return sorted(months, key=badness)

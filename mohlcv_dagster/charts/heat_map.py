@@ -1,10 +1,15 @@
-"""The heat map: symbols down, months across, each month coloured by the worst that is known of it.
+"""The heat map: symbols down, months across, each month drawn by the worst that is known of it.
+
+Levels are told apart by shape too: a month that passes is a full cell, a warning its lower half, an error three bars, a
+failed run two; what was not checked is two thin lines, what is missing one.
 
 Twenty years of sixty symbols are drawn month by month. Where that would be too large to keep, a cell is a year and
 shows its worst month; of more symbols the sixty worst are drawn, and how many were left out is said.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -12,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import MonthQuality
+from mohlcv_dagster.bars.quality import MonthQuality, Status
 from mohlcv_dagster.charts import svg
 from mohlcv_dagster.charts.svg import AMBER, BLUE, INK, RED, Picture
 
@@ -20,7 +25,7 @@ MOST_ROWS: Final = 60
 LARGEST: Final = 24_000
 """Characters of a picture drawn month by month."""
 
-_LEFT, _TOP, _PITCH, _BAR = 92, 62, 15, 13
+_LEFT, _TOP, _PITCH, _BAR = 92, 62, 15, 13.0
 _WIDEST_CELL, _PLOT = 18.0, 760.0
 _GAP_FROM: Final = 5.0
 """Cells narrower than this have no gap between them."""
@@ -35,46 +40,74 @@ class Level(IntEnum):
     """What is known of a month, from nothing to the worst; of several months the highest counts."""
 
     ABSENT = 0
-    """Not stored."""
+    """Not stored, and no run was to make it."""
     FULL = 1
-    """All checks pass; the minutes of regular hours are there."""
+    """All rules pass; the minutes of regular hours are there."""
     PARTLY = 2
-    """All checks pass; some minutes had no trade."""
+    """All rules pass; some minutes had no trade."""
     SPARSE = 3
-    """All checks pass; many minutes had no trade."""
+    """All rules pass; many minutes had no trade."""
     UNMEASURED = 4
-    """All checks pass; how many minutes are there was not recorded."""
+    """All rules pass; how many minutes are there was not recorded."""
     UNJUDGED = 5
-    """No check was evaluated on the file as it is."""
-    WARNING = 6
-    """A check warns, or something is out of step."""
-    ERROR = 7
-    """A check of error severity fails."""
+    """A rule was not checked on the files as they are, or none was."""
+    MISSING = 6
+    """A run was to make it, and it is not there."""
+    WARNING = 7
+    """A rule warns, or something must be made again."""
+    ERROR = 8
+    """A rule of error severity fails."""
+    FAILED = 9
+    """The latest run that was to make it failed."""
 
 
+@dataclass(frozen=True)
+class _Look:
+    """How a level is drawn.
+
+    Attributes:
+        colour: of its bars.
+        opacity: of the same, 0 to 1.
+        bars: the top and the height of each, pixels from the top of the cell.
+        words: in the legend.
+    """
+
+    colour: str
+    opacity: str
+    bars: tuple[tuple[float, float], ...]
+    words: str
+
+
+_WHOLE: Final = ((0.0, _BAR),)
 _LOOKS: Final = {
-    Level.FULL: (BLUE, "1", "99 % of minutes or more"),
-    Level.PARTLY: (BLUE, ".65", "90 % or more"),
-    Level.SPARSE: (BLUE, ".38", "less"),
-    Level.UNMEASURED: (INK, ".4", "passes, not measured"),
-    Level.UNJUDGED: (INK, ".9", "not judged"),
-    Level.WARNING: (AMBER, "1", "warning or stale"),
-    Level.ERROR: (RED, "1", "error"),
+    Level.FULL: _Look(BLUE, "1", _WHOLE, "99 % of minutes or more"),
+    Level.PARTLY: _Look(BLUE, ".65", _WHOLE, "90 % or more"),
+    Level.SPARSE: _Look(BLUE, ".38", _WHOLE, "less"),
+    Level.UNMEASURED: _Look(INK, ".4", ((0.0, 6.0), (7.0, 6.0)), "not measured"),
+    Level.UNJUDGED: _Look(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not judged"),
+    Level.MISSING: _Look(INK, "1", ((5.5, 2.0),), "missing"),
+    Level.WARNING: _Look(AMBER, "1", ((6.0, 7.0),), "warning or stale"),
+    Level.ERROR: _Look(RED, "1", ((0.0, 3.0), (5.0, 3.0), (10.0, 3.0)), "error"),
+    Level.FAILED: _Look(RED, "1", ((0.0, 4.5), (8.5, 4.5)), "failed"),
 }
-_LEGEND_AT: Final = (0, 160, 256, 308, 450, 536, 654)
+_LEGEND_AT: Final = (0, 152, 246, 296, 400, 480, 546, 654, 708)
 
 
 def level_of(month: MonthQuality) -> Level:
     """The level of a month of which this was recorded."""
+    if month.status is not Status.STORED:
+        return Level.FAILED if month.status is Status.FAILED else Level.MISSING
     if month.errors:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    if not month.judged:
-        return Level.UNJUDGED
-    if month.occupancy is None:
+    return _of_occupancy(month.occupancy) if month.is_judged else Level.UNJUDGED
+
+
+def _of_occupancy(occupancy: float | None) -> Level:
+    if occupancy is None:
         return Level.UNMEASURED
-    return Level.FULL if month.occupancy >= _FULL else Level.PARTLY if month.occupancy >= _PARTLY else Level.SPARSE
+    return Level.FULL if occupancy >= _FULL else Level.PARTLY if occupancy >= _PARTLY else Level.SPARSE
 
 
 def draw(levels: Mapping[tuple[str, Month], Level]) -> Picture:
@@ -119,11 +152,11 @@ def _by_year(grid: npt.NDArray[np.int8], months: list[Month]) -> tuple[list[str]
 def _told(levels: Mapping[tuple[str, Month], Level], symbols: int, months: list[Month]) -> str:
     held = list(levels.values())
     fine = sum(Level.ABSENT < level < Level.UNJUDGED for level in held)
-    rest = {level: held.count(level) for level in (Level.UNJUDGED, Level.WARNING, Level.ERROR)}
+    count = Counter(held)
     return (
-        f"{_many(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_many(len(held), 'month')} stored, "
-        f"{fine:,} pass every check, {rest[Level.WARNING]:,} with a warning, {rest[Level.ERROR]:,} with an error, "
-        f"{rest[Level.UNJUDGED]:,} not judged"
+        f"{_many(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_many(len(held), 'month')}, "
+        f"{fine:,} pass every check, {count[Level.WARNING]:,} with a warning, {count[Level.ERROR]:,} with an error, "
+        f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.UNJUDGED]:,} not judged"
     )
 
 
@@ -143,7 +176,7 @@ def _drawn(
         *_legend(),
         *_column_names(columns, cell),
         *(svg.text(_LEFT - 8, _TOP + row * _PITCH + 11, _short(name), anchor="end") for row, name in enumerate(names)),
-        *(_cells(grid == level, level, cell) for level in _LOOKS),
+        *(_cells(grid == level, look, cell) for level, look in _LOOKS.items()),
         *([svg.text(_LEFT, bottom + 14, more)] if more else []),
     ]
     return svg.picture(_WIDTH, bottom + (22 if more else 8), alt, elements)
@@ -151,9 +184,10 @@ def _drawn(
 
 def _legend() -> list[str]:
     elements = []
-    for x, (colour, opacity, words) in zip(_LEGEND_AT, _LOOKS.values(), strict=True):
-        swatch = svg.path([svg.box(_LEFT + x, 21, 11, 11)], fill=colour, fill_opacity=opacity)
-        elements += [swatch, svg.text(_LEFT + x + 16, 31, words)]
+    for x, look in zip(_LEGEND_AT, _LOOKS.values(), strict=True):
+        boxes = [svg.box(_LEFT + x, 20 + top, 11, height) for top, height in look.bars]
+        swatch = svg.path(boxes, fill=look.colour, fill_opacity=look.opacity)
+        elements += [swatch, svg.text(_LEFT + x + 16, 31, look.words)]
     return elements
 
 
@@ -170,18 +204,23 @@ def _column_names(columns: Sequence[str], cell: float) -> list[str]:
     return elements
 
 
-def _cells(mask: npt.NDArray[np.bool_], level: Level, cell: float) -> str:
-    """One path for all cells of a level: a line for each run of them, dashed so that each cell is seen."""
-    colour, opacity, _ = _LOOKS[level]
+def _cells(mask: npt.NDArray[np.bool_], look: _Look, cell: float) -> str:
+    """The bars of all cells of a level: a line for each run of them, dashed so that each cell is seen."""
     padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8)
     rows, begins = np.nonzero(np.diff(padded, axis=1) == 1)
     _, ends = np.nonzero(np.diff(padded, axis=1) == -1)
-    lines = [
-        f"M{svg.number(_LEFT + begin * cell)} {_TOP + row * _PITCH + _BAR / 2:g}h{svg.number((end - begin) * cell)}"
-        for row, begin, end in zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True)
-    ]
+    runs = list(zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True))
     gaps = {"stroke_dasharray": f"{svg.number(cell - 1)} 1"} if cell >= _GAP_FROM else {}
-    return svg.path(lines, stroke=colour, stroke_opacity=opacity, stroke_width=str(_BAR), fill="none", **gaps)
+    height = look.bars[0][1]  # all bars of a look are as high
+    lines = [
+        f"M{svg.number(_LEFT + begin * cell)} {_TOP + row * _PITCH + top + height / 2:g}"
+        f"h{svg.number((end - begin) * cell)}"
+        for top, _ in look.bars
+        for row, begin, end in runs
+    ]
+    return svg.path(
+        lines, stroke=look.colour, stroke_opacity=look.opacity, stroke_width=f"{height:g}", fill="none", **gaps
+    )
 
 
 def _short(name: str) -> str:

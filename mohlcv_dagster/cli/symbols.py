@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from mohlcv_dagster.bars.files import check_symbol, portability_note
+from mohlcv_dagster.bars.files import check_symbol, portability_notes
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.documents import json_option, print_beside, print_document
 from mohlcv_dagster.cli.exit_codes import ExitCode
@@ -69,7 +69,11 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
         symbol: "refused" if symbol in refused else "added" if symbol in new else "was there already"
         for symbol in wanted
     }
-    said = {symbol: _notes(symbol, notes, kept | set(wanted)) for symbol in wanted}
+    portability = portability_notes(wanted, kept)
+    said = {
+        symbol: [note for note in (notes.get(symbol, _Asked()).note, portability.get(symbol)) if note]
+        for symbol in wanted
+    }
     for symbol, what in became.items():
         print_beside(f"{symbol}: {what}", as_json=as_json)
         for note in said[symbol]:
@@ -173,10 +177,6 @@ def _said(listing: "Listing") -> _Asked:
         case = f": is {listing.symbol.upper()} meant?" if listing.symbol.islower() else "; case counts: BACpB, BRK.B"
         return _Asked(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
     return _Asked(f"{listing.called} was delisted {listing.delisted}" if listing.delisted else "")
-
-
-def _notes(symbol: str, asked: "dict[str, _Asked]", others: frozenset[str]) -> list[str]:
-    return [note for note in (asked.get(symbol, _Asked()).note, portability_note(symbol, others)) if note]
 
 
 def _stored(settings: "Settings") -> "dict[str, list[Month]]":

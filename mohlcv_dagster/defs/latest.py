@@ -15,6 +15,10 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as Status,
 )
 
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.defs.partitions import asset_key
+
 MOST_AT_ONCE: Final = 1000
 """Events a query; Dagster gives no more."""
 
@@ -69,6 +73,21 @@ def _latest_ids(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: Coll
         return
     for some in _in_batches(sorted(partitions)):
         yield from storage.get_latest_storage_id_by_partition(key, kind, partitions=set(some)).values()
+
+
+def request_ids(instance: dg.DagsterInstance, numbers: Sequence[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """The vendor's request ids that were recorded with raw months.
+
+    Args:
+        instance: whose event log is read.
+        numbers: of the materializations, as Dagster gave them.
+    """
+    for some in _in_batches(numbers):
+        wanted = dg.AssetRecordsFilter(asset_key=asset_key(RAW), storage_ids=some)
+        for record in instance.fetch_materializations(wanted, limit=MOST_AT_ONCE).records:
+            if record.asset_materialization is not None:
+                facts = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+                yield record.storage_id, metadata.request_ids_of(facts)
 
 
 def verdicts(instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, read_passed: bool = False) -> Verdicts:

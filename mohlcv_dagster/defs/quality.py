@@ -4,7 +4,7 @@ It reads the event log and not the files: cheap enough to be made anew every day
 partition that is out of step or whose checks warn; this asset shows all of them at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -20,12 +20,14 @@ KEY: Final = dg.AssetKey(["quality", "coverage"])
 VENDOR_INCIDENT: Final = "vendor_incident"
 
 
-def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetCheckKey]) -> dg.AssetsDefinition:
-    """`quality/coverage`: what is known of every stored month.
+def quality_asset(
+    timeframes: Sequence[Timeframe], checks: Mapping[dg.AssetCheckKey, Sequence[str]]
+) -> dg.AssetsDefinition:
+    """`quality/coverage`: what is known of every month that is stored or was asked for.
 
     Args:
         timeframes: those of the aggregates.
-        checks: every check of `raw_1s` and of the aggregates.
+        checks: the names of the rules of every check of `raw_1s` and of the aggregates.
     """
 
     @dg.asset(
@@ -46,9 +48,9 @@ def quality_asset(timeframes: Sequence[Timeframe], checks: Sequence[dg.AssetChec
         ),
     )
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
-        from mohlcv_dagster.defs import summing_up  # noqa: PLC0415 - see the first lines of this package
+        from mohlcv_dagster.defs import stored_months, summing_up  # noqa: PLC0415 - see the first lines of this package
 
-        yield from summing_up.made(context, archive, timeframes, checks)
+        yield from summing_up.made(context, archive, stored_months.Rules(tuple(timeframes), checks))
 
     return coverage
 

@@ -1,7 +1,9 @@
 """What the step of `quality/coverage` does: rows of what was recorded, shown and stored, and the incidents in them."""
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -9,8 +11,8 @@ import dagster as dg
 from mohlcv_dagster.bars import incidents, quality, quality_table, sessions
 from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import Timeframe
-from mohlcv_dagster.defs import charts, rows, stored_months
+from mohlcv_dagster.bars.quality import Status
+from mohlcv_dagster.defs import charts, latest, rows, stored_months
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import partition_key
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 MOST_SHOWN: Final = 50
 """Rows of the table in the UI: each is kept in the event log for ever. The file has them all."""
 MOST_NAMED: Final = 5
-"""Symbols that a message names."""
+"""Symbols that a message names, and of which request ids are quoted."""
 MOST_IDS: Final = 6
 """Request ids quoted of a symbol's month."""
 
 _SHOWN: Final = {
     "symbol": "symbol",
     "month": "month",
+    "status": "status",
     "worst": "worst",
+    "why": "why",
     "failing": "failing",
     "stale": "stale",
     "state": "state",
@@ -48,27 +52,36 @@ _SHOWN: Final = {
 """The columns of the table in the UI by their heads there, what is to be done first: the page cuts it at the right."""
 
 
-def made(
-    context: dg.AssetExecutionContext,
-    archive: ArchiveResource,
-    timeframes: Sequence[Timeframe],
-    checks: Sequence[dg.AssetCheckKey],
-) -> Iterator[Any]:
+def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: stored_months.Rules) -> Iterator[Any]:
     """What the asset's step yields: the table, written, and the check on incidents.
 
     Args:
         context: of the step.
         archive: where the table is written.
-        timeframes: those of the aggregates.
-        checks: every check of `raw_1s` and of the aggregates.
+        rules: the checks on bars and their rules.
     """
-    stored = stored_months.read(context.instance, timeframes, checks)
-    months = quality.by_symbol(each.quality for each in stored)
-    with told_to_dagster():
+    with told_to_dagster(), _without_collector():
+        reader = stored_months.Reader(context.instance, archive.open(), rules)
+        stored = reader.read()
+        months = quality.by_symbol(each.quality for each in stored)
         written = archive.open().write_beside(quality.PATH, quality_table.encode(quality_table.table(months)))
+        reader.remember(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
-        metadata={**charts.of_quality(months), **_told(months, written)}, check_results=[_incidents(stored)]
+        metadata={**charts.of_quality(months), **_told(months, written)},
+        check_results=[_incidents(context.instance, stored)],
     )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for cycles among what is read: a million values without one, half of the time spent."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
@@ -79,19 +92,24 @@ def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.
         "dagster/uri": dg.MetadataValue.text(written.uri),
         "months with errors": dg.MetadataValue.int(sum(month.errors > 0 for month in months)),
         "months with warnings": dg.MetadataValue.int(sum(month.warnings > 0 for month in months)),
-        "months not judged": dg.MetadataValue.int(sum(not month.judged for month in months)),
+        "months failed": dg.MetadataValue.int(sum(month.status is Status.FAILED for month in months)),
+        "months missing": dg.MetadataValue.int(sum(month.status is Status.MISSING for month in months)),
+        "months not judged": dg.MetadataValue.int(
+            sum(month.status is Status.STORED and not month.is_judged for month in months)
+        ),
         "months stale": dg.MetadataValue.int(sum(bool(month.stale) for month in months)),
     }
     return {**facts, "months, worst first": dg.MetadataValue.table(shown)} if shown else facts
 
 
-def _incidents(stored: Sequence[StoredMonth]) -> dg.AssetCheckResult:
+def _incidents(instance: dg.DagsterInstance, every: Sequence[StoredMonth]) -> dg.AssetCheckResult:
+    stored = [each for each in every if each.event is not None]
     liquid = [each for each in stored if each.missing is not None]
     by_month: dict[Month, dict[str, tuple[Gap, ...]]] = defaultdict(dict)
     for each in liquid:
         by_month[each.quality.month][each.quality.symbol] = each.missing or ()
     found = [(month, incident) for month in sorted(by_month) for incident in _of_month(month, by_month[month])]
-    ids = {(each.quality.symbol, each.quality.month): each.request_ids for each in liquid}
+    ids = _request_ids(instance, liquid, found[:SAMPLE])
     first = [dg.TableRecord(_row(month, incident, ids)) for month, incident in found[:SAMPLE]]
     unmeasured = bool(stored) and not any(each.measured for each in stored)
     return dg.AssetCheckResult(
@@ -115,6 +133,16 @@ _UNMEASURED: Final = (
 )
 
 
+def _request_ids(
+    instance: dg.DagsterInstance, liquid: Sequence[StoredMonth], told: Sequence[tuple[Month, Incident]]
+) -> dict[tuple[str, Month], tuple[str, ...]]:
+    """The request ids of the months that are quoted in the incidents told: of the first symbols of each."""
+    named = {(symbol, month) for month, incident in told for symbol in incident.symbols[:MOST_NAMED]}
+    months = {each.event: (each.quality.symbol, each.quality.month) for each in liquid}
+    wanted = [number for number, place in months.items() if number is not None and place in named]
+    return {months[number]: ids for number, ids in latest.request_ids(instance, wanted)}
+
+
 def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
     return incidents.find(missing, sum(session.regular_minutes for session in sessions.sessions_in(month)))
 
@@ -124,7 +152,9 @@ def _row(month: Month, incident: Incident, ids: dict[tuple[str, Month], tuple[st
         "minutes": str(incident.gap),
         "how many": incident.gap.minutes,
         "symbols": ", ".join(incident.symbols),
-        "request ids to quote": "; ".join(_quoted(name, month, ids[name, month]) for name in incident.symbols),
+        "request ids to quote": "; ".join(
+            _quoted(name, month, ids[name, month]) for name in incident.symbols[:MOST_NAMED]
+        ),
     }
 
 

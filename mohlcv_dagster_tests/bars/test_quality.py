@@ -8,13 +8,15 @@ import pyarrow.parquet as pq
 
 from mohlcv_dagster.bars import quality, quality_table
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import MonthQuality
+from mohlcv_dagster.bars.quality import MonthQuality, Status
 
 MOMENT = datetime(2024, 2, 1, 16, 0, tzinfo=UTC)
 TEXT, COUNT = pa.string(), pa.int64()
 SCHEMA = {
     "symbol": TEXT,
     "month": TEXT,
+    "status": TEXT,
+    "why": TEXT,
     "worst": TEXT,
     "state": TEXT,
     "rows": COUNT,
@@ -55,6 +57,8 @@ def test_what_was_not_recorded_is_null_and_what_was_is_there():
     full = row(
         "SPY",
         "2024-01",
+        status=Status.FAILED,
+        why="The vendor was away.",
         state="settled",
         rows=7,
         sessions_present=20,
@@ -69,7 +73,7 @@ def test_what_was_not_recorded_is_null_and_what_was_is_there():
         judged=9,
         not_judged=1,
         failing=("raw_1s: ohlc_order",),
-        stale=("aggregated/15s was folded from an earlier raw_1s",),
+        stale=("aggregated/15s was resampled from an earlier raw_1s",),
         complete_through=MOMENT,
         fetched_at=MOMENT,
     )
@@ -78,6 +82,8 @@ def test_what_was_not_recorded_is_null_and_what_was_is_there():
     assert known == {
         "symbol": "SPY",
         "month": "2024-01",
+        "status": "failed",
+        "why": "The vendor was away.",
         "worst": "error",
         "state": "settled",
         "rows": 7,
@@ -93,11 +99,11 @@ def test_what_was_not_recorded_is_null_and_what_was_is_there():
         "judged": 9,
         "not_judged": 1,
         "failing": ["raw_1s: ohlc_order"],
-        "stale": ["aggregated/15s was folded from an earlier raw_1s"],
+        "stale": ["aggregated/15s was resampled from an earlier raw_1s"],
         "complete_through": MOMENT,
         "fetched_at": MOMENT,
     }
-    never = {"errors": 0, "warnings": 0, "judged": 0, "not_judged": 0, "failing": [], "stale": []}
+    never = {"status": "stored", "errors": 0, "warnings": 0, "judged": 0, "not_judged": 0, "failing": [], "stale": []}
     assert unknown == {**dict.fromkeys(SCHEMA), "symbol": "SPY", "month": "2024-02", **never}
 
 
@@ -113,9 +119,12 @@ def test_months_are_ordered_by_symbol_or_by_what_needs_a_look_first():
     unjudged, stale = row("B", "2024-01"), row("B", "2024-02", judged=1, stale=("x",))
     warns, fails = row("C", "2024-01", judged=1, warnings=3), row("C", "2024-02", judged=1, errors=1)
 
-    worst = [fails, warns, stale, unjudged, sparse, fine]
+    failed, missing = row("D", "2024-01", status=Status.FAILED), row("D", "2024-02", status=Status.MISSING)
+    partly = row("D", "2024-03", judged=8, not_judged=1, occupancy=0.4)
+
+    worst = [failed, fails, warns, missing, stale, partly, unjudged, sparse, fine]
     assert quality.worst_first(reversed(worst)) == worst
-    assert quality.by_symbol(worst) == [fine, sparse, unjudged, stale, warns, fails]
+    assert quality.by_symbol(worst) == [fine, sparse, unjudged, stale, warns, fails, failed, missing, partly]
 
 
 def test_the_page_on_quality_tells_every_column_with_its_meaning():

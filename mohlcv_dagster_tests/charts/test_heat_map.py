@@ -4,19 +4,27 @@ import numpy as np
 import pytest
 
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import MonthQuality
+from mohlcv_dagster.bars.quality import MonthQuality, Status
 from mohlcv_dagster.charts import heat_map
 from mohlcv_dagster.charts.heat_map import Level
 from mohlcv_dagster.charts.svg import AMBER, BLUE, RED
-from mohlcv_dagster_tests.charts.drawn import Drawn
+from mohlcv_dagster_tests.charts.drawn import NAMESPACE, Drawn
 
 JANUARY = Month(2024, 1)
 
 
 def runs(picture, colour, opacity="1"):
     """The runs of cells of a colour, each as (x, y of the middle, width)."""
-    found = picture.paths(stroke=colour, stroke_opacity=opacity)
-    return [tuple(map(float, each)) for d in found for each in re.findall(r"M(\S+) (\S+?)h([^M]+)", d)]
+    return [cell for d in picture.paths(stroke=colour, stroke_opacity=opacity) for cell in parsed(d)]
+
+
+def cells_of(picture):
+    """All runs of cells, of whatever colour."""
+    return [cell for d in picture.paths(fill="none") for cell in parsed(d)]
+
+
+def parsed(d):
+    return [tuple(map(float, each)) for each in re.findall(r"M(\S+) (\S+?)h([^M]+)", d)]
 
 
 def drawn(levels):
@@ -27,7 +35,7 @@ def many(symbols, first, last, *, noise=0.02):
     """Months of many symbols, most of them full; `noise` of them of any level."""
     rng = np.random.default_rng(5)
     return {
-        (f"S{n:03d}", month): Level(int(rng.integers(2, 8))) if rng.random() < noise else Level.FULL
+        (f"S{n:03d}", month): Level(int(rng.integers(2, 10))) if rng.random() < noise else Level.FULL
         for n in range(symbols)
         for month in first.until(last)
     }
@@ -36,17 +44,21 @@ def many(symbols, first, last, *, noise=0.02):
 @pytest.mark.parametrize(
     ("facts", "level"),
     [
+        ({"status": Status.FAILED, "errors": 1, "judged": 9}, Level.FAILED),
+        ({"status": Status.MISSING}, Level.MISSING),
+        ({"status": Status.IN_PROGRESS}, Level.MISSING),
         ({"errors": 1, "warnings": 2, "judged": 9, "occupancy": 1.0}, Level.ERROR),
         ({"warnings": 1, "judged": 9, "occupancy": 1.0}, Level.WARNING),
         ({"stale": ("aggregated/15s was folded from an earlier raw_1s",), "judged": 9}, Level.WARNING),
         ({"occupancy": 1.0, "not_judged": 9}, Level.UNJUDGED),
+        ({"occupancy": 1.0, "judged": 9, "not_judged": 1}, Level.UNJUDGED),
         ({"judged": 9}, Level.UNMEASURED),
         ({"judged": 9, "occupancy": 0.8999}, Level.SPARSE),
         ({"judged": 9, "occupancy": 0.9}, Level.PARTLY),
         ({"judged": 9, "occupancy": 0.99}, Level.FULL),
     ],
 )
-def test_a_month_is_coloured_by_the_worst_that_is_known_of_it(facts, level):
+def test_a_month_is_drawn_by_the_worst_that_is_known_of_it(facts, level):
     assert heat_map.level_of(MonthQuality(symbol="SPY", month=JANUARY, **facts)) is level
 
 
@@ -60,31 +72,54 @@ def test_symbols_go_down_in_order_of_name_and_months_across_in_order_of_time():
         }
     )
 
-    # cells of 18 from 92 on; rows of 15 from 62 on, the line in the middle of the bar of 13
-    assert runs(picture, RED) == [(92 + 2 * 18, 68.5, 18)]
+    # cells of 18 from 92 on; rows of 15 from 62 on, 13 of them drawn: full, three bars of 3, or the lower 7
+    assert runs(picture, RED) == [(92 + 2 * 18, y, 18) for y in (63.5, 68.5, 73.5)]
     assert runs(picture, BLUE) == [(92, 83.5, 36)]
-    assert runs(picture, AMBER) == [(92 + 3 * 18, 83.5, 18)]
+    assert runs(picture, AMBER) == [(92 + 3 * 18, 86.5, 18)]
     assert picture.place("AAPL")[1] < picture.place("SPY")[1]
     assert picture.place("2024")[0] == 92 + 18
     assert "2023" not in picture.words  # its one month leaves no room for both
     assert {"12", "01", "02", "03"} <= set(picture.words)
     assert picture.alt == (
-        "2 symbols, 2023-12 to 2024-03: 4 months stored, 2 pass every check, 1 with a warning, 1 with an error, "
-        "0 not judged"
+        "2 symbols, 2023-12 to 2024-03: 4 months, 2 pass every check, 1 with a warning, 1 with an error, "
+        "0 failed, 0 missing, 0 not judged"
     )
 
 
-def test_the_legend_names_every_colour():
+def test_no_two_levels_look_alike_to_who_sees_no_colours():
+    """Of levels that pass the shades of one shape differ, of all others the shape."""
+    looks = {
+        level: (
+            sorted(y for _, y, _ in cells),
+            picture.root.findall(f".//{NAMESPACE}path")[-1].get("stroke-width"),
+            picture.root.findall(f".//{NAMESPACE}path")[-1].get("stroke-opacity"),
+        )
+        for level in Level
+        if level is not Level.ABSENT
+        for picture in [drawn({("SPY", JANUARY): level})]
+        for cells in [cells_of(picture)]
+    }
+    shapes = {level: (str(ys), width) for level, (ys, width, _) in looks.items()}
+
+    passing = {Level.FULL, Level.PARTLY, Level.SPARSE}
+    assert len({looks[level][2] for level in passing}) == 3
+    assert len({shape for level, shape in shapes.items() if level not in passing}) == 6
+    assert shapes[Level.FULL] not in {shape for level, shape in shapes.items() if level not in passing}
+
+
+def test_the_legend_names_every_level():
     words = drawn({("SPY", JANUARY): Level.FULL}).words
 
     assert {
         "99 % of minutes or more",
         "90 % or more",
         "less",
-        "passes, not measured",
+        "not measured",
         "not judged",
+        "missing",
         "warning or stale",
         "error",
+        "failed",
     } <= set(words)
 
 

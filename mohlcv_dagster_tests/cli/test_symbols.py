@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -105,6 +106,20 @@ def test_a_file_that_names_no_symbols_is_refused_by_its_name(mohlcv, project, co
 
     assert said.code == 2
     assert error in said.err
+
+
+def test_ten_thousand_symbols_of_a_file_take_no_longer_than_to_add_them(mohlcv, project):
+    """Before, each was compared with all others: 14 s of CPU in place of one."""
+    names = [f"{a}{b}{c}{d}" for a in "ABCDEFGHIJ" for b in "KLMNOPQRST" for c in "ABCDEFGHIJ" for d in "KLMNOPQRST"]
+    (project / "list.txt").write_text("\n".join([*names, "akak"]))
+
+    begun = time.process_time()
+    said = mohlcv("symbols", "add", "--from", "list.txt")
+
+    assert time.process_time() - begun < 5
+    assert said.out.count(": added\n") == 10_001
+    assert said.err.count("note: ") == 2
+    assert "akak differs from AKAK in case only" in said.err
 
 
 def test_with_a_key_the_vendor_is_asked_and_a_slip_of_the_pen_is_not_added(mohlcv, synthetic):

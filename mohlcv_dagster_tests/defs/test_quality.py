@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
+from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec, schema, sessions
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import parse
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster.defs import latest, stored_months
+from mohlcv_dagster.defs import month_reading
+from mohlcv_dagster.defs.stored_months import Reader, Rules
 from mohlcv_dagster_tests.charts.drawn import Drawn
 from mohlcv_dagster_tests.defs.location import location, run
 
@@ -50,6 +52,12 @@ def assess(definitions, instance):
 
 def rows(folder):
     return {row["symbol"]: row for row in pq.read_table(folder / "quality" / "coverage.parquet").to_pylist()}
+
+
+def read(instance, folder, timeframes, checks):
+    """The rows by symbol, of a table that is not there yet."""
+    rules = Rules(timeframes, {check: (check.name,) for check in checks})
+    return {each.quality.symbol: each.quality for each in Reader(instance, Archive(folder), rules).read()}
 
 
 def report(instance, symbol, asset=RAW, **facts):
@@ -141,6 +149,8 @@ def test_a_month_without_fault_is_a_row_of_what_was_recorded(market):
     assert row == {
         "symbol": "AAPL",
         "month": "2024-01",
+        "status": "stored",
+        "why": None,
         "worst": "ok",
         "state": row["state"],
         "rows": 8187,
@@ -176,9 +186,10 @@ def test_errors_and_warnings_are_counted_and_named_and_checks_that_were_not_come
     assert (row["judged"], row["not_judged"]) == (len(market.checks[RAW]), len(market.checks[FOLDED]))
 
 
-def test_an_aggregate_of_an_earlier_raw_file_is_stale(market):
+def test_an_aggregate_of_an_earlier_raw_file_is_stale_and_one_that_was_held_back_is_missing(market):
     assert {symbol: row["stale"] for symbol, row in market.rows.items() if row["stale"]} == {
-        "OLD": ["aggregated/15s was folded from an earlier raw_1s"]
+        "BAD": ["aggregated/15s is missing"],
+        "OLD": ["aggregated/15s was resampled from an earlier raw_1s"],
     }
 
 
@@ -194,6 +205,7 @@ def test_a_verdict_on_an_earlier_file_is_none_and_what_was_not_recorded_is_null(
     assert known == {
         "symbol": "NEW",
         "month": "2024-01",
+        "status": "stored",
         "errors": 0,
         "warnings": 0,
         "judged": 0,
@@ -207,13 +219,13 @@ def test_the_ui_shows_counts_and_the_worst_months_first(market):
     facts = market.made.metadata
 
     counts = ("dagster/row_count", "months with errors", "months with warnings", "months not judged", "months stale")
-    assert [facts[name].value for name in counts] == [6, 1, 1, 4, 1]
+    assert [facts[name].value for name in counts] == [6, 1, 1, 5, 2]
     shown = [record.data for record in facts["months, worst first"].value.records]
     assert [row["symbol"] for row in shown] == ["BAD", "OLD", "QUIET", "NEW", "SPY", "AAPL"]
     assert shown[0]["failing"] == ", ".join(market.rows["BAD"]["failing"])
     assert Drawn(facts["heat map"].value).alt == (
-        "6 symbols, 2024-01 to 2024-01: 6 months stored, 1 pass every check, 1 with a warning, 1 with an error, "
-        "3 not judged"
+        "6 symbols, 2024-01 to 2024-01: 6 months, 1 pass every check, 1 with a warning, 1 with an error, "
+        "0 failed, 0 missing, 3 not judged"
     )
 
 
@@ -268,11 +280,11 @@ def test_a_raw_month_shows_two_small_pictures_and_an_aggregate_none(market):
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 1000])
-def test_however_few_events_a_query_gives_all_partitions_are_read(market, monkeypatch, at_once):
-    monkeypatch.setattr(latest, "MOST_AT_ONCE", at_once)
+def test_however_few_events_a_query_gives_all_partitions_are_read(market, tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(month_reading, "MOST_AT_ONCE", at_once)
     checks = [dg.AssetCheckKey(dg.AssetKey(RAW), name) for name in ("ohlc_order", "volume_traded")]
 
-    found = {each.quality.symbol: each.quality for each in stored_months.read(market.instance, [], checks)}
+    found = read(market.instance, tmp_path, (), checks)
 
     assert {symbol: row.failing for symbol, row in found.items() if row.failing} == {
         "BAD": ("raw_1s: ohlc_order", "raw_1s: volume_traded")
@@ -300,7 +312,7 @@ def test_where_missing_minutes_were_never_recorded_the_check_says_so_and_does_no
     )
 
 
-def test_minutes_that_differ_from_the_vendors_are_read_from_the_evaluation_whether_or_not_it_passes(instance):
+def test_minutes_that_differ_from_the_vendors_are_read_from_the_evaluation_whether_or_not_it_passes(instance, tmp_path):
     check = dg.AssetCheckKey(dg.AssetKey(["aggregated", "1min"]), "vendor_minutes")
     said = {"SPY": (True, {"auction_print": 3}), "QQQ": (False, {"unknown": 399, "late_print": 1}), "AAPL": (True, {})}
     for symbol, (passed, kinds) in said.items():
@@ -311,7 +323,7 @@ def test_minutes_that_differ_from_the_vendors_are_read_from_the_evaluation_wheth
     report(instance, "MSFT", "aggregated/1min")
     say(instance, "MSFT", check, passed=False)  # the vendor could not be asked
 
-    found = {each.quality.symbol: each.quality for each in stored_months.read(instance, [parse("1min")], [check])}
+    found = read(instance, tmp_path, (parse("1min"),), [check])
 
     assert {symbol: (row.mismatches, row.warnings, row.judged) for symbol, row in found.items()} == {
         "SPY": (3, 0, 1),
@@ -325,7 +337,7 @@ def test_the_catalogue_tells_every_column_of_the_table():
     node = defs.resolve_asset_graph().get(dg.AssetKey(["quality", "coverage"]))
 
     columns = node.metadata["dagster/column_schema"].columns
-    assert [column.name for column in columns][:3] == ["symbol", "month", "worst"]
+    assert [column.name for column in columns][:3] == ["symbol", "month", "status"]
     assert all(column.description for column in columns)
     assert node.group_name == "quality"
     assert node.partitions_def is None
