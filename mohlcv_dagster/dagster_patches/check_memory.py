@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Recorded
+from sqlalchemy.exc import SQLAlchemyError
 
 from mohlcv_dagster.dagster_patches import check_news
 from mohlcv_dagster.dagster_patches.check_answer import Answer, CheckKey, Keys, RunStatuses, answer
@@ -151,10 +152,15 @@ class CheckMemory:
 
     def _save(self, asset: dg.AssetKey, facts: AssetFacts, remembered: _Remembered) -> None:
         """Keep what is known for the next process, unless that was done just now."""
-        if remembered.unsaved and self._clock() - remembered.saved_at >= self._limits.save_every:
-            # one at a time: with several, of which some are new, Dagster 1.13 on SQLite drops the new ones
+        if not remembered.unsaved or self._clock() - remembered.saved_at < self._limits.save_every:
+            return
+        remembered.saved_at = self._clock()
+        try:  # one at a time: with several, of which some are new, Dagster 1.13 on SQLite drops the new ones
             self._storage._instance.run_storage.set_cursor_values({_kept_as(asset): facts.to_text()})  # noqa: SLF001
-            remembered.unsaved, remembered.saved_at = False, self._clock()
+        except SQLAlchemyError as error:  # a page that only reads is not to fail for a full disk
+            _log.warning("The state of the checks of %s could not be kept: %s", asset.to_user_string(), error)
+        else:
+            remembered.unsaved = False
 
     def _load(self, asset: dg.AssetKey) -> AssetFacts | None:
         name = _kept_as(asset)

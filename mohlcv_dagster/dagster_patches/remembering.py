@@ -1,7 +1,7 @@
 """An event log that remembers the state of partitioned asset checks, for pages that show them.
 
 Dagster 1.13 makes that state again at each question, of all rows and one partition at a time: with 27,900 partitions
-and twelve checks the lineage page takes 107 s of CPU at each load. Remembered it takes some 2 s, in a process that has
+and twelve checks the lineage page takes 102 s of CPU at each load. Remembered it takes some 2 s, in a process that has
 just started as well; docs/performance.md has the figures. The hook that Dagster has for this,
 `get_checkpointed_asset_check_state`, gives wrong answers from the first evaluation that replaces another on, since
 what it adds to a checkpoint never takes a partition out of its former status.

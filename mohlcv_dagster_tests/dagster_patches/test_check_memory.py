@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
+from sqlalchemy.exc import OperationalError
 
 from mohlcv_dagster.dagster_patches import guard, remembering
 from mohlcv_dagster.dagster_patches.check_facts import AssetFacts, CheckFacts, Mark
@@ -250,6 +251,17 @@ def test_an_error_half_way_leaves_nothing_half_known(instances, ours, monkeypatc
         with pytest.raises(OSError, match="disk full"):
             answers(ours)
     assert not instances.differences()
+
+
+def test_what_cannot_be_kept_is_answered_all_the_same(instances, ours, monkeypatch, caplog):
+    def refuse(_):
+        raise OperationalError("INSERT", {}, OSError("database or disk is full"))
+
+    make(ours, "2024-01|SA", failing=["valid"])
+    monkeypatch.setattr(ours.run_storage, "set_cursor_values", refuse)
+
+    assert not instances.differences()
+    assert "of raw_1s could not be kept" in caplog.text
 
 
 def another_version(monkeypatch):
