@@ -123,7 +123,19 @@ class Log:
     def of(asset):
         return [check for check in CHECKS if check.asset_key.to_user_string() == asset]
 
-    # what is read
+    def test_what_checks_said_goes_with_a_file_that_was_made_and_wiped_between_two_readings(log):
+    asset = "aggregated/1min"
+    log.made("raw_1s", "2024-01|SPY")
+    log.evaluated(asset, "2024-01|SPY")
+    assert log.read()["SPY", "2024-01"].quality.judged > 0
+
+    log.made(asset, "2024-01|SPY")
+    log.wiped(asset)
+
+    assert log.read()["SPY", "2024-01"].quality.judged == 0
+
+
+# what is read
 
     def read(self):
         """The rows of a reading of what is new; it is remembered as by the quality asset."""
@@ -169,9 +181,9 @@ happenings = st.one_of(
 )
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.lists(st.tuples(happenings, st.booleans()), min_size=8, max_size=18),
+    st.lists(st.tuples(happenings, st.booleans()), min_size=6, max_size=12),
     st.sampled_from([-1.0, 120.0]),
     st.sampled_from([2, 1000]),
 )
@@ -292,6 +304,18 @@ def test_each_month_of_a_run_of_several_has_its_own_sentence():
     assert sentence([Failure("raw_1s", "one"), Failure("aggregated__15s", "two")], "x|Y", "aggregated/15s") == "two"
     assert sentence([Failure("raw_1s", "x " * 300)], "x|Y", "raw_1s").endswith("…")
     assert sentence([], "x|Y", "raw_1s") == ""
+
+
+def test_what_checks_said_goes_with_a_file_that_was_made_and_wiped_between_two_readings(log):
+    asset = "aggregated/1min"
+    log.made("raw_1s", "2024-01|SPY")
+    log.evaluated(asset, "2024-01|SPY")
+    assert log.read()["SPY", "2024-01"].quality.judged > 0
+
+    log.made(asset, "2024-01|SPY")
+    log.wiped(asset)
+
+    assert log.read()["SPY", "2024-01"].quality.judged == 0
 
 
 # what is read
