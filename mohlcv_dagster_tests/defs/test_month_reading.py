@@ -123,19 +123,7 @@ class Log:
     def of(asset):
         return [check for check in CHECKS if check.asset_key.to_user_string() == asset]
 
-    def test_what_checks_said_goes_with_a_file_that_was_made_and_wiped_between_two_readings(log):
-    asset = "aggregated/1min"
-    log.made("raw_1s", "2024-01|SPY")
-    log.evaluated(asset, "2024-01|SPY")
-    assert log.read()["SPY", "2024-01"].quality.judged > 0
-
-    log.made(asset, "2024-01|SPY")
-    log.wiped(asset)
-
-    assert log.read()["SPY", "2024-01"].quality.judged == 0
-
-
-# what is read
+    # what is read
 
     def read(self):
         """The rows of a reading of what is new; it is remembered as by the quality asset."""
