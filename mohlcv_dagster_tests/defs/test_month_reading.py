@@ -85,8 +85,10 @@ class Log:
         self.evaluated(asset, partition, result, run=self.begun())
 
     def ended(self, how):
-        """The latest run ends."""
+        """The latest run ends; one that has ended does not end in another way."""
         run = self.latest()
+        if self.instance.get_run_by_id(run.run_id).is_finished:
+            return
         if how == "failed":
             self.instance.report_run_failed(run, "The vendor was away.")
         else:
