@@ -78,6 +78,7 @@ def save(  # noqa: PLR0913 - each is told in the file
         "table": table_sha256,
         "run": run_id,
         "cursor": remembered.cursor,
+        "wiped": remembered.wiped,
         "months": {partition: _written(month, checks, shared) for partition, month in remembered.months.items()},
         "results": list(shared),
     }
@@ -110,4 +111,4 @@ def _parsed(held: Mapping[str, Any]) -> Remembered:
                 if each
             },
         )
-    return Remembered(months, held["cursor"])
+    return Remembered(months, held["cursor"], held["wiped"])

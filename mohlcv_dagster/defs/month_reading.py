@@ -51,10 +51,12 @@ class Remembered:
         months: by partition key.
         cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
             first reading.
+        wiped: when each asset was wiped last, Unix seconds; 0 for never.
     """
 
     months: dict[str, MonthEvents] = field(default_factory=dict)
     cursor: int | None = None
+    wiped: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,6 +85,9 @@ def update(
     Returns:
         How many months were read.
     """
+    wiped = _wiped(instance, assets)
+    if wiped != remembered.wiped:  # what checks said went too, and of that no event tells
+        remembered.months, remembered.cursor, remembered.wiped = {}, None, wiped
     news = _of_checks(instance, frozenset(assets), remembered.cursor)
     numbers = {key.to_user_string(): _Numbers.of(instance, key) for key in assets}
     there = {partition for each in numbers.values() for partition in (*each.made, *each.unmade())}
@@ -102,6 +107,14 @@ def update(
         _read_said(instance, check, changed, remembered.months, news.results)
     remembered.cursor = news.cursor
     return len(changed)
+
+
+def _wiped(instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]) -> dict[str, float]:
+    wiped = dict.fromkeys((key.to_user_string() for key in assets), 0.0)
+    for record in instance.get_asset_records(assets):
+        details = record.asset_entry.asset_details
+        wiped[record.asset_entry.asset_key.to_user_string()] = (details and details.last_wipe_timestamp) or 0.0
+    return wiped
 
 
 @dataclass(frozen=True)
@@ -250,8 +263,9 @@ def _read_said(
 ) -> None:
     """Read what a check said of the changed partitions; what it found is in `results` if it is new."""
     name, unread = name_of(check), dict[tuple[str, str], Said]()
+    former = {partition: months[partition].said.pop(name, None) for partition in changed}
     for partition, run_id, said, is_checked in _infos(instance, check, changed):
-        before = months[partition].said.get(name)
+        before = former[partition]
         if not is_checked:
             months[partition].said[name] = said
         elif before is not None and before.event == said.event and before.results is not None:
