@@ -5,6 +5,9 @@ partition are asked for whole: that takes an index and some 0.1 s for 30,000 par
 away (a wiped asset, a deleted run) and nothing committed late can be missed. What checks said is far more; of it only
 the events since the last reading are looked at, and those of its last two minutes once more: PostgreSQL gives an event
 its number before it is committed, so a lower number may appear after a higher one.
+
+One thing a full reading knows and this does not: when a run is deleted before what its checks said was read, Dagster
+deletes those events and keeps its rows of the results. They are not seen until something else happens to the month.
 """
 
 import time

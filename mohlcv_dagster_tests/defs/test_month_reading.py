@@ -101,6 +101,8 @@ class Log:
         self.instance.wipe_assets([dg.AssetKey.from_user_string(asset)])
 
     def run_deleted(self, nth):
+        """A run is deleted, the table having been made since: what it said is told no more where it was never read."""
+        self.read()
         if self.runs:
             self.instance.delete_run(self.runs.pop(nth % len(self.runs)).run_id)
 
