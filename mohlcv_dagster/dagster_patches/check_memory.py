@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mohlcv_dagster.dagster_patches import check_news
 from mohlcv_dagster.dagster_patches.check_answer import Answer, CheckKey, Keys, RunStatuses, answer
 from mohlcv_dagster.dagster_patches.check_facts import AssetFacts, CheckFacts, Mark
-from mohlcv_dagster.dagster_patches.check_news import MANY
+from mohlcv_dagster.dagster_patches.check_news import MANY, CheckRow
 
 if TYPE_CHECKING:
     from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo
@@ -63,6 +63,8 @@ class _Remembered:
     facts: AssetFacts | None = None
     keys: Keys | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
+    rows: set[CheckRow] = field(default_factory=set)
+    """Rows of the runs that are looked at again, which the facts have as they stand here."""
     unsaved: bool = False
     saved_at: float = float("-inf")
 
@@ -178,16 +180,19 @@ class CheckMemory:
     ) -> AssetFacts:
         """The facts of `asset`, at least of the checks `names`, as the database has them now."""
         facts, remembered.facts = remembered.facts, None  # half of an update, ended by an error, is not to stay
+        known_rows, remembered.rows = remembered.rows if facts is not None else set(), set()
         if facts is None:
             facts = self._load(asset)
             remembered.saved_at = self._clock() if facts is not None else float("-inf")
         rows = check_news.rows_of_checks(self._storage, asset)
         read_to = self._read_to(asset, facts, rows, question) if facts is not None else None
         if facts is None or read_to is None:
-            facts, read_to = self._nothing(asset, question), 0
+            facts, read_to, known_rows = self._nothing(asset, question), 0, set()
             remembered.answers.clear()
             remembered.unsaved = True
-        changed = self._read(asset, facts, names, read_to, question)
+        looked_at = self._looked_at_again(asset, facts, read_to, question)
+        news = None if looked_at is None else {row.partition for row in looked_at - known_rows}
+        changed = self._read(asset, facts, names, news)
         for name in facts.checks:
             facts.checks[name].rows = rows.get(name, 0)
         if question.settled and facts.read_to != question.settled:
@@ -196,7 +201,7 @@ class CheckMemory:
             remembered.answers.pop(name, None)
         if changed:
             remembered.keys, remembered.unsaved = None, True
-        remembered.facts = facts
+        remembered.facts, remembered.rows = facts, looked_at or set()
         return facts
 
     def _read_to(
@@ -215,18 +220,29 @@ class CheckMemory:
         read_to = question.settled or check_news.marks(self._storage, up_to)
         return AssetFacts(read_to, question.wiped.get(asset), question.unpartitioned.get(asset))
 
-    def _read(
-        self, asset: dg.AssetKey, facts: AssetFacts, names: set[str], after: int, question: _Question
-    ) -> set[str]:
-        """Bring `facts` up to date from the event `after` on; the checks of which something changed."""
-        changed = check_news.materializations(self._storage, asset, facts).apply(facts)
-        first, known = names - facts.checks.keys(), list(facts.checks)
-        if after not in question.runs and known:
+    def _looked_at_again(
+        self, asset: dg.AssetKey, facts: AssetFacts, after: int, question: _Question
+    ) -> set[CheckRow] | None:
+        """Rows of the runs with events above the number `after`; `None` for more runs than are asked for by name."""
+        if not facts.checks:
+            return set()
+        if after not in question.runs:
             question.runs[after] = check_news.runs_with_check_events(self._storage, after)
-        runs = question.runs.get(after, [])
-        if runs:
-            changed |= check_news.partitions_of_runs(self._storage, asset, known, runs)
-        if runs is None or len(changed) > MANY:
+        runs = question.runs[after]
+        return None if runs is None else check_news.rows_of_runs(self._storage, asset, facts.checks, runs)
+
+    def _read(self, asset: dg.AssetKey, facts: AssetFacts, names: set[str], news: set[str] | None) -> set[str]:
+        """Bring `facts` up to date; the checks of which something changed.
+
+        Args:
+            asset: the asset.
+            facts: what is known of it.
+            names: checks that are asked for.
+            news: partitions with a row that is new or changed; `None` where all are to be read.
+        """
+        changed = check_news.materializations(self._storage, asset, facts).apply(facts) | (news or set())
+        first, known = names - facts.checks.keys(), list(facts.checks)
+        if news is None or len(changed) > MANY:
             first, known = first | set(known), []
         for name in first:
             facts.checks[name] = CheckFacts()

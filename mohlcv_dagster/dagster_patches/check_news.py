@@ -14,7 +14,7 @@ That a lower number can be committed later, as on PostgreSQL, is `check_memory`'
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dagster as dg
 import sqlalchemy as db
@@ -96,19 +96,29 @@ def runs_with_check_events(storage: "SqlEventLogStorage", after: int) -> list[st
     return runs if len(runs) <= MANY else None
 
 
-def partitions_of_runs(
+class CheckRow(NamedTuple):
+    """A row of the database: what a run planned or found of a check of a partition, in columns that change with it."""
+
+    partition: str
+    name: str
+    run_id: str
+    status: str
+    event: int | None
+    materialization: int | None
+
+
+def rows_of_runs(
     storage: "SqlEventLogStorage", asset: dg.AssetKey, checks: Iterable[str], runs: Sequence[str]
-) -> set[str]:
-    """Partitions for which any of `runs` planned or evaluated any of `checks` of `asset`."""
-    of_checks = (
-        db.select(_row.partition)
-        .distinct()
-        .where(_row.asset_key == asset.to_string(), _row.check_name.in_(list(checks)), _row.partition.isnot(None))
-    )
-    found: set[str] = set()
+) -> set[CheckRow]:
+    """What any of `runs` planned or found of partitions, of any of `checks` of `asset`."""
+    columns = (_row.partition, _row.check_name, _row.run_id, _row.execution_status)
+    numbers = (_row.evaluation_event_storage_id, _row.materialization_event_storage_id)
+    of_checks = (_row.asset_key == asset.to_string(), _row.check_name.in_(list(checks)), _row.partition.isnot(None))
+    query = db.select(*columns, *numbers).where(*of_checks)
+    found: set[CheckRow] = set()
     for some in chunks(runs):
         with storage.index_connection() as connection:
-            found.update(partition for (partition,) in connection.execute(of_checks.where(_row.run_id.in_(some))))
+            found.update(CheckRow(*row) for row in connection.execute(query.where(_row.run_id.in_(some))))
     return found
 
 
