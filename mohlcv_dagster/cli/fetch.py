@@ -163,7 +163,8 @@ class _Fetch:
             run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
             display = self._display(run.file, run.moving)
             outcome = runs.judge(run.definitions, run.instance, run.file, display, tags=run.tags)
-            after = decision if outcome.succeeded else self._after_checks(run, outcome)
+            broken = any(check.blocking for check in outcome.checks)
+            after = self._after_checks(run, outcome) if broken or not outcome.succeeded else decision
             if after.action is not Action.FETCH:  # passed, or the checks themselves could not be made
                 self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
                 return
@@ -184,7 +185,7 @@ class _Fetch:
         """What is to be done about a file that failed its checks."""
         if self.places.are_own:
             return self._deciding.about(run.instance, [run.file])[run.file]
-        errors = tuple(check.name for check in outcome.checks if check.error and not check.passed)
+        errors = tuple(rule for check in outcome.checks for rule in check.blocking)
         return failing(errors) if errors else UNREMEMBERED
 
     def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":

@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.rules import checks_for
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES, checks_for
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
 from mohlcv_dagster.defs.evaluations import failed_rules
@@ -26,6 +26,7 @@ _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _UNLOGGED: Final = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
+_BLOCKS: Final = {rule.name: rule.blocking for rule in (*RULES, *AGAINST_VENDOR)}
 _LOOK_EVERY: Final = 0.25
 NO_TAGS: Final[Mapping[str, str]] = {}
 
@@ -39,6 +40,7 @@ class Check:
         name: of the check.
         passed: whether it passed.
         error: whether its failing is an error, be what is downstream held back or not; else it is a warning.
+        blocking: the rules of it that fail as errors and hold back what is downstream.
         message: what it found, in a sentence.
     """
 
@@ -47,6 +49,7 @@ class Check:
     passed: bool
     error: bool
     message: str
+    blocking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,7 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
             passed=evaluation.passed,
             error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
             message=evaluation.description or "",
+            blocking=tuple(rule.name for rule in failed_rules(evaluation) if rule.is_error and _BLOCKS[rule.name]),
         )
         for evaluation in result.get_asset_check_evaluations()
     )

@@ -85,6 +85,21 @@ def failed_rules(evaluation: dg.AssetCheckEvaluation) -> list[FailedRule]:
     ]
 
 
+def rule_results(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
+    """What an evaluation says of each rule: `passed`, `warning`, `error` or `not judged`, in the order of its table.
+
+    One that was made before rules stood in a table is about the one rule that it is named after.
+    """
+    table = evaluation.metadata.get(RULES)
+    if isinstance(table, dg.TableMetadataValue):
+        return {str(row.data["rule"]): str(row.data["result"]) for row in table.records}
+    if isinstance(table, dg.MarkdownMetadataValue):
+        cells = (line.split("|") for line in (table.md_str or "").splitlines()[2:])
+        return {rule: result for _, rule, result, *_ in cells}
+    failed = ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else WARNING
+    return {evaluation.check_name: PASSED if evaluation.passed else failed}
+
+
 def _sentence(answer: Answer) -> str:
     """The first failing rule's message, headed by its name, and how many more fail; or that all passed."""
     if answer.failing:

@@ -21,6 +21,8 @@ INESCAPABLE: Final = (UnknownKeyError, MissingKeyError, DiskFullError)
 """What makes one month fail will make every other fail: no other is tried in the same run."""
 KIND: Final = "error"
 """The metadata of a failure that has the type of our error."""
+FAILED_PARTITIONS: Final = "failed partitions"
+"""The metadata of a failure of several partitions that has the reason of each."""
 _SHOWN: Final = 12
 
 
@@ -62,7 +64,7 @@ def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int)
     return dg.Failure(
         description=f"{len(errors)} failed, {not_tried} not tried, of {of} partitions. {said}",
         metadata={
-            "failed partitions": dg.MetadataValue.json(sorted(errors)),
+            FAILED_PARTITIONS: dg.MetadataValue.json({each: str(errors[each]) for each in sorted(errors)}),
             KIND: dg.MetadataValue.text(", ".join(kinds)),
         },
         allow_retries=False,

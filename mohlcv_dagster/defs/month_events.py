@@ -13,14 +13,10 @@ import dagster as dg
 
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.defs.evaluations import ERROR, PASSED, WARNING, rule_results
 from mohlcv_dagster.defs.partitions import asset_key
 
 Fact: TypeAlias = "str | int | float | list[object] | None"
-
-RULES: Final = "rules"
-"""Of an evaluation: its table of rules."""
-_PASSED, _WARNING, _ERROR = "passed", "warning", "error"
-"""The results of a rule that could be checked; any other says that it could not."""
 
 _OF_RAW: Final = frozenset(
     {
@@ -149,27 +145,13 @@ def facts_of(made: dg.AssetMaterialization) -> dict[str, Fact]:
 
 
 def results_of(evaluation: dg.AssetCheckEvaluation) -> Results:
-    """What an evaluation says, rule by rule.
-
-    One without a table of rules was made when each rule was a check of its own: its result is that rule's.
-    """
-    told = evaluation.metadata.get(RULES)
-    rules = (
-        {str(row.data.get("rule")): str(row.data.get("result")) for row in told.records}
-        if isinstance(told, dg.TableMetadataValue)
-        else {evaluation.check_name: _result_of(evaluation)}
-    )
+    """What an evaluation says, rule by rule."""
+    rules = rule_results(evaluation)
     by_result = {
-        result: tuple(name for name, its in rules.items() if its == result) for result in (_PASSED, _WARNING, _ERROR)
+        result: tuple(name for name, its in rules.items() if its == result) for result in (PASSED, WARNING, ERROR)
     }
     checked = sum(map(len, by_result.values()))
-    return Results(by_result[_ERROR], by_result[_WARNING], checked, len(rules) - checked, _mismatches(evaluation))
-
-
-def _result_of(evaluation: dg.AssetCheckEvaluation) -> str:
-    if evaluation.passed:
-        return _PASSED
-    return _ERROR if evaluation.severity is dg.AssetCheckSeverity.ERROR else _WARNING
+    return Results(by_result[ERROR], by_result[WARNING], checked, len(rules) - checked, _mismatches(evaluation))
 
 
 def _mismatches(evaluation: dg.AssetCheckEvaluation) -> int | None:

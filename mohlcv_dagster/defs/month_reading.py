@@ -253,7 +253,7 @@ def _read_asked(
     outcomes = run_failures.outcomes(instance, {run_id for run_id, _ in open_.values()})
     for partition, (run_id, event) in open_.items():
         outcome, sentences = outcomes[run_id]
-        why = run_failures.sentence(sentences, partition, asset)
+        why = run_failures.sentence(sentences, partition)
         months[partition].asked[asset] = Asked(event, run_id, outcome, why)
 
 

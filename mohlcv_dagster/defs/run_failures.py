@@ -1,24 +1,23 @@
 """How runs ended, and the sentences that say why one failed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import dagster as dg
 
+from mohlcv_dagster.defs.failures import FAILED_PARTITIONS
 from mohlcv_dagster.defs.month_events import Outcome
 
 LONGEST: Final = 300
 """Characters of a sentence in the table."""
 _AT_ONCE: Final = 500
-_BETWEEN: Final = " · "
-"""What stands between the failures that one sentence tells of several partitions."""
 
 
 class Failure(NamedTuple):
-    """Why a step failed; `step` is empty where it is told of the run as a whole."""
+    """Why a step failed, and the reason of each partition that failed, where it tells of single ones."""
 
-    step: str
     sentence: str
+    partitions: Mapping[str, str]
 
 
 Ended: TypeAlias = tuple[Outcome, tuple[Failure, ...]]
@@ -47,35 +46,32 @@ def outcomes(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str
     return found
 
 
-def sentence(failures: Sequence[Failure], partition: str, asset: str) -> str:
-    """Why a file was not made, of what a failed run tells: of its partition, else of its asset's step, else the first.
+def sentence(failures: Sequence[Failure], partition: str) -> str:
+    """Why a partition was not made, of what a failed run tells: of this partition, else the first reason.
 
     Args:
         failures: of the run.
-        partition: of the file.
-        asset: of the file, such as `aggregated/15s`.
+        partition: which one.
     """
-    step = asset.replace("/", "__")
-    own = [each.sentence for each in failures if f"{partition}: " in each.sentence]
-    if own:
-        return _shortened(own[0].split(f"{partition}: ", 1)[1].split(_BETWEEN, 1)[0])
-    of_step = [each.sentence for each in failures if each.step == step]
-    return _shortened(next(iter([*of_step, *(each.sentence for each in failures)]), ""))
+    own = [each.partitions[partition] for each in failures if partition in each.partitions]
+    return _shortened(next(iter([*own, *(each.sentence for each in failures)]), ""))
 
 
 def _failures(instance: dg.DagsterInstance, run_id: str) -> list[Failure]:
     kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kinds)]
     failed = [event for event in events if event and event.is_step_failure]
-    steps = [Failure(event.step_key or "", said) for event in failed if (said := _said(event))]
-    return steps or [Failure("", event.message or "") for event in events if event]
+    steps = [failure for event in failed if (failure := _failure(event)).sentence]
+    return steps or [Failure(event.message or "", {}) for event in events if event]
 
 
-def _said(event: dg.DagsterEvent) -> str:
+def _failure(event: dg.DagsterEvent) -> Failure:
     data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    return data.error.message.strip() if data.error is not None else ""
+    if data.user_failure_data is None or not data.user_failure_data.description:
+        return Failure(data.error.message.strip() if data.error is not None else "", {})
+    partitions = data.user_failure_data.metadata.get(FAILED_PARTITIONS)
+    told = partitions.data if isinstance(partitions, dg.JsonMetadataValue) else None
+    return Failure(data.user_failure_data.description, told if isinstance(told, dict) else {})
 
 
 def _shortened(text: str) -> str:

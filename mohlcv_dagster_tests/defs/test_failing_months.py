@@ -140,7 +140,7 @@ def disk(monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if at.suffix == ".csv":
             room.pop()
-        write(at, content)
+        return write(at, content)
 
     monkeypatch.setattr(whole_files, "replace", replace)
     return room

@@ -69,10 +69,10 @@ ERROR = {"passed": False, "severity": dg.AssetCheckSeverity.ERROR}
 WARNING = {"passed": False, "severity": dg.AssetCheckSeverity.WARN}
 TABLE = dg.MetadataValue.table(
     [
-        dg.TableRecord({"rule": "ohlc_order", "result": "error"}),
-        dg.TableRecord({"rule": "positive_prices", "result": "passed"}),
-        dg.TableRecord({"rule": "volume_traded", "result": "warning"}),
-        dg.TableRecord({"rule": "rising_time", "result": "error"}),
+        dg.TableRecord({"rule": "ohlc_order", "result": "error", "what was found": ""}),
+        dg.TableRecord({"rule": "positive_prices", "result": "passed", "what was found": ""}),
+        dg.TableRecord({"rule": "volume_traded", "result": "warning", "what was found": ""}),
+        dg.TableRecord({"rule": "rising_time", "result": "error", "what was found": ""}),
     ]
 )
 

@@ -8,8 +8,9 @@ import pytest
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs.evaluations import failed_rules
 from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, PLAUSIBLE_RULES, WHOLE_RULES
-from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, failure_of, location, run
 
 JANUARY = "2024-01|SPY"
 KEY = ("SPY", "2024-01")
@@ -57,9 +58,10 @@ def facts(result):
 def warnings_of(result):
     """What failed, but for the rules that a month of a few bars fails whenever it was fetched."""
     return {
-        (found.asset_key.to_user_string(), found.check_name): found.description
+        (found.asset_key.to_user_string(), rule.name): rule.message
         for found in result.get_asset_check_evaluations()
-        if not found.passed and found.check_name not in (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES)
+        for rule in failed_rules(found)
+        if rule.name not in (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES)
     }
 
 
@@ -86,7 +88,7 @@ def test_a_provisional_month_is_asked_for_from_its_last_settled_closing_hour_and
     assert told["dagster/partition_row_count"] == 9
     assert told["request_ids"] == ["first", "second", "first", "second"]  # of both fetches: bars of either are there
     assert (told["fetched_at"], told["complete_through"]) == (THURSDAY.timestamp(), THURSDAY.timestamp())
-    assert set(warnings_of(result)) == {("raw_1s", "settled"), ("aggregated/15s", "settled")}
+    assert set(warnings_of(result)) == {("raw_1s", "settled")}
     assert (tmp_path / "aggregated/15s/SPY_2024_01_15s.csv").read_bytes().count(b"\n") == 1 + 9
 
 
@@ -165,7 +167,7 @@ def test_a_new_answer_that_lacks_settled_bars_fails_and_the_stored_file_stays_by
     fewer = b"".join(rows[:60])
     for tags in (None, {"mohlcv/force": "true"}):
         result, _ = fetch(tmp_path, instance, fewer, MARCH, tags=tags, expect=False)
-        failure = result.failure_data_for_node("raw_1s").user_failure_data
+        failure = failure_of(result)
         assert "41 of the 100 settled bars stored of SPY 2024-01 1s are missing" in failure.description
         assert "the first at 2024-01-16 15:00:59Z" in failure.description
         assert failure.metadata["error"].value == "BarsLostError"
@@ -185,7 +187,7 @@ def test_settled_bars_lost_from_a_provisional_month_are_missed_too(tmp_path, ins
     result, asked = fetch(tmp_path, instance, HEADER + ROWS[3], THURSDAY, expect=False)
 
     assert asked == [SINCE, None]
-    assert "101 of the 101 settled bars" in result.failure_data_for_node("raw_1s").user_failure_data.description
+    assert "101 of the 101 settled bars" in failure_of(result).description
     assert stored(tmp_path) == provisional
 
 
@@ -201,7 +203,7 @@ def test_a_tag_that_cannot_be_meant_is_refused_before_anything_is_asked(tmp_path
     result, asked = fetch(tmp_path, instance, FEW, WEDNESDAY, tags={"mohlcv/force": "yes"}, expect=False)
 
     assert asked == []
-    failure = result.failure_data_for_node("raw_1s").user_failure_data
+    failure = failure_of(result)
     assert failure.description == "the run's tag mohlcv/force is 'yes'; write true or false, or leave it away"
 
 
@@ -320,6 +322,6 @@ def test_in_a_run_of_several_months_each_is_refreshed_by_itself(tmp_path, instan
     assert second.since == [SINCE, None]
     assert stored(tmp_path) == WHOLE
     assert records.latest(instance, FILE).revised == Counts(2)
-    failure = result.failure_data_for_node("raw_1s").user_failure_data
-    assert failure.description.startswith("1 of 2 partitions failed. 2024-02|SPY: ")
+    failure = failure_of(result)
+    assert failure.description.startswith("1 failed, 0 not tried, of 2 partitions. 2024-02|SPY: ")
     assert (tmp_path / "raw_1s/SPY/SPY_2024_02.csv").read_bytes() == february[("SPY", "2024-02")]
