@@ -1,30 +1,31 @@
-"""1-second OHLCV bars of US stocks, month by month: downloaded whole, folded exactly, proven right.
+"""1-second OHLCV bars of US stocks, month by month: downloaded, resampled exactly, and checked.
 
-The rooms, each knowing only those below it::
+The packages and modules, each of which imports only from those below it::
 
-    cli/          the `mohlcv` command, thin
-    definitions   the Dagster code location: everything joined
-    defs/         HOW it runs: assets, partitions, IO manager, checks. No rule, no format, no URL
-    vendor/       WHERE bars come from: requests, page proofs, retries, limits
-    sandbox/      a stand-in vendor over HTTP; only the command imports it
-    adoption/     an existing tree: what of it is not as the contract says, and mending that
-    manifest/     what stands beside the files: passports, the Parquet mirror, proving a tree by them
-    validation/   any folder of files judged, without Dagster, and the report of it
-    reader        files as read and judged, each once
-    tree          which files of bars a folder holds, whoever made it
-    charts/       what bars look like: small SVG pictures
-    archive       WHERE bars stay: whole files in a folder or an fsspec URL
-    whole_files   a file put whole in the place of another
-    calendar_file the days a user overrides in the exchange calendar
-    alerting      WHO is told when something is wrong: a webhook, a command, the log
-    dagster_patches/ where private names of Dagster are used, each with its reason
-    same_origin   which requests the UI answers: never those of other web pages
-    settings      the environment, read once
-    bars/         WHAT a bar is: columns, months, file names, CSV, folding, rules
-    errors        the one error tree
+    cli/             the `mohlcv` command, thin
+    definitions      the Dagster code location
+    defs/            Dagster definitions: assets and checks, partitions, IO manager, jobs, schedules, sensors
+    adoption/        an existing tree: what is not as the contract says, and mending that
+    validation/      any folder of files checked, without Dagster, and the report of it
+    reader           files as read and checked, the raw file read last kept for what is made from it
+    manifest/        the entries next to the files, the Parquet mirror; verifying a tree against them
+    tree             which files of bars a folder holds, whoever made them
+    vendor/          where bars come from: requests, verified pages, retries, limits
+    archive          where bars are kept: files in a folder or under an fsspec URL
+    charts/          small SVG pictures of bars and of quality
+    sandbox/         a stand-in vendor over HTTP; only the command imports it
+    calendar_file    the days that a user overrides in the exchange calendar
+    alerting         who is told when something is wrong: a webhook, a command, the log
+    dagster_patches/ patches of Dagster, each with its reason
+    settings         the environment, read once
+    whole_files      atomic writes
+    same_origin      which requests the UI answers: never those of other web pages
+    bars/            the domain: columns, months, file names, CSV, resampling, rules, decisions
+    errors           the one error tree
 
-The way of one bar: `vendor` (JSON page, proven, to table) → `bars.csv_codec` and `archive` (whole file) →
-`bars.rules` on the file as written → `bars.resample` → the same two steps for each aggregate.
+A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `vendor` (pages,
+verified, to a table) → `archive` (written) → `bars.rules` on the file as written → `bars.resample` → written and
+checked again, for each aggregate → the vendor's own minutes (`bars.reconciliation`).
 
 This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.
 """

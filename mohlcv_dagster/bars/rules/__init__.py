@@ -1,4 +1,4 @@
-"""What must hold of a file of bars: each rule's name, sentence, threshold and severity, and the judgement on a file.
+"""What must hold of a file of bars: each rule's name, sentence, threshold and severity, and the check of a file by it.
 
 A rule is an entry in the catalogue and a plain function on evidence of the same name, without Dagster::
 
@@ -6,13 +6,13 @@ A rule is an entry in the catalogue and a plain function on evidence of the same
     faults = [finding.message for finding in judge(evidence) if not finding.passed]
     left = [f"{rule.name}: {reason}" for rule, reason in not_judged(evidence)]
 
-`catalogue` has what each rule says and the module it is judged in, `groups` the checks: which question each rule helps
-to answer. `judging` puts the rules to a file, `evidence` is all that is looked at: a file as read (`reading`) and what
-else is `known`. The rules on form are in `values` (each bar), `writing` (the text) and `against_raw` (an aggregate and
-its raw file; `recompute` is the second engine, `comparison` says what differs). The others have a subject of their
-own: `against_calendar` whether the month is whole, `plausible` bad prints, `basis` the splits that adjusted prices
-stand on, `life` when the bars were fetched, `against_vendor` the vendor's own minutes. `rule` and `wording` are the
-vocabulary.
+`catalogue` has what each rule says and the module of its function. `groups` has the checks, the twelve of a month that
+Dagster shows: which question each rule helps to answer, and what the answer is. `judging` puts the rules to a file and
+says which could not be checked; `evidence` is all that is looked at: a file as read (`reading`) and what else is
+`known`. The rules on form are in `values` (each bar), `writing` (the text) and `against_raw` (an aggregate and its raw
+file; `recompute` is the second engine, `comparison` says what differs). The others: `against_calendar` whether the
+month is complete, `plausible` bad prints, `basis` the splits that adjusted prices depend on, `life` when the bars were
+fetched, `against_vendor` the vendor's own minutes. `rule` and `wording` have what all of them use.
 
 The catalogue and the vocabulary need no array, so they load at once; the code location and the help of the command
 need no more. What checks files stands on NumPy and Arrow and is imported when it is first asked for.
