@@ -7,14 +7,14 @@ from mohlcv_dagster_tests.bars.mismatches import SEEDS
 from mohlcv_dagster_tests.bars.reconciled_months import winter
 from mohlcv_dagster_tests.tables import table
 
-_HEAD = """# Our minutes beside the vendor's own
+_HEAD = """# Our minutes compared with the vendor's own
 
 A file can keep every rule and still be wrong: a published month of SPY was labelled one second early throughout, and
-minutes folded from it agreed with it in every field. Only another source shows that. The vendor makes minutes of its
-own from the trades, and a month of them is one request, so two checks of `aggregated/1min` ask for them:
-`vendor_minutes` holds ours against those, every minute on both sides, prices to the tick (the same decimals), volume
-within 0.5 %. `volume_ladder` warns where a minute of the vendor's has less volume than our seconds in it, relabelled
-and scaled first where that explains a session.
+minutes resampled from it agreed with it in every field. Only another source shows that. The vendor makes minutes of its
+own from the trades, and a month of them is one request, so the check `matches_vendor` of `aggregated/1min` asks for
+them. It has two rules: `vendor_minutes` compares ours with those, every minute on both sides, prices to the tick (the
+same decimals), volume within 0.5 %. `volume_ladder` warns where a minute of the vendor's has less volume than our
+seconds in it, relabelled and scaled first where that explains a session.
 
 Every minute that differs is of one kind. What explains a whole session at once is looked for first and told once:
 "every label of 2013-10-07 is 1 second early". `vendor_minutes`
@@ -23,7 +23,7 @@ Every minute that differs is of one kind. What explains a whole session at once 
 - **warns** where all that differ are known ways of the vendor, and says how many of which;
 - is an **error** where one is of a kind marked so below, or where prices differ in more than 1 % of the minutes;
 - **warns** with the reason where the vendor did not answer, the plan has no minutes, or no key is set. It never passes
-  for want of a look, and never fails a run: an error here holds nothing back, since what we have was folded exactly.
+  without having looked, and never fails a run: an error here blocks nothing, since what we have was resampled exactly.
 
 Asked is with the flag `adjusted` that was recorded of the raw month, and compared are the minutes wholly before the
 moment up to which that was asked for. The request takes a place in the pool `massive_api`, so that a plan's limit
@@ -31,7 +31,7 @@ holds. The evaluation has the counts by kind, the share of minutes that agree, t
 request ids, and twenty of the minutes, some of each kind, ours beside the vendor's.
 
 Which side is right the comparison cannot know. "Early" means that our labels are earlier than the vendor's. Nor can it
-know what both sides have wrong alike, as minutes folded from the very seconds do, save two things: a volume below zero,
+know what both sides have wrong alike, as minutes made from the same seconds do, except two things: a volume below zero,
 and labels a second early on both sides where the opening auction stands before the bell. Labels that are late on both
 sides, or early in a single session or in a symbol that trades seldom, and prices that are wrong on both, agree.
 
