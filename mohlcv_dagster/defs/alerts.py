@@ -44,8 +44,8 @@ Tell: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Settings], Iterab
 def sensors() -> list[dg.SensorDefinition]:
     """Both sensors."""
     failing = (
-        "Tells of checks that fail with an error (with MOHLCV_ALERT_WARNINGS=true also of those that warn), when the "
-        "run that found them has ended: symbol, month, asset, check, the sentence with its cure, and the run.\n\n"
+        "Tells of rules that fail with an error in a check (with MOHLCV_ALERT_WARNINGS=true also of those that warn), "
+        "when the run that found it has ended: symbol, month, asset, rule, the sentence with its cure, and the run.\n\n"
         f"{_WHERE}"
     )
     failed = (

@@ -26,7 +26,7 @@ IO_MANAGER: Final = "bars_csv"
 POOL: Final = "massive_api"
 OWNERS: Final = ["team:market-data"]
 BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
-"""A run a symbol and year: a run is a process, which takes seconds."""
+"""Up to twelve months a run: a run is a process, which takes seconds to start."""
 
 RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS

@@ -40,10 +40,10 @@ def quality_asset(
         automation_condition=automation.quality_condition(),
         check_specs=[dg.AssetCheckSpec(VENDOR_INCIDENT, asset=KEY, description=_SENTENCE)],
         description=(
-            "The quality of every stored month, a row a symbol and month.\n\n"
-            "Sessions, occupancy, gaps, mismatches, revisions and failing checks, made of what was recorded when the "
-            "months were fetched and judged; no file of bars is read. Materialize it after a backfill, and look at the "
-            "heat map in its metadata.\n\n"
+            "The quality of every month that is stored or was asked for, a row a symbol and month.\n\n"
+            "Sessions, occupancy, gaps, mismatches, revisions and failing rules, made of what was recorded when the "
+            "months were fetched and checked; no file of bars is read. The sensor quality_after_runs makes it once "
+            "runs have ended: look at the heat map in its metadata.\n\n"
             f"{columns.meanings(_column_schema())}"
         ),
     )
