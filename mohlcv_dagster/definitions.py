@@ -19,7 +19,8 @@ gc.freeze()
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, run_processes, schedules
+from mohlcv_dagster.dagster_patches import run_processes
+from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol

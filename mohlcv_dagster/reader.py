@@ -54,11 +54,14 @@ class _Kept:
 class Reader:
     """Reads and checks the files of an archive; keeps the raw file that was read last.
 
+    From the first reader on, all of the process takes its memory from one heap (see `memory.share`).
+
     Args:
         archive: where the files stand.
     """
 
     def __init__(self, archive: Archive) -> None:
+        memory.share()
         self.archive = archive
         self._last: _Kept | None = None
 

@@ -12,10 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import memory
-
-memory.share()  # here, since every number and text on its way to Arrow passes here
-
 _DTYPES: Final[dict[pa.DataType, Any]] = {pa.int32(): np.int32, pa.int64(): np.int64, pa.float64(): np.float64}
 
 

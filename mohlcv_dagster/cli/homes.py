@@ -44,7 +44,7 @@ concurrency:
     default_limit: {fetches}
 run_coordinator:
   # Dagster's own, whose daemon looks for backfills every 30 seconds, with one that looks more often
-  module: mohlcv_dagster.defs.run_queue
+  module: mohlcv_dagster.dagster_patches.run_queue
   class: PromptRunCoordinator
   config:
     backfill_interval_seconds: 2

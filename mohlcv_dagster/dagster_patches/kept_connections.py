@@ -11,14 +11,12 @@ The files are those of Dagster's own storage, and either class reads what the ot
 what Dagster's own class stores. Private parts of Dagster are used here and in `event_rows`.
 """
 
-import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from dagster import EventLogEntry, Field, StringSource
+from dagster import EventLogEntry
 from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
@@ -35,7 +33,6 @@ from sqlalchemy.pool import QueuePool
 from watchdog.observers import Observer
 
 from mohlcv_dagster.dagster_patches import event_rows
-from mohlcv_dagster.errors import SettingsError
 
 if TYPE_CHECKING:
     from sqlite3 import Connection as SQLiteConnection
@@ -64,6 +61,10 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
         self._process_log()
 
 
+NEEDED: Final = ("_event_to_row", "_initdb", "conn_string_for_shard", "index_connection", "run_connection")
+"""What Dagster's class must have."""
+
+
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     """`SqliteEventLogStorage` that opens a database once, not once an event."""
 
@@ -71,25 +72,6 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         self._open: OrderedDict[str, tuple[Engine, Connection]] = OrderedDict()
         self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
-
-    @classmethod
-    def config_type(cls) -> Any:  # noqa: ANN401 - what Dagster's own says
-        """`base_dir`, the folder of the databases; by default `history/runs` in `DAGSTER_HOME`, as Dagster has it."""
-        return {"base_dir": Field(StringSource, is_required=False)}
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """The storage that a `dagster.yaml` asks for.
-
-        Raises:
-            SettingsError: it names no `base_dir`, and there is no `DAGSTER_HOME`.
-        """
-        home = os.environ.get("DAGSTER_HOME")
-        if "base_dir" in config_value:
-            return cls(config_value["base_dir"], inst_data)
-        if not home:
-            raise SettingsError("DAGSTER_HOME is not set: set it to the folder that holds this dagster.yaml")
-        return cls(str(Path(home) / "history" / "runs"), inst_data)
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has a table, which Dagster asks twice a check; one that is there stays.

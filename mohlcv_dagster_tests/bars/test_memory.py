@@ -8,12 +8,14 @@ def printed(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def test_arrow_takes_memory_where_numpy_takes_it():
+def test_where_files_are_read_arrow_takes_memory_where_numpy_takes_it_and_an_import_alone_changes_nothing():
     code = (
-        "import pyarrow as pa; from mohlcv_dagster.bars import schema; "
-        "print(pa.default_memory_pool().backend_name, schema.empty()['open'].num_chunks)"
+        "import pyarrow as pa; before = pa.default_memory_pool().backend_name; "
+        "from mohlcv_dagster.archive import Archive; from mohlcv_dagster.reader import Reader; "
+        "print(pa.default_memory_pool().backend_name == before); Reader(Archive('data')); "
+        "print(pa.default_memory_pool().backend_name)"
     )
-    assert printed(code).split()[0] == "system"
+    assert printed(code).split() == ["True", "system"]
 
 
 HEAPS = """

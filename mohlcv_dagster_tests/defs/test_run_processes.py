@@ -14,7 +14,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
 
 from mohlcv_dagster.cli import homes
-from mohlcv_dagster.defs import run_processes
+from mohlcv_dagster.dagster_patches import run_processes
 
 pytestmark = [
     pytest.mark.timeout(180),
@@ -49,7 +49,7 @@ def lasting(context):
 
 defs = dg.Definitions(assets=[quick, failing, killed, lasting], executor=dg.in_process_executor)
 """
-OURS = "from mohlcv_dagster.defs import run_processes; run_processes.fork()"
+OURS = "from mohlcv_dagster.dagster_patches import run_processes; run_processes.fork()"
 OVER = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -150,6 +150,7 @@ def test_no_other_process_than_a_code_server_is_changed():
 
 def test_what_runs_begin_with_has_one_thread():
     code = (
-        "import mohlcv_dagster.defs.run_preload, pathlib; print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
+        "import pathlib, mohlcv_dagster.dagster_patches.run_preload; "
+        "print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "1\n"

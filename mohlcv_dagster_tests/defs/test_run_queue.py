@@ -7,7 +7,7 @@ import pytest
 from dagster._daemon import backfill, controller
 
 from mohlcv_dagster.cli import homes
-from mohlcv_dagster.defs.run_queue import PromptRunCoordinator
+from mohlcv_dagster.dagster_patches.run_queue import PromptRunCoordinator
 
 
 class OneRound:

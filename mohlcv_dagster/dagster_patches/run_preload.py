@@ -12,8 +12,8 @@ import dagster._core.storage.legacy_storage
 import dagster._grpc.impl
 import massive
 
+import mohlcv_dagster.dagster_patches.run_queue
 import mohlcv_dagster.dagster_patches.sqlite_event_log
-import mohlcv_dagster.defs.run_queue
 
 gc.collect()
 gc.freeze()  # a collection in a run would go over all of it, and write to pages that all runs share

@@ -15,12 +15,16 @@ import sys
 from multiprocessing import forkserver
 from typing import Any, Final
 
+from mohlcv_dagster.dagster_patches.guard import obstacle
+
 _CODE_SERVER: Final = ["api", "grpc"]
-_LOADED: Final = "mohlcv_dagster.defs.run_preload"
+_LOADED: Final = "mohlcv_dagster.dagster_patches.run_preload"
 
 
 def fork() -> None:
     """Have the runs of this process forked, if it is a code server; Dagster then says `spawn` and gets a fork."""
+    if obstacle(multiprocessing, ("get_context",)) is not None:  # runs are spawned, as Dagster does it
+        return
     of_a_run = multiprocessing.parent_process() is not None  # it is handed the server's arguments
     if sys.platform != "linux" or sys.argv[1:3] != _CODE_SERVER or of_a_run:
         return
