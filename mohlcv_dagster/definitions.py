@@ -3,18 +3,11 @@
 Loading needs no key and no network: settings are read, nothing is asked of the vendor.
 """
 
-# ruff: noqa: E402 - our own modules are imported after the freeze
-
-import gc
 import os
 import warnings
 from collections.abc import Sequence
 
 import dagster as dg
-
-# Dagster's 120,000 objects stay as long as the process, and each full collection would go over all of them, 40 ms: one
-# while the location loads, some in every run, and those at the end of the process.
-gc.freeze()
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars import rules

@@ -6,14 +6,9 @@ NumPy nor Arrow, which start threads: a process that has some cannot be forked s
 
 # ruff: noqa: F401 - loaded, not used
 
-import gc
-
 import dagster._core.storage.legacy_storage
 import dagster._grpc.impl
 import massive
 
 import mohlcv_dagster.dagster_patches.run_queue
 import mohlcv_dagster.dagster_patches.sqlite_event_log
-
-gc.collect()
-gc.freeze()  # a collection in a run would go over all of it, and write to pages that all runs share
