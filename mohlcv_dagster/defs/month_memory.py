@@ -21,7 +21,7 @@ from mohlcv_dagster.defs.month_reading import Remembered
 
 PATH: Final = PurePosixPath("quality/coverage.state")
 """Where it stands, relative to the data folder."""
-FORM: Final = 1
+FORM: Final = 2
 """Raise it when what is remembered changes its meaning or form."""
 _FASTEST: Final = 1
 
@@ -78,7 +78,10 @@ def save(  # noqa: PLR0913 - each is told in the file
         "table": table_sha256,
         "run": run_id,
         "cursor": remembered.cursor,
-        "wiped": remembered.wiped,
+        "row": remembered.row,
+        "oldest": remembered.oldest,
+        "newest run": remembered.newest_run,
+        "runs": remembered.runs,
         "months": {partition: _written(month, checks, shared) for partition, month in remembered.months.items()},
         "results": list(shared),
     }
@@ -111,4 +114,5 @@ def _parsed(held: Mapping[str, Any]) -> Remembered:
                 if each
             },
         )
-    return Remembered(months, held["cursor"], held["wiped"])
+    oldest = {asset: (str(row), int(count)) for asset, (row, count) in held["oldest"].items()}
+    return Remembered(months, held["cursor"], held["row"], oldest, held["newest run"], held["runs"])

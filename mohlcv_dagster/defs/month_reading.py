@@ -6,8 +6,10 @@ away (a wiped asset, a deleted run) and nothing committed late can be missed. Wh
 the events since the last reading are looked at, and those of its last two minutes once more: PostgreSQL gives an event
 its number before it is committed, so a lower number may appear after a higher one.
 
-One thing a full reading knows and this does not: when a run is deleted before what its checks said was read, Dagster
-deletes those events and keeps its rows of the results. They are not seen until something else happens to the month.
+Three things take away what was read, and no event tells of them. Everything is read again after a wipe, which deletes
+what checks said, and after a run that was there at the last reading was deleted. A run that began after it and was
+deleted before this one leaves no event, but Dagster keeps the rows of what its checks said; the partitions of new rows
+are asked for besides those of new events (`dagster_patches/check_rows.py`).
 """
 
 import time
@@ -22,6 +24,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as Status,
 )
 
+from mohlcv_dagster.dagster_patches import check_rows
 from mohlcv_dagster.defs import run_failures
 from mohlcv_dagster.defs.month_events import (
     Asked,
@@ -53,13 +56,19 @@ class Remembered:
     Attributes:
         months: by partition key.
         cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
-            first reading.
-        wiped: when each asset was wiped last, Unix seconds; 0 for never.
+            first reading, and where nothing tells what was taken away since.
+        row: the same of the rows of what checks said.
+        oldest: by asset, the oldest of these rows and their count.
+        newest_run: the run begun last; empty for none.
+        runs: how many were begun before it.
     """
 
     months: dict[str, MonthEvents] = field(default_factory=dict)
     cursor: int | None = None
-    wiped: dict[str, float] = field(default_factory=dict)
+    row: int = 0
+    oldest: dict[str, tuple[str, int]] = field(default_factory=dict)
+    newest_run: str = ""
+    runs: int = 0
 
 
 @dataclass
@@ -67,7 +76,8 @@ class _News:
     """What the events of checks since the last reading say: the partitions they are about, and the evaluations."""
 
     partitions: set[str] = field(default_factory=set)
-    results: dict[int, Results] = field(default_factory=dict)
+    results: dict[tuple[int, str], Results] = field(default_factory=dict)
+    """By number and run: SQLite gives the numbers of deleted events again."""
     cursor: int = 0
 
 
@@ -88,10 +98,13 @@ def update(
     Returns:
         How many months were read.
     """
-    wiped = _wiped(instance, assets)
-    if wiped != remembered.wiped:  # what checks said went too, and of that no event tells
-        remembered.months, remembered.cursor, remembered.wiped = {}, None, wiped
-    news = _of_checks(instance, frozenset(assets), remembered.cursor)
+    database = check_rows.database(instance)
+    if _is_taken_away(instance, database, assets, remembered):
+        remembered.months, remembered.cursor = {}, None
+    committed = time.time() - OVERLAP
+    rows = _new_rows(database, assets, None if remembered.cursor is None else remembered.row, committed)
+    news = _of_checks(instance, frozenset(assets), remembered.cursor, committed)
+    news.partitions |= rows.partitions
     numbers = {key.to_user_string(): _Numbers.of(instance, key) for key in assets}
     there = {partition for each in numbers.values() for partition in (*each.made, *each.unmade())}
     for gone in remembered.months.keys() - there:
@@ -108,16 +121,47 @@ def update(
         _read_asked(instance, key, numbers[key.to_user_string()].unmade(), changed, remembered.months)
     for check in checks:
         _read_said(instance, check, changed, remembered.months, news.results)
-    remembered.cursor = news.cursor
+    remembered.cursor, remembered.row = None if database is None else news.cursor, rows.mark
     return len(changed)
 
 
-def _wiped(instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]) -> dict[str, float]:
-    wiped = dict.fromkeys((key.to_user_string() for key in assets), 0.0)
-    for record in instance.get_asset_records(assets):
-        details = record.asset_entry.asset_details
-        wiped[record.asset_entry.asset_key.to_user_string()] = (details and details.last_wipe_timestamp) or 0.0
-    return wiped
+def _is_taken_away(
+    instance: dg.DagsterInstance,
+    database: check_rows.Database | None,
+    assets: Sequence[dg.AssetKey],
+    remembered: Remembered,
+) -> bool:
+    """Whether an asset was wiped or a run deleted since the last reading, as far as can be told; remembers it all."""
+    # noted before anything is read: what goes away meanwhile differs at the next reading
+    runs, newest_run, oldest = remembered.runs, remembered.newest_run, remembered.oldest
+    remembered.newest_run = next(iter(instance.get_run_ids(limit=1)), "")
+    remembered.runs = _runs_before(instance, remembered.newest_run)
+    remembered.oldest = {}
+    if database is not None:
+        for key in assets:
+            each = check_rows.oldest(database, key)
+            remembered.oldest[key.to_user_string()] = each.row, each.count
+    if newest_run and not (instance.has_run(newest_run) and _runs_before(instance, newest_run) == runs):
+        return True
+    return database is None or any(_is_wiped(before, remembered.oldest[asset]) for asset, before in oldest.items())
+
+
+def _runs_before(instance: dg.DagsterInstance, run_id: str) -> int:
+    return len(instance.get_run_ids(cursor=run_id)) if run_id else 0
+
+
+def _is_wiped(before: tuple[str, int], now: tuple[str, int]) -> bool:
+    return before[1] > now[1] or bool(before[0] and before[0] != now[0])
+
+
+def _new_rows(
+    database: check_rows.Database | None, assets: Sequence[dg.AssetKey], after: int | None, committed: float
+) -> check_rows.Newer:
+    if database is None:
+        return check_rows.Newer(frozenset(), 0)
+    if after is None:  # everything is read
+        return check_rows.Newer(frozenset(), check_rows.newest(database, assets, committed))
+    return check_rows.newer(database, assets, after, committed)
 
 
 @dataclass(frozen=True)
@@ -160,8 +204,9 @@ def _differs(month: MonthEvents | None, partition: str, numbers: Mapping[str, _N
     return False
 
 
-def _of_checks(instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cursor: int | None) -> _News:
-    committed = time.time() - OVERLAP
+def _of_checks(
+    instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cursor: int | None, committed: float
+) -> _News:
     if cursor is None:
         return _News(cursor=_first_cursor(instance, committed))
     news = _News(cursor=cursor)
@@ -172,7 +217,7 @@ def _of_checks(instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cur
         if isinstance(said, dg.AssetCheckEvaluation):
             if said.asset_key in assets and said.partition is not None:
                 news.partitions.add(said.partition)
-                news.results[number] = results_of(said)
+                news.results[number, entry.run_id] = results_of(said)
         elif isinstance(said, AssetCheckEvaluationPlanned) and said.asset_key in assets and said.partitions_subset:
             news.partitions.update(said.partitions_subset.get_partition_keys())
     return news
@@ -262,7 +307,7 @@ def _read_said(
     check: dg.AssetCheckKey,
     changed: set[str],
     months: Mapping[str, MonthEvents],
-    results: Mapping[int, Results],
+    results: Mapping[tuple[int, str], Results],
 ) -> None:
     """Read what a check said of the changed partitions; what it found is in `results` if it is new."""
     name, unread = name_of(check), dict[tuple[str, str], Said]()
@@ -273,8 +318,8 @@ def _read_said(
             months[partition].said[name] = said
         elif before is not None and before.event == said.event and before.results is not None:
             months[partition].said[name] = said._replace(results=before.results)
-        elif said.event in results:
-            months[partition].said[name] = said._replace(results=results[said.event])
+        elif (said.event, run_id) in results:
+            months[partition].said[name] = said._replace(results=results[said.event, run_id])
         else:
             unread[partition, run_id] = said
     for partition, run_id, found in _history(instance, check, set(unread)):
