@@ -12,7 +12,7 @@ read everything.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import dagster as dg
 import sqlalchemy as db
@@ -89,11 +89,11 @@ def newer(storage: Database, assets: Sequence[dg.AssetKey], after: int, committe
     """
     until, mark, partitions = _naive(committed), after, set[str]()
     with storage.index_connection() as connection:
-        for number, partition, written in connection.execute(_rows(assets, after)):
-            if partition is not None:
-                partitions.add(partition)
-            if written is not None and written <= until:
-                mark = max(mark, number)
+        for row in connection.execute(_rows(assets, after)):
+            if row.partition is not None:
+                partitions.add(row.partition)
+            if row.evaluation_event_timestamp is not None and row.evaluation_event_timestamp <= until:
+                mark = max(mark, row.id)
     return Newer(frozenset(partitions), mark)
 
 
@@ -110,7 +110,7 @@ def newest(storage: Database, assets: Sequence[dg.AssetKey], committed: float) -
         width *= 4
 
 
-def _rows(assets: Sequence[dg.AssetKey], after: int) -> "Select[tuple[int, str | None, datetime | None]]":
+def _rows(assets: Sequence[dg.AssetKey], after: int) -> "Select[Any]":
     columns = db.select(_row.id, _row.partition, _row.evaluation_event_timestamp)
     # the condition that the number is above is the one that an index is to answer: most rows are of these assets
     return columns.where(_row.id > after, db.func.coalesce(_row.asset_key, "").in_([key.to_string() for key in assets]))
