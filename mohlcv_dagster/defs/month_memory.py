@@ -17,6 +17,7 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import quality
 from mohlcv_dagster.defs.month_events import Asked, Made, MonthEvents, Outcome, Results, Said
+from mohlcv_dagster.defs.month_losses import There
 from mohlcv_dagster.defs.month_reading import Remembered
 
 PATH: Final = PurePosixPath("quality/coverage.state")
@@ -79,9 +80,7 @@ def save(  # noqa: PLR0913 - each is told in the file
         "run": run_id,
         "cursor": remembered.cursor,
         "row": remembered.row,
-        "oldest": remembered.oldest,
-        "newest run": remembered.newest_run,
-        "runs": remembered.runs,
+        "there": [remembered.there.newest_run, remembered.there.runs, remembered.there.oldest],
         "months": {partition: _written(month, checks, shared) for partition, month in remembered.months.items()},
         "results": list(shared),
     }
@@ -114,5 +113,6 @@ def _parsed(held: Mapping[str, Any]) -> Remembered:
                 if each
             },
         )
-    oldest = {asset: (str(row), int(count)) for asset, (row, count) in held["oldest"].items()}
-    return Remembered(months, held["cursor"], held["row"], oldest, held["newest run"], held["runs"])
+    newest_run, runs, oldest = held["there"]
+    there = There(newest_run, runs, {asset: (row, count) for asset, (row, count) in oldest.items()})
+    return Remembered(months, held["cursor"], held["row"], there)

@@ -6,10 +6,10 @@ away (a wiped asset, a deleted run) and nothing committed late can be missed. Wh
 the events since the last reading are looked at, and those of its last two minutes once more: PostgreSQL gives an event
 its number before it is committed, so a lower number may appear after a higher one.
 
-Three things take away what was read, and no event tells of them. Everything is read again after a wipe, which deletes
-what checks said, and after a run that was there at the last reading was deleted. A run that began after it and was
-deleted before this one leaves no event, but Dagster keeps the rows of what its checks said; the partitions of new rows
-are asked for besides those of new events (`dagster_patches/check_rows.py`).
+A wipe and a deleted run take away what was read, and no event tells of them. Everything is read again after a wipe,
+which deletes what checks said, and after a run that was there at the last reading was deleted. A run that began after
+it and was deleted before this one leaves no event, but Dagster keeps the rows of what its checks said; the partitions
+of new rows are asked for besides those of new events (`month_losses`, `dagster_patches/check_rows`).
 """
 
 import time
@@ -37,6 +37,7 @@ from mohlcv_dagster.defs.month_events import (
     name_of,
     results_of,
 )
+from mohlcv_dagster.defs.month_losses import There
 
 OVERLAP: Final = 120.0
 """Seconds before a reading in which events may not have been committed yet, clocks of several hosts included."""
@@ -58,17 +59,13 @@ class Remembered:
         cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
             first reading, and where nothing tells what was taken away since.
         row: the same of the rows of what checks said.
-        oldest: by asset, the oldest of these rows and their count.
-        newest_run: the run begun last; empty for none.
-        runs: how many were begun before it.
+        there: what was there to be read.
     """
 
     months: dict[str, MonthEvents] = field(default_factory=dict)
     cursor: int | None = None
     row: int = 0
-    oldest: dict[str, tuple[str, int]] = field(default_factory=dict)
-    newest_run: str = ""
-    runs: int = 0
+    there: There = field(default_factory=There)
 
 
 @dataclass
@@ -99,7 +96,8 @@ def update(
         How many months were read.
     """
     database = check_rows.database(instance)
-    if _is_taken_away(instance, database, assets, remembered):
+    before, remembered.there = remembered.there, There.of(instance, database, assets)
+    if database is None or remembered.there.lacks(before, instance):
         remembered.months, remembered.cursor = {}, None
     committed = time.time() - OVERLAP
     rows = _new_rows(database, assets, None if remembered.cursor is None else remembered.row, committed)
@@ -123,35 +121,6 @@ def update(
         _read_said(instance, check, changed, remembered.months, news.results)
     remembered.cursor, remembered.row = None if database is None else news.cursor, rows.mark
     return len(changed)
-
-
-def _is_taken_away(
-    instance: dg.DagsterInstance,
-    database: check_rows.Database | None,
-    assets: Sequence[dg.AssetKey],
-    remembered: Remembered,
-) -> bool:
-    """Whether an asset was wiped or a run deleted since the last reading, as far as can be told; remembers it all."""
-    # noted before anything is read: what goes away meanwhile differs at the next reading
-    runs, newest_run, oldest = remembered.runs, remembered.newest_run, remembered.oldest
-    remembered.newest_run = next(iter(instance.get_run_ids(limit=1)), "")
-    remembered.runs = _runs_before(instance, remembered.newest_run)
-    remembered.oldest = {}
-    if database is not None:
-        for key in assets:
-            each = check_rows.oldest(database, key)
-            remembered.oldest[key.to_user_string()] = each.row, each.count
-    if newest_run and not (instance.has_run(newest_run) and _runs_before(instance, newest_run) == runs):
-        return True
-    return database is None or any(_is_wiped(before, remembered.oldest[asset]) for asset, before in oldest.items())
-
-
-def _runs_before(instance: dg.DagsterInstance, run_id: str) -> int:
-    return len(instance.get_run_ids(cursor=run_id)) if run_id else 0
-
-
-def _is_wiped(before: tuple[str, int], now: tuple[str, int]) -> bool:
-    return before[1] > now[1] or bool(before[0] and before[0] != now[0])
 
 
 def _new_rows(
