@@ -54,11 +54,17 @@ def missing(array: Any) -> npt.NDArray[np.bool_]:  # noqa: ANN401 - as above
     return ~_unpacked(array.buffers()[0], array)
 
 
-def from_texts(texts: Sequence[str]) -> Any:  # noqa: ANN401 - as above
-    """An Arrow array of these texts."""
+def from_texts(texts: Sequence[str], missing: npt.NDArray[np.bool_] | None = None) -> Any:  # noqa: ANN401 - as above
+    """An Arrow array of these texts.
+
+    Args:
+        texts: one for each row, also where it is null.
+        missing: which of them are null, of shape (rows,); `None` for none.
+    """
     content = [text.encode() for text in texts]
     stops = np.cumsum([0, *map(len, content)], dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(content), [None, _buffer(stops), pa.py_buffer(b"".join(content))])
+    nulls = None if missing is None else _packed(~missing)
+    return pa.Array.from_buffers(pa.string(), len(content), [nulls, _buffer(stops), pa.py_buffer(b"".join(content))])
 
 
 def integer(value: int) -> Any:  # noqa: ANN401 - as above

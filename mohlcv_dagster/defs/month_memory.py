@@ -17,11 +17,12 @@ import dagster as dg
 from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import quality
 from mohlcv_dagster.defs.month_events import Asked, Made, MonthEvents, Outcome, Results, Said
+from mohlcv_dagster.defs.month_losses import There
 from mohlcv_dagster.defs.month_reading import Remembered
 
 PATH: Final = PurePosixPath("quality/coverage.state")
 """Where it stands, relative to the data folder."""
-FORM: Final = 1
+FORM: Final = 2
 """Raise it when what is remembered changes its meaning or form."""
 _FASTEST: Final = 1
 
@@ -78,7 +79,8 @@ def save(  # noqa: PLR0913 - each is told in the file
         "table": table_sha256,
         "run": run_id,
         "cursor": remembered.cursor,
-        "wiped": remembered.wiped,
+        "row": remembered.row,
+        "there": [remembered.there.newest_run, remembered.there.runs, remembered.there.oldest],
         "months": {partition: _written(month, checks, shared) for partition, month in remembered.months.items()},
         "results": list(shared),
     }
@@ -111,4 +113,6 @@ def _parsed(held: Mapping[str, Any]) -> Remembered:
                 if each
             },
         )
-    return Remembered(months, held["cursor"], held["wiped"])
+    newest_run, runs, oldest = held["there"]
+    there = There(newest_run, runs, {asset: (row, count) for asset, (row, count) in oldest.items()})
+    return Remembered(months, held["cursor"], held["row"], there)

@@ -6,8 +6,10 @@ away (a wiped asset, a deleted run) and nothing committed late can be missed. Wh
 the events since the last reading are looked at, and those of its last two minutes once more: PostgreSQL gives an event
 its number before it is committed, so a lower number may appear after a higher one.
 
-One thing a full reading knows and this does not: when a run is deleted before what its checks said was read, Dagster
-deletes those events and keeps its rows of the results. They are not seen until something else happens to the month.
+A wipe and a deleted run take away what was read, and no event tells of them. Everything is read again after a wipe,
+which deletes what checks said, and after a run that was there at the last reading was deleted. A run that began after
+it and was deleted before this one leaves no event, but Dagster keeps the rows of what its checks said; the partitions
+of new rows are asked for besides those of new events (`month_losses`, `dagster_patches/check_rows`).
 """
 
 import time
@@ -22,6 +24,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as Status,
 )
 
+from mohlcv_dagster.dagster_patches import check_rows
 from mohlcv_dagster.defs import run_failures
 from mohlcv_dagster.defs.month_events import (
     Asked,
@@ -34,6 +37,7 @@ from mohlcv_dagster.defs.month_events import (
     name_of,
     results_of,
 )
+from mohlcv_dagster.defs.month_losses import There
 
 OVERLAP: Final = 120.0
 """Seconds before a reading in which events may not have been committed yet, clocks of several hosts included."""
@@ -53,13 +57,15 @@ class Remembered:
     Attributes:
         months: by partition key.
         cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
-            first reading.
-        wiped: when each asset was wiped last, Unix seconds; 0 for never.
+            first reading, and where nothing tells what was taken away since.
+        row: the same of the rows of what checks said.
+        there: what was there to be read.
     """
 
     months: dict[str, MonthEvents] = field(default_factory=dict)
     cursor: int | None = None
-    wiped: dict[str, float] = field(default_factory=dict)
+    row: int = 0
+    there: There = field(default_factory=There)
 
 
 @dataclass
@@ -67,7 +73,8 @@ class _News:
     """What the events of checks since the last reading say: the partitions they are about, and the evaluations."""
 
     partitions: set[str] = field(default_factory=set)
-    results: dict[int, Results] = field(default_factory=dict)
+    results: dict[tuple[int, str], Results] = field(default_factory=dict)
+    """By number and run: SQLite gives the numbers of deleted events again."""
     cursor: int = 0
 
 
@@ -88,10 +95,14 @@ def update(
     Returns:
         How many months were read.
     """
-    wiped = _wiped(instance, assets)
-    if wiped != remembered.wiped:  # what checks said went too, and of that no event tells
-        remembered.months, remembered.cursor, remembered.wiped = {}, None, wiped
-    news = _of_checks(instance, frozenset(assets), remembered.cursor)
+    database = check_rows.database(instance)
+    before, remembered.there = remembered.there, There.of(instance, database, assets)
+    if database is None or remembered.there.lacks(before, instance):
+        remembered.months, remembered.cursor = {}, None
+    committed = time.time() - OVERLAP
+    rows = _new_rows(database, assets, None if remembered.cursor is None else remembered.row, committed)
+    news = _of_checks(instance, frozenset(assets), remembered.cursor, committed)
+    news.partitions |= rows.partitions
     numbers = {key.to_user_string(): _Numbers.of(instance, key) for key in assets}
     there = {partition for each in numbers.values() for partition in (*each.made, *each.unmade())}
     for gone in remembered.months.keys() - there:
@@ -108,16 +119,18 @@ def update(
         _read_asked(instance, key, numbers[key.to_user_string()].unmade(), changed, remembered.months)
     for check in checks:
         _read_said(instance, check, changed, remembered.months, news.results)
-    remembered.cursor = news.cursor
+    remembered.cursor, remembered.row = None if database is None else news.cursor, rows.mark
     return len(changed)
 
 
-def _wiped(instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]) -> dict[str, float]:
-    wiped = dict.fromkeys((key.to_user_string() for key in assets), 0.0)
-    for record in instance.get_asset_records(assets):
-        details = record.asset_entry.asset_details
-        wiped[record.asset_entry.asset_key.to_user_string()] = (details and details.last_wipe_timestamp) or 0.0
-    return wiped
+def _new_rows(
+    database: check_rows.Database | None, assets: Sequence[dg.AssetKey], after: int | None, committed: float
+) -> check_rows.Newer:
+    if database is None:
+        return check_rows.Newer(frozenset(), 0)
+    if after is None:  # everything is read
+        return check_rows.Newer(frozenset(), check_rows.newest(database, assets, committed))
+    return check_rows.newer(database, assets, after, committed)
 
 
 @dataclass(frozen=True)
@@ -160,8 +173,9 @@ def _differs(month: MonthEvents | None, partition: str, numbers: Mapping[str, _N
     return False
 
 
-def _of_checks(instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cursor: int | None) -> _News:
-    committed = time.time() - OVERLAP
+def _of_checks(
+    instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cursor: int | None, committed: float
+) -> _News:
     if cursor is None:
         return _News(cursor=_first_cursor(instance, committed))
     news = _News(cursor=cursor)
@@ -172,7 +186,7 @@ def _of_checks(instance: dg.DagsterInstance, assets: frozenset[dg.AssetKey], cur
         if isinstance(said, dg.AssetCheckEvaluation):
             if said.asset_key in assets and said.partition is not None:
                 news.partitions.add(said.partition)
-                news.results[number] = results_of(said)
+                news.results[number, entry.run_id] = results_of(said)
         elif isinstance(said, AssetCheckEvaluationPlanned) and said.asset_key in assets and said.partitions_subset:
             news.partitions.update(said.partitions_subset.get_partition_keys())
     return news
@@ -262,7 +276,7 @@ def _read_said(
     check: dg.AssetCheckKey,
     changed: set[str],
     months: Mapping[str, MonthEvents],
-    results: Mapping[int, Results],
+    results: Mapping[tuple[int, str], Results],
 ) -> None:
     """Read what a check said of the changed partitions; what it found is in `results` if it is new."""
     name, unread = name_of(check), dict[tuple[str, str], Said]()
@@ -273,8 +287,8 @@ def _read_said(
             months[partition].said[name] = said
         elif before is not None and before.event == said.event and before.results is not None:
             months[partition].said[name] = said._replace(results=before.results)
-        elif said.event in results:
-            months[partition].said[name] = said._replace(results=results[said.event])
+        elif (said.event, run_id) in results:
+            months[partition].said[name] = said._replace(results=results[said.event, run_id])
         else:
             unread[partition, run_id] = said
     for partition, run_id, found in _history(instance, check, set(unread)):

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -132,3 +134,51 @@ def test_the_page_on_quality_tells_every_column_with_its_meaning():
     told = re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", page, re.MULTILINE)
 
     assert told == [(name, column.meaning) for name, column in quality.COLUMNS.items()]
+
+
+def test_the_columns_are_those_that_arrow_makes_of_the_values():
+    texts = (("raw_1s: ohlc_order", "é"), (), ("raw_1s: settled",))
+    many = [
+        row(
+            symbol,
+            "2024-01",
+            why=None if at % 2 else "é",
+            rows=None if at % 3 else at,
+            occupancy=None if at % 2 else at / 7,
+            failing=texts[at % 3],
+            fetched_at=None if at % 2 else MOMENT.replace(microsecond=999_999 - at),
+            complete_through=MOMENT,
+        )
+        for at, symbol in enumerate(["SPY", "BRK.B", "QQQ", "BACpB"] * 5)
+    ]
+    for some in (many, many[:1], []):
+        values = {name: [getattr(each, name) for each in some] for name in SCHEMA}
+        values["month"] = [str(month) for month in values["month"]]
+        expected = pa.Table.from_arrays([pa.array(values[name], kind) for name, kind in SCHEMA.items()], list(SCHEMA))
+
+        table = quality_table.table(some)
+
+        table.validate(full=True)
+        assert table.equals(expected)
+        assert quality_table.encode(table) == quality_table.encode(expected)
+
+
+IN_A_PROCESS = """
+import sys
+from datetime import UTC, datetime
+from mohlcv_dagster.bars import quality, quality_table
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.defs import rows, summing_up
+now = datetime.now(UTC)
+facts = dict(why='away', rows=7, occupancy=0.5, failing=('raw_1s: spikes',), fetched_at=now, complete_through=now)
+table = quality_table.table([quality.MonthQuality(symbol='SPY', month=Month.parse('2024-01'), **facts)])
+quality_table.encode(table)
+print(len(rows.of(table.select(list(summing_up._SHOWN)))), 'pandas' in sys.modules)
+"""
+
+
+def test_writing_the_table_and_showing_its_rows_loads_no_pandas():
+    command = [sys.executable, "-c", IN_A_PROCESS]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    assert told.stdout.split() == ["1", "False"]

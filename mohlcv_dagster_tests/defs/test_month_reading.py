@@ -101,8 +101,7 @@ class Log:
         self.instance.wipe_assets([dg.AssetKey.from_user_string(asset)])
 
     def run_deleted(self, nth):
-        """A run is deleted, the table having been made since: what it said is told no more where it was never read."""
-        self.read()
+        """A run is deleted, whether or not what it did was read."""
         if self.runs:
             self.instance.delete_run(self.runs.pop(nth % len(self.runs)).run_id)
 
@@ -308,6 +307,44 @@ def test_what_checks_said_goes_with_a_file_that_was_made_and_wiped_between_two_r
 
     log.made(asset, "2024-01|SPY")
     log.wiped(asset)
+
+    assert log.read()["SPY", "2024-01"].quality.judged == 0
+
+
+def test_what_a_run_was_to_check_goes_with_a_wipe_also_after_the_run_was_deleted(log):
+    log.made("raw_1s", "2024-01|SPY")
+    log.planned("aggregated/1min", "2024-01|SPY")
+    log.run_deleted(1)
+    assert log.read()["SPY", "2024-01"].quality.not_judged > 0
+
+    log.wiped("aggregated/1min")
+
+    assert log.read()["SPY", "2024-01"].quality.not_judged == 0
+
+
+@pytest.mark.parametrize("is_planned", [False, True])
+def test_what_checks_said_is_read_also_where_the_run_was_deleted_before(log, is_planned):
+    log.planned("raw_1s", "2024-01|SPY")
+    log.made("raw_1s", "2024-01|SPY")
+    run = log.begun()
+    if is_planned:
+        log.evaluated("raw_1s", "2024-01|SPY", "not judged", run=run)
+    assert log.read()["SPY", "2024-01"].quality.errors == 0
+
+    log.evaluated("raw_1s", "2024-01|SPY", "error", run=run)
+    log.run_deleted(1)
+
+    assert log.read()["SPY", "2024-01"].quality.errors == 5
+
+
+def test_everything_is_read_where_nothing_tells_what_was_taken_away(log, monkeypatch):
+    monkeypatch.setattr(month_reading.check_rows, "database", lambda instance: None)
+    log.made("aggregated/1min", "2024-01|SPY")
+    log.evaluated("aggregated/1min", "2024-01|SPY")
+    log.made("raw_1s", "2024-01|SPY")
+    assert log.read()["SPY", "2024-01"].quality.judged > 0
+
+    log.wiped("aggregated/1min")
 
     assert log.read()["SPY", "2024-01"].quality.judged == 0
 
