@@ -7,12 +7,19 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from mohlcv_dagster import whole_files
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.cli.examinations.folder import is_there, writable
 
 TOPIC: Final = "home"
 LOCK: Final = "up.lock"
 _SYMBOL: Final = "symbol"
+_MOVED: Final = {
+    "mohlcv_dagster.defs.event_log": "mohlcv_dagster.dagster_patches.sqlite_event_log",
+    "KeptSqliteEventLogStorage": "RememberingSqliteEventLogStorage",
+    "mohlcv_dagster.defs.run_queue": "mohlcv_dagster.dagster_patches.run_queue",
+}
+"""Names that homes of earlier versions have in their `dagster.yaml`, and what they are called now."""
 
 
 def examine(home: Path, *, told: bool) -> Iterator[Finding]:
@@ -33,8 +40,20 @@ def examine(home: Path, *, told: bool) -> Iterator[Finding]:
     if unwritable.cure:
         yield wrong(TOPIC, unwritable.found, "Let this user write there, or set DAGSTER_HOME to another folder.")
         return
+    yield from _moved(home / "dagster.yaml")
     yield _opened(home, named)
     yield _in_use(home)
+
+
+def _moved(file: Path) -> Iterator[Finding]:
+    """Names of ours in a `dagster.yaml` that have moved since it was written: they are corrected there."""
+    text = file.read_text(encoding="utf-8")
+    moved = [name for name in _MOVED if name in text]
+    for name in moved:
+        text = text.replace(name, _MOVED[name])
+    if moved:
+        whole_files.replace(file, [text.encode()])
+        yield fine(TOPIC, f"{file} named {', '.join(moved)}, which has moved: corrected")
 
 
 def _opened(home: Path, named: str) -> Finding:

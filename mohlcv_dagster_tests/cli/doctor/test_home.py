@@ -1,5 +1,6 @@
 """The home: whether it opens, and who holds it."""
 
+import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli import up
@@ -28,6 +29,39 @@ def test_a_home_opens_and_who_holds_it_is_told(made_home):
     ]
     with up._alone_in(Home(made_home, {})):
         assert list(home.examine(made_home, told=False))[-1].found == "in use: `mohlcv up` is running on it"
+
+
+FORMER = """\
+# mine
+event_log_storage:
+  module: mohlcv_dagster.defs.event_log
+  class: KeptSqliteEventLogStorage
+  config: {}
+run_coordinator:
+  module: mohlcv_dagster.defs.run_queue
+  class: PromptRunCoordinator
+"""
+
+
+def test_names_that_have_moved_are_corrected_and_nothing_else_and_a_home_that_has_them_opens_without(
+    made_home, monkeypatch
+):
+    monkeypatch.setenv("DAGSTER_HOME", str(made_home))
+    file = made_home / "dagster.yaml"
+    file.write_text(FORMER)
+    with dg.DagsterInstance.get() as instance:
+        assert type(instance.event_log_storage).__name__ == "RememberingSqliteEventLogStorage"
+
+    corrected, opened, _ = home.examine(made_home, told=False)
+
+    assert (corrected.verdict, opened.verdict) == (Verdict.FINE, Verdict.FINE)
+    assert "which has moved: corrected" in corrected.found
+    assert file.read_text() == (
+        FORMER.replace("mohlcv_dagster.defs.event_log", "mohlcv_dagster.dagster_patches.sqlite_event_log")
+        .replace("KeptSqlite", "RememberingSqlite")
+        .replace("mohlcv_dagster.defs.run_queue", "mohlcv_dagster.dagster_patches.run_queue")
+    )
+    assert len(list(home.examine(made_home, told=False))) == 2
 
 
 @pytest.mark.parametrize("broken", ["telemetry: [", "run_storage: {module: nowhere, class: None, config: {}}\n"])
