@@ -77,6 +77,7 @@ content = csv_codec.encode(quiet_month("AAC", Month(2024, 2)))
 with tempfile.TemporaryDirectory() as folder, dg.DagsterInstance.ephemeral() as instance:
     definitions = location(folder, {("AAC", "2024-02"): content}, timeframes="15s,1min", parquet=True)
     result = run(definitions, instance, "2024-02|AAC", "raw_1s", "aggregated/15s", "aggregated/1min")
+    assert run(definitions, instance, None, "quality/coverage").success
 failed = [each.check_name for each in result.get_asset_check_evaluations() if not each.passed]
 assert result.success and not failed, failed
 print(sorted({"pandas", "exchange_calendars", "pyarrow.dataset", "massive"} & set(sys.modules)))
@@ -84,7 +85,7 @@ print(sorted({"pandas", "exchange_calendars", "pyarrow.dataset", "massive"} & se
 )
 
 
-def test_a_green_partition_through_dagster_loads_no_pandas_and_no_calendar():
+def test_a_green_partition_and_the_quality_table_through_dagster_load_no_pandas_and_no_calendar():
     done = subprocess.run([sys.executable, "-c", A_RUN], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -161,24 +159,3 @@ def test_the_columns_are_those_that_arrow_makes_of_the_values():
         table.validate(full=True)
         assert table.equals(expected)
         assert quality_table.encode(table) == quality_table.encode(expected)
-
-
-IN_A_PROCESS = """
-import sys
-from datetime import UTC, datetime
-from mohlcv_dagster.bars import quality, quality_table
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.defs import rows, summing_up
-now = datetime.now(UTC)
-facts = dict(why='away', rows=7, occupancy=0.5, failing=('raw_1s: spikes',), fetched_at=now, complete_through=now)
-table = quality_table.table([quality.MonthQuality(symbol='SPY', month=Month.parse('2024-01'), **facts)])
-quality_table.encode(table)
-print(len(rows.of(table.select(list(summing_up._SHOWN)))), 'pandas' in sys.modules)
-"""
-
-
-def test_writing_the_table_and_showing_its_rows_loads_no_pandas():
-    command = [sys.executable, "-c", IN_A_PROCESS]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-
-    assert told.stdout.split() == ["1", "False"]
