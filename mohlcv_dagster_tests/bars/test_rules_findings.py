@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import rules
@@ -208,6 +208,10 @@ def test_any_bytes_are_judged_and_pass_only_as_recorded(edits):
 
 
 @given(content=st.binary(max_size=80))
+@example(b"0000-01-01 00:00:00+00:00,1,1,1,1,1\n")  # no year of the calendar, nor of Python
+@example(b"0001-01-01 00:00:00+00:00,1,1,1,1,1\n")  # the evening of the year before, Eastern
+@example(b"1970-01-01 00:00:00+00:00,1,1,1,1,1\n")
+@example(b"9999-12-31 23:59:59+00:00,1,1,1,1,1\n")
 def test_rubbish_is_judged_by_every_rule_or_is_not_readable_without_an_exception(content):
     judged = [found.rule.name for found in rules.judge(raw_evidence(HEADER + content))]
     assert judged in (list(clean_files.RAW_CHECKS), ["readable"])

@@ -6,7 +6,7 @@ are `coverage`'s.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import exp, sqrt
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
 from mohlcv_dagster.bars.schema import TIME, TIME_TYPE
-from mohlcv_dagster.bars.sessions import EASTERN, session_on
+from mohlcv_dagster.bars.sessions import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
 
 OCCUPANCY_WARN: Final = 0.99
 OCCUPANCY_ERROR: Final = 0.95
@@ -27,6 +27,10 @@ GAP_WARN: Final = timedelta(minutes=5)
 GAP_ERROR: Final = timedelta(minutes=15)
 
 _MINUTE: Final = timedelta(minutes=1)
+_KNOWN_DAYS: Final = tuple(
+    int(eastern_midnight(day).timestamp()) for day in (date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
+)
+"""Unix seconds, the last ones exclusive, between which a bar's day can be looked up."""
 _DEVIATIONS: Final = 5
 """How far beyond what chance leaves empty, in standard deviations, is no chance."""
 _NAMED: Final = 3
@@ -152,8 +156,9 @@ def trading_hours(evidence: Evidence) -> Outcome:
         return Outcome(of=evidence.own.rows)
     bars = evidence.own.present.filter(pa.array(outside))
     fault = tally(bars, evidence.own.rows, "a start outside trading hours", shown=())
-    if bars[TIME][0].is_valid:
-        local = bars[TIME][0].as_py().astimezone(EASTERN)
+    first = int(evidence.own.starts[outside][0])
+    if _KNOWN_DAYS[0] <= first < _KNOWN_DAYS[1]:  # a missing start is before them
+        local = datetime.fromtimestamp(first, EASTERN)
         kind = "a trading day" if session_on(local.date()) else "no trading day"
         fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
     return Outcome(of=evidence.own.rows, fault=fault, bars=bars)
