@@ -153,14 +153,17 @@ def _rows(answer: Answer) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:
-    """What is told of a failing rule alone; of one that passed it would be the same for ever."""
+    """What is told of a failing rule alone; of one that passed it would be the same for ever.
+
+    The UI shows metadata in the order of their names: these come after the table `rules`.
+    """
     name = finding.rule.name
-    told: dict[str, dg.MetadataValue] = {f"{name}: allowed": dg.MetadataValue.text(finding.threshold)}
+    told: dict[str, dg.MetadataValue] = {f"threshold of {name}": dg.MetadataValue.text(finding.threshold)}
     if finding.rule.ground is Ground.CALENDAR:
-        told["calendar"] = dg.MetadataValue.text(sessions.provenance())
+        told["trading calendar"] = dg.MetadataValue.text(sessions.provenance())
     if finding.bars.num_rows:
         shown = rows.of(finding.bars.slice(0, SAMPLE))
-        told[f"{name}: first offending {finding.rule.counts}"] = dg.MetadataValue.table(shown)
+        told[f"the first offending {finding.rule.counts} of {name}"] = dg.MetadataValue.table(shown)
     return told
 
 

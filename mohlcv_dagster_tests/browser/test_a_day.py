@@ -199,7 +199,7 @@ def test_a_check_that_fails_says_what_where_how_much_is_allowed_and_what_to_do(p
         re.compile(r"^ohlc_order: 1 of [\d,]+ bars has high below open, low or close, or low above open or close;"),
     )
     told(page, f"Re-materialize raw_1s for {SYMBOL} {BROKEN}; if it stays, report the request")
-    shown(page.get_by_role("row").filter(has_text="ohlc_order: first offending bars"), *bad_bar(project).values())
+    shown(page.get_by_role("row").filter(has_text="the first offending bars of ohlc_order"), *bad_bar(project).values())
     for rule, result in (("ohlc_order", "error"), ("rising_time", "passed"), ("volume_traded", "passed")):
         page.get_by_role("row").filter(has_text=rule).filter(has_text=result).first.wait_for()
 

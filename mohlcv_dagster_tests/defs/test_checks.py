@@ -146,8 +146,8 @@ def test_a_failing_evaluation_shows_rule_sentence_count_what_is_allowed_and_the_
     assert (first["rule"], first["result"], first["count"]) == ("rising_time", "error", 1)
     assert failed.description == f"rising_time: {first['what was found']}"
     assert {(row["result"], row["count"]) for row in others} == {("passed", 0)}
-    assert failed.metadata["rising_time: allowed"].value == "0 bars"
-    [row] = failed.metadata["rising_time: first offending bars"].value.records
+    assert failed.metadata["threshold of rising_time"].value == "0 bars"
+    [row] = failed.metadata["the first offending bars of rising_time"].value.records
     assert row.data["ts_event"] == "2024-01-02 14:30:00+00:00"
     assert row.data["volume"] == 100
 
@@ -179,7 +179,7 @@ def test_at_most_twenty_offending_bars_are_kept_in_the_event_log(tmp_path, insta
 
     failed = evaluation_of(result, "raw_1s", "valid")
     assert rules_of(failed)["rising_time"]["count"] == 39
-    assert len(failed.metadata["rising_time: first offending bars"].value.records) == 20
+    assert len(failed.metadata["the first offending bars of rising_time"].value.records) == 20
 
 
 def test_bars_with_missing_or_infinite_values_are_shown_in_a_form_that_json_can_carry(tmp_path, instance):
@@ -192,7 +192,7 @@ def test_bars_with_missing_or_infinite_values_are_shown_in_a_form_that_json_can_
     result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, "valid")
 
     failed = evaluation_of(result, "raw_1s", "valid")
-    rows = [record.data for record in failed.metadata["no_missing_values: first offending bars"].value.records]
+    rows = [record.data for record in failed.metadata["the first offending bars of no_missing_values"].value.records]
     assert [(row["open"], row["high"]) for row in rows] == [("inf", None), ("nan", 475.3)]
     json.dumps(rows, allow_nan=False)
 

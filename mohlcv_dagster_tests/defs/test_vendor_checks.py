@@ -115,7 +115,7 @@ def test_each_vintage_lands_in_its_kind_at_the_price_of_one_request(tmp_path, in
     assert check.metadata["request ids"].value.startswith("sandbox-")
     assert check.blocking is False
     if kinds:
-        rows = [record.data for record in check.metadata["vendor_minutes: first offending minutes"].value.records]
+        rows = [record.data for record in check.metadata["the first offending minutes of vendor_minutes"].value.records]
         assert {row["kind"] for row in rows} == set(kinds)
         assert {"open", "vendor_open", "volume", "vendor_volume"} < set(rows[0])
 

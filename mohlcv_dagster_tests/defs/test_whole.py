@@ -42,8 +42,8 @@ def test_a_month_records_what_it_covers_and_a_lost_session_of_a_liquid_symbol_is
     assert failed.description.startswith("sessions_present: ")
     assert "has no bar in the regular hours of 1 of 21 sessions: 2024-01-10." in failed.description
     assert rules_of(failed)["sessions_present"]["count"] == 1
-    assert failed.metadata["calendar"].value == facts["calendar"]
-    [row] = failed.metadata["sessions_present: first offending sessions"].value.records
+    assert failed.metadata["trading calendar"].value == facts["calendar"]
+    [row] = failed.metadata["the first offending sessions of sessions_present"].value.records
     assert row.data["ts_event"] == "2024-01-10 14:30:00+00:00"
     assert (tmp_path / "aggregated/15s/AAC_2024_01_15s.csv").exists()
 
