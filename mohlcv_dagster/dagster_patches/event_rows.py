@@ -1,6 +1,6 @@
 """The rows in which an event is stored: Dagster's own, by statements that are made once and not once an event.
 
-A month has some eighty checks, and most of its events are their results. Of each, Dagster 1.13 keeps the event in the
+Half of a month's events in a year's run are the results of checks. Of each, Dagster 1.13 keeps the event in the
 database of its run, the same once more in the index of all runs, and there a row of what the check has said last, which
 was planned before. It serializes the event two or three times for that (once more for each partition of the run, when
 it is planned) and commits to the index twice. Here the event is serialized once, and what the index has of it is

@@ -1,11 +1,11 @@
 """Dagster's SQLite event log with connections that are kept and few flushes; the homes that `mohlcv` makes use it.
 
-Dagster 1.13 opens the database anew for each event and compiles each statement anew with it. A month has some hundred
-events, most of them the results of checks, so that cost more than all the work on a quiet month. And it waits for the
-disk after each statement, some milliseconds each: its index is in SQLite's write-ahead mode, but each run's own
-database is not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it folds its log in: a
-crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last moments
-(sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
+Dagster 1.13 opens the database for each event and compiles each statement again with it. Without this module a year of
+quiet months takes nearly twice the CPU, all work on its bars included (docs/performance.md). And it waits for the disk
+after each statement, some milliseconds each: its index is in SQLite's write-ahead mode, but each run's own database is
+not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it writes its log into the database:
+a crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last
+moments (sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
 
 The files are those of Dagster's own storage, and either class reads what the other wrote: tests hold each row against
 what Dagster's own class stores. Private parts of Dagster are used here and in `event_rows`.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 KEPT: Final = 8
 """Databases held open: the index and the latest runs. A webserver meets thousands, each in a file of its own."""
 _LEFT_TO_DAGSTER: Final = frozenset({*ASSET_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
-"""What is told of assets and of the run itself: some ten events of a month's 280."""
+"""What is told of assets and of the run itself."""
 
 
 def _write_ahead(connection: "SQLiteConnection", _: object) -> None:
