@@ -3,8 +3,8 @@
 Dagster 1.13 opens the database for each event and compiles each statement again with it. Without this module a year of
 quiet months takes nearly twice the CPU, all work on its bars included (docs/performance.md). And it waits for the disk
 after each statement, some milliseconds each: its index is in SQLite's write-ahead mode, but each run's own database is
-not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it writes its log into the database:
-a crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last
+not. Here all are, and with `synchronous=NORMAL` SQLite waits for the disk only when it writes its log back: a
+crash of the process loses nothing and none damages a database, but a power cut may lose the events of the last
 moments (sqlite.org/pragma.html#pragma_synchronous), as of a run that was cut short.
 
 The files are those of Dagster's own storage, and either class reads what the other wrote: tests hold each row against
