@@ -26,7 +26,7 @@ SIZES: Final[Mapping[str, tuple[int, int]]] = {"100 × 12": (100, 12), "1,000 ×
 """Symbols and months, the latest ones being those of the backfill that is copied."""
 _PAGES: Final[Mapping[str, str]] = {
     "home": "/overview",
-    "lineage": "/asset-groups",
+    "lineage": "/asset-groups?expanded=global@global:raw,global@global:aggregated",
     "catalogue": "/assets",
     "asset": "/assets/raw_1s",
     "partitions": "/assets/raw_1s?view=partitions",
