@@ -8,13 +8,11 @@ An event is read again at each question until `Limits.settle` seconds after it w
 after one with a higher number, and what a check said is committed after its event.
 """
 
-import gc
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +20,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Recorded
 from sqlalchemy.exc import SQLAlchemyError
 
+from mohlcv_dagster.bars import collector
 from mohlcv_dagster.dagster_patches import check_news
 from mohlcv_dagster.dagster_patches.check_answer import Answer, CheckKey, Keys, RunStatuses, answer
 from mohlcv_dagster.dagster_patches.check_facts import AssetFacts, CheckFacts, Mark
@@ -263,20 +262,8 @@ class CheckMemory:
         self, asset: dg.AssetKey, name: str, partitions: Sequence[str] | None
     ) -> "Sequence[AssetCheckPartitionInfo]":
         key = dg.AssetCheckKey(asset, name)
-        with _no_collection():
+        with collector.paused():
             return self._storage.get_asset_check_partition_info([key], partition_keys=partitions)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep Python from looking for cycles among the rows that are read: half of the time, and there are none."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _kept_as(asset: dg.AssetKey) -> str:

@@ -4,7 +4,7 @@ The event log gives the newest event of every partition in one query and the eve
 Of a check that passes nothing is read but that it does; of one that fails, the evaluation.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -111,14 +111,21 @@ def verdicts(instance: dg.DagsterInstance, check: dg.AssetCheckKey, *, read_pass
         found.at[partition] = info.latest_check_event_storage_id
         if status is _FAILED or read_passed:
             runs[partition] = info.latest_planned_run_id
-    found.evaluations.update(_evaluations(instance, check, runs, _JUDGED if read_passed else {_FAILED}))
+    found.evaluations.update(evaluations(instance, check, runs, _JUDGED if read_passed else {_FAILED}))
     return found
 
 
-def _evaluations(
-    instance: dg.DagsterInstance, check: dg.AssetCheckKey, runs: dict[str, str], among: AbstractSet[Status]
+def evaluations(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, runs: Mapping[str, str], among: AbstractSet[Status]
 ) -> Iterator[tuple[str, dg.AssetCheckEvaluation]]:
-    """The evaluations that these runs made of these partitions, read from the newest backwards until all are found."""
+    """The evaluations that runs made of partitions, read from the newest backwards until all are found.
+
+    Args:
+        instance: whose event log is read.
+        check: which check.
+        runs: the run that evaluated each partition last.
+        among: the results that are read.
+    """
     wanted, cursor = set(runs.items()), None
     while wanted:
         page = instance.event_log_storage.get_asset_check_execution_history(

@@ -1,14 +1,12 @@
 """What the step of `quality/coverage` does: rows of what was recorded, shown and stored, and the incidents in them."""
 
-import gc
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import incidents, quality, quality_table, sessions
+from mohlcv_dagster.bars import collector, incidents, quality, quality_table, sessions
 from mohlcv_dagster.bars.incidents import Gap, Incident
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.quality import Status
@@ -60,7 +58,7 @@ def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: sto
         archive: where the table is written.
         rules: the checks on bars and their rules.
     """
-    with told_to_dagster(), _without_collector():
+    with told_to_dagster(), collector.paused():
         reader = stored_months.Reader(context.instance, archive.open(), rules)
         stored = reader.read()
         months = quality.by_symbol(each.quality for each in stored)
@@ -70,18 +68,6 @@ def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: sto
         metadata={**charts.of_quality(months), **_told(months, written)},
         check_results=[_incidents(context.instance, stored)],
     )
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python from looking for cycles among what is read: a million values without one, half of the time spent."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:

@@ -16,14 +16,12 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckPartiti
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.defs import evaluations
+from mohlcv_dagster.defs import evaluations, latest
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 FINALITY: Final = "current"
 """The asset check of a raw month that fails while the month is provisional."""
 
-_AT_ONCE: Final = 1000
-"""Partitions a query."""
 _ONE_BY_ONE: Final = 20
 """Up to so many evaluations are asked for one by one; more are read a page at a time, from the newest backwards."""
 _JUDGED: Final = frozenset({Status.SUCCEEDED, Status.FAILED})
@@ -98,9 +96,9 @@ def _results(
     instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], partitions: Sequence[str]
 ) -> Iterator[AssetCheckPartitionInfo]:
     """The result of each check on each partition as it was recorded last, where there is one."""
-    for start in range(0, len(partitions), _AT_ONCE):
+    for start in range(0, len(partitions), latest.MOST_AT_ONCE):
         infos = instance.event_log_storage.get_asset_check_partition_info(
-            checks, partition_keys=partitions[start : start + _AT_ONCE]
+            checks, partition_keys=partitions[start : start + latest.MOST_AT_ONCE]
         )
         yield from (info for info in infos if info.is_current and info.latest_execution_status in _JUDGED)
 
@@ -112,29 +110,17 @@ def _evaluations(
     if len(runs) <= _ONE_BY_ONE:
         yield from ((partition, _latest_failed(instance, check, partition)) for partition in runs)
         return
-    wanted, cursor = dict(runs), None
-    while wanted:
-        page = instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=_AT_ONCE, cursor=cursor, status={Status.FAILED}
-        )
-        for record in page:
-            found = record.evaluation
-            if found is not None and wanted.get(str(found.partition)) == record.run_id:
-                del wanted[str(found.partition)]
-                yield str(found.partition), found
-        if len(page) < _AT_ONCE:
-            break
-        cursor = page[-1].id
-    yield from ((partition, None) for partition in wanted)
+    found = dict(latest.evaluations(instance, check, runs, {Status.FAILED}))
+    yield from ((partition, found.get(partition)) for partition in runs)
 
 
 def _latest_failed(
     instance: dg.DagsterInstance, check: dg.AssetCheckKey, partition: str
 ) -> dg.AssetCheckEvaluation | None:
-    latest = instance.event_log_storage.get_asset_check_execution_history(
+    newest = instance.event_log_storage.get_asset_check_execution_history(
         check, limit=1, status={Status.FAILED}, partition_filter=PartitionKeyFilter(key=partition)
     )
-    return latest[0].evaluation if latest else None
+    return newest[0].evaluation if newest else None
 
 
 def _failing(evaluation: dg.AssetCheckEvaluation | None) -> Iterable[str]:

@@ -12,7 +12,7 @@ from mohlcv_dagster.bars.decision import StoredFile
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.defs import month_state, records, verdicts
+from mohlcv_dagster.defs import latest, month_state, records, verdicts
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.defs.verdicts import Verdict
@@ -115,7 +115,7 @@ def test_many_failing_checks_are_read_a_page_at_a_time_with_the_same_result(inst
     for file in wanted:
         record(instance, archive, file)
         check(instance, file, **{blocking(): ERROR})
-    monkeypatch.setattr(verdicts, "_AT_ONCE", 10)  # three pages, and three queries for the results
+    monkeypatch.setattr(latest, "MOST_AT_ONCE", 10)  # three pages, and three queries for the results
 
     assert verdicts.verdicts(instance, wanted) == dict.fromkeys(wanted, Verdict((blocking(),)))
 
