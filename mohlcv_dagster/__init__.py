@@ -10,7 +10,7 @@ The packages and modules, each of which imports only from those below it::
     reader           files as read and checked, the raw file read last kept for what is made from it
     manifest/        the entries next to the files, the Parquet mirror; verifying a tree against them
     tree             which files of bars a folder holds, whoever made them
-    vendor/          where bars come from: requests, verified pages, retries, limits
+    providers/       sources of bars: the protocol, and Massive.com with verified pages, retries, rate limits
     archive          where bars are kept: files in a folder or under an fsspec URL
     charts/          small SVG pictures of bars and of quality
     sandbox/         a stand-in vendor over HTTP; only the command imports it
@@ -23,7 +23,7 @@ The packages and modules, each of which imports only from those below it::
     bars/            the domain: columns, months, file names, CSV, resampling, rules, decisions
     errors           the one error tree
 
-A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `vendor` (pages,
+A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
 verified, to a table) → `archive` (written) → `bars.rules` on the file as written → `bars.resample` → written and
 checked again, for each aggregate → the vendor's own minutes (`bars.reconciliation`).
 

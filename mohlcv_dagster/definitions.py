@@ -18,14 +18,14 @@ from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource, not_configurable
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
 from mohlcv_dagster.settings import Settings
 
 
 def build(
     settings: Settings,
     *,
-    massive: MassiveResource | None = None,
+    massive: ProviderResource | None = None,
     archive: ArchiveResource | None = None,
     retry: dg.RetryPolicy = RETRY_WHEN_UNAVAILABLE,
 ) -> dg.Definitions:
@@ -61,7 +61,7 @@ def build(
     return dg.Definitions(
         assets=_linked_to_code(assets),
         resources={
-            "massive": not_configurable(massive or MassiveResource.of(settings)),
+            "massive": not_configurable(massive or ProviderResource.of(settings)),
             "archive": not_configurable(archive),
             IO_MANAGER: BarsCsvIOManager(
                 data_dir=archive.data_dir,

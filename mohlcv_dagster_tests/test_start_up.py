@@ -32,10 +32,10 @@ from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Recorded
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.vendor.decoder import decode_page
-from mohlcv_dagster.vendor.merge import merge
-from mohlcv_dagster.vendor.pages import PageRequest
-from mohlcv_dagster.vendor.windows import Timespan, Window
+from mohlcv_dagster.providers.massive.decoder import decode_page
+from mohlcv_dagster.providers.massive.pages import merge
+from mohlcv_dagster.providers.massive.pages import PageRequest
+from mohlcv_dagster.providers.massive.windows import Timespan, Window
 
 def judged(file, content, rows, raw=None):
     settled = datetime(2024, 3, 2, tzinfo=UTC)

@@ -8,7 +8,7 @@ import urllib3
 
 from benchmarks.case import TIMEFRAMES, Case
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.vendor.windows import Timespan, cut
+from mohlcv_dagster.providers.massive.windows import Timespan, cut
 
 IN_FLIGHT = 8
 

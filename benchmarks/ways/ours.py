@@ -14,8 +14,8 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import Finding, Reading, Recorded, Severity
 from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.reader import Reader
-from mohlcv_dagster.vendor.massive import MassiveVendor
 
 TIMEFRAMES = timeframes.parse_list("15s,30s,1min")
 
@@ -33,7 +33,7 @@ class _CountingArchive(Archive):
 
 def fetch(case: Case) -> pa.Table:
     """A month's bars, eight requests in flight."""
-    with MassiveVendor("benchmark", case.url) as vendor:
+    with MassiveProvider("benchmark", case.url) as vendor:
         return vendor.fetch_month(case.symbol, Month.parse(case.month)).bars
 
 
@@ -87,7 +87,7 @@ def month(case: Case) -> list[str]:
     archive = Archive(case.folder)
     reader = Reader(archive)
     faults: list[str] = []
-    with MassiveVendor("benchmark", case.url) as vendor:
+    with MassiveProvider("benchmark", case.url) as vendor:
         for text_form in case.months:
             raw = BarFile(case.symbol, RAW, Month.parse(text_form))
             recorded = _written(archive, raw, vendor.fetch_month(raw.symbol, raw.month).bars)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from mohlcv_dagster.bars.decision import Decision, MonthState, StoredFile, decide
 from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.vendor.massive import name_of
+from mohlcv_dagster.providers.massive.provider import provider_name
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -44,7 +44,7 @@ class Deciding:
         Raises:
             SettingsError: the base URL is invalid.
         """
-        return cls(archive, name_of(settings.base_url), settings.adjusted, force)
+        return cls(archive, provider_name(settings.base_url), settings.adjusted, force)
 
     def about(self, instance: "dg.DagsterInstance | None", files: Collection[BarFile]) -> dict[BarFile, Decision]:
         """What is to be done about each of `files`, in their order.

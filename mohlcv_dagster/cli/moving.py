@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.files import BarFile
-    from mohlcv_dagster.vendor.fetched import Progress as Fetched
+    from mohlcv_dagster.providers.base import FetchProgress as Fetched
 
 _THOUSAND: Final = 1000
 _MINUTE: Final = 60

@@ -13,7 +13,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
 from mohlcv_dagster.cli.planning import DONE, Density, Planned, Planner, Totals
-from mohlcv_dagster.vendor.cost import Cost
+from mohlcv_dagster.providers.base import Cost
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,7 +1,7 @@
 """`mohlcv plan`: what a range of months would take, before anything is spent. The sums are in `planning`."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,13 +16,13 @@ from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.examinations.folder import nearest
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
+from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.settings import API_KEY, Settings
-from mohlcv_dagster.vendor.plans import PLANS
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.listing import Listing
     from mohlcv_dagster.cli.outlook import Outlook
-    from mohlcv_dagster.vendor.massive import MassiveVendor
+    from mohlcv_dagster.providers.base import BarProvider
 
 LATENCY: Final = 0.15
 _NEVER_ASKED: Final = "no-key"
@@ -105,22 +105,17 @@ def _outlook(
     from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415
     from mohlcv_dagster.cli.outlook import Outlook  # noqa: PLC0415
     from mohlcv_dagster.cli.planning import Planner, density_of  # noqa: PLC0415
-    from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415
+    from mohlcv_dagster.providers import create  # noqa: PLC0415
 
     calendar_file.put_in_force(settings)
     archive = Archive(settings.data_dir)
     deciding = Deciding.of(settings, archive, force=choices.force)
     files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
-    with MassiveVendor(
-        settings.api_key or _NEVER_ASKED,
-        settings.base_url,
-        adjusted=settings.adjusted,
-        concurrency=settings.concurrency,
-        requests_per_minute=settings.requests_per_minute,
-    ) as vendor:
+    with create.provider(replace(settings, api_key=settings.api_key or _NEVER_ASKED)) as vendor:
         listings, not_asked = _listings(settings, vendor, symbols, choices)
         planner = Planner(
             settings=settings,
+            provider=vendor,
             now=choices.now,
             decisions=deciding.without_running(home, files),
             plan=next((plan for plan in PLANS if plan.name == choices.subscription), None),
@@ -132,7 +127,7 @@ def _outlook(
 
 
 def _listings(
-    settings: Settings, vendor: "MassiveVendor", symbols: tuple[str, ...], choices: _Choices
+    settings: Settings, vendor: "BarProvider", symbols: tuple[str, ...], choices: _Choices
 ) -> "tuple[dict[str, Listing], list[str]]":
     """What the vendor says of each symbol, and why it does not."""
     if choices.offline:

@@ -14,13 +14,14 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.sizes import Size
 from mohlcv_dagster.bars.timeframes import MINUTE, RAW
 from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.providers.base import Cost
+from mohlcv_dagster.providers.massive import plans
+from mohlcv_dagster.providers.massive.plans import Plan
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster.vendor import cost, plans
-from mohlcv_dagster.vendor.cost import Cost
-from mohlcv_dagster.vendor.plans import Plan
 
 if TYPE_CHECKING:
     from mohlcv_dagster.archive import Archive
+    from mohlcv_dagster.providers.base import BarProvider
 
 _LATEST: Final = 12
 
@@ -72,6 +73,7 @@ class Planner:
 
     Attributes:
         settings: what the user decided.
+        provider: who would be asked.
         now: aware, UTC.
         decisions: what is to be done about each month.
         plan: the subscription; `None` where none was named.
@@ -80,6 +82,7 @@ class Planner:
     """
 
     settings: Settings
+    provider: "BarProvider"
     now: datetime
     decisions: Mapping[BarFile, Decision]
     plan: Plan | None
@@ -108,8 +111,7 @@ class Planner:
 
     def _cost(self, file: BarFile, since: datetime | None, without: Listing | None, bars: float) -> Cost:
         """Requests for so many bars a session."""
-        adjusted = self.settings.adjusted
-        asked = cost.of_month(file.month, self.now, bars_a_session=bars, since=since, adjusted=adjusted, empty=without)
+        asked = self.provider.estimate(file.month, self.now, bars_a_session=bars, since=since, empty=without)
         return asked if MINUTE in self.settings.timeframes else replace(asked, minutes=0)
 
     def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:
@@ -180,7 +182,7 @@ class Totals:
 def seconds(planned: Sequence[Planned], settings: Settings, latency: float) -> tuple[float, float]:
     """How long the fewest and the most requests take at the least, the months one after the other."""
     fewest, most = (
-        cost.seconds(
+        plans.estimate_seconds(
             [month.cost[which] for month in planned],
             concurrency=settings.concurrency,
             requests_per_minute=settings.requests_per_minute,

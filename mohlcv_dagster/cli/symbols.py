@@ -159,10 +159,9 @@ def _lines(file: TextIO | None) -> "Iterator[str]":
 
 def _asked(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Asked]]":
     """What the vendor says of each symbol; after the first that it cannot tell of, the others are not asked about."""
-    from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415 - only where there is something to ask
+    from mohlcv_dagster.providers import create  # noqa: PLC0415 - only where there is something to ask
 
-    limit = settings.requests_per_minute
-    with MassiveVendor(settings.require_key(), settings.base_url, requests_per_minute=limit) as vendor:
+    with create.provider(settings) as vendor:
         for symbol in symbols:
             listing = vendor.listing(symbol)
             yield symbol, _said(listing)

@@ -18,7 +18,7 @@ from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 
 OP: Final = "bars"
 """The step that makes and checks all of them."""
@@ -58,7 +58,7 @@ def bars_assets(
     )
     def bars(
         context: dg.AssetExecutionContext,
-        massive: MassiveResource,
+        massive: ProviderResource,
         archive: ArchiveResource,
         bars_csv: dg.ResourceParam[BarsCsvIOManager],
     ) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from mohlcv_dagster.reader import Reader
 if TYPE_CHECKING:
     from logging import Logger
 
-    from mohlcv_dagster.vendor.massive import MassiveVendor
+    from mohlcv_dagster.providers.base import BarProvider
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class VendorMinutesSource:
         vendor: gives the vendor, or raises why there is none.
     """
 
-    def __init__(self, vendor: "Callable[[], MassiveVendor]") -> None:
+    def __init__(self, vendor: "Callable[[], BarProvider]") -> None:
         self._vendor = vendor
         self._given_up: str | None = None
 

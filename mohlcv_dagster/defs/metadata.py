@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.bars.revision import Revision
-    from mohlcv_dagster.vendor.fetched import FetchedMonth
+    from mohlcv_dagster.providers.base import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
 

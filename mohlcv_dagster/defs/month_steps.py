@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.bars.rules import Finding
     from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
-    from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
-    from mohlcv_dagster.vendor.massive import MassiveVendor
+    from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+    from mohlcv_dagster.providers.base import BarProvider
 
 _SHOWN_FIRST: Final = (metadata.STATE, metadata.EMPTY_BECAUSE, metadata.NOTES)
 _SHOWN_LAST: Final = (metadata.REQUEST_IDS, metadata.MISSING_MINUTES)
@@ -54,7 +54,7 @@ class MonthSteps:
     def __init__(  # noqa: PLR0913, PLR0917 - what is asked for, the three it is done with, and who is told
         self,
         context: dg.AssetExecutionContext,
-        massive: "MassiveResource",
+        massive: "ProviderResource",
         archive: "ArchiveResource",
         files: "BarsCsvIOManager",
         progress: Standing,
@@ -145,10 +145,10 @@ class MonthSteps:
         return fetched.bars, _in_order({**shown, **metadata.of_notes(told), **covered, **facts})
 
     @cached_property
-    def _vendor(self) -> "MassiveVendor":
-        return self._open.enter_context(self._massive.create_vendor())
+    def _vendor(self) -> "BarProvider":
+        return self._open.enter_context(self._massive.create_provider())
 
-    def _asked(self) -> "MassiveVendor":
+    def _asked(self) -> "BarProvider":
         return self._vendor
 
 

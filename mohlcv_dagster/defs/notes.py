@@ -12,7 +12,7 @@ _SHOWN = 12
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.splits import KnownSplits
-    from mohlcv_dagster.vendor.fetched import FetchedMonth
+    from mohlcv_dagster.providers.base import FetchedMonth
 
 
 def of_month(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth") -> list[str]:

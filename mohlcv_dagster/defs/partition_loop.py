@@ -25,7 +25,7 @@ from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnav
 
 if TYPE_CHECKING:
     from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
-    from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+    from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 
 _AWAY: Final = 2
 """So many months in a row that the vendor was away for: it is away for the others, too."""
@@ -33,7 +33,7 @@ _AWAY: Final = 2
 
 def run(
     context: dg.AssetExecutionContext,
-    massive: "MassiveResource",
+    massive: "ProviderResource",
     archive: "ArchiveResource",
     files: "BarsCsvIOManager",
     retry: dg.RetryPolicy,

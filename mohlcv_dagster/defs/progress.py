@@ -18,7 +18,7 @@ from mohlcv_dagster.defs.run_tags import PROGRESS
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mohlcv_dagster.vendor.fetched import Progress
+    from mohlcv_dagster.providers.base import FetchProgress
 
 EVERY_SECONDS: Final = 5.0
 """The tag is written at most this often; a month's first line comes after it, each next one after twice as long."""
@@ -27,7 +27,7 @@ TRYING: Final = "trying again"
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
-Watcher: TypeAlias = "Callable[[BarFile, Progress], None]"
+Watcher: TypeAlias = "Callable[[BarFile, FetchProgress], None]"
 _watchers: list[Watcher] = []
 
 
@@ -62,7 +62,7 @@ class Standing:
     _failed: int = 0
     _bars: int = 0
     _bytes: int = 0
-    _underway: "Progress | None" = None
+    _underway: "FetchProgress | None" = None
     _began: float = field(init=False)
     _shown: float = field(init=False)
     _has_shown: bool = False
@@ -79,12 +79,12 @@ class Standing:
 
         return cls(label, months, context.log.info, show)
 
-    def fetching(self, file: BarFile) -> "Callable[[Progress], None]":
+    def fetching(self, file: BarFile) -> "Callable[[FetchProgress], None]":
         """What is told how far the fetch of `file` has come."""
         began = self.clock()
         next_line = EVERY_SECONDS
 
-        def told(progress: "Progress") -> None:
+        def told(progress: "FetchProgress") -> None:
             nonlocal next_line
             for watcher in _watchers:
                 watcher(file, progress)
@@ -164,7 +164,7 @@ class Standing:
             self.show(self.figure)
 
 
-def _windows(progress: "Progress") -> str:
+def _windows(progress: "FetchProgress") -> str:
     return (
         f"{progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
         f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests"

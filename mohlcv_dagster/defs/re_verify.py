@@ -13,7 +13,7 @@ from pydantic import Field
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs.failures import told_to_dagster
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 
 JOB: Final = "re_verify_a_range"
 OP: Final = "judge_stored_months"
@@ -40,7 +40,7 @@ def job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDefinition:
 
     @dg.op(name=OP, out=dg.Out(dg.Nothing))
     def re_verify(
-        context: dg.OpExecutionContext, config: Range, massive: MassiveResource, archive: ArchiveResource
+        context: dg.OpExecutionContext, config: Range, massive: ProviderResource, archive: ArchiveResource
     ) -> Iterator[Any]:
         from mohlcv_dagster.defs import recheck  # noqa: PLC0415 - see the first lines of this package
 

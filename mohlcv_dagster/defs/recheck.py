@@ -18,10 +18,10 @@ from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.partitions import asset_key, files_of, partition_key
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.re_verify import JOB, Range
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.vendor.massive import MassiveVendor
+    from mohlcv_dagster.providers.base import BarProvider
 
 _CURE: Final = "Look at the check's page, tab Partitions, for the cure, and materialize the months again."
 
@@ -95,7 +95,7 @@ def check(
     context: dg.OpExecutionContext,
     months: Mapping[str, Sequence[BarFile]],
     archive: ArchiveResource,
-    massive: MassiveResource | None,
+    massive: ProviderResource | None,
 ) -> Iterator[Any]:
     """What the op yields: an evaluation of each check for each file that is meant, and its output.
 
@@ -125,5 +125,5 @@ def check(
     yield dg.Output(None, metadata=found.metadata())
 
 
-def _opened(massive: MassiveResource, stack: ExitStack) -> "MassiveVendor":
-    return stack.enter_context(massive.create_vendor())
+def _opened(massive: ProviderResource, stack: ExitStack) -> "BarProvider":
+    return stack.enter_context(massive.create_provider())

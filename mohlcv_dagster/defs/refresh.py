@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from mohlcv_dagster.vendor.fetched import FetchedMonth, Progress
-    from mohlcv_dagster.vendor.massive import MassiveVendor
+    from mohlcv_dagster.providers.base import BarProvider, FetchedMonth, FetchProgress
 
-Report: TypeAlias = "Callable[[Progress], None]"
+Report: TypeAlias = "Callable[[FetchProgress], None]"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Refresh:
         told: the run's log, told what is done and why.
     """
 
-    vendor: "MassiveVendor"
+    vendor: "BarProvider"
     reader: Reader
     instance: dg.DagsterInstance
     orders: Orders
@@ -80,7 +79,7 @@ class Refresh:
 
         Raises:
             BarsLostError: more settled bars than may be are missing from the new answer, and no order accepts it.
-            MohlcvError: as `MassiveVendor.fetch_month` has it.
+            MohlcvError: as `BarProvider.fetch_month` has it.
         """
         decision = self._decide(file)
         stored = self._stored(file, decision)

@@ -1,19 +1,21 @@
 """The resources: configuration in, plain objects out. Made at start-up without a key and without network."""
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 import dagster as dg
 
 from mohlcv_dagster.archive import Archive
+from mohlcv_dagster.providers import create
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mohlcv_dagster.providers.base import BarProvider
     from mohlcv_dagster.reader import Reader
-    from mohlcv_dagster.vendor.massive import MassiveVendor
 
 NO_CONFIG: Final["Mapping[str, object]"] = {}
 """A schema without fields, which refuses any. Without a schema Dagster would accept whatever a launch says."""
@@ -24,46 +26,48 @@ def not_configurable(resource: object) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(lambda _: resource, config_schema=NO_CONFIG)
 
 
-class MassiveResource(dg.ConfigurableResource["MassiveVendor"]):
-    """Massive.com, the vendor. The API key is not configuration: it is read when a fetch begins.
+class ProviderResource(dg.ConfigurableResource["BarProvider"]):
+    """The provider of bars. The API key is not configuration: it is read when a fetch begins.
 
     Attributes:
-        base_url: where the vendor answers.
+        provider: its name in `providers.create`.
+        base_url: where Massive.com answers.
         adjusted: whether bars are asked for adjusted for later splits.
         concurrency: requests in flight for one month.
         requests_per_minute: shared by all fetches of the process; `None` means no limit.
     """
 
+    provider: str = create.MASSIVE
     base_url: str
     adjusted: bool
     concurrency: int
     requests_per_minute: int | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The resource that these settings ask for."""
+    def of(cls, settings: Settings, provider: str = create.MASSIVE) -> Self:
+        """The resource that these settings ask for, with the provider of this name."""
         return cls(
+            provider=provider,
             base_url=settings.base_url,
             adjusted=settings.adjusted,
             concurrency=settings.concurrency,
             requests_per_minute=settings.requests_per_minute,
         )
 
-    def create_vendor(self) -> "MassiveVendor":
-        """The vendor, ready to be asked.
+    def create_provider(self) -> "BarProvider":
+        """The provider, ready to be used.
 
         Raises:
-            MissingKeyError: no API key is set.
+            MissingKeyError: it needs an API key, and none is set.
         """
-        from mohlcv_dagster.vendor.massive import MassiveVendor  # noqa: PLC0415 - the location loads without the client
-
-        return MassiveVendor(
-            api_key=Settings.from_environment(os.environ).require_key(),
+        settings = replace(
+            Settings.from_environment(os.environ),
             base_url=self.base_url,
             adjusted=self.adjusted,
             concurrency=self.concurrency,
             requests_per_minute=self.requests_per_minute,
         )
+        return create.provider(settings, self.provider)
 
 
 class ArchiveResource(dg.ConfigurableResource[Archive]):

@@ -14,7 +14,7 @@ from mohlcv_dagster.defs.metadata import moment_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.vendor.fetched import FetchedMonth
+    from mohlcv_dagster.providers.base import FetchedMonth
 
 _FIRST_MONTH: Final = Month(2003, 9)
 _NEWEST: Final = (1, 50)

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.moving import Moving, short, span
-from mohlcv_dagster.vendor.fetched import Progress
+from mohlcv_dagster.providers.base import FetchProgress
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
 
@@ -25,7 +25,7 @@ def shown(*, terminal, months=2):
     with moving.shown():
         moving.begin("SPY 2024-01")
         clock.now = 10.0
-        moving.fetched(SPY, Progress(windows_done=25, windows=50, bars=400_000, bytes=1, requests=25))
+        moving.fetched(SPY, FetchProgress(windows_done=25, windows=50, bars=400_000, bytes=1, requests=25))
     return screen.getvalue()
 
 

@@ -20,9 +20,10 @@ from mohlcv_dagster.cli import outlook, plan, planning, runs
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.planning import Density, Planner
 from mohlcv_dagster.definitions import build
+from mohlcv_dagster.providers import create
+from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster.vendor.plans import PLANS
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
@@ -195,8 +196,10 @@ class _Decided(dict):
 
 def planner(*, stored=None, subscription=None, listings=(), **environment):
     """A planner for whom months of `stored` are decided about as it says, and others are not stored."""
+    settings = Settings.from_environment({"MASSIVE_API_KEY": "not-asked", **environment})
     return Planner(
-        settings=Settings.from_environment(environment),
+        settings=settings,
+        provider=create.provider(settings),
         now=NOW,
         decisions=_Decided(stored or {}),
         plan=next((each for each in PLANS if each.name == subscription), None),

@@ -5,11 +5,10 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mohlcv_dagster.defs.resources import MassiveResource
+from mohlcv_dagster.defs.resources import ProviderResource
+from mohlcv_dagster.providers.massive.provider import MassiveProvider
+from mohlcv_dagster.providers.massive.retry import Clock, RetryPolicy
 from mohlcv_dagster.settings import API_KEY, Settings
-from mohlcv_dagster.vendor.clock import Clock
-from mohlcv_dagster.vendor.massive import MassiveVendor
-from mohlcv_dagster.vendor.retry import RetryPolicy
 
 KEY = "pk-Never5how-Th1s"
 
@@ -33,7 +32,7 @@ class SkippedTime:
 TIME = SkippedTime()
 
 
-class ImpatientMassive(MassiveResource):
+class ImpatientMassive(ProviderResource):
     """The vendor of the resource, on skipped time, each window asked for by itself; an empty key stands for none."""
 
     adjusted: bool = False
@@ -43,8 +42,8 @@ class ImpatientMassive(MassiveResource):
     attempt_seconds: float = 60.0
     tries: int = 8
 
-    def create_vendor(self) -> MassiveVendor:
-        return MassiveVendor(
+    def create_provider(self) -> MassiveProvider:
+        return MassiveProvider(
             api_key=Settings.from_environment({API_KEY.variable: self.api_key}).require_key(),
             base_url=self.base_url,
             adjusted=self.adjusted,

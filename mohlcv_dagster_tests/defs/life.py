@@ -20,12 +20,12 @@ from mohlcv_dagster.bars.sessions import EASTERN
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.providers.massive.provider import MassiveProvider
+from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.sandbox.ledger import Ledger
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster.vendor.clock import Clock
-from mohlcv_dagster.vendor.massive import MassiveVendor
 from mohlcv_dagster_tests.defs.location import failing_rules, run
 
 RAW_KEY, AGGREGATE_KEY = dg.AssetKey("raw_1s"), dg.AssetKey(["aggregated", "15s"])
@@ -43,11 +43,11 @@ class Moment:
 MOMENT = Moment()
 
 
-class MovedMassive(MassiveResource):
+class MovedMassive(ProviderResource):
     """The vendor of the resource, asked at the moved moment."""
 
-    def create_vendor(self) -> MassiveVendor:
-        return MassiveVendor("any", self.base_url, clock=Clock(now=lambda: MOMENT.now))
+    def create_provider(self) -> MassiveProvider:
+        return MassiveProvider("any", self.base_url, clock=Clock(now=lambda: MOMENT.now))
 
 
 class HalfHours:

@@ -11,10 +11,10 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import assets, evaluations
-from mohlcv_dagster.defs.resources import ArchiveResource, MassiveResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.providers.base import FetchedMonth
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster.vendor.fetched import FetchedMonth
 
 UNLOGGED = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
@@ -72,7 +72,6 @@ class HandedVendor:
             bytes=4321,
             fetched_at=self.fetched_at,
             complete_through=min(self.fetched_at, Month.parse(str(month)).end),
-            base_url="http://127.0.0.1:1",
             vendor=self.name,
             adjusted=self.adjusted if adjusted is None else adjusted,
             request_ids=("first", "second"),
@@ -80,10 +79,10 @@ class HandedVendor:
         )
 
 
-class HandedMassive(MassiveResource):
+class HandedMassive(ProviderResource):
     """A resource that gives what `vendor` says, whatever its configuration."""
 
-    def create_vendor(self):
+    def create_provider(self):
         return _VENDORS[self.base_url]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs.progress import Standing
-from mohlcv_dagster.vendor.fetched import Progress
+from mohlcv_dagster.providers.base import FetchProgress
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD, WHOLE
 
@@ -24,7 +24,7 @@ class Stage:
         told = self.standing.fetching(FILE)
         for done in range(1, windows + 1):
             self.now += seconds / windows
-            told(Progress(done, of or windows, 1000 * done, 1_000_000 * done, done))
+            told(FetchProgress(done, of or windows, 1000 * done, 1_000_000 * done, done))
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(4, 0), (60, 3), (600, 6), (1200, 7)])
@@ -94,7 +94,7 @@ class Telling(HandedVendor):
     def fetch_month(self, symbol, month, *, on_progress=None, **options):
         if on_progress is not None:
             for done in range(1, 55):
-                on_progress(Progress(done, 54, done, 100 * done, done))
+                on_progress(FetchProgress(done, 54, done, 100 * done, done))
         return super().fetch_month(symbol, month, **options)
 
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from mohlcv_dagster.cli import COMMANDS
-from mohlcv_dagster.vendor.plans import FIRST_DAY, PLANS
+from mohlcv_dagster.providers.massive.plans import FIRST_DAY, PLANS
 from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, blocks, commands
 
 NOT_HERE = {"stores.md": "test_stores.py runs it against an S3 of its own"}

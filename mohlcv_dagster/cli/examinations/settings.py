@@ -8,8 +8,8 @@ from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import CalendarError, SettingsError
+from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.settings import API_KEY, CALENDAR, SETTINGS, Setting, Settings, is_secret
-from mohlcv_dagster.vendor.secret import Secret
 
 TOPIC: Final = "setting"
 _PREFIXES: Final = ("MOHLCV_", "MASSIVE_")

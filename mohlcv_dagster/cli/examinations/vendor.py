@@ -9,10 +9,10 @@ from typing import Final
 
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import PlanError, RateLimitError, UnknownKeyError, VendorError
+from mohlcv_dagster.providers.massive import plans
+from mohlcv_dagster.providers.massive.account import Probe, ProbeResult
+from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.settings import API_KEY, BASE_URL, REQUESTS_PER_MINUTE
-from mohlcv_dagster.vendor import plans
-from mohlcv_dagster.vendor.clock import Clock
-from mohlcv_dagster.vendor.probe import Answered, Probe
 
 SETTLED_FOR_SURE: Final = timedelta(days=7)
 _BEYOND: Final = timedelta(days=31)
@@ -37,7 +37,7 @@ def examine(api_key: str, base_url: str, clock: Clock | None = None) -> Iterator
         yield clocks(recent.ahead, clock.now())
 
 
-def _answers(recent: Answered, base_url: str) -> Finding:
+def _answers(recent: ProbeResult, base_url: str) -> Finding:
     """Whether the vendor says anything: a refusal is an answer."""
     error, topic = recent.error, "vendor"
     if error is None or isinstance(error, (UnknownKeyError, PlanError)):
@@ -49,7 +49,7 @@ def _answers(recent: Answered, base_url: str) -> Finding:
     return wrong(topic, str(error), cure)
 
 
-def _key_and_plan(probe: Probe, recent: Answered, today: date) -> Iterator[Finding]:
+def _key_and_plan(probe: Probe, recent: ProbeResult, today: date) -> Iterator[Finding]:
     if isinstance(recent.error, UnknownKeyError):
         cure = f"Copy the key again from https://massive.com/dashboard, section API Keys, into {API_KEY.variable}."
         yield wrong("key", f"the vendor does not know it ({_words(recent.error)})", cure)

@@ -7,7 +7,7 @@ import pytest
 
 from mohlcv_dagster.cli.examinations import vendor
 from mohlcv_dagster.cli.examinations.finding import Verdict
-from mohlcv_dagster.vendor.clock import Clock
+from mohlcv_dagster.providers.massive.retry import Clock
 
 KEY = "a-key-that-no-word-holds"
 NOW = datetime(2025, 6, 16, 12, tzinfo=UTC)

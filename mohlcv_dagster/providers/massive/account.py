@@ -1,0 +1,205 @@
+"""The API key and the official client made with it, and single questions about what the key may do."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Self
+
+from mohlcv_dagster.bars import sessions
+from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
+from mohlcv_dagster.providers.massive.retry import CancelToken, Clock, Deadline, under
+from mohlcv_dagster.providers.massive.windows import PAGE_LIMIT, SECOND, PageRequest, Timespan, Window
+
+if TYPE_CHECKING:
+    from massive import RESTClient
+
+MASK: Final = "***"
+SHORTEST_MASKED: Final = 12
+"""Characters; the vendor's keys have 32. A shorter one is a word such as `sandbox`, and masking it mangles messages."""
+
+_PROBE_SYMBOL: Final = "SPY"
+"""It trades in every minute of every session."""
+_PROBE_SECONDS: Final = 20.0
+_MINUTE: Final = timedelta(minutes=1)
+_WEEKS: Final = timedelta(days=21)
+
+
+class Secret:
+    """An API key that is never shown.
+
+    Args:
+        value: the key; blanks around it are dropped.
+
+    Raises:
+        MissingKeyError: it is empty.
+        SettingsError: it cannot be sent in a header.
+    """
+
+    def __init__(self, value: str) -> None:
+        key = value.strip()
+        if not key:
+            raise MissingKeyError(
+                "no API key: write MASSIVE_API_KEY=your-key into the file `.env` of the project, "
+                "or set the variable MASSIVE_API_KEY in the environment"
+            )
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise SettingsError(
+                "MASSIVE_API_KEY holds a blank, a control character or one outside ASCII: copy the key again"
+            )
+        self._value = key
+        self._hidden = len(key) >= SHORTEST_MASKED
+
+    def reveal(self) -> str:
+        """The key itself, for the client alone."""
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """`text` with the key masked, if it has at least `SHORTEST_MASKED` characters."""
+        return text.replace(self._value, MASK) if self._hidden else text
+
+    def redact_body(self, body: bytes) -> bytes:
+        """`body` with the key masked, as `redact` does."""
+        return body.replace(self._value.encode(), MASK.encode()) if self._hidden else body
+
+    def redact_error(self, error: VendorError) -> None:
+        """Mask the key in an error; drop its causes where one of them holds the key, as tracebacks print them."""
+        error.args = (self.redact(str(error)),)
+        error.request_id = self.redact(error.request_id) if error.request_id else error.request_id
+        cause: BaseException | None = error.__cause__ or error.__context__
+        while cause is not None:
+            if self._hidden and self._value in f"{cause}{cause!r}":
+                error.__cause__ = error.__context__ = None
+                return
+            cause = cause.__cause__ or cause.__context__
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+
+def open_client(secret: Secret, base_url: str, clock: Clock, connections: int) -> "RESTClient":
+    """The official client with our pool inside; it serves as many threads as it has `connections`.
+
+    Imports the client and its HTTP library, which takes half a second the first time.
+    """
+    from massive import RESTClient  # noqa: PLC0415  # a code location loads, and a plan is made, without it
+
+    from mohlcv_dagster.providers.massive.transport import StrictPool  # noqa: PLC0415  # as above
+
+    _remove_stdout_handler("RESTClient")
+    client = RESTClient(secret.reveal(), base=base_url, retries=0, pagination=False)
+    trust = {name: client.client.connection_pool_kw[name] for name in ("ca_certs", "cert_reqs")}
+    client.client = StrictPool(base_url, secret, clock, connections, **trust)
+    return client
+
+
+def _remove_stdout_handler(name: str) -> None:
+    """Take off the handler that the client's import adds; records still reach the root's handlers."""
+    logger = logging.getLogger(name)
+    for handler in list(logger.handlers):
+        if type(handler) is logging.StreamHandler:
+            logger.removeHandler(handler)
+
+
+def page_body(client: "RESTClient", request: PageRequest, deadline: Deadline) -> tuple[bytes, Mapping[str, str]]:
+    """The body of a page of bars as it came over the wire, and its headers; one request.
+
+    Raises:
+        VendorError: no answer of 200 came in time.
+    """
+    with under(deadline):
+        response = client.list_aggs(
+            request.symbol,
+            1,
+            request.timespan.name,
+            request.window.start,
+            request.window.last,
+            adjusted=request.adjusted,
+            sort="asc",
+            limit=PAGE_LIMIT,
+            raw=True,
+        )
+    return response.data or b"", response.headers
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """The answer to a question.
+
+    Attributes:
+        error: why there is no page; `None` where one came and was proven.
+        rows: bars of the page.
+        seconds: how long it took.
+        ahead: seconds that this machine's clock is ahead of the vendor's, to half a second; `None` where the answer had
+            no time.
+    """
+
+    error: VendorError | None
+    rows: int
+    seconds: float
+    ahead: float | None
+
+
+class Probe:
+    """Asks for a minute of second bars at a time, once and without retries; a context manager.
+
+    Args:
+        api_key: sent as a bearer token; never shown.
+        base_url: scheme and host.
+        clock: tells the time.
+
+    Raises:
+        SettingsError: the key cannot be sent.
+    """
+
+    def __init__(self, api_key: str, base_url: str, clock: Clock | None = None) -> None:
+        self._secret = Secret(api_key)
+        self._base_url = base_url
+        self._clock = clock or Clock()
+        self._client: RESTClient | None = None
+
+    def __enter__(self) -> Self:
+        self._client = open_client(self._secret, self._base_url, self._clock, connections=1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.client.clear()
+
+    def ask(self, day: date) -> ProbeResult:
+        """Ask for the first minute after the opening bell of the last session up to `day`, inclusive; one request.
+
+        Raises:
+            MonthError: the day is beyond the exchange calendar.
+        """
+        opens = sessions.sessions_between(day - _WEEKS, day)[-1].regular_open
+        first = int(opens.timestamp()) * 1000
+        last = int((opens + _MINUTE).timestamp()) * 1000 - 1
+        request = PageRequest(_PROBE_SYMBOL, Timespan.parse(SECOND), Window(first, last), adjusted=False)
+        asked_at, began = self._clock.now(), self._clock.monotonic()
+        rows, error = 0, None
+        try:
+            rows = self._rows(request)
+        except VendorError as failed:
+            self._secret.redact_error(failed)
+            error = failed
+        took = self._clock.monotonic() - began
+        return ProbeResult(error, rows, took, self._ahead(asked_at + timedelta(seconds=took / 2)))
+
+    def _rows(self, request: PageRequest) -> int:
+        from mohlcv_dagster.providers.massive.decoder import decode_page  # noqa: PLC0415 - at first use
+        from mohlcv_dagster.providers.massive.transport import decompressed  # noqa: PLC0415 - with the client
+
+        if self._client is None:
+            raise RuntimeError("a probe is a context manager: ask within its block")
+        deadline = Deadline(self._clock.monotonic() + _PROBE_SECONDS, CancelToken())
+        return decode_page(decompressed(*page_body(self._client, request, deadline)), request).rows
+
+    def _ahead(self, ours: datetime) -> float | None:
+        from mohlcv_dagster.providers.massive.transport import http_date  # noqa: PLC0415 - with the client
+
+        told = self._client.client.date if self._client is not None else None
+        theirs = http_date(told) if told else None
+        if theirs is None:
+            return None
+        return (ours - theirs).total_seconds() - 0.5  # a header has whole seconds, on the average half of one ago

@@ -1,0 +1,267 @@
+"""The bytes of a page to typed columns, without a Python object for each bar. What they say is proven in `pages`.
+
+There are two parsers. The strict one decides: what it refuses is refused. The fast one takes only pages that are proven
+to give the same result, and leaves every other to the strict one, also where it is a good page (a volume of
+`1.300741e+06`, a row without `n`). Both give the same floats, by the same number parser of Arrow.
+
+The strict parser is Arrow's JSON reader under an explicit schema (a type guessed from the first rows would truncate
+fractional volumes). It refuses truncated documents, duplicate keys in what is read, text where a number belongs, and
+times that are not integers. Where it is lax, more is done:
+
+- it takes any number of documents, and a lone `null` crashes it: so the body is read as the one element of a list
+  inside an envelope of ours, where a second document is a second element or a syntax error;
+- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.prove_rows`.
+
+The fast parser is twice as fast. The vendor writes a page's rows with the same keys in the same order, without a
+blank. Where that is so, the rows are a table of numbers once the keys are taken out, and Arrow's CSV reader takes it.
+This is not assumed of any page, but proven:
+
+1. With the characters of numbers taken out, what is left of the rows is one row's skeleton, over and over; and those
+   characters stand after a colon, or after one of their own. So each row has the same keys in the same order, and
+   nothing but a number stands where a value belongs.
+2. Every value is digits with at most a point inside, as JSON writes them: no sign, no exponent, no needless zero.
+3. With the rows taken out, the document is read by the strict parser, which must find `results` there, empty.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+
+from mohlcv_dagster.bars.arrays import in_one_piece, to_numpy
+from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
+from mohlcv_dagster.providers.massive.pages import DELAYED, Envelope, Page, not_whole, prove_envelope, prove_rows
+from mohlcv_dagster.providers.massive.windows import PageRequest
+
+_TIME_KEY: Final = "t"
+_KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
+_TYPES: Final[dict[str, pa.DataType]] = {_TIME_KEY: pa.int64(), **dict.fromkeys(_KEYS.values(), pa.float64())}
+_BAR: Final = pa.struct(list(_TYPES.items()))
+_PAGE: Final = pa.struct(
+    [
+        ("ticker", pa.string()),
+        ("status", pa.string()),
+        ("resultsCount", pa.int64()),
+        ("count", pa.int64()),
+        ("adjusted", pa.bool_()),
+        ("request_id", pa.string()),
+        ("next_url", pa.string()),
+        ("results", pa.list_(_BAR)),
+    ]
+)
+_SCHEMA: Final = pa.schema([("pages", pa.list_(_PAGE))])
+_BEFORE: Final = b'{"pages":['
+_BEHIND: Final = b"]}"
+
+_OPENING: Final = b'"results":['
+_NUMBER: Final = b"0123456789.+-eE"
+_NOT_PLAIN: Final = (b"+", b"-", b"e", b"E")
+_ROW: Final = re.compile(rb'\{"[a-df-zA-DF-Z]+":(?:,"[a-df-zA-DF-Z]+":)*\}')
+"""The skeleton of a row; no key holds an `e`, which is a character of numbers."""
+_KEY: Final = re.compile(rb"[a-zA-Z]+")
+_CHUNK: Final = 1 << 17
+_ROW_ENDS: Final = bytes.maketrans(b"}", b"\n")
+_POINT, _ZERO, _COLON, _COMMA = b".0:,"
+
+Columns: TypeAlias = dict[str, Any]
+"""An Arrow array by key (the stubs have no type that carries its methods)."""
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+
+def decode_page(body: bytes, request: PageRequest) -> Page:
+    """The page in `body`, proven to be the whole answer to `request`.
+
+    Args:
+        body: the JSON document, decompressed, in any layout.
+        request: what was asked.
+
+    Raises:
+        PageNotWholeError: it is not JSON, or not an aggregates page, or fails the proof of `pages`.
+    """
+    try:
+        columns, envelope = _read_fast(body) or _read_strict(body)
+    except (pa.ArrowException, ValueError) as exc:
+        kind = "HTML" if body.lstrip().startswith(b"<") else "no whole aggregates page"
+        raise not_whole(request, f"expected JSON, were {len(body)} bytes of {kind} ({exc})") from exc
+    prove_envelope(envelope, request)
+    return prove_rows(_page(columns, envelope, request), request)
+
+
+def _read_fast(body: bytes) -> tuple[Columns, Envelope] | None:
+    """The page by the fast parser; `None` where that is not proven to be the same as by the strict one."""
+    rows = split_rows(body)
+    table = rows and rows.columns(_TYPES)
+    if not rows or not table:
+        return None
+    page = _read(rows.remainder)
+    results = page.field("results")[0]
+    if not results.is_valid or len(results):
+        return None
+    columns: Columns = {name: in_one_piece(table[name]) for name in _TYPES}
+    return columns, _envelope(page, rows.count)
+
+
+def _read_strict(body: bytes) -> tuple[Columns, Envelope]:
+    page = _read(body)
+    rows = page.field("results").flatten()
+    return dict(zip(_BAR.names, rows.flatten(), strict=True)), _envelope(page, len(rows))
+
+
+def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stubs have no type that carries its methods
+    document = _BEFORE + body + _BEHIND
+    table = pa_json.read_json(
+        pa.BufferReader(document),  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+        read_options=pa_json.ReadOptions(use_threads=False, block_size=len(document) + 1),
+        parse_options=pa_json.ParseOptions(
+            explicit_schema=_SCHEMA, newlines_in_values=True, unexpected_field_behavior="ignore"
+        ),
+    )
+    lists: Any = in_one_piece(table["pages"])
+    pages = lists.flatten()
+    if len(table) != 1 or len(pages) != 1:
+        raise ValueError(f"{max(len(table), len(pages))} documents where one belongs")
+    return pages
+
+
+def _envelope(page: Any, rows: int) -> Envelope:  # noqa: ANN401  # as in _read
+    said = {name: page.field(name)[0].as_py() for name in _PAGE.names if name != "results"}
+    following, results_count = said.pop("next_url") is not None, said.pop("resultsCount")
+    return Envelope(**said, results_count=results_count, following=following, rows=rows)
+
+
+def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:
+    for key, column in columns.items():
+        if column.null_count:
+            row = column.is_null().index(True).as_py()
+            raise not_whole(request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id)
+    numbers: dict[str, Floats] = {name: to_numpy(columns[key]) for name, key in _KEYS.items()}
+    return Page(
+        starts=to_numpy(columns[_TIME_KEY]),
+        numbers=numbers,
+        request_id=envelope.request_id,
+        delayed=envelope.status == DELAYED,
+        following=envelope.following,
+    )
+
+
+@dataclass(frozen=True)
+class UniformRows:
+    """Rows that all have the same keys in the same order, as the text of a table, and the page without them.
+
+    Attributes:
+        keys: of each row, in order.
+        values: a line for each row, each value after a comma.
+        count: how many rows, at least one.
+        remainder: the document with `results` empty.
+    """
+
+    keys: tuple[str, ...]
+    values: bytes
+    count: int
+    remainder: bytes
+
+    def columns(self, types: dict[str, pa.DataType]) -> pa.Table | None:
+        """The columns by key, of these types or float64; `None` where one is missing, or a value is not of its type.
+
+        All values are read, also those not asked for: one that is not a number makes the document invalid JSON.
+        """
+        if not set(types) <= set(self.keys):
+            return None
+        each = {key: types.get(key, pa.float64()) for key in self.keys}
+        try:
+            return pa_csv.read_csv(
+                pa.BufferReader(self.values),  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+                read_options=pa_csv.ReadOptions(
+                    column_names=["", *self.keys], use_threads=False, block_size=len(self.values) + 1
+                ),
+                parse_options=pa_csv.ParseOptions(quote_char=False, double_quote=False),
+                convert_options=pa_csv.ConvertOptions(column_types=each, include_columns=list(each), null_values=[]),
+            )
+        except pa.ArrowInvalid:
+            return None
+
+
+def split_rows(body: bytes) -> UniformRows | None:
+    """The rows of a page taken out of it; `None` where they are not proven uniform and plain, or there are none.
+
+    Args:
+        body: the JSON document, decompressed.
+    """
+    begin = body.find(_OPENING) + len(_OPENING)
+    end = body.find(b"]", begin)
+    if begin < len(_OPENING) or end <= begin:
+        return None
+    skeleton = body[begin : body.find(b"}", begin) + 1].translate(None, _NUMBER)
+    keys = _keys(skeleton)
+    if keys is None:
+        return None
+    lines, count = [], 0
+    for rows in _chunks(body, begin, end):
+        found = _lines(rows, skeleton)
+        if found is None:
+            return None
+        lines.append(found[0])
+        count += found[1]
+    return UniformRows(keys, b"".join(lines), count, body[:begin] + body[end:])
+
+
+def _chunks(body: bytes, begin: int, end: int) -> Iterator[bytes]:
+    """The rows from `begin` to `end`, some thousands at a time, which stay in the processor's cache."""
+    while begin < end:
+        last = body.find(b"},{", begin + _CHUNK, end)
+        cut = end if last < 0 else last + 1
+        yield body[begin:cut]
+        begin = cut + 1
+
+
+def _lines(rows: bytes, skeleton: bytes) -> tuple[bytes, int] | None:
+    """A line of values for each row, and how many rows; `None` where they are not of this skeleton and plain."""
+    bones = rows.translate(None, _NUMBER)
+    count = (len(bones) + 1) // (len(skeleton) + 1)
+    if bones != ((skeleton + b",") * count)[:-1] or not _after_colons(rows):
+        return None
+    values = b"," + rows.translate(_ROW_ENDS, bytes(set(skeleton) - set(b",}")))
+    return (values, count) if _plain(values, count) else None
+
+
+def _keys(skeleton: bytes) -> tuple[str, ...] | None:
+    """The keys of a row's skeleton; `None` where it is not one, or has a key twice."""
+    if _ROW.fullmatch(skeleton) is None:
+        return None
+    keys = [key.decode() for key in _KEY.findall(skeleton)]
+    return tuple(keys) if len(set(keys)) == len(keys) else None
+
+
+def _after_colons(rows: bytes) -> bool:
+    """Whether each digit and point has a colon, a digit or a point before it.
+
+    In ASCII these are 46 to 58, with a slash that no skeleton has; colon last.
+    """
+    place: Bytes = np.frombuffer(rows, np.uint8) - _POINT  # those below wrap round to the upper end
+    value, colon = place < _COLON - _POINT, place <= _COLON - _POINT
+    return not (value[0] or bool(np.any(value[1:] & ~colon[:-1])))
+
+
+def _plain(values: bytes, count: int) -> bool:
+    """Whether each value is written as JSON writes a number without sign and exponent.
+
+    Known before: there are only digits, points, a comma before each value and a line end after each row. Two of these
+    that are not digits are adjacent where a row ends and the next begins, `count - 1` times; any more of it is an
+    empty value, or a point without a digit on either side. (A second point in a value is refused by the reader.)
+    """
+    if any(sign in values for sign in _NOT_PLAIN):
+        return False
+    text: Bytes = np.frombuffer(values, np.uint8)
+    mark = text < _ZERO
+    if np.count_nonzero(mark[1:] & mark[:-1]) != count - 1:
+        return False
+    needless = text[:-2] <= _COMMA
+    needless &= text[1:-1] == _ZERO
+    needless &= text[2:] >= _ZERO
+    return not needless.any()

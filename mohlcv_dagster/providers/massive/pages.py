@@ -1,0 +1,197 @@
+"""What a page of bars holds, when it is complete, and proven pages merged into one table. `decoder` reads the JSON.
+
+A page is believed when all of this holds (the vendor's own client checks none of it and ends without an error):
+
+- `status` is `OK` or `DELAYED` (a plan with delayed data answers the latter; both are good);
+- `resultsCount`, and `count` where given, equal the number of rows; no rows may be written as `results` absent or null;
+- `ticker` is the one asked for, letter by letter; only a page without rows may leave it out;
+- `adjusted` is as asked, also on a page without rows;
+- each row has a time, four prices and a volume, all finite numbers;
+- times lie inside the request, on whole bars, and rise strictly;
+- a page that names a next one has rows: the next request starts after its last bar, so without rows it would not
+  advance. (A *last* page without rows names no next one and is fine.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats, Seconds, empty, from_arrays, settle_volume
+from mohlcv_dagster.errors import ConflictingBarsError, PageNotWholeError
+from mohlcv_dagster.providers.massive.windows import PageRequest
+
+DELAYED: Final = "DELAYED"
+_GOOD: Final = ("OK", DELAYED)
+_NUMBERS: Final = (*PRICES, VOLUME)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a page says of itself; `None` where it does not say.
+
+    Attributes:
+        rows: `len(results)`; zero where `results` is absent or null.
+        following: whether `next_url` was there. Its host and cursor are not used, so it is not kept.
+    """
+
+    ticker: str | None
+    status: str | None
+    results_count: int | None
+    count: int | None
+    adjusted: bool | None
+    request_id: str | None
+    following: bool
+    rows: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page proven complete.
+
+    Attributes:
+        starts: Unix milliseconds of each bar's start, strictly rising.
+        numbers: open, high, low, close (US dollars) and volume (shares) by name, each as long as `starts`.
+        request_id: the vendor's; `None` where it gave none.
+        delayed: whether the status was `DELAYED`.
+        following: whether the vendor says that there is more after the last bar.
+    """
+
+    starts: npt.NDArray[np.int64]
+    numbers: dict[str, Floats]
+    request_id: str | None
+    delayed: bool
+    following: bool
+
+    @property
+    def rows(self) -> int:
+        """How many bars."""
+        return len(self.starts)
+
+
+def not_whole(request: PageRequest, reason: str, request_id: str | None = None) -> PageNotWholeError:
+    """The error for a page that failed its proof, with what was asked for and the reason."""
+    quoted = f" (request_id {request_id})" if request_id else ""
+    else_ask = "give the request_id to the vendor's support" if request_id else "check what answers at MASSIVE_BASE_URL"
+    return PageNotWholeError(
+        f"the page for {request} is not whole: {reason}{quoted}; nothing was stored. Try again later; "
+        f"if it stays so, {else_ask}",
+        request_id=request_id,
+        status=200,
+    )
+
+
+def prove_envelope(envelope: Envelope, request: PageRequest) -> None:
+    """Prove what the page says of itself against what was asked and what it holds.
+
+    Raises:
+        PageNotWholeError: a statement is missing or wrong.
+    """
+    reason = _status_fault(envelope) or _count_fault(envelope) or _identity_fault(envelope, request)
+    if reason:
+        raise not_whole(request, reason, envelope.request_id)
+
+
+def _status_fault(envelope: Envelope) -> str | None:
+    if envelope.status in _GOOD:
+        return None
+    return f"expected status {' or '.join(_GOOD)}, was {envelope.status!r}"
+
+
+def _count_fault(envelope: Envelope) -> str | None:
+    if envelope.results_count != envelope.rows:
+        return f"expected as many rows as resultsCount {envelope.results_count} says, were {envelope.rows}"
+    if envelope.count is not None and envelope.count != envelope.rows:
+        return f"expected as many rows as count {envelope.count} says, were {envelope.rows}"
+    if envelope.following and not envelope.rows:
+        return "it names a next page but has no rows to go on from"
+    return None
+
+
+def _identity_fault(envelope: Envelope, request: PageRequest) -> str | None:
+    absent = envelope.ticker is None and not envelope.rows
+    if envelope.ticker != request.symbol and not absent:
+        return f"expected ticker {request.symbol!r}, was {envelope.ticker!r}"
+    if envelope.adjusted is not request.adjusted:
+        return f"expected adjusted {request.adjusted}, was {envelope.adjusted}"
+    return None
+
+
+def prove_rows(page: Page, request: PageRequest) -> Page:
+    """Prove the rows and return the page: numbers finite, times as asked for, on whole bars, each later than the last.
+
+    Raises:
+        PageNotWholeError: a number is not finite, or a time lies outside the request, off a whole bar or out of order.
+    """
+    reason = _number_fault(page) or _time_fault(page, request)
+    if reason:
+        raise not_whole(request, reason, page.request_id)
+    return page
+
+
+def _number_fault(page: Page) -> str | None:
+    for name in _NUMBERS:
+        bad = np.flatnonzero(~np.isfinite(page.numbers[name]))
+        if bad.size:
+            return f"expected a number for {name}, was {page.numbers[name][bad[0]]} in row {bad[0]}"
+    return None
+
+
+def _time_fault(page: Page, request: PageRequest) -> str | None:
+    starts, window, unit = page.starts, request.window, request.timespan.milliseconds
+    faults = (
+        (f"a time inside {window.start}..{window.last}", (starts < window.start) | (starts > window.last)),
+        (f"a whole multiple of {unit} ms", starts % unit != 0),
+        ("times to rise strictly", np.diff(starts, prepend=starts[:1] - 1) <= 0),
+    )
+    for expected, bad in faults:
+        rows = np.flatnonzero(bad)
+        if rows.size:
+            return f"expected {expected}, was {starts[rows[0]]} in row {rows[0]}"
+    return None
+
+
+def merge(pages: Sequence[Page]) -> pa.Table:
+    """All bars of `pages` in order of time, each once, volume settled as the schema types it.
+
+    Args:
+        pages: of one symbol and timespan, in any order; they may overlap.
+
+    Raises:
+        ConflictingBarsError: two pages give different bars for one moment.
+    """
+    pages = [page for page in pages if page.rows]
+    if not pages:
+        return empty()
+    if all(
+        earlier.starts[-1] < later.starts[0] for earlier, later in pairwise(pages)
+    ):  # the usual case: nothing is copied
+        return settle_volume(pa.concat_tables([_bars(page.starts // 1000, page.numbers) for page in pages]))
+    starts = np.concatenate([page.starts for page in pages]) // 1000
+    numbers = {name: np.concatenate([page.numbers[name] for page in pages]) for name in _NUMBERS}
+    return settle_volume(_bars(*_in_order(starts, numbers)))
+
+
+def _bars(starts: Seconds, numbers: dict[str, Floats]) -> pa.Table:
+    return from_arrays(starts, {name: numbers[name] for name in PRICES}, numbers[VOLUME])
+
+
+def _in_order(starts: Seconds, numbers: dict[str, Floats]) -> tuple[Seconds, dict[str, Floats]]:
+    """The rows in order of time without duplicates."""
+    order = np.argsort(starts, kind="stable")
+    starts, numbers = starts[order], {name: column[order] for name, column in numbers.items()}
+    again = np.diff(starts, prepend=starts[0] - 1) == 0
+    for row in np.flatnonzero(again):
+        earlier, later = ({name: float(column[at]) for name, column in numbers.items()} for at in (row - 1, row))
+        if earlier != later:
+            moment = datetime.fromtimestamp(int(starts[row]), UTC)
+            raise ConflictingBarsError(
+                f"two answers of the vendor differ for {moment:%Y-%m-%d %H:%M:%S} UTC: {earlier} and {later}; "
+                "nothing was stored. The bar is being revised: fetch the month again"
+            )
+    return starts[~again], {name: column[~again] for name, column in numbers.items()}

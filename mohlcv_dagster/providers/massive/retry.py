@@ -1,0 +1,304 @@
+"""When a request is repeated, how long it may take, and how many may be sent a minute. Time is passed in as a `Clock`.
+
+Waits are exponential with full jitter: a random part of `first_wait * 2 ** tries`, at most `longest_wait`. Where the
+vendor names a time (`Retry-After`), that is waited instead, and a little more so that threads do not return at once.
+Whether an error is transient is its type.
+"""
+
+import bisect
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from mohlcv_dagster.errors import DeadlineError, PageNotWholeError, RateLimitError, VendorError, VendorUnavailableError
+
+T = TypeVar("T")
+
+MINUTE: Final = 60.0
+_LONGEST_EXPONENT: Final = 16
+_SLICE: Final = 0.25
+"""Seconds slept in one piece: how late a cancellation is noticed at most."""
+
+
+class FetchCancelledError(Exception):
+    """The fetch that this request belonged to has ended. Never leaves this package."""
+
+
+class CancelToken(threading.Event):
+    """Set once, when nobody waits for the month any more; ends the requests under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._actions: set[Callable[[], None]] = set()
+
+    def set(self) -> None:
+        """Cancel: call what was registered with `on_cancel`."""
+        super().set()
+        for action in tuple(self._actions):
+            action()
+
+    @contextmanager
+    def on_cancel(self, action: Callable[[], None]) -> Iterator[None]:
+        """Call `action` on cancellation within the block, in the cancelling thread; at once if already cancelled."""
+        self._actions.add(action)
+        if self.is_set():  # looked at after the line above, so that no cancellation falls in between
+            action()
+        try:
+            yield
+        finally:
+            self._actions.discard(action)
+
+
+@dataclass
+class Deadline:
+    """What one attempt may take, and what it took.
+
+    Attributes:
+        until: the monotonic moment it is cut off.
+        cancel: set when nobody waits for it any more.
+        received: bytes that came over the wire.
+        left: seconds until `until`, as last looked at.
+    """
+
+    until: float
+    cancel: CancelToken
+    received: int = 0
+    left: float = 0.0
+
+
+_deadline: ContextVar[Deadline] = ContextVar("_deadline")
+
+
+@contextmanager
+def under(deadline: Deadline) -> Iterator[None]:
+    """Put the requests of this thread under `deadline`; the client in between has no way to pass it on."""
+    token = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def current_deadline() -> Deadline:
+    """The deadline of this thread's request."""
+    return _deadline.get()
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, passed in so that tests never wait.
+
+    Attributes:
+        now: the present moment, aware, UTC.
+        monotonic: seconds from any origin, never going back.
+        sleep: waits so many seconds.
+        random: a number in [0, 1).
+    """
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+
+    def pause(self, seconds: float, cancel: threading.Event) -> None:
+        """Wait `seconds`.
+
+        Raises:
+            FetchCancelledError: `cancel` is set, or was meanwhile.
+        """
+        until = self.monotonic() + seconds
+        while not cancel.is_set():
+            left = until - self.monotonic()
+            if left <= 0:
+                return
+            self.sleep(min(left, _SLICE))
+        raise FetchCancelledError
+
+
+@dataclass
+class RequestStats:
+    """Counters that threads share; `reference_ids` are the request ids of answers about listings and splits."""
+
+    attempts: int = 0
+    pages: int = 0
+    bytes: int = 0
+    reference_ids: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, *, attempts: int = 0, pages: int = 0, received: int = 0) -> None:
+        """Count requests sent, pages asked for (however many attempts each takes) and bytes received."""
+        with self._lock:
+            self.attempts += attempts
+            self.pages += pages
+            self.bytes += received
+
+
+class RateLimiter:
+    """When requests were sent, or may be sent, within the last minute; for all threads of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._moments: list[float] = []
+
+    def reserve(self, per_minute: int, now: float) -> float:
+        """Book the next free moment for one request; returns the seconds until then, zero for at once.
+
+        Args:
+            per_minute: how many requests may be sent in any 60 seconds, at least 1.
+            now: monotonic seconds.
+        """
+        with self._lock:
+            while self._moments and self._moments[0] <= now - MINUTE:
+                self._moments.pop(0)
+            full = len(self._moments) >= per_minute
+            moment = max(now, self._moments[-per_minute] + MINUTE) if full else now
+            bisect.insort(self._moments, moment)
+            return moment - now
+
+
+_limiters: dict[str, RateLimiter] = {}
+
+
+def rate_limiter(base_url: str) -> RateLimiter:
+    """The process's limiter for a base URL, so that all providers made for it count together.
+
+    Other processes are not seen: under several, divide the limit among them.
+    """
+    return _limiters.setdefault(base_url, RateLimiter())  # atomic, so that threads get the same one
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how long to try. Seconds throughout.
+
+    Attributes:
+        attempt_seconds: one attempt, from the first byte sent to the last received.
+        request_seconds: one page with all its attempts and waits between them.
+        month_seconds: one month with all its pages, waiting for `MASSIVE_REQUESTS_PER_MINUTE` aside.
+        tries: attempts for one page while the vendor is unreachable or failing.
+        page_tries: attempts for one page that keeps failing its proof.
+        first_wait: the longest wait before the second attempt.
+        longest_wait: the longest wait before any, unless the vendor names its own.
+
+    A rate limit has no number of tries: limits are counted by the minute, so it is retried until `request_seconds`.
+    """
+
+    attempt_seconds: float = 60.0
+    request_seconds: float = 240.0
+    month_seconds: float = 1800.0
+    tries: int = 8
+    page_tries: int = 4
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+
+
+def best_effort(policy: RetryPolicy) -> RetryPolicy:
+    """`policy` for what a month can do without: three tries, a minute and a half for all documents."""
+    return replace(
+        policy,
+        attempt_seconds=min(policy.attempt_seconds, 20.0),
+        request_seconds=min(policy.request_seconds, 45.0),
+        month_seconds=min(policy.month_seconds, 90.0),
+        tries=min(policy.tries, 3),
+        page_tries=min(policy.page_tries, 2),
+    )
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """Repeats requests under a policy, until the month's time is over.
+
+    Attributes:
+        policy: how often and how long.
+        clock: tells the time, waits, draws random numbers.
+        until: the monotonic moment the month's time is over.
+        cancel: set when nobody waits for the month any more.
+        wait_turn: waits until a request may be sent; this time counts against no page.
+    """
+
+    policy: RetryPolicy
+    clock: Clock
+    until: float
+    cancel: CancelToken
+    wait_turn: Callable[[], None] = lambda: None
+
+    @classmethod
+    def starting_now(
+        cls, policy: RetryPolicy, clock: Clock, base_url: str, requests_per_minute: int | None, requests: int
+    ) -> "Retrying":
+        """For a month of so many `requests` that begins now.
+
+        The time that the limit of requests a minute costs at least is given on top of `policy.month_seconds`.
+        """
+        cancel = CancelToken()
+        until = clock.monotonic() + policy.month_seconds
+        if requests_per_minute is None:
+            return cls(policy, clock, until, cancel)
+        limiter, per_minute = rate_limiter(base_url), requests_per_minute
+
+        def wait_turn() -> None:
+            clock.pause(limiter.reserve(per_minute, clock.monotonic()), cancel)
+
+        return cls(policy, clock, until + requests / per_minute * MINUTE, cancel, wait_turn)
+
+    def call(self, attempt: Callable[[float], T]) -> T:
+        """What `attempt` returns, repeated while it fails with a transient error.
+
+        Args:
+            attempt: given the monotonic moment it must end by.
+
+        Raises:
+            VendorError: a permanent error at once; the last transient one when tries or time are used up.
+            FetchCancelledError: `cancel` was set.
+        """
+        began, queued, tries = self.clock.monotonic(), 0.0, 0
+        while True:
+            queued += self._queue()
+            tries += 1
+            until = min(began + queued + self.policy.request_seconds, self.until)
+            try:
+                return attempt(min(self.clock.monotonic() + self.policy.attempt_seconds, until))
+            except (VendorUnavailableError, PageNotWholeError) as error:
+                wait = self._wait(error, tries)
+                if self._used_up(error, tries) or self.clock.monotonic() + wait >= until:
+                    raise _given_up(error, tries, self.clock.monotonic() - began - queued) from error
+            self.clock.pause(wait, self.cancel)
+
+    def _queue(self) -> float:
+        """Wait until a request may be sent; the seconds it took."""
+        before = self.clock.monotonic()
+        self.wait_turn()
+        now = self.clock.monotonic()
+        if now >= self.until:
+            raise DeadlineError(
+                f"the month was not complete after {self.policy.month_seconds:.0f} s; nothing was stored. "
+                "Try again later"
+            )
+        return now - before
+
+    def _used_up(self, error: VendorError, tries: int) -> bool:
+        if isinstance(error, RateLimitError):
+            return False
+        return tries >= (self.policy.page_tries if isinstance(error, PageNotWholeError) else self.policy.tries)
+
+    def _wait(self, error: VendorError, tries: int) -> float:
+        asked = error.retry_after if isinstance(error, VendorUnavailableError) else None
+        if asked is not None:
+            return asked + self.policy.first_wait * self.clock.random()
+        exponent = min(tries - 1, _LONGEST_EXPONENT)
+        return self.clock.random() * min(self.policy.longest_wait, self.policy.first_wait * 2.0**exponent)
+
+
+def _given_up(error: VendorError, tries: int, seconds: float) -> VendorError:
+    """The same error, saying how often and how long it was tried."""
+    asked = getattr(error, "retry_after", None)
+    demand = f"; the vendor asks to wait {asked:.0f} s" if asked is not None else ""
+    message = f"{error} (tried {tries} times in {seconds:.0f} s{demand})"
+    more = {"retry_after": asked} if isinstance(error, VendorUnavailableError) else {}
+    return type(error)(message, request_id=error.request_id, status=error.status, **more)
