@@ -5,27 +5,23 @@ The packages and modules, each of which imports only from those below it::
     cli/             the `mohlcv` command, thin
     definitions      the Dagster code location
     defs/            Dagster definitions: assets and checks, partitions, IO manager, jobs, schedules, sensors
-    adoption/        an existing tree: what is not as the contract says, and mending that
     validation/      any folder of files checked, without Dagster, and the report of it
-    reader           files as read and checked, the raw file read last kept for what is made from it
-    manifest/        the entries next to the files, the Parquet mirror; verifying a tree against them
-    tree             which files of bars a folder holds, whoever made them
-    providers/       sources of bars: the protocol, and Massive.com with verified pages, retries, rate limits
-    archive          where bars are kept: files in a folder or under an fsspec URL
+    storage/         an archive's files: atomic writes, listing, manifest entries, reading, verifying, repairing
+    providers/       where bars come from: `base`, what a provider must give; `massive/`, the one for Massive.com
     charts/          small SVG pictures of bars and of quality
     sandbox/         a stand-in vendor over HTTP; only the command imports it
     calendar_file    the days that a user overrides in the exchange calendar
     alerting         who is told when something is wrong: a webhook, a command, the log
     dagster_patches/ patches of Dagster, each with its reason
     settings         the environment, read once
-    whole_files      atomic writes
     same_origin      which requests the UI answers: never those of other web pages
+    reconciliation/  our minutes compared with the vendor's own
     bars/            the domain: columns, months, file names, CSV, resampling, rules, decisions
     errors           the one error tree
 
 A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
-verified, to a table) → `archive` (written) → `bars.rules` on the file as written → `bars.resample` → written and
-checked again, for each aggregate → the vendor's own minutes (`bars.reconciliation`).
+verified, to a table) → `storage.archive` (written) → `bars.rules` on the file as written → `bars.resample` → written
+and checked again, for each aggregate → the vendor's own minutes (`reconciliation`).
 
 This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.
 """

@@ -12,16 +12,17 @@ from itertools import groupby
 from pathlib import Path
 
 from mohlcv_dagster.bars.rules import PLAUSIBLE
-from mohlcv_dagster_tests.bars import form_scoreboard, plausibility, reconciliation_table, whole_scoreboard
+from mohlcv_dagster_tests.bars import form_scoreboard, plausibility, whole_scoreboard
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS
 from mohlcv_dagster_tests.bars.clean_months import false_alarms, false_incidents
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
-from mohlcv_dagster_tests.bars.mismatches import SEEDS
 from mohlcv_dagster_tests.bars.missing_grounds import MISSING
 from mohlcv_dagster_tests.bars.plausibility import Tally
 from mohlcv_dagster_tests.bars.recorded_faults import RECORDED_FAULTS
 from mohlcv_dagster_tests.bars.vendor_faults import LADDER, LOST_MINUTES, ladder_found, minutes_found
 from mohlcv_dagster_tests.bars.whole_corruptions import CLEAN, WHOLE_CORRUPTIONS
+from mohlcv_dagster_tests.reconciliation import reconciliation_table
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 from mohlcv_dagster_tests.tables import table
 
 DOCS = Path(__file__).parents[1] / "docs"

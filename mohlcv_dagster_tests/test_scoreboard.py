@@ -9,11 +9,11 @@ from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS
 from mohlcv_dagster_tests.bars.clean_files import judge_form
 from mohlcv_dagster_tests.bars.clean_months import false_alarms, false_incidents
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
-from mohlcv_dagster_tests.bars.mismatches import SEEDS
-from mohlcv_dagster_tests.bars.reconciled_months import winter
 from mohlcv_dagster_tests.bars.recorded_faults import ON_RECORDS, RECORDED_FAULTS
 from mohlcv_dagster_tests.bars.vendor_faults import LADDER, LOST_MINUTES, judged, ladder_found, minutes_found
 from mohlcv_dagster_tests.bars.whole_corruptions import WHOLE_CORRUPTIONS
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
+from mohlcv_dagster_tests.reconciliation.reconciled_months import winter
 from mohlcv_dagster_tests.scoreboard import DOCS, NAMES, PAGES, Seeded
 
 PAGE = (DOCS / "scoreboard.md").read_text(encoding="utf-8")

@@ -177,7 +177,7 @@ print(failed)
 
 def test_all_that_is_imported_late_can_be_imported_whatever_was_before_it():
     late = imported_late()
-    assert {"mohlcv_dagster.reader", "mohlcv_dagster.bars.rules.values"} <= late.keys()
+    assert {"mohlcv_dagster.storage.reader", "mohlcv_dagster.bars.rules.values"} <= late.keys()
     assert {"partition_loop", "recheck", "summing_up", "storing", "loading"} <= late["mohlcv_dagster.defs"]
     code = EACH_FIRST.format(late=late)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

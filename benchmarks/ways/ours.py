@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.case import Case
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
@@ -15,7 +14,8 @@ from mohlcv_dagster.bars.resample import Folds
 from mohlcv_dagster.bars.rules import Finding, Reading, Recorded, Severity
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.reader import BarReader
 
 TIMEFRAMES = timeframes.parse_list("15s,30s,1min")
 
@@ -60,7 +60,7 @@ def aggregate(case: Case) -> None:
     """The three aggregates, the raw file read once."""
     archive = Archive(case.folder)
     raw = _raw(case)
-    folds = Folds(Reader(archive).read(raw).present)
+    folds = Folds(BarReader(archive).read(raw).present)
     for timeframe in TIMEFRAMES:
         archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folds.into(timeframe)))
 
@@ -68,14 +68,14 @@ def aggregate(case: Case) -> None:
 def recorded(case: Case) -> dict[BarFile, Recorded]:
     """What would have been recorded of the case's files when they were written."""
     archive = Archive(case.folder)
-    readings = {file: Reader(archive).read(file, prove=True) for file in _files(case)}
+    readings = {file: BarReader(archive).read(file, prove=True) for file in _files(case)}
     return {file: Recorded(reading.rows, reading.sha256) for file, reading in readings.items()}
 
 
 def check(case: Case, records: dict[BarFile, Recorded]) -> list[str]:
     """Every rule on the raw file and the aggregates; one read of each."""
     archive = _CountingArchive(case.folder)
-    reader = Reader(archive)
+    reader = BarReader(archive)
     findings = {file: reader.judge(file, records.get(file)) for file in _files(case)}
     if archive.reads != len(findings):
         raise AssertionError(f"{archive.reads} reads of {len(findings)} files: each is to be read once")
@@ -85,7 +85,7 @@ def check(case: Case, records: dict[BarFile, Recorded]) -> list[str]:
 def month(case: Case) -> list[str]:
     """The whole job for each month, in the order of a run: each file judged as written; the faults found."""
     archive = Archive(case.folder)
-    reader = Reader(archive)
+    reader = BarReader(archive)
     faults: list[str] = []
     with MassiveProvider("benchmark", case.url) as vendor:
         for text_form in case.months:

@@ -9,9 +9,6 @@ from typing import TypeVar
 import dagster as dg
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.adoption import survey
-from mohlcv_dagster.adoption.rewrite import Journal, Rewriter
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.processors import in_order
@@ -20,9 +17,12 @@ from mohlcv_dagster.cli.adoption_report import Report
 from mohlcv_dagster.defs.adoption import Adoption
 from mohlcv_dagster.defs.known import Standing
 from mohlcv_dagster.defs.recording import Recording
-from mohlcv_dagster.manifest.measure import Measured, measure
-from mohlcv_dagster.reader import Reader
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
+from mohlcv_dagster.storage import adoption_survey
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.manifest import Measured, measure
+from mohlcv_dagster.storage.reader import BarReader
+from mohlcv_dagster.storage.repair import RewriteJournal, Rewriter
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Adopting:
         """
         calendar_file.put_in_force(self.settings)
         archive = Archive(self.settings.data_dir)
-        tree = survey.tree(archive, symbols)
+        tree = adoption_survey.survey(archive, symbols)
         self.report.strange.extend(tree.strange)
         files = [file for file in tree.files if self._has_partition(file)]
         measured = dict(
@@ -68,18 +68,18 @@ class Adopting:
                 strict=True,
             )
         )
-        journal = Journal(archive) if rewrite or isinstance(archive.root, Path) else None
+        journal = RewriteJournal(archive) if rewrite or isinstance(archive.root, Path) else None
         rewritten = journal.read() if journal else {}
         timeframes = (RAW, *self.settings.timeframes)
         standing = Standing(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
         if rewrite and journal is not None:
             self._rewrite(standing, journal, measured)
             rewritten |= journal.read()
-        self._record(Adoption(standing, Reader(archive), self.settings.parquet), files)
+        self._record(Adoption(standing, BarReader(archive), self.settings.parquet), files)
         if journal is not None and not self.report.dry_run and rewritten.keys() <= {str(file.path) for file in files}:
             journal.clear()
 
-    def _rewrite(self, standing: Standing, journal: Journal, measured: dict[BarFile, Measured]) -> None:
+    def _rewrite(self, standing: Standing, journal: RewriteJournal, measured: dict[BarFile, Measured]) -> None:
         rewriter = Rewriter(standing.archive, None if self.report.dry_run else journal, standing.closed)
         for told in rewriter.rewrite(filter(standing.may_be_mended, list(measured))):
             self.report.rewritten.append(told)

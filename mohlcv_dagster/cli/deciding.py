@@ -16,9 +16,9 @@ from mohlcv_dagster.providers.massive.provider import provider_name
 if TYPE_CHECKING:
     import dagster as dg
 
-    from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.cli.homes import Home
     from mohlcv_dagster.settings import Settings
+    from mohlcv_dagster.storage.archive import Archive
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from mohlcv_dagster.cli.homes import Home, project_root
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.cli.runs import Outcome
+    from mohlcv_dagster.storage.archive import Archive
 
 SYMBOLS: Final = ("SPY", "QQQ")
 MONTH: Final = Month(2024, 1)
@@ -79,7 +79,7 @@ def _show_files(home: Home, console: "Console") -> None:
     from rich.markup import escape  # noqa: PLC0415 - as above
     from rich.tree import Tree  # noqa: PLC0415 - as above
 
-    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - as above
+    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - as above
 
     archive = Archive(home.settings().data_dir)
     tree = Tree(escape(str(archive.root)))

@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.cli.places import is_same
-from mohlcv_dagster.tree import Tree
-from mohlcv_dagster.validation.judging import Knowledge, Known
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import BarFolder
+from mohlcv_dagster.validation.folder_check import FileRecord, RecordLookup
 
 if TYPE_CHECKING:
     import dagster as dg
 
 
 @contextmanager
-def knowledge(home: Home, tree: Tree) -> Iterator[Knowledge]:
+def knowledge(home: Home, tree: BarFolder) -> Iterator[RecordLookup]:
     """Give what `home` knows of the files of `tree`; without loading Dagster where it can know none."""
     archive = Archive(home.settings().data_dir)
     own = {file for file, at in tree.files.items() if is_same(archive.path(file), at)}
@@ -32,10 +32,10 @@ def knowledge(home: Home, tree: Tree) -> Iterator[Knowledge]:
         yield lambda file: _known(instance, file) if file in own else None
 
 
-def _known(instance: "dg.DagsterInstance", file: BarFile) -> Known | None:
+def _known(instance: "dg.DagsterInstance", file: BarFile) -> FileRecord | None:
     from mohlcv_dagster.defs import records  # noqa: PLC0415 - it loads Dagster
 
     record = records.latest(instance, file)
     if record is None:
         return None
-    return Known(record, records.beside(instance, file, record) if file.timeframe == RAW else None)
+    return FileRecord(record, records.beside(instance, file, record) if file.timeframe == RAW else None)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.storage.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

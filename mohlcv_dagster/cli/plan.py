@@ -101,11 +101,11 @@ def _outlook(
 ) -> "Outlook":
     # not before the options have been understood
     from mohlcv_dagster import calendar_file  # noqa: PLC0415
-    from mohlcv_dagster.archive import Archive  # noqa: PLC0415
     from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415
     from mohlcv_dagster.cli.outlook import Outlook  # noqa: PLC0415
     from mohlcv_dagster.cli.planning import Planner, density_of  # noqa: PLC0415
     from mohlcv_dagster.providers import create  # noqa: PLC0415
+    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415
 
     calendar_file.put_in_force(settings)
     archive = Archive(settings.data_dir)

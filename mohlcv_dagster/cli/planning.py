@@ -20,8 +20,8 @@ from mohlcv_dagster.providers.massive.plans import Plan
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.providers.base import BarProvider
+    from mohlcv_dagster.storage.archive import Archive
 
 _LATEST: Final = 12
 

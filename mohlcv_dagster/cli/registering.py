@@ -8,7 +8,6 @@ from typing import Final
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.homes import Home
@@ -18,8 +17,9 @@ from mohlcv_dagster.defs.known import Standing
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.manifest.measure import measure
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.manifest import measure
+from mohlcv_dagster.storage.reader import BarReader
 
 PATIENCE: Final = 10.0
 """Seconds that another process at work on the home is waited for."""
@@ -55,7 +55,7 @@ def register(
         FileError: a file could not be read.
     """
     measured = {file: measure(archive.path(file)) for file in files}
-    adoption = Adoption(Standing(instance, archive, (RAW,), measured, {}), Reader(archive), parquet)
+    adoption = Adoption(Standing(instance, archive, (RAW,), measured, {}), BarReader(archive), parquet)
     with _alone(home), _Listening(instance) as recording:
         entries = [entry for entry in adoption.register(files, recording) if entry.registered]
         for _ in adoption.judge(entries, recording):

@@ -20,7 +20,7 @@ from mohlcv_dagster.cli.ranges import DAY, chosen, refuse_turned
 from mohlcv_dagster.cli.summary import Summary
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
-from mohlcv_dagster.tree import PassedOver, look
+from mohlcv_dagster.storage.inventory import SkippedFile, list_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
-    from mohlcv_dagster.archive import Archive
+    from mohlcv_dagster.storage.archive import Archive
 
 _DEEDS: Final = ("folded",)
 
@@ -178,9 +178,9 @@ def _stored(places: Places, symbol: str, console: "Console") -> list[BarFile]:
         there = ", ".join(sorted(each.name for each in raw.iterdir() if each.is_dir())) if raw.is_dir() else ""
         has = f"there are {there}" if there else "there is none of any symbol"
         raise FileMissingError(f"there is no folder {folder}: {has}. Fetch {symbol} first, or name another --input-dir")
-    tree = look(str(folder), RAW)
+    tree = list_folder(str(folder), RAW)
     files = [file for file in tree.files if file.symbol == symbol]
-    others = [PassedOver(str(at), "of another symbol") for file, at in tree.files.items() if file.symbol != symbol]
+    others = [SkippedFile(str(at), "of another symbol") for file, at in tree.files.items() if file.symbol != symbol]
     for other in (*tree.passed_over, *others):
         console.print(f"{WARNED} {escape(other.path)} is passed over: {escape(other.why)}")
     if not files:

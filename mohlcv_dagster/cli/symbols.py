@@ -180,7 +180,7 @@ def _said(listing: "Listing") -> _Asked:
 
 def _stored(settings: "Settings") -> "dict[str, list[Month]]":
     """The raw months that are stored of each symbol, rising."""
-    from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
 
     stored: dict[str, list[Month]] = {}
     for file in takewhile(lambda each: each.timeframe == RAW, Archive(settings.data_dir).files()):  # they come first

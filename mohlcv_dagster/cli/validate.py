@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mohlcv_dagster.tree import Place, Tree
-    from mohlcv_dagster.validation.report import Entry, Report
+    from mohlcv_dagster.storage.inventory import BarFolder
+    from mohlcv_dagster.storage.locations import AnyPath
+    from mohlcv_dagster.validation.report import FileReport, ValidationReport
 
 _MARKS: Final = {"ok": OK, "warn": WARNED, "error": FAILED}
 _FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
@@ -65,9 +66,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     if write is not None:
         write(made)
     if as_json:
-        from mohlcv_dagster.validation import as_json as json_form  # noqa: PLC0415 - not for the help text
+        from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - not for the help text
 
-        click.echo(json_form.written(made), nl=False)
+        click.echo(report_forms.to_json(made), nl=False)
     return 1 if made.failed else 0
 
 
@@ -80,7 +81,7 @@ def _timeframe(name: str) -> Timeframe:
         raise TimeframeError(f"{error}, or {RAW.name} for raw files") from None
 
 
-def _writer(name: str | None, form: str | None) -> "Callable[[Report], None] | None":
+def _writer(name: str | None, form: str | None) -> "Callable[[ValidationReport], None] | None":
     """Writes the report, in the form asked for.
 
     Raises:
@@ -95,12 +96,12 @@ def _writer(name: str | None, form: str | None) -> "Callable[[Report], None] | N
     if chosen_form is None:
         raise InputError(f"--report {name}: {at.suffix or 'no suffix'} tells no form; end it in .txt, .json or .html")
 
-    def write(report: "Report") -> None:
-        from mohlcv_dagster.archive import Archive  # noqa: PLC0415 - not for the help text
-        from mohlcv_dagster.validation import as_html, as_json, as_text  # noqa: PLC0415 - as above
+    def write(report: "ValidationReport") -> None:
+        from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
+        from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - as above
 
-        forms = {"text": as_text.written, "json": as_json.written, "html": as_html.written}
-        Archive(at.parent).write_beside(PurePosixPath(at.name), forms[chosen_form](report).encode())
+        forms = {"text": report_forms.to_text, "json": report_forms.to_json, "html": report_forms.to_html}
+        Archive(at.parent).write_path(PurePosixPath(at.name), forms[chosen_form](report).encode())
         click.echo(f"The report is in {name}", err=True)
 
     return write
@@ -108,16 +109,17 @@ def _writer(name: str | None, form: str | None) -> "Callable[[Report], None] | N
 
 def _validated(
     timeframe: Timeframe, input_dir: str, raw_data_dir: str | None, symbols: list[str], console: "Console"
-) -> "Report":
-    from mohlcv_dagster import calendar_file, tree  # noqa: PLC0415 - not for the help text
+) -> "ValidationReport":
+    from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
     from mohlcv_dagster.cli.known import knowledge  # noqa: PLC0415 - as above
-    from mohlcv_dagster.validation import as_text, judging, report  # noqa: PLC0415 - as above
+    from mohlcv_dagster.storage import inventory  # noqa: PLC0415 - as above
+    from mohlcv_dagster.validation import folder_check, report, report_forms  # noqa: PLC0415 - as above
 
     home = Home.real(project_root())
     calendar_file.put_in_force(home.settings())
-    found = _chosen_files(tree.look(input_dir, timeframe), timeframe, symbols)
+    found = _chosen_files(inventory.list_folder(input_dir, timeframe), timeframe, symbols)
     raw = _raw_folder(found, timeframe, raw_data_dir)
-    made = report.Report(
+    made = report.ValidationReport(
         input_dir=input_dir,
         timeframe=timeframe.name,
         raw_dir=raw_data_dir or str(raw) if raw is not None else None,
@@ -126,16 +128,16 @@ def _validated(
         passed_over=[(each.path, each.why) for each in found.passed_over],
     )
     with knowledge(home, found) as known, console.status("checking") as status:
-        for number, entry in enumerate(report.collected(made, judging.judge(found, raw, known)), start=1):
+        for number, entry in enumerate(report.collect(made, folder_check.check_files(found, raw, known)), start=1):
             status.update(f"checking, {number} of {len(found.files)} done")
             _show(made, entry, console)
     console.print()
-    for line in (made.verdict, *as_text.remarks(made)):
+    for line in (made.verdict, *report_forms.remarks(made)):
         console.print(line, markup=False)
     return made
 
 
-def _chosen_files(found: "Tree", timeframe: Timeframe, symbols: list[str]) -> "Tree":
+def _chosen_files(found: "BarFolder", timeframe: Timeframe, symbols: list[str]) -> "BarFolder":
     """The files to judge.
 
     Raises:
@@ -154,18 +156,18 @@ def _chosen_files(found: "Tree", timeframe: Timeframe, symbols: list[str]) -> "T
     return found
 
 
-def _raw_folder(found: "Tree", timeframe: Timeframe, named: str | None) -> "Place | None":
+def _raw_folder(found: "BarFolder", timeframe: Timeframe, named: str | None) -> "AnyPath | None":
     """The raw files that aggregates are compared with; where none are named, those beside them in the layout.
 
     Raises:
         FileMissingError: there is no such folder.
     """
-    from mohlcv_dagster.archive import place  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.storage.locations import resolve_path  # noqa: PLC0415 - not for the help text
 
     if timeframe == RAW:
         return None
     if named is not None:
-        raw = place(named)
+        raw = resolve_path(named)
         if not raw.is_dir():
             raise FileMissingError(f"there is no folder {raw}: name that of the raw files by --raw-data-dir")
         return raw
@@ -173,12 +175,12 @@ def _raw_folder(found: "Tree", timeframe: Timeframe, named: str | None) -> "Plac
     return beside if found.root.parent.name == AGGREGATED_FOLDER and beside.is_dir() else None
 
 
-def _show(made: "Report", entry: "Entry", console: "Console") -> None:
-    from mohlcv_dagster.validation import as_text  # noqa: PLC0415 - not for the help text
+def _show(made: "ValidationReport", entry: "FileReport", console: "Console") -> None:
+    from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - not for the help text
 
-    console.print(f"{_MARKS[entry.worst]} {escape(as_text.headline(entry))}")
+    console.print(f"{_MARKS[entry.worst]} {escape(report_forms.headline(entry))}")
     for fault in entry.faults:
-        for line in as_text.told(fault):
+        for line in report_forms.failure_lines(fault):
             console.print(f"    {line}", markup=False)
     if command := made.command(entry):
         console.print(f"    In the terminal: {command}", markup=False)

@@ -10,7 +10,7 @@ from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.homes import Home, project_root
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.manifest.verify import Proof
+    from mohlcv_dagster.storage.verify import Verification
 
 
 @click.command("verify", short_help="Prove an archive by its passports.")
@@ -30,8 +30,8 @@ def command(folder: str | None, *, as_json: bool) -> int:
       mohlcv verify s3://bucket/bars --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     # Arrow takes its time to load: not before the options have been understood
-    from mohlcv_dagster.archive import Archive  # noqa: PLC0415
-    from mohlcv_dagster.manifest.verify import verify  # noqa: PLC0415
+    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415
+    from mohlcv_dagster.storage.verify import verify  # noqa: PLC0415
 
     archive = Archive(folder or Home.real(project_root()).settings().data_dir)
     proof = verify(archive)
@@ -42,7 +42,7 @@ def command(folder: str | None, *, as_json: bool) -> int:
     return 1 if proof.differences else 0
 
 
-def _show(root: str, proof: "Proof") -> None:
+def _show(root: str, proof: "Verification") -> None:
     from rich.filesize import decimal  # noqa: PLC0415 - as above
     from rich.markup import escape  # noqa: PLC0415 - as above
 

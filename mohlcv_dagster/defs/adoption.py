@@ -13,10 +13,6 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 import numpy as np
 
-from mohlcv_dagster.adoption import survey
-from mohlcv_dagster.adoption.rewrite import raw_is_whole
-from mohlcv_dagster.adoption.survey import Deviation, Fault
-from mohlcv_dagster.archive import Written
 from mohlcv_dagster.bars import rules, schema
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
@@ -29,9 +25,11 @@ from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import MonthError
-from mohlcv_dagster.manifest import mirror
-from mohlcv_dagster.manifest.passports import read_if_sound, write
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage import adoption_survey, parquet_mirror
+from mohlcv_dagster.storage.adoption_survey import Deviation, FileFault, raw_volume_is_whole
+from mohlcv_dagster.storage.archive import Written
+from mohlcv_dagster.storage.manifest import read_if_valid, write
+from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.rules import Judged, Reading
@@ -84,7 +82,7 @@ class Adoption:
     """
 
     standing: Standing
-    reader: Reader
+    reader: BarReader
     parquet: bool = False
 
     def look(self, files: Iterable[BarFile]) -> Iterator[Entry]:
@@ -136,12 +134,12 @@ class Adoption:
         entry = Entry(file)
         if self.standing.is_settled(file):
             return entry, None
-        whole = None if file.timeframe == RAW else raw_is_whole(self.reader.read(file.raw))
+        whole = None if file.timeframe == RAW else raw_volume_is_whole(self.reader.read(file.raw))
         reading = self.reader.read(file, prove=True)
         entry.readable = reading.bars is not None
-        entry.deviations = survey.examine(file, reading, raw_whole=whole)
+        entry.deviations = adoption_survey.examine(file, reading, raw_whole=whole)
         if self._is_changed(file):
-            entry.deviations.append(Deviation(str(file.path), Fault.CHANGED, _CHANGED))
+            entry.deviations.append(Deviation(str(file.path), FileFault.CHANGED, _CHANGED))
         return entry, reading
 
     def _facts(self, file: BarFile, reading: "Reading", known: Known) -> Metadata:
@@ -150,7 +148,7 @@ class Adoption:
             ADOPTED: dg.MetadataValue.bool(True),
             **of_file(bars, Written(self.reader.archive.uri(file), measured.size, measured.sha256, measured.stamp)),
         }
-        passport = read_if_sound(self.reader.archive, file)
+        passport = read_if_valid(self.reader.archive, file)
         if known is not Known.NOTHING:
             facts |= self._inherited(file, passport)
         if known is Known.OTHERWISE and passport is not None:  # told by its passport alone: what that says is recorded
@@ -184,7 +182,7 @@ class Adoption:
 
     def _describe(self, file: BarFile, record: "Record", found: "Judged") -> bool:
         """Write the passport: of what is recorded, unless one that is there speaks of bytes that nothing else knows."""
-        there, recorded = read_if_sound(self.reader.archive, file), passports.of(file, record.facts)
+        there, recorded = read_if_valid(self.reader.archive, file), passports.of(file, record.facts)
         if there is not None and there.sha256 == record.sha256:
             recorded = there
         elif there is not None and record.sha256 != self.standing.measured[file].sha256:
@@ -195,10 +193,10 @@ class Adoption:
     def _mirrored(self, entry: Entry) -> bool:
         """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""
         sha256, archive = self.standing.measured[entry.file].sha256, self.reader.archive
-        if not self.parquet or not entry.readable or mirror.digest_if_sound(archive, entry.file) == sha256:
+        if not self.parquet or not entry.readable or parquet_mirror.digest_if_valid(archive, entry.file) == sha256:
             return False
         bars = self.reader.read(entry.file).bars
-        return bars is not None and mirror.write(archive, entry.file, bars, sha256)
+        return bars is not None and parquet_mirror.write(archive, entry.file, bars, sha256)
 
 
 def _by_month(files: Iterable[BarFile]) -> list[BarFile]:

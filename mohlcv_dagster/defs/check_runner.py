@@ -14,7 +14,7 @@ from mohlcv_dagster.defs import evaluations, passports, records
 from mohlcv_dagster.defs.failures import INESCAPABLE
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import MohlcvError, NoTradesError, VendorUnavailableError
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -92,7 +92,7 @@ class CheckRunner:
     """
 
     def __init__(
-        self, instance: dg.DagsterInstance, reader: Reader, log: "Logger", vendor: VendorMinutesSource | None = None
+        self, instance: dg.DagsterInstance, reader: BarReader, log: "Logger", vendor: VendorMinutesSource | None = None
     ) -> None:
         self._instance = instance
         self._reader = reader

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Check
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, latest, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
-from mohlcv_dagster.manifest.passports import read_if_sound
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.manifest import read_if_valid
 
 if TYPE_CHECKING:
     from mohlcv_dagster.defs.latest import Verdicts
-    from mohlcv_dagster.manifest.measure import Measured
+    from mohlcv_dagster.storage.manifest import Measured
 
 _OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
 """The checks that fail of every fault that `adoption.survey` names: a file on which none of them did has none."""
@@ -92,7 +92,7 @@ class Standing:
         recorded = self._digests.get((file.timeframe, partition_of(file)))
         if recorded == sha256:
             return Known.RECORDED
-        passport = read_if_sound(self.archive, file)
+        passport = read_if_valid(self.archive, file)
         if (passport and passport.sha256 == sha256) or self.rewritten.get(str(file.path)) == sha256:
             return Known.VOUCHED
         return Known.NOTHING if self.accept_changed or not (recorded or passport) else Known.OTHERWISE
@@ -111,7 +111,7 @@ class Standing:
         """Why no rows of another file may be put into `file`, to follow its name; `None` where they may."""
         record = records.latest(self.instance, file)
         told = record.origin.get("vendor") if record else None
-        passport = read_if_sound(self.archive, file)
+        passport = read_if_valid(self.archive, file)
         vendor = str(told.value) if told else passport.vendor if passport else None
         if vendor is not None:
             return f"came whole from {vendor}"
@@ -131,7 +131,7 @@ class Standing:
             file: which file.
             since: of an aggregate, the event after which evaluations are about its raw file as it is now; else 0.
         """
-        passport, digest = read_if_sound(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
+        passport, digest = read_if_valid(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
         if passport is None or passport.sha256 != digest or not passport.checks:
             return False
         said = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))

@@ -11,12 +11,12 @@ from mohlcv_dagster.errors import CsvFormatError, FileMissingError
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.files import BarFile
-    from mohlcv_dagster.reader import Reader
+    from mohlcv_dagster.storage.reader import BarReader
 
 ALLOW_MISSING: Final = "allow_missing_partitions"
 
 
-def load(context: dg.InputContext, reader: "Reader") -> object:
+def load(context: dg.InputContext, reader: "BarReader") -> object:
     """The bars of the partitions asked for, in the form of the input's annotation.
 
     Raises:
@@ -38,7 +38,7 @@ def _allow_missing(context: dg.InputContext) -> bool:
     return bool((context.definition_metadata or {}).get(ALLOW_MISSING, False))
 
 
-def _load(reader: "Reader", files: "dict[str, BarFile]", *, allow_missing: bool) -> dict[str, pa.Table]:
+def _load(reader: "BarReader", files: "dict[str, BarFile]", *, allow_missing: bool) -> dict[str, pa.Table]:
     loaded = {}
     for key in sorted(files, key=lambda key: (files[key].symbol, files[key].month)):
         reading = reader.read(files[key])

@@ -6,7 +6,6 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.archive import Written
 from mohlcv_dagster.bars import coverage, incidents, schema, sessions
 from mohlcv_dagster.bars.arrays import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
@@ -20,6 +19,7 @@ from mohlcv_dagster.defs.metadata import (
     OUTSIDE_HOURS,
     Metadata,
 )
+from mohlcv_dagster.storage.archive import Written
 
 MOST_GAPS: Final = 100
 """How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""

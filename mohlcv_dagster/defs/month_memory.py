@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import quality
 from mohlcv_dagster.defs.month_events import Asked, Made, MonthEvents, Outcome, Results, Said
 from mohlcv_dagster.defs.month_losses import There
 from mohlcv_dagster.defs.month_reading import Remembered
+from mohlcv_dagster.storage.archive import Archive
 
 PATH: Final = PurePosixPath("quality/coverage.state")
 """Where it stands, relative to the data folder."""
@@ -36,7 +36,7 @@ def load(instance: dg.DagsterInstance, archive: Archive, assets: Sequence[str], 
         assets: those that are to be read, by name.
         checks: those of them, by name.
     """
-    packed, table = archive.read_beside(PATH), archive.read_beside(quality.PATH)
+    packed, table = archive.read_path(PATH), archive.read_path(quality.PATH)
     if packed is None or table is None:
         return Remembered()
     try:
@@ -85,7 +85,7 @@ def save(  # noqa: PLR0913 - each is told in the file
         "results": list(shared),
     }
     packed = zlib.compress(json.dumps(held, separators=(",", ":")).encode(), _FASTEST)
-    archive.write_beside(PATH, packed)
+    archive.write_path(PATH, packed)
 
 
 def _written(month: MonthEvents, checks: Sequence[str], shared: dict[Results, int]) -> list[Any]:

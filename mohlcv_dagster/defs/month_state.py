@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive, Seen
 from mohlcv_dagster.bars.decision import MonthState, StoredFile
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import latest, verdicts
 from mohlcv_dagster.defs.metadata import FILE_STAMP, moment_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
-from mohlcv_dagster.manifest import passports
-from mohlcv_dagster.manifest.measure import measure
+from mohlcv_dagster.storage import manifest
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.locations import FileStatus
+from mohlcv_dagster.storage.manifest import measure
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.passport import Passport
@@ -99,7 +100,7 @@ def _with_file(archive: Archive, file: BarFile, facts: Facts | None) -> MonthSta
     return replace(state, difference=difference, written_at=written_at)
 
 
-def _difference(archive: Archive, file: BarFile, seen: Seen, facts: Facts) -> str:
+def _difference(archive: Archive, file: BarFile, seen: FileStatus, facts: Facts) -> str:
     """In what the file differs from the one recorded; empty where it is that one."""
     if seen.stamp == facts.get(FILE_STAMP):
         return ""
@@ -112,7 +113,7 @@ def _difference(archive: Archive, file: BarFile, seen: Seen, facts: Facts) -> st
 
 def _of_unrecorded(archive: Archive, file: BarFile) -> MonthState:
     written_at = archive.written_at(file)
-    entry = passports.read_if_sound(archive, file) if passports.has_place(archive, file) else None
+    entry = manifest.read_if_valid(archive, file) if manifest.in_layout(archive, file) else None
     if entry is None:
         return MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at)
     vouched = entry.sha256 == measure(archive.path(file)).sha256

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.passport import Passport, Verdict
 from mohlcv_dagster.bars.rules import Answer
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import FileError
-from mohlcv_dagster.manifest import passports
+from mohlcv_dagster.storage import manifest
+from mohlcv_dagster.storage.archive import Archive
 
 if TYPE_CHECKING:
     from mohlcv_dagster.defs.records import Record
@@ -29,7 +29,7 @@ def of(file: BarFile, facts: Metadata) -> Passport:
         sha256=str(told["sha256"]),
         rows=int(str(told["dagster/partition_row_count"])),
         size=int(str(told.get("size_bytes", 0))),
-        software=passports.software(),
+        software=manifest.software_version(),
         first_bar=_moment(told.get("first_bar")),
         last_bar=_moment(told.get("last_bar")),
         vendor=_text(told.get("vendor")),
@@ -67,7 +67,7 @@ def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequ
     verdicts = [Verdict.of(finding) for answer in answers for finding in answer.findings]
     not_judged = [rule.name for answer in answers for rule, _ in answer.not_judged]
     try:
-        passports.judged(archive, file, recorded, verdicts, not_judged)
+        manifest.update_checks(archive, file, recorded, verdicts, not_judged)
     except FileError as error:
         log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
 

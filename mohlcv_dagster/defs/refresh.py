@@ -22,7 +22,7 @@ from mohlcv_dagster.defs.metadata import Comparison, Metadata
 from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, BrokenRulesError
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Refresh:
     """
 
     vendor: "BarProvider"
-    reader: Reader
+    reader: BarReader
     instance: dg.DagsterInstance
     orders: Orders
     told: "Logger"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.storage.archive import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mohlcv_dagster.providers.base import BarProvider
-    from mohlcv_dagster.reader import Reader
+    from mohlcv_dagster.storage.reader import BarReader
 
 NO_CONFIG: Final["Mapping[str, object]"] = {}
 """A schema without fields, which refuses any. Without a schema Dagster would accept whatever a launch says."""
@@ -89,14 +89,14 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
         """The archive."""
         return self.reader().archive
 
-    def reader(self) -> "Reader":
+    def reader(self) -> "BarReader":
         """Its reader; one a folder and process, so that a file read for one step serves the next."""
         return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
 
 
 @lru_cache(maxsize=8)
-def reader_of(data_dir: str, raw_dir: str | None, aggregated_dir: str | None) -> "Reader":
+def reader_of(data_dir: str, raw_dir: str | None, aggregated_dir: str | None) -> "BarReader":
     """The reader of an archive; the same object whenever the same places are asked for in this process."""
-    from mohlcv_dagster.reader import Reader  # noqa: PLC0415 - see the first lines of this package
+    from mohlcv_dagster.storage.reader import BarReader  # noqa: PLC0415 - see the first lines of this package
 
-    return Reader(Archive(data_dir, raw_dir, aggregated_dir))
+    return BarReader(Archive(data_dir, raw_dir, aggregated_dir))

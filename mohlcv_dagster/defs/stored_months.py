@@ -10,7 +10,6 @@ from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.incidents import Gap
 from mohlcv_dagster.bars.quality import MonthQuality, Status
@@ -19,6 +18,7 @@ from mohlcv_dagster.defs import metadata, month_memory, month_reading
 from mohlcv_dagster.defs.month_events import Asked, Fact, MonthEvents, Outcome, Results, name_of
 from mohlcv_dagster.defs.month_reading import Remembered
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, files_of
+from mohlcv_dagster.storage.archive import Archive
 
 _RAW: Final = asset_key(RAW).to_user_string()
 _UNMADE: Final = {

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from mohlcv_dagster.bars import csv_codec, frames, parquet_codec
 from mohlcv_dagster.defs import measured, passports
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.manifest.passports import write
+from mohlcv_dagster.storage.manifest import write
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.archive import Archive
     from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.defs.metadata import Metadata
+    from mohlcv_dagster.storage.archive import Archive
 
 
 def store(archive: "Archive", file: "BarFile", bars: "pa.Table", facts: "Metadata", *, parquet: bool) -> "Metadata":
@@ -37,10 +37,10 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", facts: "Metadat
         if not parquet:
             write(archive, file, entry)
             return recorded
-        from mohlcv_dagster.manifest import mirror  # noqa: PLC0415 - most have none, and Arrow's Parquet takes its time
+        from mohlcv_dagster.storage import parquet_mirror  # noqa: PLC0415 - most have none, and Arrow's Parquet takes its time
 
         with archive.restored_on_error(parquet_codec.path_of(file)):
-            mirror.write(archive, file, bars, entry.sha256)
+            parquet_mirror.write(archive, file, bars, entry.sha256)
             write(archive, file, entry)
     return recorded
 

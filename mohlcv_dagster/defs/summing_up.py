@@ -19,8 +19,8 @@ from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.stored_months import StoredMonth
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.archive import Written
     from mohlcv_dagster.bars.quality import MonthQuality
+    from mohlcv_dagster.storage.archive import Written
 
 MOST_SHOWN: Final = 50
 """Rows of the table in the UI: each is kept in the event log for ever. The file has them all."""
@@ -62,7 +62,7 @@ def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: sto
         reader = stored_months.Reader(context.instance, archive.open(), rules)
         stored = reader.read()
         months = quality.by_symbol(each.quality for each in stored)
-        written = archive.open().write_beside(quality.PATH, quality_table.encode(quality_table.table(months)))
+        written = archive.open().write_path(quality.PATH, quality_table.encode(quality_table.table(months)))
         reader.remember(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
         metadata={**charts.of_quality(months), **_told(months, written)},

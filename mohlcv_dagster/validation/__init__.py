@@ -1,5 +1,5 @@
-"""Judging a folder of files without Dagster, by the rules of `bars.rules`, and the report of it.
+"""Check a folder of files without Dagster, and report the results.
 
-`judging` reads and judges, a month at a time; `report` is what is kept of it, as plain values; `as_text`, `as_json` and
-`as_html` write it. What was recorded of a file is handed in; no rule lives here.
+`folder_check` reads and checks the files one after the other, `report` keeps the results as plain values, and
+`report_forms` writes these as text, JSON or HTML. The rules are in `bars.rules`.
 """

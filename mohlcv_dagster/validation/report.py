@@ -1,43 +1,43 @@
-"""What is kept of a validation: plain values for each file, its findings and samples; how they look is for the others.
+"""The report of a validation, as plain values: the results for each file, with the first bars of each failed rule.
 
-A finding keeps its first bars as texts, not the month they are cut from, so that a report of many files stays small.
+These bars are kept as texts, not as slices of the month, so that a report of many files stays small.
 """
 
 import calendar
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
-from typing import Final
+from typing import Final, Self
 
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.quality import ERROR, OK, WARN
 from mohlcv_dagster.bars.rules import Finding, Severity
 from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.validation.judging import Judged
+from mohlcv_dagster.validation.folder_check import CheckedFile
 
 SAMPLE: Final = 20
-"""How many offending bars a report shows of a finding."""
+"""How many offending bars a report shows for each failed rule."""
 
 _LEVEL: Final = {Severity.ERROR: ERROR, Severity.WARN: WARN}
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A rule that does not hold.
+class RuleFailure:
+    """A rule that failed.
 
     Attributes:
-        path: in the layout, of the file that it does not hold of: the one that was checked, or the raw file of it.
+        path: in the layout, of the file that fails it: the one that was checked, or its raw file.
         rule: its name.
         severity: `error` or `warn`.
-        sentence: what should hold.
-        threshold: how much of a breach is allowed.
+        sentence: what the rule requires.
+        threshold: how large a breach is allowed.
         fault: what is wrong, with values.
         cure: what to do.
-        count: how many offend; 0 where the file as a whole does.
-        of: how many bars were looked at.
+        count: how many offend; 0 if the file as a whole does.
+        of: how many bars were checked.
         counts: what is counted, in the plural.
         columns: of the sample.
         sample: the first offending rows, as texts.
@@ -57,8 +57,8 @@ class Fault:
     sample: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of_finding(cls, finding: Finding, file: BarFile) -> "Fault":
-        """What is kept of a finding that did not pass."""
+    def of_finding(cls, finding: Finding, file: BarFile) -> Self:
+        """What the report keeps of a finding that did not pass."""
         first = finding.bars.slice(0, SAMPLE)
         names = tuple(first.column_names) if first.num_rows else ()
         rows = tuple(tuple(as_text(first[name][at]) for name in names) for at in range(first.num_rows))
@@ -79,41 +79,41 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What was found of a file.
+class FileReport:
+    """The results for a file.
 
     Attributes:
         file: which file.
-        path: where it stands.
-        rows: its bars; `None` where it could not be read.
-        passed: the rules that hold.
-        faults: those that do not, errors first.
-        skipped: those that could not be judged, and why.
-        problem: why nothing was judged at all; `None` where something was.
+        path: where it is.
+        rows: its bars; `None` if it could not be read.
+        passed: the rules that passed.
+        faults: those that failed, errors first.
+        skipped: those that could not be checked, and why.
+        problem: why nothing was checked at all; `None` if something was.
     """
 
     file: BarFile
     path: str
     rows: int | None
     passed: tuple[str, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[RuleFailure, ...]
     skipped: tuple[tuple[str, str], ...]
     problem: str | None = None
 
     @classmethod
-    def of(cls, judged: Judged) -> "Entry":
-        """What is kept of a judged file."""
-        faults = [Fault.of_finding(finding, judged.file) for finding in judged.findings if not finding.passed]
-        if judged.raw is not None:
-            faults.append(Fault.of_finding(judged.raw, judged.file.raw))
+    def of(cls, checked: CheckedFile) -> Self:
+        """What the report keeps of a checked file."""
+        faults = [RuleFailure.of_finding(finding, checked.file) for finding in checked.findings if not finding.passed]
+        if checked.raw is not None:
+            faults.append(RuleFailure.of_finding(checked.raw, checked.file.raw))
         return cls(
-            file=judged.file,
-            path=judged.path,
-            rows=judged.rows,
-            passed=tuple(finding.rule.name for finding in judged.findings if finding.passed),
+            file=checked.file,
+            path=checked.path,
+            rows=checked.rows,
+            passed=tuple(finding.rule.name for finding in checked.findings if finding.passed),
             faults=tuple(sorted(faults, key=lambda fault: fault.severity != ERROR)),
-            skipped=tuple((rule.name, why) for rule, why in judged.skipped),
-            problem=judged.problem,
+            skipped=tuple((rule.name, why) for rule, why in checked.skipped),
+            problem=checked.problem,
         )
 
     @property
@@ -122,25 +122,30 @@ class Entry:
         return f"{self.file.symbol} {self.file.month}"
 
     @property
+    def errors(self) -> int:
+        """How many rules failed as errors."""
+        return sum(fault.severity == ERROR for fault in self.faults)
+
+    @property
     def worst(self) -> str:
         """`error`, `warn` or `ok`."""
-        if self.problem is not None or any(fault.severity == ERROR for fault in self.faults):
+        if self.problem is not None or self.errors:
             return ERROR
         return WARN if self.faults else OK
 
 
 @dataclass
-class Report:
-    """A validation.
+class ValidationReport:
+    """The report of a validation.
 
     Attributes:
         input_dir: the folder, as it was named.
         timeframe: of its files.
-        raw_dir: the raw files that aggregates were compared with, as they were named; `None` where there were none.
+        raw_dir: the folder of raw files that aggregates were compared with, as it was named; `None` if there was none.
         made_at: when, UTC.
         version: of this software.
         entries: the files, in order.
-        passed_over: what else stands in the folder, and why it is no file of bars.
+        passed_over: what else is in the folder, and why it is no file of bars.
     """
 
     input_dir: str
@@ -148,16 +153,21 @@ class Report:
     raw_dir: str | None
     made_at: datetime
     version: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[FileReport] = field(default_factory=list)
     passed_over: list[tuple[str, str]] = field(default_factory=list)
 
     def count(self, worst: str) -> int:
-        """How many files have this for their worst."""
+        """How many files have this as their worst result."""
         return sum(entry.worst == worst for entry in self.entries)
 
     @property
+    def bars(self) -> int:
+        """The bars of all files."""
+        return sum(entry.rows or 0 for entry in self.entries)
+
+    @property
     def failed(self) -> bool:
-        """Whether a file has an error: warnings alone are no failure."""
+        """Whether a file has an error; warnings alone are no failure."""
         return self.count(ERROR) > 0
 
     @property
@@ -171,8 +181,8 @@ class Report:
             said += ". Warnings ask to be looked at; the bars can be used"
         return f"{said}."
 
-    def command(self, entry: Entry) -> str | None:
-        """What writes a file with errors again, or the raw file that it lacks, in the terminal; `None` if nothing."""
+    def command(self, entry: FileReport) -> str | None:
+        """The command that makes a file with errors again, or the raw file that it lacks; `None` if there is none."""
         file, month = entry.file, entry.file.month
         if entry.worst != ERROR or not entry.faults:
             return None
@@ -180,7 +190,7 @@ class Report:
         span = ["--symbol", file.symbol, "--start", f"{month}-01", "--end", f"{month}-{last:02d}", "--force"]
         folder = PurePath(self.input_dir)
         if file.timeframe == RAW:
-            # one symbol's own folder may have been judged, the command wants the one above
+            # one symbol's own folder may have been checked, but the command takes the one above
             root = folder.parent if PurePath(entry.path).parent.name == folder.name == file.symbol else folder
             return shlex.join(["mohlcv", "fetch", *span, "--output-dir", str(root)])
         if self.raw_dir is not None and any(fault.path == str(file.raw.path) for fault in entry.faults):
@@ -191,7 +201,7 @@ class Report:
         return shlex.join(["mohlcv", "resample", *span, "--timeframes", file.timeframe.name, *places])
 
     def not_judged(self) -> list[tuple[str, int, tuple[str, ...]]]:
-        """Each reason why rules were not judged, of how many files, and which rules."""
+        """Each reason why rules were not checked, for how many files, and which rules."""
         reasons: dict[str, dict[str, None]] = {}
         files: dict[str, int] = {}
         for entry in self.entries:
@@ -202,9 +212,9 @@ class Report:
         return [(why, files[why], tuple(rules)) for why, rules in reasons.items()]
 
 
-def collected(report: Report, judged: Iterable[Judged]) -> Iterable[Entry]:
-    """Keep of each file what the report needs, one after the other, as they are judged."""
-    for each in judged:
-        entry = Entry.of(each)
+def collect(report: ValidationReport, checked: Iterable[CheckedFile]) -> Iterator[FileReport]:
+    """Add files to a report one after the other, as they are checked."""
+    for each in checked:
+        entry = FileReport.of(each)
         report.entries.append(entry)
         yield entry

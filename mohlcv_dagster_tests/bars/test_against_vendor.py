@@ -19,9 +19,9 @@ from mohlcv_dagster.bars.rules import (
     not_judged,
 )
 from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
-from mohlcv_dagster_tests.bars import reconciled_months
-from mohlcv_dagster_tests.bars.mismatches import SEEDS
-from mohlcv_dagster_tests.bars.reconciled_months import Bars
+from mohlcv_dagster_tests.reconciliation import reconciled_months
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
+from mohlcv_dagster_tests.reconciliation.reconciled_months import Bars
 
 FILE = BarFile.parse("aggregated/1min/KO_2024_02_1min.csv")
 HEADER = b"ts_event,open,high,low,close,volume\n"

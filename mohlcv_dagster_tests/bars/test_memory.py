@@ -11,8 +11,8 @@ def printed(code):
 def test_where_files_are_read_arrow_takes_memory_where_numpy_takes_it_and_an_import_alone_changes_nothing():
     code = (
         "import pyarrow as pa; before = pa.default_memory_pool().backend_name; "
-        "from mohlcv_dagster.archive import Archive; from mohlcv_dagster.reader import Reader; "
-        "print(pa.default_memory_pool().backend_name == before); Reader(Archive('data')); "
+        "from mohlcv_dagster.storage.archive import Archive; from mohlcv_dagster.storage.reader import BarReader; "
+        "print(pa.default_memory_pool().backend_name == before); BarReader(Archive('data')); "
         "print(pa.default_memory_pool().backend_name)"
     )
     assert printed(code).split() == ["True", "system"]

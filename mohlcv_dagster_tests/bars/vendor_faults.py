@@ -13,15 +13,15 @@ from mohlcv_dagster.bars import coverage, incidents, schema, sessions
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.incidents import Gap
 from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.reconciliation import KINDS
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.timeframes import MINUTE
-from mohlcv_dagster_tests.bars import reconciled_months
-from mohlcv_dagster_tests.bars.mismatches import SEEDS, Seed
-from mohlcv_dagster_tests.bars.reconciled_months import Case
+from mohlcv_dagster.reconciliation import KINDS
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.bars.whole_seeds import Seeded, days_lost, full_days, once, single_minutes, somewhere
+from mohlcv_dagster_tests.reconciliation import reconciled_months
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS, Seed
+from mohlcv_dagster_tests.reconciliation.reconciled_months import Case
 
 LIQUID = ("AAC", "ADC", "BAC")
 """About 20 bars and more in a regular minute: none lacks one by chance."""

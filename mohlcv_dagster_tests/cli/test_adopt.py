@@ -14,8 +14,8 @@ import pytest
 from mohlcv_dagster import cli
 from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster_tests.adoption.old_trees import FAULTY, MONTHS, put, put_month, put_tree, raw_path, text
 from mohlcv_dagster_tests.defs.location import rules_of
+from mohlcv_dagster_tests.storage.old_trees import FAULTY, MONTHS, put, put_month, put_tree, raw_path, text
 
 HALF = FAULTY["half file"]
 MOVED_TO = "raw_1s/EAST/EAST_2024_02.csv"

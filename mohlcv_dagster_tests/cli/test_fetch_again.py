@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mohlcv_dagster.reader import Reader
+from mohlcv_dagster.storage.reader import BarReader
 
 JANUARY = ("fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-01-31")
 
@@ -28,7 +28,7 @@ def test_a_stored_month_whose_blocking_checks_fail_is_never_skipped_and_leaves_w
 
 def test_a_stored_month_that_was_not_judged_is_judged_and_not_downloaded(mohlcv, vendor, monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reader, "examine", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(BarReader, "examine", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert mohlcv(*JANUARY).code == 130
     asked = len(vendor.requests)
     said = mohlcv(*JANUARY)

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mohlcv_dagster_tests.adoption.old_trees import FAULTY, put, put_tree
+from mohlcv_dagster_tests.storage.old_trees import FAULTY, put, put_tree
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 HALF = FAULTY["half file"]

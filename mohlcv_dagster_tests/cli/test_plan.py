@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.decision import NOT_STORED, Action, Decision
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.listing import Listing
@@ -24,6 +23,7 @@ from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")

@@ -5,9 +5,9 @@ import json
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
+from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
@@ -104,11 +104,11 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
         from mohlcv_dagster.cli.homes import Home  # noqa: PLC0415 - as above
         from mohlcv_dagster.definitions import build  # noqa: PLC0415 - it reads the settings of the test
-        from mohlcv_dagster.tree import look  # noqa: PLC0415 - as above
+        from mohlcv_dagster.storage.inventory import list_folder  # noqa: PLC0415 - as above
 
         definitions = build(Home.real(project).settings())
         with dg.DagsterInstance.get() as instance:
-            for file in look("data/raw_1s", timeframes.RAW).files:
+            for file in list_folder("data/raw_1s", timeframes.RAW).files:
                 outcome = runs.judge(definitions, instance, file)
                 rows = rows_of(instance, outcome.run_id)
                 judged[str(file.month)] = {

@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.served import ASSETS, OVER, Webserver, serve, until
 
 pytestmark = pytest.mark.timeout(240)

@@ -6,7 +6,6 @@ import os
 import dagster as dg
 import pytest
 
-from mohlcv_dagster import whole_files
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import records
@@ -19,6 +18,7 @@ from mohlcv_dagster.errors import (
     UnreachableError,
 )
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster_tests.defs.location import HandedVendor, check_verdicts, failure_of, location, rule_verdicts, run
 from mohlcv_dagster_tests.defs.test_several import (
     AGGREGATE_QUESTIONS,
@@ -133,7 +133,7 @@ def test_a_missing_key_ends_the_run_at_once_and_is_said_once(tmp_path, instance)
 def disk(monkeypatch):
     """A disk that takes the first so many bar files."""
     room = []
-    write = whole_files.replace
+    write = atomic_writes.write
 
     def replace(at, content):
         if at.suffix == ".csv" and not room:
@@ -142,7 +142,7 @@ def disk(monkeypatch):
             room.pop()
         return write(at, content)
 
-    monkeypatch.setattr(whole_files, "replace", replace)
+    monkeypatch.setattr(atomic_writes, "write", replace)
     return room
 
 

@@ -15,11 +15,11 @@ from dagster._core.events import AssetMaterializationPlannedData, StepMaterializ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.quality import PATH, Status
 from mohlcv_dagster.defs import month_memory, month_reading
 from mohlcv_dagster.defs.run_failures import Failure, sentence
 from mohlcv_dagster.defs.stored_months import Reader, Rules, rows
+from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.twelve_checks import AGGREGATES, CHECKS, PARTITIONS, Said, evaluation
 
 RULES = Rules(AGGREGATES, CHECKS)
@@ -139,7 +139,7 @@ class Log:
         reader = Reader(self.instance, self.archive, self.rules)
         found = reader.read()
         self.table += 1
-        written = self.archive.write_beside(PATH, str(self.table).encode())
+        written = self.archive.write_path(PATH, str(self.table).encode())
         own = self.instance.add_run(dg.DagsterRun("quality", status=dg.DagsterRunStatus.SUCCESS))
         # as a run does at its end, so that no number of an event is given twice
         self.tell(dg.DagsterEventType.RUN_SUCCESS, None, own.run_id)

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.decision import StoredFile
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
@@ -16,6 +15,7 @@ from mohlcv_dagster.defs import latest, month_state, records, verdicts
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.defs.verdicts import Verdict
+from mohlcv_dagster.storage.archive import Archive
 
 FETCHED = datetime(2024, 2, 5, tzinfo=UTC)
 MANY = 21

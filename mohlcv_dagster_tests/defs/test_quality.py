@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec, schema, sessions
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import parse
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import month_reading
 from mohlcv_dagster.defs.stored_months import Reader, Rules
+from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.charts.drawn import Drawn
 from mohlcv_dagster_tests.defs.location import location, materializations_of, run
 

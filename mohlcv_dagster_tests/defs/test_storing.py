@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import storing
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, WHOLE
 from mohlcv_dagster_tests.defs.location import failure_of, location, run
 
@@ -41,21 +42,20 @@ def archive(root):
 
 def standing(archive):
     """Every file under the root, hidden ones too, with its bytes."""
-    files = (path for path in archive.paths() if (archive.root / str(path)).is_file())
-    return {str(path): (archive.root / str(path)).read_bytes() for path in files}
+    return {file.path: (archive.root / file.path).read_bytes() for file in Inventory.of(archive.root).files}
 
 
 @pytest.fixture
 def refusing(monkeypatch):
     """A disk that takes no file in a folder of the root any more, once that is named."""
-    folders, write = set(), Archive.write_beside
+    folders, write = set(), Archive.write_path
 
     def written(self, path, content):
         if path.parts[0] in folders:
             raise DiskFullError(f"{path} could not be written: [Errno 28] No space left on device")
         return write(self, path, content)
 
-    monkeypatch.setattr(Archive, "write_beside", written)
+    monkeypatch.setattr(Archive, "write_path", written)
     return folders.add
 
 

@@ -8,12 +8,12 @@ from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.errors import PlanError, UnreachableError
 from mohlcv_dagster.sandbox import Replayed, Sandbox
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars import reconciled_months
 from mohlcv_dagster_tests.bars.clean_files import HEADER
-from mohlcv_dagster_tests.bars.mismatches import SEEDS
 from mohlcv_dagster_tests.defs import location as handed
 from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, rules_of, run
+from mohlcv_dagster_tests.reconciliation import reconciled_months
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 
 CHECK = "matches_vendor"
 RULES = {"vendor_minutes", "volume_ladder"}

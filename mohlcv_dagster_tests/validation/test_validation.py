@@ -5,15 +5,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mohlcv_dagster.archive import Archive, place
 from mohlcv_dagster.bars import rules, timeframes
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Recorded
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.tree import look
-from mohlcv_dagster.validation import as_html, as_json, as_text, judging
-from mohlcv_dagster.validation.judging import Known
-from mohlcv_dagster.validation.report import Report, collected
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import list_folder
+from mohlcv_dagster.storage.locations import resolve_path
+from mohlcv_dagster.validation import folder_check, report_forms
+from mohlcv_dagster.validation.folder_check import FileRecord
+from mohlcv_dagster.validation.report import ValidationReport, collect
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
@@ -31,7 +32,7 @@ def unknown(_file):
 
 
 def judged(folder, timeframe, *, raw=None, known=unknown):
-    return list(judging.judge(look(str(folder), timeframe), raw, known))
+    return list(folder_check.check_files(list_folder(str(folder), timeframe), raw, known))
 
 
 def said(findings):
@@ -40,8 +41,8 @@ def said(findings):
 
 def report_of(tmp_path, content=CROOKED):
     Archive(tmp_path).write(SPY, content)
-    report = Report("raw <1s>", "1s", None, datetime(2026, 3, 2, 12, tzinfo=UTC), "1.2.3")
-    entries = list(collected(report, judged(tmp_path / "raw_1s", RAW)))
+    report = ValidationReport("raw <1s>", "1s", None, datetime(2026, 3, 2, 12, tzinfo=UTC), "1.2.3")
+    entries = list(collect(report, judged(tmp_path / "raw_1s", RAW)))
     assert entries == report.entries
     return report
 
@@ -58,7 +59,7 @@ def test_what_is_found_of_a_raw_file_is_what_the_rules_find_but_those_on_a_recor
         assert {why for _, why in found.skipped} == {"the file cannot be read"}
     else:
         assert {rule.name for rule, _ in found.skipped} == {"as_recorded", "split_basis", "settled", "revised"}
-        assert {why for _, why in found.skipped} == {judging.NO_RECORD}
+        assert {why for _, why in found.skipped} == {folder_check.NO_RECORD}
 
 
 @pytest.mark.parametrize("content", [WHOLE_15S, OFF_BY_ONE, b"nonsense"], ids=list("won"))
@@ -66,7 +67,7 @@ def test_what_is_found_of_an_aggregate_is_what_the_rules_find_beside_its_raw_fil
     archive = Archive(tmp_path)
     archive.write(SPY, WHOLE)
     archive.write(SPY_15S, content)
-    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=place(tmp_path / "raw_1s"))
+    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=resolve_path(tmp_path / "raw_1s"))
     by_the_rules = rules.judge(Evidence.of(SPY_15S, content, raw=WHOLE))
 
     assert said(found.findings) == [each for each in said(by_the_rules) if each[0] not in rules.OF_RECORD]
@@ -77,7 +78,7 @@ def test_an_aggregate_without_raw_files_is_judged_by_itself_and_the_rest_is_no_p
     [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe)
 
     assert [each.rule.name for each in found.findings if not each.passed] == []
-    without_raw = [rule.name for rule, why in found.skipped if why == judging.NO_RAW]
+    without_raw = [rule.name for rule, why in found.skipped if why == folder_check.NO_RAW]
     assert without_raw == ["volume_type", "volume_conserved", "equals_recomputation"]
 
 
@@ -87,9 +88,9 @@ def test_an_aggregate_whose_raw_file_is_missing_among_others_is_one_error_with_t
     (tmp_path / "raw_1s").mkdir()
     if raw is not None:
         Archive(tmp_path).write(SPY, raw)
-    report = Report("x/15s", "15s", "raws", datetime(2026, 3, 2, tzinfo=UTC), "1")
+    report = ValidationReport("x/15s", "15s", "raws", datetime(2026, 3, 2, tzinfo=UTC), "1")
     folder = tmp_path / "aggregated/15s"
-    [entry] = collected(report, judged(folder, SPY_15S.timeframe, raw=place(tmp_path / "raw_1s")))
+    [entry] = collect(report, judged(folder, SPY_15S.timeframe, raw=resolve_path(tmp_path / "raw_1s")))
     [fault] = entry.faults
 
     assert (report.failed, entry.worst, fault.rule, fault.path) == (True, "error", "readable", str(SPY.path))
@@ -97,7 +98,7 @@ def test_an_aggregate_whose_raw_file_is_missing_among_others_is_one_error_with_t
     assert "materialize raw_1s for SPY 2024-01" in fault.cure
     without_raw = [rule for rule, reason in entry.skipped if reason == f"its raw file {why}"]
     assert without_raw == ["volume_type", "volume_conserved", "equals_recomputation"]
-    [told] = json.loads(as_json.written(report))["files"][0]["findings"]
+    [told] = json.loads(report_forms.to_json(report))["files"][0]["findings"]
     assert (told["rule"], told["file"]) == ("readable", str(SPY.path))
     assert report.command(entry) == (
         "mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-01-31 --force --output-dir raws"
@@ -107,7 +108,7 @@ def test_an_aggregate_whose_raw_file_is_missing_among_others_is_one_error_with_t
 def test_an_aggregate_that_cannot_be_read_is_one_fault_whatever_its_raw_file_is(tmp_path):
     Archive(tmp_path).write(SPY_15S, b"nonsense")
     (tmp_path / "raw_1s").mkdir()
-    for raw in (None, place(tmp_path / "raw_1s")):
+    for raw in (None, resolve_path(tmp_path / "raw_1s")):
         [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=raw)
 
         assert [each.rule.name for each in found.findings] == ["readable"]
@@ -119,7 +120,7 @@ def test_an_aggregate_that_equals_what_its_raw_file_gives_is_not_put_to_the_rule
     archive = Archive(tmp_path)
     archive.write(SPY, WHOLE)
     archive.write(SPY_15S, WHOLE_15S)
-    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=place(tmp_path / "raw_1s"))
+    [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=resolve_path(tmp_path / "raw_1s"))
 
     assert [each.rule.name for each in found.findings if not each.passed] == []
     equal = {rule.name for rule, why in found.skipped if why.startswith("the file equals, bar for bar")}
@@ -129,7 +130,7 @@ def test_an_aggregate_that_equals_what_its_raw_file_gives_is_not_put_to_the_rule
 def test_what_was_recorded_of_a_file_is_judged_where_it_is_known(tmp_path):
     Archive(tmp_path).write(SPY, WHOLE)
     other = Recorded(6, "0" * 64, datetime(2024, 3, 1, tzinfo=UTC), SPY.month.end, adjusted=False)
-    [found] = judged(tmp_path / "raw_1s", RAW, known=lambda _: Known(other))
+    [found] = judged(tmp_path / "raw_1s", RAW, known=lambda _: FileRecord(other))
 
     assert [rule.name for rule, _ in found.skipped] == []
     verdicts = {each.rule.name: each.passed for each in found.findings}
@@ -146,7 +147,10 @@ def test_rules_that_ask_the_vendor_are_named_as_not_judged(tmp_path):
     Archive(tmp_path).write(BarFile("SPY", minute, SPY.month), WHOLE_15S)
     [found] = judged(tmp_path / "aggregated/1min", minute)
 
-    assert [rule.name for rule, why in found.skipped if why == judging.NOT_ASKED] == ["vendor_minutes", "volume_ladder"]
+    assert [rule.name for rule, why in found.skipped if why == folder_check.NOT_ASKED] == [
+        "vendor_minutes",
+        "volume_ladder",
+    ]
 
 
 def test_a_file_that_the_disk_refuses_is_an_error_and_the_others_are_judged(tmp_path, monkeypatch):
@@ -160,8 +164,8 @@ def test_a_file_that_the_disk_refuses_is_an_error_and_the_others_are_judged(tmp_
         return opened(path, *how)
 
     monkeypatch.setattr(type(tmp_path), "open", refused)
-    report = Report("x", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
-    first, second = collected(report, judged(tmp_path / "raw_1s", RAW))
+    report = ValidationReport("x", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
+    first, second = collect(report, judged(tmp_path / "raw_1s", RAW))
 
     assert (first.worst, report.failed) == ("error", True)
     assert "Permission denied" in first.problem
@@ -194,9 +198,9 @@ def test_warnings_alone_are_no_failure_and_that_is_said(tmp_path):
 def test_the_three_forms_tell_the_same(tmp_path):
     report = report_of(tmp_path)
     report.passed_over.append(("/x/notes.txt", "not named as the layout has it"))
-    told = json.loads(as_json.written(report))
+    told = json.loads(report_forms.to_json(report))
     [file] = told["files"]
-    text, page = as_text.written(report), as_html.written(report)
+    text, page = report_forms.to_text(report), report_forms.to_html(report)
 
     assert (told["ok"], told["counts"]) == (False, {"files": 1, "error": 1, "warn": 0, "ok": 0})
     assert [found["rule"] for found in file["findings"]] == [fault.rule for fault in report.entries[0].faults]
@@ -253,7 +257,7 @@ def _seen(page):
 
 
 def test_the_page_stands_alone_is_well_formed_knows_the_dark_and_escapes_what_it_shows(tmp_path):
-    page = as_html.written(report_of(tmp_path))
+    page = report_forms.to_html(report_of(tmp_path))
 
     assert all(target.startswith("#") for target in _read(page).referred)
     assert "url(" not in page
@@ -269,13 +273,13 @@ def test_a_long_list_of_bars_is_cut_and_the_rest_counted(tmp_path):
     crooked = report.entries[0].faults[0]
 
     assert (crooked.rule, crooked.count, len(crooked.sample)) == ("ohlc_order", 50, 20)
-    assert "… and 30 more bars" in as_text.written(report)
-    assert "… and 30 more bars" in as_html.written(report)
+    assert "… and 30 more bars" in report_forms.to_text(report)
+    assert "… and 30 more bars" in report_forms.to_html(report)
 
 
 def test_the_command_that_makes_a_file_anew_names_its_own_folders(tmp_path):
     [entry] = report_of(tmp_path).entries
-    own = Report("a b/raw_1s/SPY", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
+    own = ValidationReport("a b/raw_1s/SPY", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
 
     assert own.command(entry) == (
         "mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-01-31 --force --output-dir 'a b/raw_1s'"

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars.reconciliation import KINDS, Kind, Reconciliation
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Facts, Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import as_text
 from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
+from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation
 
 LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
@@ -95,7 +95,7 @@ def _fault(found: Reconciliation) -> str:
     differ = "differs" if many == 1 else "differ"
     said = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
     said += [cause.sentence for cause in found.causes]
-    if found.adjusted is not None and Kind.SPLIT_BASIS in counts:
+    if found.adjusted is not None and DifferenceKind.SPLIT_BASIS in counts:
         said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
     if found.price_share < LEAST_PRICE_SHARE:
         said.append(
@@ -106,7 +106,7 @@ def _fault(found: Reconciliation) -> str:
     return f"{'; '.join([*said, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
 
 
-def _first(found: Reconciliation, kind: Kind) -> str:
+def _first(found: Reconciliation, kind: DifferenceKind) -> str:
     """`the first unknown at 2024-01-02 14:30:00Z (close 475.3, the vendor's 475.4)`."""
     at = found.differing[_KIND].to_pylist().index(kind)
     row = found.differing.slice(at, 1)

@@ -13,7 +13,6 @@ from mohlcv_dagster.bars import coverage
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.processors import begun, pool
-from mohlcv_dagster.bars.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.rules.comparison import Comparison, compare
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
@@ -22,6 +21,7 @@ from mohlcv_dagster.bars.rules.rule import Ground
 from mohlcv_dagster.bars.schema import COLUMNS
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import BarsError, MonthError
+from mohlcv_dagster.reconciliation import Reconciliation, reconcile
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mohlcv_dagster.archive import Archive
 from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import FileError, InputError
-from mohlcv_dagster.whole_files import UNFINISHED, flush_folder, is_abandoned
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.atomic_writes import UNFINISHED, fsync_folder, is_abandoned
 
 LITTLE: Final = 1_000_000_000
 """Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
@@ -79,7 +79,7 @@ def writable(folder: Path) -> Finding:
             file.write(b"\0" * 65536)
             file.flush()
             os.fsync(file.fileno())
-        flush_folder(folder)
+        fsync_folder(folder)
     except OSError as error:
         who = "; it belongs to another user" if error.errno in {errno.EACCES, errno.EPERM} else ""
         cure = "Let this user write there, or set MOHLCV_DATA_DIR to a folder that can be written."

@@ -7,9 +7,9 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster import whole_files
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.cli.examinations.folder import is_there, writable
+from mohlcv_dagster.storage import atomic_writes
 
 TOPIC: Final = "home"
 LOCK: Final = "up.lock"
@@ -52,7 +52,7 @@ def _moved(file: Path) -> Iterator[Finding]:
     for name in moved:
         text = text.replace(name, _MOVED[name])
     if moved:
-        whole_files.replace(file, [text.encode()])
+        atomic_writes.write(file, [text.encode()])
         yield fine(TOPIC, f"{file} named {', '.join(moved)}, which has moved: corrected")
 
 

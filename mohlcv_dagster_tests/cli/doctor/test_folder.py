@@ -5,9 +5,9 @@ import os
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from mohlcv_dagster import whole_files
 from mohlcv_dagster.cli.examinations import folder
 from mohlcv_dagster.cli.examinations.finding import Verdict
+from mohlcv_dagster.storage import atomic_writes
 
 
 def test_a_full_disk_is_told_before_it_is_full(monkeypatch, tmp_path):
@@ -36,7 +36,7 @@ def test_a_folder_as_the_layout_has_it_is_quiet_and_what_is_not_is_named(tmp_pat
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).touch()
 
-    host = whole_files.HOST
+    host = atomic_writes.HOST
     put("raw_1s/SPY/SPY_2024_01.csv", "aggregated/15s/SPY_2024_01_15s.csv", "quality/coverage.parquet", "README.md")
     put(f"raw_1s/SPY/.SPY_2024_02.csv.{host}-{os.getpid()}-0123abcd.part")  # its writer lives: this process
     assert [(found.verdict, found.found) for found in folder.contents(tmp_path)] == [

@@ -1,0 +1,272 @@
+"""The kinds of difference between our minutes and the vendor's: what each means, and how a minute is classified."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars.arrays import to_numpy
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.schema import Floats, Seconds
+from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.reconciliation.minute_pairs import Counts, Mask, Pairs
+
+Kinds: TypeAlias = npt.NDArray[Any]
+"""An array of `DifferenceKind`."""
+
+_EDGE: Final = timedelta(hours=1)
+_AUCTION_SHARE: Final = 0.1
+_FEW: Final = 3
+_FEW_SHARE: Final = 0.01
+
+
+class DifferenceKind(StrEnum):
+    """What explains a minute that differs; each minute has one kind."""
+
+    NEGATIVE_VOLUME = "negative_volume"
+    SHIFTED_LABEL = "shifted_label"
+    SPLIT_BASIS = "split_basis"
+    MONTH_EDGE = "month_edge"
+    AUCTION_PRINT = "auction_print"
+    VOLUME_ONLY_PRINT = "volume_only_print"
+    LATE_PRINT = "late_print"
+    MISSING_SECOND = "missing_second"
+    EXTRA_PRINT = "extra_print"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class KindDescription:
+    """A kind of difference in words.
+
+    Attributes:
+        means: what happened.
+        evidence: what the bars must show.
+        advice: what to do, a sentence.
+        wrong: whether a single such minute is an error; the other kinds are known habits of the vendor.
+    """
+
+    means: str
+    evidence: str
+    advice: str
+    wrong: bool = False
+
+
+KINDS: Final = {
+    DifferenceKind.NEGATIVE_VOLUME: KindDescription(
+        "a volume below zero, which is a correction that was left among the bars",
+        "a side of the minute, or one of our seconds in it, has a volume below zero; whether or not the sides agree",
+        "Report the minutes to the vendor.",
+        wrong=True,
+    ),
+    DifferenceKind.SHIFTED_LABEL: KindDescription(
+        "one of the two sides labels its bars too early or too late, or both label them early",
+        "our seconds of a whole session, or of the month, fit when they are relabelled by 1 or 2 seconds, a minute, an "
+        "hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
+        "third as many differ as before, altogether or in prices or volume alone. Or both sides agree and the largest "
+        "volume around the opening bell, twice any other, is in the second before it, in 3 of 4 sessions and at "
+        "least 2",
+        "Do not use the months before it is known which side is right; report both request ids to the vendor.",
+        wrong=True,
+    ),
+    DifferenceKind.SPLIT_BASIS: KindDescription(
+        "one side is adjusted for splits (or counts volume in another unit), the other is not",
+        "over a session or the month, the vendor's prices are ours times one factor, to half a cent, in at least 95 % "
+        "of the minutes and unscaled in at most 5 %; or the same of the volumes, within 0.5 %",
+        "Compare MASSIVE_ADJUSTED with the flag recorded of the month; re-materialize raw_1s with the one you want.",
+        wrong=True,
+    ),
+    DifferenceKind.MONTH_EDGE: KindDescription(
+        "one side cuts the month elsewhere",
+        "a minute of the month's last hour, or before its first Eastern midnight, is after the last (before the first) "
+        "minute of the side that lacks it; or the month's very first or last minute has more on one side",
+        "If it is our side that ends early, re-materialize raw_1s.",
+    ),
+    DifferenceKind.AUCTION_PRINT: KindDescription(
+        "the print of the opening or closing auction is counted on one side only",
+        "in the minute of the opening bell, the last before the closing bell or the first after it (early closes "
+        "too), one side has at least a tenth of the minute or the session's median minute more, and its range covers "
+        "the other's, or it has twice as much; or it has the minute alone, in a session that both have",
+        "Nothing need be done: a known way of the vendor. Do not mix both in a study of the auctions.",
+    ),
+    DifferenceKind.VOLUME_ONLY_PRINT: KindDescription(
+        "a print that counts for volume and not for prices is in the vendor's minute alone",
+        "all four prices are equal, and the vendor's volume is more than 0.5 % larger",
+        "Nothing need be done: a known way of the vendor. If there are many, re-materialize raw_1s: they may be new.",
+    ),
+    DifferenceKind.LATE_PRINT: KindDescription(
+        "a print that was reported late, and does not count for open and close, is in the vendor's minute alone",
+        "open and close are equal, the vendor's volume is larger, its range covers ours and is wider",
+        "Re-materialize raw_1s: the vendor's seconds may have it by now.",
+    ),
+    DifferenceKind.MISSING_SECOND: KindDescription(
+        "the vendor's minute counts trades of which we have no second",
+        "the vendor alone has the minute; or its volume is larger, its range covers ours, and open (close) differs "
+        "where we have nothing in the minute's first (last) second",
+        "Re-materialize raw_1s: the vendor's seconds may have it by now.",
+    ),
+    DifferenceKind.EXTRA_PRINT: KindDescription(
+        "our seconds count a print that the vendor's minute does not: cancelled since, or a bad one",
+        "the mirror of the three above: our volume is larger, our range covers the vendor's, and open (close) differs "
+        "only where our first (last) second alone can be too much; or we alone have the minute, with volume",
+        "Re-materialize raw_1s: the vendor may have taken the print back. Look at the prices of the minutes before.",
+    ),
+    DifferenceKind.UNKNOWN: KindDescription(
+        "no known way of the vendor explains it",
+        "everything else, such as a close that differs at the same volume; and prints told by no more than 0.5 % "
+        "of volume where they are more than 3 and more than 1 % of a session's minutes",
+        "Re-materialize raw_1s; if it stays, do not rely on the month and report the minutes to the vendor.",
+        wrong=True,
+    ),
+}
+"""Every kind, in the order in which they are tried; but what explains whole sessions is looked for first."""
+
+
+def negative_minutes(pairs: Pairs, seconds: pa.Table) -> Mask:
+    """Which minutes have a volume below zero, on one side or in one of our seconds; shape (n,)."""
+    volume = to_numpy(seconds[schema.VOLUME])
+    below: Seconds = schema.seconds(seconds)[volume < 0]
+    mask: Mask = np.isin(pairs.starts, below - below % MINUTE.seconds)
+    return mask | (pairs.ours.volume < 0) | (pairs.vendor.volume < 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """Our first and last seconds of each minute, relabelled; shape (n,) each.
+
+    Attributes:
+        no_first: whether we have no bar in the minute's first second.
+        no_last: whether we have no bar in its last second.
+        second_open: the open of our second bar in the minute; NaN where there is none.
+        second_last_close: the close of our last but one; NaN where there is none.
+    """
+
+    no_first: Mask
+    no_last: Mask
+    second_open: Floats
+    second_last_close: Floats
+
+
+def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: Month) -> Kinds:
+    """Find the kind of each minute that no shift or factor explains.
+
+    Args:
+        pairs: all minutes, our side relabelled and scaled where that explains a session.
+        rows: those that differ, shape (n,).
+        seconds: our seconds as they are, rising.
+        shift: how far our labels were moved, seconds, by Eastern day.
+        month: the month compared.
+    """
+    chosen = pairs.take(rows)
+    ends = _ends(chosen, seconds, shift[chosen.day])
+    vendor_more, ours_more = _more(chosen)
+    known = {
+        DifferenceKind.MONTH_EDGE: _at_edge(pairs, chosen, month),
+        DifferenceKind.AUCTION_PRINT: _at_auction(pairs, chosen, month),
+        DifferenceKind.VOLUME_ONLY_PRINT: chosen.prices_equal & vendor_more,
+        DifferenceKind.LATE_PRINT: chosen.both & vendor_more & _same(chosen, 0) & _same(chosen, 3),
+        DifferenceKind.MISSING_SECOND: _missing(chosen, ends),
+        DifferenceKind.EXTRA_PRINT: _extra(chosen, ends, ours_more),
+    }
+    kinds = np.select(list(known.values()), [np.array(kind) for kind in known], np.array(DifferenceKind.UNKNOWN))
+    small = chosen.volume_close & np.isin(
+        kinds, [DifferenceKind.LATE_PRINT, DifferenceKind.MISSING_SECOND, DifferenceKind.EXTRA_PRINT]
+    )
+    return np.where(small & _many(pairs, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
+
+
+def _more(chosen: Pairs) -> tuple[Mask, Mask]:
+    """Where the vendor has all of our minute and more, and the other way round: more volume, a range that covers."""
+    vendor = (chosen.vendor.volume > chosen.ours.volume) & chosen.vendor.covers(chosen.ours)
+    ours = (chosen.ours.volume > chosen.vendor.volume) & chosen.ours.covers(chosen.vendor)
+    return vendor, ours
+
+
+def _same(chosen: Pairs, price: int) -> Mask:
+    mask: Mask = chosen.ours.prices[price] == chosen.vendor.prices[price]
+    return mask
+
+
+def _at_edge(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
+    midnight = int(sessions.eastern_midnight(month.start.date()).timestamp())
+    late, early = chosen.starts >= int((month.end - _EDGE).timestamp()), chosen.starts < midnight
+    beyond: Mask = np.zeros(len(chosen.starts), dtype=np.bool_)
+    for lacking, other in ((pairs.ours, chosen.vendor), (pairs.vendor, chosen.ours)):
+        has = pairs.starts[lacking.there]
+        first, last = (has[0], has[-1]) if len(has) else (month.end_second, month.start_second)
+        beyond |= other.there & ((late & (chosen.starts > last)) | (early & (chosen.starts < first)))
+    vendor_more, ours_more = _more(chosen)
+    very: Mask = np.isin(chosen.starts, [month.start_second, month.end_second - MINUTE.seconds])
+    very = very & chosen.both & (vendor_more | ours_more)
+    return beyond | very
+
+
+def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
+    minutes = []
+    for session in sessions.sessions_in(month):
+        opening, closing = int(session.regular_open.timestamp()), int(session.regular_close.timestamp())
+        minutes += [opening, closing - MINUTE.seconds, closing]
+    at: Mask = np.isin(chosen.starts, minutes)
+    if not at.any():
+        return at
+    median = {day: _median_volume(pairs, day) for day in np.unique(chosen.day[at])}
+    lesser, greater = np.sort([chosen.ours.volume, chosen.vendor.volume], axis=0)
+    least = np.minimum(_AUCTION_SHARE * greater, [median.get(day, 0.0) for day in chosen.day])
+    vendor_more, ours_more = _more(chosen)
+    large: Mask = at & (greater - lesser >= least) & np.isin(chosen.day, pairs.day[pairs.both])
+    print_alone: Mask = vendor_more | ours_more | (greater >= 2 * lesser)
+    return large & print_alone
+
+
+def _median_volume(pairs: Pairs, day: int) -> float:
+    """The median volume of a day's minutes; of each minute the side with more counts."""
+    of_day = pairs.day == day
+    return float(np.median(np.maximum(pairs.ours.volume[of_day], pairs.vendor.volume[of_day])))
+
+
+def _missing(chosen: Pairs, ends: _Ends) -> Mask:
+    alone: Mask = ~chosen.ours.there & (chosen.vendor.volume > 0) & (chosen.starts % MINUTE.seconds == 0)
+    vendor_more, _ = _more(chosen)
+    at_ends = (_same(chosen, 0) | ends.no_first) & (_same(chosen, 3) | ends.no_last)
+    more: Mask = chosen.both & vendor_more & at_ends
+    return alone | more
+
+
+def _extra(chosen: Pairs, ends: _Ends, ours_more: Mask) -> Mask:
+    alone: Mask = ~chosen.vendor.there & (chosen.ours.volume > 0)
+    opens = _same(chosen, 0) | (chosen.vendor.prices[0] == ends.second_open)
+    closes = _same(chosen, 3) | (chosen.vendor.prices[3] == ends.second_last_close)
+    more: Mask = chosen.both & ours_more & opens & closes
+    return alone | more
+
+
+def _ends(chosen: Pairs, seconds: pa.Table, shift: Counts) -> _Ends:
+    starts, begin = schema.seconds(seconds), chosen.starts - shift
+    first = np.searchsorted(starts, begin)
+    last = np.searchsorted(starts, begin + MINUTE.seconds) - 1
+    several = last > first
+    return _Ends(
+        no_first=_where(first < len(starts), starts, first) != begin,
+        no_last=_where(last >= 0, starts, last) != begin + MINUTE.seconds - 1,
+        second_open=_where(several, to_numpy(seconds["open"]), first + 1),
+        second_last_close=_where(several, to_numpy(seconds["close"]), last - 1),
+    )
+
+
+def _where(there: Mask, values: Floats | Seconds, at: npt.NDArray[np.intp]) -> Floats:
+    if not len(values):
+        return np.full(len(at), np.nan)
+    return np.where(there, values[np.clip(at, 0, len(values) - 1)], np.nan)
+
+
+def _many(pairs: Pairs, chosen: Pairs, small: Mask) -> Mask:
+    """Where a session has more minutes that differ by hardly any volume than single prints explain."""
+    days = int(pairs.day.max(initial=0)) + 1
+    found, minutes = np.bincount(chosen.day[small], minlength=days), np.bincount(pairs.day, minlength=days)
+    mask: Mask = (found > np.maximum(_FEW, _FEW_SHARE * minutes))[chosen.day]
+    return mask

@@ -1,0 +1,248 @@
+"""An archive of bars: reading and writing its files in a local folder or under an fsspec URL.
+
+A file is complete or absent: in a folder it is written atomically, in an object store by a single PUT. The content is
+encoded and decoded by `bars`; bytes go in and out here.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileError, FileMissingError
+from mohlcv_dagster.storage import atomic_writes, inventory
+from mohlcv_dagster.storage.locations import (
+    AnyPath,
+    FileStatus,
+    file_error,
+    resolve_path,
+    stamp_of,
+    status_of,
+    uri_of,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+    from upath import UPath
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that was written.
+
+    Attributes:
+        uri: where it is, such as `file:///srv/data/raw_1s/SPY/SPY_2024_01.csv`.
+        size: bytes.
+        sha256: of its bytes, hexadecimal.
+        stamp: as `FileStatus.stamp`; empty if the store did not tell.
+    """
+
+    uri: str
+    size: int
+    sha256: str
+    stamp: str = ""
+
+
+class Archive:
+    """The files of bars under one root.
+
+    Args:
+        root: a folder (relative ones against the working folder, at once) or an fsspec URL such as `s3://bucket/bars`.
+        raw: the same for the folder of raw files, if it is not `raw_1s` under `root`.
+        aggregated: the same for the folder of the timeframes' folders, if it is not `aggregated` under `root`.
+
+    Raises:
+        InputError: a root is a URL of a store that is unknown or not installed.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        raw: str | os.PathLike[str] | None = None,
+        aggregated: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.root = resolve_path(root)
+        self.raw = resolve_path(raw) if raw else self.root / RAW_FOLDER
+        self.aggregated = resolve_path(aggregated) if aggregated else self.root / AGGREGATED_FOLDER
+
+    def path(self, file: BarFile) -> AnyPath:
+        """Where `file` is, whether or not it exists."""
+        if file.timeframe == RAW:
+            return self.raw / str(file.path.relative_to(RAW_FOLDER))
+        return self.aggregated / str(file.path.relative_to(AGGREGATED_FOLDER))
+
+    def uri(self, file: BarFile) -> str:
+        """`path` as a URI."""
+        return uri_of(self.path(file))
+
+    def exists(self, file: BarFile) -> bool:
+        """Whether `file` exists."""
+        return bool(self.path(file).is_file())
+
+    @contextmanager
+    def open(self, file: BarFile) -> Iterator[BinaryIO]:
+        """The current bytes of `file`, seekable; they stay the same if it is replaced meanwhile.
+
+        Raises:
+            FileMissingError: it does not exist.
+            FileError: the disk refused, here or where they are read.
+        """
+        at = self.path(file)
+        try:
+            # from an object store, all in one request
+            with at.open("rb") if isinstance(at, Path) else BytesIO(at.read_bytes()) as stream:
+                yield stream
+        except FileNotFoundError:
+            raise self._missing(file) from None
+        except OSError as error:
+            raise FileError(f"{file} could not be read from {self.uri(file)}: {error}") from error
+
+    def read(self, file: BarFile) -> bytes:
+        """The bytes of `file`.
+
+        Raises:
+            FileMissingError, FileError: as `open`.
+        """
+        with self.open(file) as stream:
+            return stream.read()
+
+    def seen(self, file: BarFile) -> FileStatus | None:
+        """The status of `file`, from one `stat` or one request to an object store; `None` if it does not exist.
+
+        Raises:
+            FileError: the disk or the store refused.
+        """
+        try:
+            return status_of(self.path(file))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise FileError(f"{file} could not be looked at: {self.uri(file)}: {error}") from error
+
+    def written_at(self, file: BarFile) -> datetime:
+        """When `file` was written, UTC, as the disk or the store says.
+
+        Raises:
+            FileMissingError: it does not exist.
+        """
+        try:
+            return datetime.fromtimestamp(self.path(file).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            raise self._missing(file) from None
+
+    def write(self, file: BarFile, content: "bytes | Iterable[Buffer]") -> Written:
+        """Write `file` atomically, in the place of one that is there.
+
+        Args:
+            file: which file.
+            content: its bytes, or pieces of them in order, which are never all in memory.
+
+        Raises:
+            FileNameClashError: on this disk the name belongs to another symbol that differs in case only.
+            FileError: the disk refused.
+        """
+        return _write(self.path(file), str(file), [content] if isinstance(content, bytes) else content)
+
+    def write_path(self, path: PurePosixPath, content: bytes) -> Written:
+        """Write what is no file of bars, such as a manifest entry, atomically to `path` under the root.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        return _write(self.root / str(path), str(path), [content])
+
+    def read_path(self, path: PurePosixPath) -> bytes | None:
+        """The bytes of what is no file of bars, at `path` under the root; `None` if there is nothing.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        at = self.root / str(path)
+        try:
+            return bytes(at.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FileError(f"{path} could not be read from {uri_of(at)}: {error}") from error
+
+    @contextmanager
+    def restored_on_error(self, path: PurePosixPath | BarFile) -> Iterator[None]:
+        """When the block raises, put a file back as it is now, or remove it if it is absent now.
+
+        Args:
+            path: a file of bars, or a path relative to the root.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        at = self.path(path) if isinstance(path, BarFile) else self.root / str(path)
+        try:
+            guard = atomic_writes.restored_on_error(at) if isinstance(at, Path) else _object_restored_on_error(at)
+            with guard:
+                yield
+        except OSError as error:
+            raise file_error(f"{path} could not be kept as it was in {uri_of(at)}", error) from error
+
+    def files(self) -> Iterator[BarFile]:
+        """Every file of bars that is at its own path, raw files first; others are skipped."""
+        return inventory.bar_files(self.raw, self.aggregated)
+
+    def _missing(self, file: BarFile) -> FileMissingError:
+        return FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}")
+
+
+def _write(at: AnyPath, what: str, content: "Iterable[Buffer]") -> Written:
+    hashed = _Hashed(content)
+    try:
+        if isinstance(at, Path):
+            stamp = stamp_of(atomic_writes.write(at, hashed))
+        else:
+            at.fs.pipe_file(at.path, b"".join(hashed))
+            stamp = _stamp_if_told(at)
+    except OSError as error:
+        raise file_error(f"{what} could not be written to {uri_of(at)}", error) from error
+    return Written(uri_of(at), hashed.size, hashed.sha256.hexdigest(), stamp)
+
+
+def _stamp_if_told(at: "UPath") -> str:
+    """The stamp of an object that was just written; empty if the store cannot be asked: the object is complete."""
+    try:
+        return status_of(at).stamp
+    except OSError:
+        return ""
+
+
+@contextmanager
+def _object_restored_on_error(at: "UPath") -> Iterator[None]:
+    """As `atomic_writes.restored_on_error`, for an object, whose former bytes are read first."""
+    former = at.read_bytes() if at.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if former is not None:
+            at.fs.pipe_file(at.path, former)
+        elif at.is_file():
+            at.unlink()
+        raise
+
+
+class _Hashed:
+    """Pieces of bytes, counted and hashed as they are iterated over."""
+
+    def __init__(self, pieces: "Iterable[Buffer]") -> None:
+        self._pieces = pieces
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def __iter__(self) -> "Iterator[Buffer]":
+        for piece in self._pieces:
+            self.size += memoryview(piece).nbytes
+            self.sha256.update(piece)
+            yield piece

@@ -1,0 +1,195 @@
+"""Atomic writes to a local disk: a temporary file in the same folder is written, flushed to disk and renamed.
+
+A writer that is killed leaves its temporary file, whose name tells who wrote it: the next writer of the same file
+removes it.
+"""
+
+import hashlib
+import math
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mohlcv_dagster.errors import FileNameClashError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+    from io import BufferedWriter
+
+    from typing_extensions import Buffer
+
+HOST: Final = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+"""Identifies this machine in the names of temporary files."""
+UNFINISHED: Final = ".part"
+"""The suffix of temporary files; their names begin with a dot."""
+_NAME: Final = re.compile(r".*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9]+)-[0-9a-f]{8}" + re.escape(UNFINISHED))
+_WORTH_A_FLUSH: Final = 8 << 20
+"""Bytes written since the last flush after which another one begins."""
+_LIST_AGAIN: Final = 60.0
+"""Seconds between two listings of a folder's leftovers: a folder of 60,000 files takes 40 ms to list."""
+_ABANDONED_AFTER: Final = 86_400.0
+"""Seconds after which a temporary file counts as abandoned if it cannot be told whether its writer lives."""
+
+_leftovers: Final[dict[Path, tuple[float, tuple[str, ...]]]] = {}
+"""For each folder this process wrote into: when it was last listed, and the temporary files that were in it."""
+
+
+def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
+    """Write a file atomically, in the place of one that is there; missing folders are made.
+
+    Args:
+        at: the file, which may exist.
+        content: its bytes, in pieces.
+
+    Returns:
+        The status of the file that was written, taken before the rename: it cannot be that of another writer's file.
+
+    Raises:
+        FileNameClashError: on this disk the name belongs to another symbol that differs in case only.
+        OSError: the disk refused; a former file is as it was.
+    """
+    at.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_case_clash(at)
+    _remove_leftovers(at)
+    temporary = _temporary(at)
+    try:
+        with temporary.open("xb") as out:
+            _fill(out, content)
+            status = os.fstat(out.fileno())
+        temporary.replace(at)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(at.parent)
+    return status
+
+
+@contextmanager
+def restored_on_error(at: Path) -> Iterator[None]:
+    """When the block raises, put the file at `at` back as it is now, or remove it if it is absent now.
+
+    While the block runs, the file has a second name in the same folder. A process that is killed leaves that name, and
+    the next writer removes it.
+
+    Raises:
+        OSError: the disk refused to keep the file.
+    """
+    former = _second_name(at) if at.exists() else None
+    try:
+        yield
+    except BaseException:
+        if former is not None:
+            former.replace(at)
+            former.unlink(missing_ok=True)  # if both names are of one file, renaming leaves both
+        elif at.exists():  # a parent folder may be a file: then it is absent, and removing it is an error
+            at.unlink()
+        raise
+    else:
+        if former is not None:
+            former.unlink(missing_ok=True)
+
+
+def _second_name(at: Path) -> Path:
+    """A hard link to the file; a copy on a disk without links."""
+    kept = _temporary(at)
+    try:
+        kept.hardlink_to(at)
+    except OSError:
+        shutil.copy2(at, kept)
+    return kept
+
+
+def _temporary(at: Path) -> Path:
+    """A name in the folder of `at` that tells who uses it, so that leftovers of a killed process can be removed."""
+    return at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
+
+
+def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
+    """Write all pieces and flush them to disk; the disk is busy already while further pieces are made."""
+    flushed: list[Future[None]] = []  # each result is needed: a disk reports a failure once
+    waiting = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="disk") as disk:
+        for piece in content:
+            waiting += out.write(piece)
+            if waiting >= _WORTH_A_FLUSH and all(flush.done() for flush in flushed):
+                out.flush()
+                flushed.append(disk.submit(os.fsync, out.fileno()))
+                waiting = 0
+    for flush in flushed:
+        flush.result()
+    out.flush()
+    os.fsync(out.fileno())
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename in the folder survive a power cut; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_case_clash(at: Path) -> None:
+    """On a disk that ignores case, refuse a name that exists in another spelling."""
+    for place in (at.parent, at):
+        other_case = place.with_name(place.name.swapcase())
+        ignores_case = place.exists() and other_case.exists() and place.samefile(other_case)
+        if ignores_case and all(entry.name != place.name for entry in place.parent.iterdir()):
+            raise FileNameClashError(
+                f"{at} cannot be written: this disk ignores case and the name belongs to another symbol; "
+                "keep such symbols in data folders of their own"
+            )
+
+
+def _remove_leftovers(at: Path) -> None:
+    """Remove what killed writers of `at` left, as far as the last listing of its folder found it."""
+    now = time.monotonic()
+    listed, names = _leftovers.get(at.parent, (-math.inf, ()))
+    if now - listed >= _LIST_AGAIN:
+        names = tuple(left.name for left in at.parent.glob(f".*{UNFINISHED}"))
+        _leftovers[at.parent] = (now, names)
+    for left in (at.with_name(name) for name in names if name.startswith(f".{at.name}.")):
+        if is_abandoned(left):
+            left.unlink(missing_ok=True)
+
+
+def is_abandoned(left: Path) -> bool:
+    """Whether it is a temporary file whose writer was killed: the next writer of the same file removes it."""
+    match = _NAME.fullmatch(left.name)
+    return match is not None and _writer_is_gone(left, match["host"], int(match["pid"]))
+
+
+def _writer_is_gone(left: Path, host: str, pid: int) -> bool:
+    # on Windows os.kill(pid, 0) sends Ctrl-C
+    if host == HOST and os.name != "nt":
+        return not _alive(pid)
+    return _age(left) > _ABANDONED_AFTER
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

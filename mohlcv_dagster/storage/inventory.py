@@ -1,0 +1,241 @@
+"""What a folder holds, told by names alone: files of bars, manifest entries, mirrors, leftovers, foreign files.
+
+`Inventory` lists a whole data folder, `bar_files` only its files of bars, and `list_folder` a folder of one timeframe
+that may come from anywhere. No file is opened, and Arrow is not loaded.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path, PurePosixPath
+from typing import Final, Self
+
+from mohlcv_dagster.bars import passport
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.errors import FileError, FileMissingError
+from mohlcv_dagster.storage.atomic_writes import UNFINISHED
+from mohlcv_dagster.storage.locations import AnyPath, resolve_path
+
+MIRROR_FOLDER: Final = "parquet"
+"""As in `bars.parquet_codec`, which loads Arrow."""
+JOURNAL: Final = f"{passport.FOLDER}/rewritten.txt"
+"""The journal of files that were rewritten and are not recorded yet."""
+
+_BAR_FOLDERS: Final = frozenset({RAW_FOLDER, AGGREGATED_FOLDER})
+_NO_PATH: Final = "is not a path of the archive"
+
+
+class FileKind(Enum):
+    """What a file in a data folder is, by its path."""
+
+    BARS = auto()
+    MANIFEST_ENTRY = auto()
+    MIRROR = auto()
+    JOURNAL = auto()
+    LEFTOVER = auto()
+    """An unfinished file of a writer."""
+    FOREIGN = auto()
+    """In a folder of bars, but not named as the layout requires."""
+    OTHER = auto()
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file in a data folder.
+
+    Attributes:
+        path: relative to the folder, with `/`.
+        kind: what it is.
+        bars: the file of bars that it is, or that the manifest entry describes; `None` where there is none.
+    """
+
+    path: str
+    kind: FileKind
+    bars: BarFile | None = None
+
+    @classmethod
+    def at(cls, path: str) -> Self:
+        """The file at a relative path."""
+        at = PurePosixPath(path)
+        folder = at.parts[0]
+        if at.name.startswith(".") and at.suffix == UNFINISHED:
+            return cls(path, FileKind.LEFTOVER)
+        if path == JOURNAL:
+            return cls(path, FileKind.JOURNAL)
+        if folder == passport.FOLDER and at.suffix == ".json":
+            return cls(path, FileKind.MANIFEST_ENTRY, _parsed(path[len(folder) + 1 :].removesuffix(".json")))
+        if folder == MIRROR_FOLDER and at.suffix == ".parquet":
+            return cls(path, FileKind.MIRROR)
+        bars = _parsed(path)
+        if bars is not None:
+            return cls(path, FileKind.BARS, bars)
+        foreign = folder in _BAR_FOLDERS and not path.endswith(UNFINISHED)
+        return cls(path, FileKind.FOREIGN if foreign else FileKind.OTHER)
+
+    @property
+    def is_foreign_csv(self) -> bool:
+        """Whether it is a CSV file not named by the layout, in any folder but those of the manifest and the mirror."""
+        ours = self.path.startswith((f"{passport.FOLDER}/", f"{MIRROR_FOLDER}/"))
+        return self.kind in {FileKind.FOREIGN, FileKind.OTHER} and self.path.endswith(".csv") and not ours
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Every file under a data folder.
+
+    Attributes:
+        files: in order of path.
+    """
+
+    files: tuple[ListedFile, ...]
+
+    @classmethod
+    def of(cls, root: AnyPath) -> Self:
+        """List a data folder. Links to folders are not followed; folders that cannot be read are skipped."""
+        return cls(tuple(ListedFile.at(path) for path in sorted(_walk(root))))
+
+    def of_kind(self, kind: FileKind) -> list[ListedFile]:
+        """The files of one kind, in order of path."""
+        return [each for each in self.files if each.kind is kind]
+
+    @property
+    def bars(self) -> dict[BarFile, str]:
+        """The path of each file of bars, in order of path."""
+        return {each.bars: each.path for each in self.of_kind(FileKind.BARS) if each.bars is not None}
+
+
+def _walk(root: AnyPath) -> Iterator[str]:
+    """The path of each file under a folder, relative to it, with `/`."""
+    if not isinstance(root, Path):
+        above = root.path.rstrip("/")
+        yield from (str(path).removeprefix(above).lstrip("/") for path in root.fs.find(root.path))
+        return
+    for folder, _, names in os.walk(root):
+        under = os.path.relpath(folder, root).replace(os.sep, "/")
+        yield from (name if under == "." else f"{under}/{name}" for name in names)
+
+
+def _parsed(path: str) -> BarFile | None:
+    try:
+        return BarFile.parse(path)
+    except FileError:
+        return None
+
+
+def bar_files(raw: AnyPath, aggregated: AnyPath) -> Iterator[BarFile]:
+    """The files of bars in the folder of raw files, then those in the folder of aggregates; others are skipped.
+
+    Args:
+        raw: holds a folder for each symbol.
+        aggregated: holds a folder for each timeframe.
+    """
+    for root, folder in ((raw, RAW_FOLDER), (aggregated, AGGREGATED_FOLDER)):
+        for path in sorted(str(found) for found in root.glob("*/*.csv")):
+            file = _parsed("/".join((folder, *path.replace(os.sep, "/").split("/")[-2:])))
+            if file is not None:
+                yield file
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """Something in a folder that is no file of bars by its name or place.
+
+    Attributes:
+        path: where it is.
+        why: the reason, without a full stop.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass
+class BarFolder:
+    """The files of one timeframe in a folder.
+
+    Attributes:
+        root: the folder.
+        files: the files of bars by symbol and month, and where each is.
+        passed_over: what else is there; of hidden files only those that a writer left.
+    """
+
+    root: AnyPath
+    files: dict[BarFile, AnyPath] = field(default_factory=dict)
+    passed_over: list[SkippedFile] = field(default_factory=list)
+
+    def symbols(self) -> list[str]:
+        """The symbols that have files, in order."""
+        return sorted({file.symbol for file in self.files})
+
+    def skip(self, at: AnyPath, why: str) -> None:
+        """Note something that is no file of bars."""
+        if not at.name.startswith(".") or at.name.endswith(UNFINISHED):
+            self.passed_over.append(SkippedFile(str(at), why))
+
+
+def list_folder(folder: str, timeframe: Timeframe) -> BarFolder:
+    """The files of a timeframe in a folder that may be anywhere.
+
+    Args:
+        folder: a path (relative ones against the working folder) or an fsspec URL; for `timeframes.RAW`, it holds the
+            folders of the symbols or one symbol's files.
+        timeframe: of the files, also `timeframes.RAW`.
+
+    Raises:
+        FileMissingError: there is no such folder.
+        InputError: it is a URL of a store that is unknown or not installed.
+    """
+    root = resolve_path(folder)
+    if not root.is_dir():
+        raise FileMissingError(f"there is no folder {root}")
+    listed = BarFolder(root)
+    found: dict[BarFile, AnyPath] = {}
+    for at, path in _candidates(root, timeframe, listed):
+        try:
+            file = BarFile.parse(path)
+        except FileError as error:
+            listed.skip(at, _why(error, timeframe))
+            continue
+        if file in found:
+            listed.skip(at, f"{found[file]} has the same symbol and month")
+        else:
+            found[file] = at
+    listed.files.update(sorted(found.items()))
+    return listed
+
+
+def _candidates(root: AnyPath, timeframe: Timeframe, listed: BarFolder) -> Iterator[tuple[AnyPath, str]]:
+    """Every file that may be one of bars, with the path that it has in the layout if it is."""
+    for at in _entries(root):
+        if at.is_dir() and timeframe == RAW:
+            yield from _of_symbol(at, listed)
+        elif at.is_dir():
+            listed.skip(at, f"a folder; the files of {timeframe} are looked for next to it")
+        elif timeframe == RAW:
+            yield at, f"{RAW_FOLDER}/{at.name.partition('_')[0]}/{at.name}"
+        else:
+            yield at, f"{AGGREGATED_FOLDER}/{timeframe.name}/{at.name}"
+
+
+def _of_symbol(folder: AnyPath, listed: BarFolder) -> Iterator[tuple[AnyPath, str]]:
+    for at in _entries(folder):
+        if at.is_dir():
+            listed.skip(at, "a folder within the folder of a symbol")
+        else:
+            yield at, f"{RAW_FOLDER}/{folder.name}/{at.name}"
+
+
+def _entries(folder: AnyPath) -> list[AnyPath]:
+    entries: list[AnyPath] = list(folder.iterdir())
+    return sorted(entries, key=str)
+
+
+def _why(error: FileError, timeframe: Timeframe) -> str:
+    """What is wrong with a name, from the error about the path that it would have."""
+    reason = str(error).partition(_NO_PATH)[2]
+    if reason.startswith(": "):
+        return reason.removeprefix(": ")
+    example = "SPY_2024_01.csv" if timeframe == RAW else f"SPY_2024_01_{timeframe}.csv"
+    return f"not named as the layout has it, such as {example}"

@@ -1,0 +1,208 @@
+"""Read and check the files of an archive; the raw file read last is kept, so that it is decoded once.
+
+A run completes a month before the next: its raw file is checked, resampled and compared with each aggregate in turn.
+Only one raw file is in memory.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import pyarrow as pa
+
+from mohlcv_dagster.bars import csv_stream, memory, rules
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.resample import Folds
+from mohlcv_dagster.bars.rules import (
+    AGAINST_VENDOR,
+    NOTHING_BESIDE,
+    Beside,
+    Evidence,
+    Finding,
+    Judged,
+    Reading,
+    Recorded,
+    VendorMinutes,
+)
+from mohlcv_dagster.bars.rules.rule import asset_of
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.storage.archive import Archive
+
+_BUSY: Final = 32 << 20
+"""Bytes of a raw file from which on memory is released between steps; for a smaller one that costs more time."""
+
+
+@dataclass
+class _Kept:
+    """The raw file read last, and the results of its checks."""
+
+    file: BarFile
+    stamp: str | None
+    reading: Reading
+    size: int
+    recorded: Recorded | None = None
+    beside: Beside = NOTHING_BESIDE
+    found: Judged | None = None
+
+    @cached_property
+    def folds(self) -> Folds:
+        """Its bars, to be resampled."""
+        return Folds(self.reading.present)
+
+
+class BarReader:
+    """Reads and checks the files of an archive; keeps the raw file that was read last.
+
+    From the first reader on, the process allocates from one heap (see `memory.share`).
+
+    Args:
+        archive: where the files are.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        memory.share()
+        self.archive = archive
+        self._last: _Kept | None = None
+
+    def read(self, file: BarFile, *, prove: bool = False) -> Reading:
+        """The file as it is; an absent or unreadable one is a reading that says so.
+
+        Args:
+            file: which file.
+            prove: whether its form and digest are determined too, which takes as long again.
+        """
+        return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
+
+    def examine(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
+        """Check the file as it is against every rule; also tells which rules could not be checked.
+
+        Args:
+            file: which file.
+            recorded: what was recorded when it was written; `None` if nothing was.
+            beside: for a raw file, what is known of the months before and after it; `None` if only blocking rules
+                matter: then former results with any neighbours are reused.
+        """
+        if file.timeframe != RAW:
+            raw = self._raw(file.raw)
+            self._give_back(raw)
+            return rules.examine(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
+        earlier = self._found_before(file, recorded, beside)
+        if earlier is not None:
+            return earlier
+        raw = self._raw(file, prove=True)
+        raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
+        raw.found = found = rules.examine(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+        if raw.reading.bars is not None and raw.reading.content is not None:
+            raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom needed again
+        return found
+
+    def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
+        """The findings of `examine`."""
+        return list(self.examine(file, recorded, beside).findings)
+
+    def examine_against(
+        self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
+    ) -> Judged:
+        """Check a file of minutes against the rules that compare it with the vendor's own.
+
+        Args:
+            file: which file.
+            own: the file as it was read.
+            recorded: what was recorded when it was written; `None` if nothing was.
+            minutes: the vendor's minutes; `None` if it was not asked.
+        """
+        raw = self._raw(file.raw).reading
+        return rules.examine(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
+
+    def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+        """The bars of a raw file that is good enough to resample.
+
+        Raises:
+            FileMissingError: it is not stored.
+            BrokenRulesError: it fails a blocking rule.
+        """
+        if self.archive.seen(file) is None:
+            raise FileMissingError(
+                f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
+            )
+        rules.require(file, self.judge(file, recorded))
+        return self._raw(file).reading.present
+
+    def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+        """The bars of an aggregate, resampled from its raw file, from shorter timeframes where possible (see `Folds`).
+
+        Args:
+            file: the aggregate.
+            recorded: what was recorded when its raw file was written; `None` if nothing was.
+
+        Raises:
+            FileMissingError: the raw file is not stored.
+            BrokenRulesError: it fails a blocking rule.
+            BarsError, VolumePrecisionError: a sum does not fit.
+        """
+        self.require(file.raw, recorded)
+        raw = self._raw(file.raw)
+        folded = raw.folds.into(file.timeframe)
+        self._give_back(raw)
+        return folded
+
+    def forget(self) -> None:
+        """Release the raw file, before the bars of another month come: two busy ones are 200 MB."""
+        last, self._last = self._last, None
+        if last is not None:
+            self._give_back(last)
+
+    def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
+        """The bars of a raw file if it is the recorded one and only rules on values block; `None` otherwise."""
+        names = {finding.rule.name for finding in self.judge(file, recorded) if finding.holds_back}
+        return None if names - rules.OF_VALUES else self._raw(file).reading.bars
+
+    def _raw(self, file: BarFile, *, prove: bool = False) -> _Kept:
+        stamp = self._stamp(file)
+        kept = self._still_kept(file, stamp)
+        if kept is None or (prove and not kept.reading.has_form):
+            kept = None  # not to be in memory together with what is read
+            self.forget()
+            self._last = kept = self._read_raw(file, stamp, prove=prove)
+        return kept
+
+    def _stamp(self, file: BarFile) -> str | None:
+        status = self.archive.seen(file)
+        return status.stamp if status else None
+
+    def _still_kept(self, file: BarFile, stamp: str | None) -> _Kept | None:
+        """What is kept of a file, if the file has not changed since."""
+        last = self._last
+        return None if last is None or last.file != file or stamp is None or last.stamp != stamp else last
+
+    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> Judged | None:
+        """Former results for an unchanged raw file with the same records; `None` if it must be checked."""
+        kept = self._still_kept(file, self._stamp(file))
+        if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:
+            return None
+        return kept.found
+
+    def _read_raw(self, file: BarFile, stamp: str | None, *, prove: bool) -> _Kept:
+        try:
+            with self.archive.open(file) as stream:
+                kept = _Kept(file, stamp, Reading.of(None), csv_stream.size_of(stream))
+                self._give_back(kept)  # memory of fetching and writing must not add to that of decoding
+                kept.reading = Reading.of_stream(stream, prove=prove)
+        except FileMissingError:
+            return _Kept(file, stamp, Reading.of(None), 0)
+        self._give_back(kept)  # nor that of decoding to that of checking
+        return kept
+
+    @staticmethod
+    def _give_back(raw: _Kept) -> None:
+        """Return memory freed by work on a busy month to the system, before the next step takes more."""
+        if raw.size > _BUSY:
+            memory.give_back()
+
+    def _read(self, file: BarFile, *, prove: bool) -> Reading:
+        try:
+            with self.archive.open(file) as stream:
+                return Reading.of_stream(stream, prove=prove)
+        except FileMissingError:
+            return Reading.of(None)

@@ -1,0 +1,192 @@
+"""Verify an archive against its manifest: every file is the recorded one, none is missing, none failed its checks.
+
+Nothing is written. Each discrepancy is described with what to do about it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from mohlcv_dagster.bars import parquet_codec, passport
+from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars.passport import Passport
+from mohlcv_dagster.bars.processors import in_order
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.storage import manifest, parquet_mirror
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import FileKind, Inventory
+from mohlcv_dagster.storage.manifest import Measured, measure
+
+_NAMED: Final = 3
+"""Failed rules that a message names."""
+
+
+class DiscrepancyKind(StrEnum):
+    """In what way a file is not as its manifest entry says."""
+
+    CHANGED = "changed"
+    NO_ENTRY = "no passport"
+    NO_FILE = "no file"
+    BAD_ENTRY = "bad passport"
+    FAILED_CHECKS = "red checks"
+    MIRROR = "mirror out of step"
+    LEFTOVER = "leftover"
+
+
+@dataclass(frozen=True, order=True)
+class Discrepancy:
+    """One thing that is not as it should be.
+
+    Attributes:
+        path: relative to the data folder.
+        kind: in what way.
+        message: what is wrong and what to do, in a sentence or two.
+    """
+
+    path: str
+    kind: DiscrepancyKind
+    message: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The result of verifying an archive.
+
+    Attributes:
+        files: how many files of bars were read.
+        size: their bytes.
+        rows: their bars.
+        warned: how many files have rules that failed as warnings; these are no discrepancies.
+        differences: in order of path.
+    """
+
+    files: int
+    size: int
+    rows: int
+    warned: int
+    differences: tuple[Discrepancy, ...]
+
+
+def verify(archive: Archive) -> Verification:
+    """Compare every file of an archive with its manifest entry; files are read in parallel, on all processors.
+
+    Raises:
+        InputError: there is no such folder, or no file of bars and no manifest entry in it.
+        FileError: the disk refused.
+    """
+    if not archive.root.is_dir():
+        raise InputError(f"there is no folder {archive.root}; name the data folder")
+    found = Inventory.of(archive.root)
+    bars = found.bars
+    if not bars and not found.of_kind(FileKind.MANIFEST_ENTRY):
+        raise InputError(
+            f"there is no archive in {archive.root}: neither files of bars nor manifest entries. Name the data folder, "
+            f"the one that holds {RAW_FOLDER} and {passport.FOLDER}"
+        )
+    differences = [*_names(found)]
+    measured = dict(zip(bars, in_order(lambda file: measure(archive.path(file)), bars), strict=True))
+    warned = 0
+    for file, path in bars.items():
+        entry = _entry(archive, file, path, differences)
+        if entry is not None:
+            differences += _compared(path, entry, measured[file])
+            warned += any(not check.passed and not check.is_red for check in entry.checks)
+    changed = frozenset(each.path for each in differences if each.kind is DiscrepancyKind.CHANGED)
+    differences += _mirrors(archive, found, measured, changed)
+    size, rows = (sum(getattr(each, name) for each in measured.values()) for name in ("size", "rows"))
+    return Verification(len(bars), size, rows, warned, tuple(sorted(differences)))
+
+
+def _names(found: Inventory) -> Iterator[Discrepancy]:
+    """What names alone show."""
+    for each in found.of_kind(FileKind.FOREIGN):
+        if each.is_foreign_csv:
+            why = "its name is not one of the layout, so that nothing reads it: move or rename it"
+            yield Discrepancy(each.path, DiscrepancyKind.NO_ENTRY, why)
+    for each in found.of_kind(FileKind.LEFTOVER):
+        why = "a writer that was killed left it and nothing reads it: delete it, or write the file again"
+        yield Discrepancy(each.path, DiscrepancyKind.LEFTOVER, why)
+    for each in found.of_kind(FileKind.JOURNAL):
+        why = "`mohlcv adopt --rewrite` did not finish: run it again"
+        yield Discrepancy(each.path, DiscrepancyKind.LEFTOVER, why)
+    bars = found.bars
+    for each in found.of_kind(FileKind.MANIFEST_ENTRY):
+        if each.bars is None:
+            why = "it is the manifest entry of no file of the layout: delete it"
+            yield Discrepancy(each.path, DiscrepancyKind.NO_FILE, why)
+        elif each.bars not in bars:
+            why = f"{each.bars.path} is not there: copy it again, {_again(each.bars)}; or delete its manifest entry"
+            yield Discrepancy(each.path, DiscrepancyKind.NO_FILE, why)
+
+
+def _entry(archive: Archive, file: BarFile, path: str, differences: list[Discrepancy]) -> Passport | None:
+    """The manifest entry of a file; that it is missing or unreadable is added to `differences`."""
+    try:
+        entry = manifest.read(archive, file)
+    except FileError as error:
+        why = f"{error}. Copy the manifest entry again, or let `mohlcv adopt` write a new one"
+        differences.append(Discrepancy(path, DiscrepancyKind.BAD_ENTRY, why))
+        return None
+    if entry is None:
+        why = "nothing is recorded of it: copy its manifest entry too, or register it with `mohlcv adopt`"
+        differences.append(Discrepancy(path, DiscrepancyKind.NO_ENTRY, why))
+    return entry
+
+
+def _compared(path: str, entry: Passport, measured: Measured) -> Iterator[Discrepancy]:
+    unequal = [
+        f"{name} is {_short(here)}, its manifest entry says {_short(there)}"
+        for name, here, there in (
+            ("sha256", measured.sha256, entry.sha256),
+            ("the number of bars", measured.rows, entry.rows),
+            ("the size", measured.size, entry.size),
+        )
+        if here != there
+    ]
+    if unequal:
+        cure = f"Copy it again, {_again(BarFile.parse(path))}; `mohlcv adopt --accept-changed` takes it as it is"
+        yield Discrepancy(path, DiscrepancyKind.CHANGED, f"{'; '.join(unequal)}. {cure}")
+    elif entry.red:  # the results of rules say nothing of a file that changed
+        named = "; ".join(f"{check.name}: {check.message}" for check in entry.red[:_NAMED])
+        more = f"; and {len(entry.red) - _NAMED} more" if len(entry.red) > _NAMED else ""
+        rules = "1 rule failed" if len(entry.red) == 1 else f"{len(entry.red)} rules failed"
+        yield Discrepancy(path, DiscrepancyKind.FAILED_CHECKS, f"{rules} when it was last checked. {named}{more}")
+
+
+def _mirrors(
+    archive: Archive, found: Inventory, measured: Mapping[BarFile, Measured], changed: frozenset[str]
+) -> Iterator[Discrepancy]:
+    """What is wrong with mirrors, unless their CSV file has changed or is missing, which is reported already."""
+    mirrors = {each.path for each in found.of_kind(FileKind.MIRROR)}
+    if not mirrors:
+        return
+    cure = "run `mohlcv adopt` with MOHLCV_PARQUET=true, which writes it, or delete the folder parquet"
+    expected = {str(parquet_codec.path_of(file)): file for file in measured}
+    entries = found.of_kind(FileKind.MANIFEST_ENTRY)
+    missing = {str(parquet_codec.path_of(each.bars)) for each in entries if each.bars is not None}
+    for path in sorted(mirrors - expected.keys() - missing):
+        yield Discrepancy(path, DiscrepancyKind.MIRROR, "there is no CSV file that it mirrors: delete it")
+    for path, file in expected.items():
+        if path not in mirrors:
+            why = f"{file.path} has no mirror, though others have: {cure}"
+            yield Discrepancy(path, DiscrepancyKind.MIRROR, why)
+            continue
+        try:
+            digest = parquet_mirror.digest(archive, file)
+        except FileError as error:
+            yield Discrepancy(path, DiscrepancyKind.MIRROR, f"{error}: {cure}")
+            continue
+        if digest != measured[file].sha256 and str(file.path) not in changed:
+            why = f"it was not written with {file.path} as that is now: {cure}"
+            yield Discrepancy(path, DiscrepancyKind.MIRROR, why)
+
+
+def _again(file: BarFile) -> str:
+    asset = RAW_FOLDER if file.timeframe == RAW else f"{AGGREGATED_FOLDER}/{file.timeframe}"
+    return f"or materialize {asset} for {file.symbol} {file.month} again"
+
+
+def _short(value: str | int) -> str:
+    return f"{value[:12]}…" if isinstance(value, str) else f"{value:,}"

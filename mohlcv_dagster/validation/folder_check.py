@@ -1,0 +1,125 @@
+"""Check the files of a folder one after the other: the results of each rule, and which could not be checked and why."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from mohlcv_dagster.bars import rules
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Beside, Finding, Ground, Recorded, Rule
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import BarFolder
+from mohlcv_dagster.storage.locations import AnyPath
+from mohlcv_dagster.storage.reader import BarReader
+
+_NEED_RAW: Final = frozenset({Ground.RAW, Ground.RECOMPUTED})
+
+NO_RECORD: Final = "nothing is recorded of this file: it was not written by this project's runs"
+NO_RAW: Final = "there are no raw files to compare with: name their folder by --raw-data-dir"
+NOT_ASKED: Final = "the vendor is not asked here: execute the check in the Dagster UI"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What was recorded of a file, and of the months before and after it."""
+
+    recorded: Recorded
+    beside: Beside | None = None
+
+
+RecordLookup: TypeAlias = Callable[[BarFile], FileRecord | None]
+"""Gives what was recorded when the very file that is checked was written; `None` if nothing was."""
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """The results for a file.
+
+    Attributes:
+        file: which file.
+        path: where it is.
+        findings: the results of the rules that could be checked.
+        skipped: the rules that could not be checked, and why.
+        rows: its bars; `None` if it could not be read.
+        problem: why nothing was checked at all, such as a disk that refuses; `None` if something was.
+        raw: for an aggregate to be compared with its raw file, that this is absent or cannot be read; else `None`.
+    """
+
+    file: BarFile
+    path: str
+    findings: tuple[Finding, ...]
+    skipped: tuple[tuple[Rule, str], ...]
+    rows: int | None
+    problem: str | None = None
+    raw: Finding | None = None
+
+
+def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -> Iterator[CheckedFile]:
+    """Check every file of a folder; one month is in memory at a time.
+
+    Args:
+        folder: the files.
+        raw: for aggregates, the folder with the symbols' folders of raw files; `None` not to compare with them.
+        records: what was recorded of each file.
+    """
+    reader = BarReader(_FolderArchive(folder, raw))
+    for file, at in folder.files.items():
+        record = records(file)
+        try:
+            yield _checked(reader, file, str(at), record, has_raw=raw is not None)
+        except FileError as error:
+            yield CheckedFile(file, str(at), (), (), None, str(error))
+
+
+def _checked(reader: BarReader, file: BarFile, at: str, record: FileRecord | None, *, has_raw: bool) -> CheckedFile:
+    recorded, beside = (record.recorded, record.beside) if record else (None, None)
+    results = reader.examine(file, recorded, (beside or Beside()) if file.timeframe == RAW else None)
+    # of a file that cannot be read, the rule `readable` says so
+    rows = next((each.of for each in results.findings if each.rule.name == "readable" and each.passed), None)
+    no_raw = rows is not None and not has_raw
+    skipped = _skipped(file, dict(results.not_judged), unknown=record is None, no_raw=no_raw)
+    kept = tuple(finding for finding in results.findings if finding.rule not in skipped)
+    raw = _fault_of_raw(reader, file.raw) if has_raw and rows is not None and file.timeframe != RAW else None
+    return CheckedFile(file, at, kept, tuple(skipped.items()), rows, raw=raw)
+
+
+def _skipped(file: BarFile, reasons: Mapping[Rule, str], *, unknown: bool, no_raw: bool) -> dict[Rule, str]:
+    """The rules that were not checked, and why.
+
+    Args:
+        file: which file.
+        reasons: those that could not or need not be checked, and why.
+        unknown: whether nothing was recorded of the file.
+        no_raw: whether there are no raw files to compare with.
+    """
+    skipped: dict[Rule, str] = {}
+    for rule in rules.for_timeframe(file.timeframe):
+        if no_raw and file.timeframe != RAW and rule.ground in _NEED_RAW:
+            skipped[rule] = NO_RAW
+        elif rule in reasons:
+            skipped[rule] = reasons[rule]
+        elif unknown and rule.name in rules.OF_RECORD:
+            skipped[rule] = NO_RECORD
+    return skipped | dict.fromkeys(rules.for_timeframe(file.timeframe, AGAINST_VENDOR), NOT_ASKED)
+
+
+def _fault_of_raw(reader: BarReader, raw: BarFile) -> Finding | None:
+    """The finding that a raw file is absent or cannot be read; `None` if it can be."""
+    own = reader.read(raw)
+    if own.problem is None:
+        return None
+    return next(finding for finding in rules.judge(rules.Evidence(raw, own, own)) if not finding.passed)
+
+
+class _FolderArchive(Archive):
+    """The files of a folder where they are, and raw files from another folder."""
+
+    def __init__(self, folder: BarFolder, raw: AnyPath | None) -> None:
+        super().__init__(str(folder.root), raw=str(raw) if raw is not None else None)
+        self._files = folder.files
+
+    def path(self, file: BarFile) -> AnyPath:
+        """Where `file` is."""
+        return self._files.get(file) or super().path(file)

@@ -1,0 +1,122 @@
+import pandas as pd
+import pytest
+
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.rules import Reading
+from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.storage import adoption_survey
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster_tests.storage.old_trees import EVENING, bars, put, sibling, text
+
+RAW = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
+FOLDED = BarFile.parse("aggregated/15s/SPY_2024_01_15s.csv")
+JANUARY = bars("2024-01-02", count=9)
+CLEAN = text(JANUARY)
+
+
+def faults(content, file=RAW, *, raw_whole=None):
+    return {
+        str(each.fault): each.message
+        for each in adoption_survey.examine(file, Reading.of(content), raw_whole=raw_whole)
+    }
+
+
+@pytest.mark.parametrize("content", [CLEAN, text(JANUARY.astype({"volume": float}) / 3 * 3 + 0.5), text(JANUARY[:0])])
+def test_a_file_in_the_contracts_form_has_no_fault(content):
+    assert faults(content) == {}
+
+
+FAULTS = {
+    "additional columns": (sibling(JANUARY, "SPY"), "rtype, publisher_id, instrument_id, symbol"),
+    "order of columns": (text(JANUARY[["volume", "close", "open", "high", "low"]]), "ts_event, volume, close, open"),
+    "CRLF line ends": (CLEAN.replace(b"\n", b"\r\n"), "as on Windows"),
+    "half file": (CLEAN[:-1], "without a line end"),
+    "unreadable": (b"\x00\xff\n", "not text"),
+    "whole volumes as decimals": (text(JANUARY.astype({"volume": float})), "9 whole volumes"),
+    "unsorted rows": (text(JANUARY.iloc[[1, 0, *range(2, 9)]]), "1 of 9 rows are earlier"),
+    "repeated rows": (
+        text(JANUARY.iloc[[0, 0, *range(1, 9)]]),
+        "1 of 10 rows repeat a ts_event, first 2024-01-02 14:30:00Z",
+    ),
+    "Eastern month": (
+        text(pd.concat([JANUARY, EVENING])),
+        "5 of 14 rows, 2024-02-01 00:10:00Z to 2024-02-01 00:30:04Z",
+    ),
+    "rows of other months": (text(bars("2023-12-29", "2024-01-02", count=3)), "3 of 6 rows"),
+    "form": (CLEAN.replace(b",475.0,", b",475.00,"), "line 2"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_alone_is_the_one_that_is_named(fault):
+    content, told = FAULTS[fault]
+
+    found = faults(content)
+
+    assert found.keys() == {fault}
+    assert told in found[fault]
+
+
+def test_a_file_cut_in_a_row_is_half_and_one_cut_in_a_column_that_is_not_ours_too():
+    assert faults(CLEAN[:-25]).keys() == {"half file"}
+    assert "half file" in faults(sibling(JANUARY, "SPY")[:-2])
+
+
+def test_several_faults_are_all_named():
+    content = sibling(pd.concat([JANUARY.iloc[:3], JANUARY, EVENING]).astype({"volume": float}), "SPY")
+
+    assert faults(content.replace(b"\n", b"\r\n")).keys() == {
+        "additional columns",
+        "CRLF line ends",
+        "whole volumes as decimals",
+        "unsorted rows",
+        "repeated rows",
+        "Eastern month",
+    }
+
+
+@pytest.mark.parametrize(
+    ("whole", "raw_whole", "found"),
+    [
+        (True, True, set()),
+        (False, False, set()),
+        (False, None, set()),
+        (False, True, {"whole volumes as decimals"}),
+        (True, False, {"whole volumes as decimals"}),
+    ],
+)
+def test_the_type_of_an_aggregates_volume_is_that_of_its_raw_file(whole, raw_whole, found):
+    minutes = bars("2024-01-02", count=1).astype({"volume": int if whole else float})
+
+    assert faults(text(minutes), FOLDED, raw_whole=raw_whole).keys() == found
+
+
+def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_path):
+    there = (
+        "raw_1s/SPY/SPY_2024_01.csv",
+        "raw_1s/spy_2024_01.csv",
+        "raw_1s/QQQ-202402.csv",
+        "aggregated/QQQ_2024_02_15s.csv",
+        "notes.csv",
+        "manifest/x.csv",
+    )
+    for path in there:
+        put(tmp_path, path, CLEAN)
+    found = adoption_survey.survey(Archive(tmp_path))
+
+    assert found.files == [RAW]
+    told = {each.path: each.message.partition("reads it: ")[2] for each in found.strange}
+    assert told == {
+        "raw_1s/spy_2024_01.csv": "it looks like raw_1s/SPY/SPY_2024_01.csv, which is there too: keep one of them",
+        "raw_1s/QQQ-202402.csv": "if it is raw_1s/QQQ/QQQ_2024_02.csv, move it there and run this again",
+        "aggregated/QQQ_2024_02_15s.csv": (
+            "if it is aggregated/15s/QQQ_2024_02_15s.csv, move it there and run this again"
+        ),
+        "notes.csv": "move or rename it",
+    }
+    assert adoption_survey.survey(Archive(tmp_path), frozenset({"QQQ"})).files == []
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="MOHLCV_DATA_DIR"):
+        adoption_survey.survey(Archive(tmp_path / "absent"))

@@ -1,0 +1,168 @@
+import hashlib
+import weakref
+
+import pytest
+
+from mohlcv_dagster.bars import csv_codec, rules, timeframes
+from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars.rules import FORM, Beside, Recorded, reading
+from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.errors import BrokenRulesError, FileMissingError
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.reader import BarReader
+from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+
+SPY = BarFile("SPY", RAW, Month(2024, 1))
+QQQ = BarFile("QQQ", RAW, Month(2024, 1))
+SPY_15S, SPY_MINUTE = (BarFile("SPY", timeframes.parse(name), Month(2024, 1)) for name in ("15s", "1min"))
+RECORDED = Recorded(6, hashlib.sha256(WHOLE).hexdigest())
+
+
+class Watched(Archive):
+    """Counts what is read, and whether the reading of before was still held meanwhile."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.reads = []
+        self.before = None
+
+    def open(self, file):
+        self.reads.append((str(file), self.before is not None and self.before() is not None))
+        return super().open(file)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    archive = Watched(tmp_path)
+    for file, content in ((SPY, WHOLE), (QQQ, WHOLE), (SPY_15S, WHOLE_15S)):
+        archive.write(file, content)
+    return archive
+
+
+@pytest.fixture
+def reader(archive):
+    return BarReader(archive)
+
+
+def failing(findings):
+    return [finding.rule.name for finding in findings if finding.rule in FORM and not finding.passed]
+
+
+def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader):
+    first = reader.examine(SPY, RECORDED)
+    reader.read(SPY)
+
+    assert reader.examine(SPY, Recorded(RECORDED.rows, RECORDED.sha256)) is first
+    assert failing(reader.judge(SPY_15S, None)) == ["as_recorded"]
+    assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
+
+
+def test_a_raw_file_that_changed_is_read_and_checked_again(archive, reader):
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
+
+    assert failing(reader.judge(SPY, RECORDED)) == ["as_recorded", "ohlc_order"]
+
+
+def test_a_raw_file_is_checked_again_when_something_else_was_recorded_of_it(reader):
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.judge(SPY, Recorded(7, RECORDED.sha256))) == ["as_recorded"]
+    assert failing(reader.judge(SPY, RECORDED)) == []
+
+
+def test_a_raw_file_is_checked_again_when_the_months_next_to_it_are_others_and_not_for_what_is_made_of_it(reader):
+    alone = reader.examine(SPY, RECORDED, Beside())
+    beside = reader.examine(SPY, RECORDED, Beside((0.99,)))
+
+    assert [finding.rule.name for finding in alone.findings if finding.passed] != [
+        finding.rule.name for finding in beside.findings if finding.passed
+    ]
+    assert reader.examine(SPY, RECORDED, Beside((0.99,))) is beside
+    assert reader.require(SPY, RECORDED).num_rows == 6
+    assert reader.examine(SPY, RECORDED) is beside
+
+
+def test_aggregates_are_made_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive, reader):
+    for file in (SPY_MINUTE, SPY_15S):
+        folded = reader.fold(file, RECORDED)
+    assert csv_codec.encode(folded) == WHOLE_15S
+    assert len(archive.reads) == 1
+
+    archive.write(SPY, WHOLE.replace(b",720\n", b",721\n"))
+    assert csv_codec.encode(reader.fold(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
+
+
+def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive, reader):
+    archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
+    with pytest.raises(BrokenRulesError, match="ohlc_order"):
+        reader.fold(SPY_15S, None)
+    archive.path(SPY).unlink()
+    with pytest.raises(FileMissingError):
+        reader.fold(SPY_15S, None)
+
+
+def test_a_month_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader, monkeypatch):
+    reader.judge(SPY, RECORDED)
+    monkeypatch.setattr(rules, "examine", lambda *_: pytest.fail("checked again"))
+
+    for _ in ("15s", "30s", "1min"):
+        assert reader.require(SPY, RECORDED).num_rows == 6
+    assert len(archive.reads) == 1
+
+
+def test_the_bytes_of_a_checked_file_are_released(reader):
+    reader.judge(SPY, RECORDED)
+
+    assert reader.read(SPY).content is None
+    assert reader.read(SPY).rows == 6
+
+
+def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_and_then_kept(
+    archive, reader, monkeypatch
+):
+    monkeypatch.setattr(reading, "AT_ONCE", 0)
+    assert reader.read(SPY).rows == 6
+    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.judge(SPY, Recorded(6, "0" * 64))) == ["as_recorded"]
+    reader.read(SPY, prove=True)
+
+    assert len(archive.reads) == 2
+
+
+def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive, reader):
+    archive.path(SPY).unlink()
+    assert reader.read(SPY).problem == "it is absent"
+    archive.write(SPY, WHOLE)
+
+    assert reader.read(SPY).rows == 6
+
+
+def test_months_that_are_completed_one_after_the_other_are_read_once_each(archive, reader):
+    for file in (SPY, QQQ):
+        reader.judge(file, RECORDED)
+        for name in ("15s", "30s", "1min"):
+            reader.fold(BarFile(file.symbol, timeframes.parse(name), file.month), RECORDED)
+
+    assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "QQQ 2024-01 1s"]
+
+
+def test_only_the_raw_file_that_was_read_last_is_kept(archive, reader):
+    for file in (SPY, QQQ, SPY, SPY):
+        reader.read(file)
+
+    assert [name for name, _ in archive.reads] == [f"{name} 2024-01 1s" for name in ("SPY", "QQQ", "SPY")]
+
+
+def test_a_month_is_released_before_the_next_is_read(archive, reader):
+    archive.before = weakref.ref(reader.read(SPY))
+    reader.read(QQQ)
+
+    assert archive.reads == [("SPY 2024-01 1s", False), ("QQQ 2024-01 1s", False)]
+
+
+def test_a_month_is_released_before_the_bars_of_another_come(reader):
+    held = weakref.ref(reader.read(SPY))
+    reader.forget()
+
+    assert held() is None
