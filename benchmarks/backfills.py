@@ -1,4 +1,4 @@
-"""Backfills through `mohlcv up`: a real webserver, daemon and code server, asked as the UI asks. Nothing is patched."""
+"""The stage `backfill`: through `mohlcv up`, with a real webserver, daemon and code server, by the UI's requests."""
 
 import json
 import signal
@@ -13,24 +13,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import process_tree, runs, trials
-from benchmarks.figures import MEGABYTE, Row
+from benchmarks import runs, trials
+from benchmarks.results import MEGABYTE, Row
 from benchmarks.stages import OWN, Bench
 from benchmarks.trials import Trial
 from benchmarks.worker import digest
 
-PATIENCE: Final = 1800.0
+TIMEOUT: Final = 1800.0
 """Seconds a backfill may take."""
-_STARTED_WITHIN: Final = 120.0
-_LOOK_EVERY: Final = 0.25
+_START_TIMEOUT: Final = 120.0
+_POLL_SECONDS: Final = 0.25
 _SYMBOLS: Final = 20
 _WANTED: Final = {"spy": 15.0, "quiet": 10.0}
 _TO_PLAIN: Final = 1.4
-"""A backfill of busy months, to the plain process over the same months: times as long at the most."""
+"""A backfill of busy months, compared with the plain process over the same months: times as long at the most."""
 _EVENT_LOG: Final = 0.15
 """Megabytes of Dagster's databases for a month, at the most."""
 _CPU_A_MONTH: Final = 0.20
-"""Seconds of CPU of a quiet month in a backfill, the vendor left out, at the most."""
+"""Seconds of CPU of a quiet month in a backfill, without the vendor, at the most."""
 _ASSETS: Final = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
 _REPOSITORY: Final = {"repositoryName": "__repository__", "repositoryLocationName": "mohlcv_dagster.definitions"}
 
@@ -49,7 +49,7 @@ def backfill(bench: Bench) -> None:
     symbols = [bench.case.symbol] if bench.size != "quiet" else [f"QT{chr(ord('A') + n)}" for n in range(_SYMBOLS)]
     stage = f"backfill of 12 months × {len(symbols)}"
     for symbol in symbols:
-        bench.served.warm(symbol, runs.TWELVE)
+        bench.sandbox.warm(symbol, runs.TWELVE)
     folder = bench.root / "backfill"
     folder.mkdir()
     environment = runs.environment(bench, folder / "home", folder / "data")
@@ -57,10 +57,10 @@ def backfill(bench: Bench) -> None:
     with up(folder, environment) as (url, pid):
         for symbol in symbols:
             _ask(url, _ADD, where=_REPOSITORY, key=symbol)
-        before = process_tree.cpu_of(pid)
+        before = trials.cpu_of(pid)
         finished, worked = _launch(url, symbols)
-        cpu = process_tree.cpu_of(pid) - before
-    plain = _demand_right(bench, symbols, folder / "data")
+        cpu = trials.cpu_of(pid) - before
+    plain = _require_right_files(bench, symbols, folder / "data")
     scripts = _scripts(bench, symbols)
     bench.results.rows += [
         Row(stage, OWN, finished, cpu, 0, 1),
@@ -88,7 +88,7 @@ def _scripts(bench: Bench, symbols: list[str]) -> Trial:
         bench.results.notes.append("The original's backfill: one symbol's 12 months were run, and taken ten times.")
         return Trial(len(symbols) * sum(part.seconds for part in parts), 0, max(part.peak for part in parts))
     one = runs.original(bench)
-    started, worked = one.told["started"], one.told["worked"]
+    started, worked = one.more["started"], one.more["worked"]
     bench.results.notes.append(
         "The original's backfill: its five processes started once, and the work of its one month taken 12 times: "
         f"{started:.1f} + 12 × {worked:.1f} s."
@@ -96,17 +96,17 @@ def _scripts(bench: Bench, symbols: list[str]) -> Trial:
     return Trial(started + 12 * worked, 0, one.peak)
 
 
-def _demand_right(bench: Bench, symbols: list[str], data: Path) -> Trial:
-    """Demand that a symbol's files are those of the plain function, which gave the original's bytes; what that took.
+def _require_right_files(bench: Bench, symbols: list[str], data: Path) -> Trial:
+    """Require that a symbol's files equal those of the plain function; the run of that function.
 
     Raises:
         AssertionError: they are not.
     """
     written = replace(bench.case, symbol=symbols[-1], months=runs.TWELVE, folder=str(data))
-    due = replace(written, folder=str(bench.root / "due"))
-    plain = trials.process(OWN, "month", due)
-    marks = [digest(*(path.read_bytes() for path in case.files())) for case in (due, written)]
-    trials.same(dict(zip(("the plain function", "the backfill"), marks, strict=True)))
+    expected = replace(written, folder=str(bench.root / "expected"))
+    plain = trials.process(OWN, "month", expected)
+    digests = [digest(*(path.read_bytes() for path in case.files())) for case in (expected, written)]
+    trials.require_same(dict(zip(("the plain function", "the backfill"), digests, strict=True)))
     count = sum(1 for _ in data.rglob("*.csv"))
     if count != len(symbols) * len(written.files()):
         raise AssertionError(f"the backfill left {count} files for {len(symbols)} symbols")
@@ -114,10 +114,10 @@ def _demand_right(bench: Bench, symbols: list[str], data: Path) -> Trial:
 
 
 def _launch(url: str, symbols: list[str]) -> tuple[float, float]:
-    """Launch a backfill a symbol; seconds until all say that they are over, and until the last run ended."""
+    """Launch a backfill for each symbol; seconds until all have completed, and until the last run ended."""
     began, clock = time.perf_counter(), time.time()
     waiting = [_launched(url, [f"{month}|{symbol}" for month in runs.TWELVE]) for symbol in symbols]
-    while time.perf_counter() - began < PATIENCE:
+    while time.perf_counter() - began < TIMEOUT:
         statuses = {each: _ask(url, _STATUS, id=each)["partitionBackfillOrError"]["status"] for each in waiting}
         if failed := set(statuses.values()) - {"REQUESTED", "CANCELING", "COMPLETED_SUCCESS"}:
             raise AssertionError(f"a backfill ended as {failed}")
@@ -125,8 +125,8 @@ def _launch(url: str, symbols: list[str]) -> tuple[float, float]:
         if not waiting:
             seconds = time.perf_counter() - began
             return seconds, max(run["endTime"] for run in _ask(url, _ENDED)["runsOrError"]["results"]) - clock
-        time.sleep(_LOOK_EVERY)
-    raise TimeoutError(f"the backfill was not over after {PATIENCE:g} s")
+        time.sleep(_POLL_SECONDS)
+    raise TimeoutError(f"the backfill did not complete within {TIMEOUT:g} s")
 
 
 def _launched(url: str, partitions: list[str]) -> str:
@@ -147,7 +147,7 @@ def up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-c", "from mohlcv_dagster.cli import main; main()", "up", "--port", str(port)]
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            command, cwd=folder, env=trials.surroundings(environment), stdout=log, stderr=subprocess.STDOUT
+            command, cwd=folder, env=trials.process_environment(environment), stdout=log, stderr=subprocess.STDOUT
         )
         try:
             url = f"http://127.0.0.1:{port}/graphql"
@@ -159,13 +159,13 @@ def up(folder: Path, environment: dict[str, str]) -> Iterator[tuple[str, int]]:
 
 
 def _wait_until_loaded(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    over = time.monotonic() + _STARTED_WITHIN
+    over = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < over and process.poll() is None:
         with suppress(OSError):
             entries = _ask(url, _LOADED)["workspaceOrError"]["locationEntries"]
             if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
                 return
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_POLL_SECONDS)
     raise RuntimeError(f"the UI did not come up:\n{log.read_text()[-2000:]}")
 
 
@@ -173,10 +173,10 @@ def _ask(url: str, query: str, **variables: Any) -> dict[str, Any]:  # noqa: ANN
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - http, ours
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
-        told = json.load(answer)
-    if told.get("errors"):
-        raise RuntimeError(f"GraphQL said {told['errors']}")
-    data: dict[str, Any] = told["data"]
+        body = json.load(answer)
+    if body.get("errors"):
+        raise RuntimeError(f"GraphQL answered {body['errors']}")
+    data: dict[str, Any] = body["data"]
     return data
 
 

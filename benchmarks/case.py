@@ -1,4 +1,4 @@
-"""What one measurement works on: where the vendor answers, whose bars, where the files stand. Imports nothing heavy."""
+"""What one measurement works on: the vendor's address, a symbol, months, a data folder. Imports nothing heavy."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,14 +11,7 @@ TIMEFRAMES: Final = {"15s": 15, "30s": 30, "1min": 60}
 
 @dataclass(frozen=True)
 class Case:
-    """The subject of a measurement.
-
-    Attributes:
-        url: where the sandbox answers.
-        symbol: whose bars.
-        months: UTC months such as `2024-01`.
-        folder: the data folder.
-    """
+    """The subject of a measurement: the sandbox's URL, a symbol, UTC months such as `2024-01`, the data folder."""
 
     url: str
     symbol: str
@@ -31,12 +24,12 @@ class Case:
         return self.months[0]
 
     def raw(self, month: str | None = None) -> Path:
-        """Where the contract puts the raw file of a month (the first, if none is named)."""
+        """The path of the raw file of a month, of the first one by default."""
         form = (month or self.month).replace("-", "_")
         return Path(self.folder, "raw_1s", self.symbol, f"{self.symbol}_{form}.csv")
 
     def aggregate(self, timeframe: str, month: str | None = None) -> Path:
-        """Where the contract puts an aggregate."""
+        """The path of an aggregate."""
         form = (month or self.month).replace("-", "_")
         return Path(self.folder, "aggregated", timeframe, f"{self.symbol}_{form}_{timeframe}.csv")
 
@@ -53,5 +46,5 @@ class Case:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The case in an argument that `to_json` made."""
-        told = json.loads(text)
-        return cls(told["url"], told["symbol"], tuple(told["months"]), told["folder"])
+        fields = json.loads(text)
+        return cls(**{**fields, "months": tuple(fields["months"])})

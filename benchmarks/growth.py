@@ -1,6 +1,6 @@
-"""How cost grows with months and symbols: quiet months, as a plain function and through Dagster, drawn as a picture.
+"""The stage `growth`: cost by number of months and symbols, as a plain function and through Dagster, with a chart.
 
-A quiet month is the case in which what is done once a process, or once a month, weighs most.
+Months are quiet: there, what is done once a process or once a month weighs most.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +10,8 @@ from typing import Final
 
 from benchmarks import runs, trials
 from benchmarks.case import Case
-from benchmarks.figures import MEGABYTE
-from benchmarks.served import Served
+from benchmarks.results import MEGABYTE
+from benchmarks.sandbox_process import SandboxProcess
 from benchmarks.stages import OWN, Bench
 from benchmarks.trials import Series, Trial
 from mohlcv_dagster.charts.svg import BLUE, FALL, INK, Scale, number, path, picture, text
@@ -52,10 +52,10 @@ class Growth:
 def growth(bench: Bench) -> None:
     """1, 3, 12, 60 months of a symbol, and a month of 1, 10, 100 symbols."""
     names = [f"GR{chr(ord('A') + n // 26)}{chr(ord('A') + n % 26)}" for n in range(max(COUNTS["symbols"]))]
-    with Served("quiet", "int") as served:
+    with SandboxProcess("quiet", "int") as sandbox:
         for symbol in names:
-            served.warm(symbol, MONTHS if symbol == names[0] else MONTHS[:1])
-        case = replace(bench.case, url=served.url, symbol=names[0])
+            sandbox.warm(symbol, MONTHS if symbol == names[0] else MONTHS[:1])
+        case = replace(bench.case, url=sandbox.url, symbol=names[0])
         cases = {
             "months": {n: replace(case, months=MONTHS[:n]) for n in COUNTS["months"]},
             "symbols": {n: replace(case, symbol=",".join(names[:n]), months=MONTHS[:1]) for n in COUNTS["symbols"]},

@@ -1,8 +1,8 @@
-"""A long history for a Dagster home with SQLite files, without making it: rows of one real run under other names.
+"""Gives a Dagster home with SQLite files a long history: rows of one real run, copied under other names.
 
-A run of one partition leaves rows in the index of all runs, in the table of what checks said last, and in the table of
-runs. Here they are copied for other months and symbols: new numbers of events, new run ids, the same words otherwise.
-The databases of single runs are not made; only a run's own page reads them.
+A run of one partition leaves rows in the index of all runs and in the tables of check results and of runs. They are
+copied for other months and symbols with new event numbers and run ids. The databases of single runs
+are not made; only a run's own page reads them.
 """
 
 import itertools

@@ -1,8 +1,8 @@
-"""What a person waits for: pages of the real UI in a real browser, on homes with long histories.
+"""The stage `pages`: load times of the real UI in a real browser, on homes with long histories.
 
 A real run makes one month; its rows are copied under other names (`history`), then `mohlcv up` serves the home. A page
-is loaded when no GraphQL request is under way any more. Told are its seconds and the CPU of the webserver, for a first
-load of a fresh webserver and for a second one.
+is loaded when no GraphQL request is pending. Measured are seconds and the CPU of the webserver, for the first load
+after its start and for a second one.
 """
 
 import shutil
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import backfills, history, process_tree, runs, trials
-from benchmarks.figures import Row
+from benchmarks import backfills, history, runs, trials
+from benchmarks.results import Row
 from benchmarks.stages import Bench
 from mohlcv_dagster.bars.months import Month
 
@@ -37,7 +37,7 @@ _PAGES: Final[Mapping[str, str]] = {
 _LAUNCH: Final = "launch dialog"
 _WANTED: Final = {"lineage": (10.0, 2.0), "checks tab": (10.0, 2.0)}
 """Seconds of the first and of the second load, at the most, on the home with the longest history."""
-_PATIENCE: Final = 180.0
+_TIMEOUT: Final = 180.0
 _QUIET: Final = 0.7
 """Seconds without a request after which a page is taken for loaded; they do not count."""
 _CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -50,9 +50,9 @@ def pages(bench: Bench) -> None:
         environment = _home(bench, folder, symbols, months)
         with backfills.up(folder, environment) as (url, pid), _browser() as page:
             root = url.removesuffix("/graphql")
-            server = process_tree.children_of(pid)[0]
+            server = trials.children_of(pid)[0]
             for load in ("first load", "second load"):
-                for what, act in _acts(page, root).items():
+                for what, act in _page_loads(page, root).items():
                     seconds, cpu = _timed(page, act, server)
                     bench.results.rows.append(Row(f"page at {name}: {what}", load, seconds, cpu, 0, 1))
         shutil.rmtree(folder)
@@ -102,7 +102,7 @@ class _Requests:
             self.last = time.perf_counter()
 
 
-def _acts(page: "Page", root: str) -> dict[str, Callable[[], object]]:
+def _page_loads(page: "Page", root: str) -> dict[str, Callable[[], object]]:
     """What loads each page."""
     acts: dict[str, Callable[[], object]] = {
         what: lambda path=path: page.goto(f"{root}{path}", wait_until="commit")  # type: ignore[misc]
@@ -113,7 +113,7 @@ def _acts(page: "Page", root: str) -> dict[str, Callable[[], object]]:
 
 def _open_launch_dialog(page: "Page", root: str) -> None:
     page.goto(f"{root}{_PAGES['asset']}", wait_until="commit")
-    page.get_by_role("button", name="Materialize").first.click(timeout=_PATIENCE * 1000)
+    page.get_by_role("button", name="Materialize").first.click(timeout=_TIMEOUT * 1000)
 
 
 def _timed(page: "Page", act: Callable[[], object], server: int) -> tuple[float, float]:
@@ -126,16 +126,16 @@ def _timed(page: "Page", act: Callable[[], object], server: int) -> tuple[float,
     page.on("request", requests.begun)
     page.on("requestfinished", requests.ended)
     page.on("requestfailed", requests.ended)
-    cpu, began = process_tree.own_cpu_of(server), time.perf_counter()
+    cpu, began = trials.own_cpu_of(server), time.perf_counter()
     act()
     while not requests.last or requests.open or time.perf_counter() - requests.last < _QUIET:
         page.wait_for_timeout(50)
-        if time.perf_counter() - began > _PATIENCE:
-            raise TimeoutError(f"{page.url} was not loaded after {_PATIENCE:g} s")
+        if time.perf_counter() - began > _TIMEOUT:
+            raise TimeoutError(f"{page.url} was not loaded after {_TIMEOUT:g} s")
     page.remove_listener("request", requests.begun)
     page.remove_listener("requestfinished", requests.ended)
     page.remove_listener("requestfailed", requests.ended)
-    return requests.last - began, process_tree.own_cpu_of(server) - cpu
+    return requests.last - began, trials.own_cpu_of(server) - cpu
 
 
 @contextmanager

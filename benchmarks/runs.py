@@ -1,15 +1,17 @@
-"""Whole jobs, timed from the start of a process to its end: the plain function, Dagster, the code location."""
+"""Stages of whole jobs, timed from the start of a process to its end: plain function, Dagster run, code location."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import events, trials
+from benchmarks import trials
 from benchmarks.case import Case
-from benchmarks.figures import MEGABYTE
+from benchmarks.results import MEGABYTE
 from benchmarks.stages import LIBRARIES, OWN, Bench
 from benchmarks.trials import Series, Trial
 from benchmarks.worker import TINY, digest
@@ -21,18 +23,18 @@ TWELVE: Final = tuple(f"2024-{month:02d}" for month in range(1, 13))
 
 _WANTED: Final = {"quiet": (12.0, 0.0)}
 _WANTED_BUSY: Final = (60.0, 25.0)
-"""Times as fast as the original: as a plain function, and through Dagster where that is how it is counted."""
+"""Times as fast as the original: as a plain function, and through Dagster; 0 for no target."""
 
 _DAGSTER_ABOVE: Final = 0.3
 """Seconds that a month may take through Dagster above an empty run and the plain process together."""
 
 
 def month(bench: Bench) -> None:
-    """One month end to end, as a plain function in a fresh process, imports included; and what it holds."""
+    """One month end to end, as a plain function in a fresh process, imports included; and its peak memory."""
     stage = "whole month, fresh process"
     ways = {way: _job(way, bench, stage) for way in (OWN, *LIBRARIES)}
     found = trials.in_turn(ways, bench.runs) | {"original": Series([original(bench)])}
-    trials.same({way: series.trials[0].proof for way, series in found.items()})
+    trials.require_same({way: series.trials[0].proof for way, series in found.items()})
     bench.results.add(stage, found)
     bench.results.times_faster(stage, _WANTED.get(bench.size, _WANTED_BUSY)[0])
     held = found[OWN].peak / found["original"].peak
@@ -40,9 +42,9 @@ def month(bench: Bench) -> None:
 
 
 def twelve(bench: Bench) -> None:
-    """Twelve months in one process: what it holds beside one."""
+    """The memory of twelve months in one process, compared with one month."""
     stage = "memory of 12 months"
-    bench.served.warm(bench.case.symbol, TWELVE)
+    bench.sandbox.warm(bench.case.symbol, TWELVE)
     folder = str(bench.root / "twelve")
     one, many = (replace(bench.case, folder=folder, months=months) for months in (TWELVE[:1], TWELVE))
     found = {
@@ -66,7 +68,7 @@ def dagster(bench: Bench) -> None:
         "the plain process": _job(OWN, bench, stage),
     }
     found = trials.in_turn(ways, bench.runs) | {"original": Series([original(bench)])}
-    trials.same({way: found[way].trials[0].proof for way in (OWN, "original")})
+    trials.require_same({way: found[way].trials[0].proof for way in (OWN, "original")})
     bench.results.add(stage, found)
     wanted = _WANTED.get(bench.size, _WANTED_BUSY)[1]
     if wanted:
@@ -74,11 +76,11 @@ def dagster(bench: Bench) -> None:
     plain, empty = found["the plain process"].seconds, found["an empty run"].seconds
     above = found[OWN].seconds - empty - plain
     bench.results.at_most(f"{stage}, above an empty run and the plain process", _DAGSTER_ABOVE, above, "s")
-    _weigh(bench, home, found[OWN].trials[-1].told["run_id"])
+    _note_event_log(bench, home, found[OWN].trials[-1].more["run_id"])
 
 
 def load(bench: Bench) -> None:
-    """The code location loaded, beside an empty one; at least five times each."""
+    """The code location loaded, compared with an empty one; at least five times each."""
     stage = "location load"
     around = environment(bench, bench.root / "home", bench.root / "dagster")
     ways = {
@@ -89,40 +91,40 @@ def load(bench: Bench) -> None:
     bench.results.add(stage, found)
     ratio = found[OWN].seconds / found["an empty location"].seconds
     bench.results.at_most(f"{stage}, to an empty location", 1.15, ratio, "times")
-    pandas = bool(found[OWN].trials[0].told["pandas"])
+    pandas = bool(found[OWN].trials[0].more["pandas"])
     bench.results.at_most(f"{stage}, pandas imported", 0, int(pandas), "times")
 
 
 def original(bench: Bench) -> Trial:
-    """The original's five processes, run once for this invocation: their sum, the highest peak, the files' mark.
+    """The original's five processes, run once for this invocation: their sum, the highest peak, the files' digest.
 
-    Told are the seconds they `worked`, and those they took to start (`started`).
+    `more` has the seconds they `worked`, and those they took to start (`started`).
     """
     if bench.original is None:
         case = replace(bench.case, folder=str(bench.root / "original"))
         parts = [trials.process("original", script, case) for script in SCRIPTS]
-        worked = sum(part.told["worked"] for part in parts)
+        worked = sum(part.more["worked"] for part in parts)
         seconds = sum(part.seconds for part in parts)
         bench.original = Trial(
             seconds=seconds,
             cpu=sum(part.cpu for part in parts),
             peak=max(part.peak for part in parts),
-            proof=_mark(case),
-            told={"worked": worked, "started": seconds - worked},
+            proof=_digest(case),
+            more={"worked": worked, "started": seconds - worked},
         )
         bench.results.notes.append("The original's whole month is run once and used for every whole-month comparison.")
     return bench.original
 
 
 def environment(bench: Bench, home: Path, data: Path) -> dict[str, str]:
-    """The variables of a Dagster process: a home of its own, the sandbox for a vendor."""
+    """The variables of a Dagster process: a home of its own, the sandbox as vendor."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "dagster.yaml").write_text(homes.configuration(), encoding="utf-8")
     return {
         "DAGSTER_HOME": str(home),
         "MOHLCV_DATA_DIR": str(data),
         "MOHLCV_START": "2024-01",
-        "MASSIVE_BASE_URL": bench.served.url,
+        "MASSIVE_BASE_URL": bench.sandbox.url,
         "MASSIVE_API_KEY": "sandbox",
     }
 
@@ -134,7 +136,7 @@ def _job(way: str, bench: Bench, stage: str) -> Callable[[bool], Trial]:
         for path in case.files():
             path.parent.mkdir(parents=True, exist_ok=True)
         found = trials.process(way, "month", case)
-        return replace(found, proof=_mark(case) if prove else "")
+        return replace(found, proof=_digest(case) if prove else "")
 
     return run
 
@@ -143,24 +145,59 @@ def _materialize(bench: Bench, around: dict[str, str], prove: bool) -> Trial:  #
     shutil.rmtree(around["MOHLCV_DATA_DIR"], ignore_errors=True)  # a month that is stored would be compared
     found = trials.process("under_dagster", "materialize", bench.case, around)
     written = replace(bench.case, folder=around["MOHLCV_DATA_DIR"])
-    return replace(found, proof=_mark(written) if prove else "")
+    return replace(found, proof=_digest(written) if prove else "")
 
 
 def _unproven(task: str, case: Case, around: dict[str, str], _: bool) -> Trial:  # noqa: FBT001 - as above
     return trials.process("under_dagster", task, case, around)
 
 
-def _mark(case: Case) -> str:
+def _digest(case: Case) -> str:
     return digest(*(path.read_bytes() for path in case.files()))
 
 
-def _weigh(bench: Bench, home: Path, run_id: str) -> None:
-    weight = events.of_run(home, run_id)
-    kinds = ", ".join(f"{count} {kind} {size / 1000:.0f} kB" for kind, count, size in weight.heaviest)
+def _note_event_log(bench: Bench, home: Path, run_id: str) -> None:
+    size = event_log_size(home, run_id)
+    kinds = ", ".join(f"{count} {kind} {each / 1000:.0f} kB" for kind, count, each in size.heaviest)
     bench.results.notes.append(
-        f"Event log of one partition's run: {weight.events} events, {weight.payload / 1000:.0f} kB of JSON "
-        f"({kinds}), a database file of {weight.stored / MEGABYTE:.2f} MB."
+        f"Event log of one partition's run: {size.events} events, {size.payload / 1000:.0f} kB of JSON "
+        f"({kinds}), a database file of {size.stored / MEGABYTE:.2f} MB."
     )
+
+
+@dataclass(frozen=True)
+class EventLogSize:
+    """The events of one run in a Dagster home.
+
+    Attributes:
+        events: how many.
+        payload: bytes of their JSON, in the run's database and, for asset events, again in the index.
+        stored: bytes of the run's own database file.
+        heaviest: kinds of event with their number and bytes, the heaviest first.
+    """
+
+    events: int
+    payload: int
+    stored: int
+    heaviest: tuple[tuple[str, int, int], ...]
+
+
+def event_log_size(home: Path, run_id: str) -> EventLogSize:
+    """Count and weigh the events of a run in the home's SQLite files."""
+    file = home / "history" / "runs" / f"{run_id}.db"
+    kinds = _event_kinds(file, run_id)
+    indexed = _event_kinds(home / "history" / "runs" / "index.db", run_id)
+    payload = sum(size for _, _, size in kinds) + sum(size for _, _, size in indexed)
+    return EventLogSize(sum(count for _, count, _ in kinds), payload, file.stat().st_size, tuple(kinds[:4]))
+
+
+def _event_kinds(file: Path, run_id: str) -> list[tuple[str, int, int]]:
+    query = (
+        "select coalesce(dagster_event_type, 'LOG'), count(*), sum(length(event)) from event_logs "
+        "where run_id = ? group by 1 order by 3 desc"
+    )
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as base:
+        return [(str(kind), int(count), int(size)) for kind, count, size in base.execute(query, (run_id,))]
 
 
 RUNS: Final[dict[str, Callable[[Bench], None]]] = {each.__name__: each for each in (month, twelve, dagster, load)}

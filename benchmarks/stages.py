@@ -1,4 +1,4 @@
-"""The stages of a month, each timed inside fresh processes, ways in turn. Whole jobs are in `runs`."""
+"""The stages of a month, each timed inside fresh processes. Whole jobs are in `runs`."""
 
 import compileall
 import sysconfig
@@ -10,8 +10,8 @@ from typing import Final
 
 from benchmarks import trials
 from benchmarks.case import Case
-from benchmarks.figures import Results
-from benchmarks.served import Served
+from benchmarks.results import Results
+from benchmarks.sandbox_process import SandboxProcess
 from benchmarks.trials import Trial
 from benchmarks.worker import TINY
 
@@ -24,20 +24,18 @@ ROOM_FOR_LATENCY: Final = 1.5
 
 @dataclass
 class Bench:
-    """What a run of the benchmark works with.
+    """What every stage of a run works with.
 
     Attributes:
-        served: the sandbox, warm.
+        sandbox: the vendor, its caches filled.
         case: the month, its files made.
         runs: how often each way is run.
-        size: the name of the month's size.
         root: a folder for everything that is written.
-        results: where findings go.
         latency: seconds each request waits, in every stage.
         original: the original's whole job, run once; `None` until it has been.
     """
 
-    served: Served
+    sandbox: SandboxProcess
     case: Case
     runs: int
     size: str
@@ -50,9 +48,9 @@ class Bench:
         """Make the byte code of all that is installed, and the files of the month and of a tiny one."""
         compileall.compile_dir(sysconfig.get_path("purelib"), quiet=2, workers=0)
         for case in (replace(self.case, symbol=TINY), self.case):
-            self.served.warm(case.symbol, case.months)
+            self.sandbox.warm(case.symbol, case.months)
             trials.process(OWN, "month", case)
-        self.served.delay(self.latency)
+        self.sandbox.delay(self.latency)
         if "polars_best" not in LIBRARIES:
             self.results.notes.append(
                 "Polars is not installed here: skipped (`uv run --with polars …` measures it too)."
@@ -60,17 +58,17 @@ class Bench:
 
 
 def drain(bench: Bench) -> None:
-    """The sandbox measured alone: what fetching the bytes takes, before anything is made of them."""
-    before = bench.served.cpu
+    """Download only: the time that the bytes take, and the CPU of the sandbox."""
+    before = bench.sandbox.cpu
     for stage, sort in (("drained, packed", "fetch_packed"), ("drained, unpacked", "fetch")):
         found = trials.in_turn({"floor": _stage("floor", sort, bench.case)}, bench.runs)
         bench.results.add(stage, found)
-    spent = (bench.served.cpu - before) / (2 * bench.runs)
+    spent = (bench.sandbox.cpu - before) / (2 * bench.runs)
     bench.results.notes.append(f"The sandbox, alone: {spent:.2f} s of its own CPU to serve the month once.")
 
 
 def fetch(bench: Bench) -> None:
-    """Fetch and decode, at no latency and at two."""
+    """Fetch and decode, without latency and with two."""
     stage = "fetch + decode"
     ways = {"floor": _stage("floor", "fetch", bench.case)}
     ways |= {way: _stage(way, "fetch", bench.case) for way in (OWN, *LIBRARIES, "original")}
@@ -80,10 +78,10 @@ def fetch(bench: Bench) -> None:
     fastest, floor = found[OWN].seconds, found["floor"].seconds
     bench.results.at_most(f"{stage}, to the drained bytes", 8, fastest / floor, "times")
     for latency in LATENCIES:
-        bench.served.delay(latency)
+        bench.sandbox.delay(latency)
         delayed = f"{stage}, {latency * 1000:.0f} ms a request"
         late = trials.in_turn({way: _stage(way, "fetch", bench.case) for way in ("floor", OWN)}, bench.runs)
-        bench.served.delay(bench.latency)
+        bench.sandbox.delay(bench.latency)
         bench.results.add(delayed, late)
         bench.results.at_most(delayed, ROOM_FOR_LATENCY * fastest + 2 * latency, late[OWN].seconds, "s")
 

@@ -1,8 +1,7 @@
-"""Which requests the Dagster UI answers: those of its own pages, and of programs that are no web page.
+"""ASGI middleware that answers only the Dagster UI's own pages, and programs other than browsers.
 
 The UI has no login, and any web page that is open in the same browser can send requests to it. Dagster's webserver
-checks neither the host nor the origin of a request, and executes a GraphQL mutation that comes by GET or from a form.
-The ASGI middleware here refuses all of these. It knows nothing of Dagster but the path of its GraphQL.
+checks neither the host nor the origin of a request, and executes a GraphQL mutation sent by GET or by a form.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 GRAPHQL: Final = "/graphql"
 JSON: Final = "application/json"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OWN: Final = frozenset({"same-origin", "none"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
 _HTTP_PORT: Final = 80
 
 
@@ -32,7 +31,7 @@ class SameOrigin:
     """ASGI middleware that answers 403, with one sentence, to what another web page may have sent.
 
     Args:
-        app: what is protected.
+        app: the protected application.
         host: the address or name that the server listens on.
         port: its port.
     """
@@ -48,17 +47,17 @@ class SameOrigin:
         elif reason := self._refusal(scope):
             await _refuse(reason, scope, receive, send)
         else:
-            await self._app(_unexecuted(scope), receive, send)
+            await self._app(_without_query(scope), receive, send)
 
     def _refusal(self, scope: "Scope") -> str | None:
-        """Why a request is refused, and what helps; `None` for one that is answered."""
+        """Why a request is refused, with the cure; `None` for one that is answered."""
         headers = Headers(scope=scope)
         if reason := self._foreign_host(headers) or _foreign_page(headers):
             return reason
         return _not_json(scope["method"], headers, scope["path"]) if scope["type"] == "http" else None
 
     def _foreign_host(self, headers: Headers) -> str | None:
-        """A name of the attacker's that leads to this machine (DNS rebinding) would make its page same-origin."""
+        """An attacker's host name that resolves to this machine (DNS rebinding) would make its page same-origin."""
         hosts = [each.lower() for each in headers.getlist("host")]
         if len(hosts) == 1 and hosts[0] in self._hosts:
             return None
@@ -69,28 +68,28 @@ class SameOrigin:
 
 
 def _foreign_page(headers: Headers) -> str | None:
-    """Whether another page sent it: told by `Origin`, and by `Sec-Fetch-Site` where there is none, as of an image."""
+    """Refuse what another page sent, by `Origin`, and by `Sec-Fetch-Site` where there is none, as for an image."""
     own = f"http://{headers['host'].lower()}"
     for origin in headers.getlist("origin"):
         if origin.lower() != own:
             return f"The Dagster UI does not answer to pages of the origin {origin!r}, only to its own: open {own}"
     site = headers.get("sec-fetch-site", "none")
-    if site in _OWN or _is_link(headers):
+    if site in _OWN_SITES or _is_link(headers):
         return None
     return f"The Dagster UI does not answer to other pages (the request is {site!r}), only to its own: open {own}"
 
 
 def _is_link(headers: Headers) -> bool:
-    """Whether the browser leaves the other page for this one, in a tab of its own and not in a frame."""
+    """Whether the browser opens this page from a link: in a tab, not in a frame."""
     return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
 
 
 def _not_json(method: str, headers: Headers, path: str) -> str | None:
-    """A page may send a GET or a form to any origin without being asked; for JSON the browser asks the server first."""
+    """Refuse what a page may send to any origin without a preflight request: forms, and GraphQL by GET."""
     content = headers.get("content-type", "")
-    if method not in _READING and content.partition(";")[0].strip().lower() != JSON:
+    if method not in _SAFE_METHODS and content.partition(";")[0].strip().lower() != JSON:
         return f"The Dagster UI takes only JSON, and this {method} has the content type {content!r}: send it as {JSON}"
-    if method in _READING and _is_graphql(path) and not _wants_page(headers):
+    if method in _SAFE_METHODS and _is_graphql(path) and not _wants_page(headers):
         return f"The Dagster UI executes no GraphQL by {method}: send it by POST, with the content type {JSON}"
     return None
 
@@ -103,13 +102,13 @@ def _wants_page(headers: Headers) -> bool:
     return "text/html" in headers.get("accept", "")
 
 
-def _unexecuted(scope: "Scope") -> "Scope":
-    """The request, without what its URL would have GraphQL execute: the GraphQL editor reads that in the browser."""
+def _without_query(scope: "Scope") -> "Scope":
+    """The request without a GraphQL query in its URL: the GraphQL editor reads that in the browser."""
     return {**scope, "query_string": b""} if _is_graphql(scope["path"]) else scope
 
 
 async def _refuse(reason: str, scope: "Scope", receive: "Receive", send: "Send") -> None:
-    """Answer 403; of a WebSocket that was never accepted the server makes that answer, and no page could read it."""
+    """Answer 403; the server does so for a WebSocket that is closed before it is accepted."""
     if scope["type"] == "http":
         response = PlainTextResponse(f"{reason}.\n", 403, {"X-Content-Type-Options": "nosniff"})
         await response(scope, receive, send)

@@ -1,7 +1,4 @@
-"""The settings: environment variables in, one frozen object out. Nothing else reads the environment.
-
-`SETTINGS` lists each variable with its default and meaning; `Settings.from_environment` reads them all.
-"""
+"""The settings, read from environment variables once into a frozen object. Nothing else reads the environment."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -17,7 +14,7 @@ T = TypeVar("T")
 
 
 class Setting(NamedTuple):
-    """One environment variable: its name, its default as it would be written, and what it decides."""
+    """One environment variable: its name, its default as text, and what it decides."""
 
     variable: str
     default: str
@@ -25,20 +22,18 @@ class Setting(NamedTuple):
 
 
 API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com account; needed to fetch")
-BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "where the vendor answers")
-DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files stand: a folder or an fsspec URL")
+BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "the address of the vendor's API")
+DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files are stored: a folder or an fsspec URL")
 TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
-START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be asked for")
+START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be fetched")
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
-REQUESTS_PER_MINUTE: Final = Setting(
-    "MASSIVE_REQUESTS_PER_MINUTE", "", "requests a minute at the most; empty: no limit"
-)
+REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
 CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
 ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
-ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts tell of checks that warn, too")
-UI_URL: Final = Setting("MOHLCV_UI_URL", "", "where the UI is, for links in alerts; `mohlcv up` knows its own")
+ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")
+UI_URL: Final = Setting("MOHLCV_UI_URL", "", "the address of the UI, for links in alerts; `mohlcv up` knows its own")
 PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
 
 SETTINGS: Final = (
@@ -59,28 +54,21 @@ SETTINGS: Final = (
 )
 
 MOST_CONCURRENT: Final = 64
-_TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+_BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user decided.
+    """The values of all settings; `SETTINGS` says what each decides. `None` where none was given, or known.
 
     Attributes:
-        api_key: never shown; `None` where none was given.
+        api_key: a secret, as are `alert_url` and `alert_command`.
         base_url: `http(s)://host`, without a slash at the end.
         data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
         timeframes: the aggregates, shortest first.
-        start: the first month that can be asked for.
-        adjusted: whether bars are asked for adjusted for later splits.
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
-        calendar: a file of days on which the exchange keeps other hours than its calendar says; `None` means no file.
-        alert_url: the webhook that alerts are posted to, a secret; `None` means none.
-        alert_command: the command that gets alerts, perhaps with a secret; `None` means none.
-        alert_warnings: whether alerts tell of checks that warn, too.
-        ui_url: where the UI is, without a slash at the end; `None` where that is not known.
-        parquet: whether each stored partition is written as a Parquet file too.
+        ui_url: without a slash at the end.
     """
 
     api_key: str | None = field(repr=False)
@@ -103,23 +91,23 @@ class Settings:
         """The settings in `environment`; a variable that is absent or blank has its default.
 
         Raises:
-            SettingsError: a variable has a value that cannot be meant; the message names both.
+            SettingsError: a value is invalid; the message names the variable and the value.
         """
         return cls(
             api_key=environment.get(API_KEY.variable, "").strip() or None,
             base_url=_read(environment, BASE_URL, check_base_url),
-            data_dir=_read(environment, DATA_DIR, _data_dir),
+            data_dir=_read(environment, DATA_DIR, _parse_data_dir),
             timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
             start=_read(environment, START, Month.parse),
-            adjusted=_read(environment, ADJUSTED, _truth),
-            requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _limit),
-            concurrency=_read(environment, CONCURRENCY, _concurrency),
+            adjusted=_read(environment, ADJUSTED, _parse_boolean),
+            requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
+            concurrency=_read(environment, CONCURRENCY, _parse_concurrency),
             calendar=environment.get(CALENDAR.variable, "").strip() or None,
-            alert_url=_read(environment, ALERT_URL, lambda text: _web_address(ALERT_URL, text)),
+            alert_url=_read(environment, ALERT_URL, lambda text: _parse_url(ALERT_URL, text)),
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
-            alert_warnings=_read(environment, ALERT_WARNINGS, _truth),
-            ui_url=_read(environment, UI_URL, lambda text: _web_address(UI_URL, text)),
-            parquet=_read(environment, PARQUET, _truth),
+            alert_warnings=_read(environment, ALERT_WARNINGS, _parse_boolean),
+            ui_url=_read(environment, UI_URL, lambda text: _parse_url(UI_URL, text)),
+            parquet=_read(environment, PARQUET, _parse_boolean),
         )
 
     def require_key(self) -> str:
@@ -138,16 +126,16 @@ class Settings:
 
 
 def is_secret(setting: Setting) -> bool:
-    """Whether its value is never shown: `Settings` leaves it out of its own text."""
+    """Whether its value is never shown: `Settings` leaves it out of its repr."""
     name = setting.variable.partition("_")[2].lower()
     return any(each.name == name and not each.repr for each in fields(Settings))
 
 
 def check_base_url(text: str) -> str:
-    """`text` without a slash at its end, when it can be asked under.
+    """A valid address of the vendor, without a slash at its end.
 
     Raises:
-        SettingsError: it is no `http(s)://host`, or holds a user, a password, a query or a fragment. These may be
+        SettingsError: it is not `http(s)://host`, or has a user, a password, a query or a fragment. These may be
             credentials, so the message leaves them out.
     """
     url = urlsplit(text.strip())
@@ -155,7 +143,7 @@ def check_base_url(text: str) -> str:
         raise SettingsError(
             f"{BASE_URL.variable} for {url.hostname} holds more than scheme, host, port and path: take out the rest"
         )
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
         raise SettingsError(
             f"{BASE_URL.variable}={text!r} cannot be used: write it as https://host or http://host:port "
             f"(default: {BASE_URL.default})"
@@ -163,20 +151,20 @@ def check_base_url(text: str) -> str:
     return text.strip().rstrip("/")
 
 
-def _has_good_port(url: SplitResult) -> bool:
-    """Whether there is no port, or one from 1 to 65,535; urllib looks at it only when it is asked for."""
+def _has_valid_port(url: SplitResult) -> bool:
+    """Whether there is no port, or one from 1 to 65,535; `urlsplit` does not check it."""
     try:
         return url.port != 0
     except ValueError:
         return False
 
 
-def _web_address(setting: Setting, text: str) -> str | None:
-    """`text` without a slash at its end; `None` where it is blank. A webhook's is a secret: no message quotes it."""
+def _parse_url(setting: Setting, text: str) -> str | None:
+    """A valid address without a slash at its end; `None` for none. A webhook's is a secret: no message quotes it."""
     if not text:
         return None
     url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_good_port(url):
+    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
         raise SettingsError(f"{setting.variable} cannot be used: write it as https://host/path")
     return text.rstrip("/")
 
@@ -186,30 +174,30 @@ def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str
     try:
         return parse(text)
     except SettingsError:
-        raise  # it says all there is to say, and leaves out what must not be shown
+        raise  # its message is complete, and leaves out secrets
     except (InputError, ValueError) as error:
         raise SettingsError(
             f"{setting.variable}={text!r} cannot be used: {error} (default: {setting.default or 'none'})"
         ) from error
 
 
-def _data_dir(text: str) -> str:
+def _parse_data_dir(text: str) -> str:
     if "://" in text and urlsplit(text).password:
         raise SettingsError(
-            f"{DATA_DIR.variable} holds a password, and where a file stands is recorded with it: take it out, and give "
-            "the store's credentials in its own variables or files"
+            f"{DATA_DIR.variable} holds a password, and the address of a file is recorded with it: take it out, and "
+            "give the store's credentials in its own variables or files"
         )
     return text
 
 
-def _truth(text: str) -> bool:
+def _parse_boolean(text: str) -> bool:
     try:
-        return _TRUTH[text.lower()]
+        return _BOOLEANS[text.lower()]
     except KeyError:
         raise ValueError("write true or false") from None
 
 
-def _limit(text: str) -> int | None:
+def _parse_limit(text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
@@ -217,7 +205,7 @@ def _limit(text: str) -> int | None:
     return int(text)
 
 
-def _concurrency(text: str) -> int:
+def _parse_concurrency(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENT:
         raise ValueError(f"write a whole number from 1 to {MOST_CONCURRENT}")
     return int(text)

@@ -1,4 +1,4 @@
-"""The closed room every test runs in: no setting of the machine reaches it, no socket leaves it."""
+"""Isolation of every test: no setting of the machine reaches it, no socket leaves it."""
 
 import os
 import sys
@@ -22,19 +22,19 @@ def _clean_environment():
     os.environ["NO_COLOR"] = "1"
 
 
-def _what_is_set_goes():
-    """What is put into the environment, by a test or by what its module shares, goes with it."""
+def _restored_environment():
+    """Changes of the environment end with the test, or the module whose fixture made them."""
     with mock.patch.dict(os.environ):
         yield
 
 
-_with_the_module = pytest.fixture(_what_is_set_goes, autouse=True, scope="module")
-_with_the_test = pytest.fixture(_what_is_set_goes, autouse=True)
+_with_the_module = pytest.fixture(_restored_environment, autouse=True, scope="module")
+_with_the_test = pytest.fixture(_restored_environment, autouse=True)
 
 
 @pytest.fixture(autouse=True)
-def _own_days_go():
-    """Days that override the calendar hold for the process, so no test leaves them to the next."""
+def _restored_calendar():
+    """Days that override the calendar are of the whole process, so they are reset after each test."""
     yield
     if _SESSIONS in sys.modules:
         sys.modules[_SESSIONS].override({})

@@ -1,4 +1,4 @@
-"""A Postgres of our own on loopback, for tests that need one; they skip, and say so, where it is not installed."""
+"""A PostgreSQL server on loopback for tests; they skip, and say so, where it is not installed."""
 
 import os
 import shutil
@@ -27,10 +27,10 @@ def free_port():
 
 
 class Postgres:
-    """A server at `address`, the parts of a URL. It refuses to be root.
+    """A server at `address`, the parts of a URL; run as nobody where the tests run as root.
 
     Attributes:
-        at: the words that lead its own tools to it.
+        at: the options with which its tools connect to it.
     """
 
     def __init__(self, folder, address):
@@ -43,15 +43,15 @@ class Postgres:
         if self._user:
             shutil.chown(self._folder, "nobody")
             for above in takewhile(lambda each: each != Path(tempfile.gettempdir()), self._folder.parents):
-                above.chmod(above.stat().st_mode | 0o011)  # pytest's folders are ours alone
+                above.chmod(above.stat().st_mode | 0o011)  # pytest makes its folders private
         words = ["initdb", "-D", self._folder / "db", "-U", self._address.username, "--auth=trust", "--no-sync"]
         subprocess.run(words, check=True, capture_output=True, cwd="/", **self._user)
 
     def start(self):
         words = ["postgres", "-D", self._folder / "db", *self.at, "-k", self._folder, "-F"]
         log = self._folder.with_suffix(".log")
-        with log.open("ab") as said:
-            self._server = subprocess.Popen(words, cwd="/", stderr=said, **self._user)
+        with log.open("ab") as output:
+            self._server = subprocess.Popen(words, cwd="/", stderr=output, **self._user)
         while subprocess.run([shutil.which("pg_isready"), *self.at], capture_output=True, check=False).returncode:
             assert self._server.poll() is None, f"Postgres did not start: {log.read_text()[-2000:]}"
             time.sleep(0.1)
@@ -59,15 +59,15 @@ class Postgres:
     def create(self, database):
         subprocess.run([shutil.which("createdb"), *self.at, "-U", self._address.username, database], check=True)
 
-    def stop(self, *, at_once=False):
+    def stop(self, *, immediately=False):
         # SIGINT ends open connections; SIGTERM waits for them
-        self._server.send_signal(2 if at_once else 15)
+        self._server.send_signal(2 if immediately else 15)
         self._server.wait()
 
 
 @contextmanager
 def postgres(folder, address):
-    """A Postgres at `address` with its database made, ended with the block."""
+    """A PostgreSQL server at `address` with its database, for the time of the block."""
     server = Postgres(folder, address)
     server.make()
     server.start()
@@ -75,4 +75,4 @@ def postgres(folder, address):
         server.create(address.path[1:])
         yield server
     finally:
-        server.stop(at_once=True)
+        server.stop(immediately=True)

@@ -1,4 +1,4 @@
-"""Where real files stand, beside the repository: read in place, never copied into it."""
+"""The folder of real files outside the repository: read in place, never copied into it."""
 
 import os
 from pathlib import Path

@@ -29,27 +29,27 @@ _HEAD = """\
 # Settings
 
 Variables of the environment, or lines of a file `.env` in the project's folder; the environment wins. A variable that
-is blank has its default. `mohlcv doctor` shows each value and where it came from, and names variables that look like a
-slip of the pen. They alone decide where the key is sent and which files are written: a launch with config for that is
-refused. This page is made from `mohlcv_dagster/settings.py`.
+is blank has its default. `mohlcv doctor` shows each value and where it came from, and names variables that look like
+typing errors. They alone decide where the key is sent and which files are written: run config cannot. This page is
+made from `mohlcv_dagster/settings.py`.
 
 """
 
 _END = """\
-## Beside these
+## Other variables
 
-`DAGSTER_HOME` moves Dagster's memory from `.mohlcv/home`. `NO_COLOR` takes the colours out of what `mohlcv` prints,
-`FORCE_COLOR` keeps them where it is no terminal that reads it.
+`DAGSTER_HOME` replaces `.mohlcv/home` as Dagster's home. `NO_COLOR` removes the colours from what `mohlcv` prints;
+`FORCE_COLOR` keeps them where the output is not a terminal.
 """
 
 
 class Told(NamedTuple):
-    """What the page tells of a setting beside its default and meaning.
+    """What the page says of a setting, besides its default and meaning.
 
     Attributes:
         values: what may be written.
         example: a value.
-        refused: a value that cannot be meant, of which the page shows what is said; empty where all can.
+        refused: an invalid value whose message the page shows; empty where all are valid.
     """
 
     values: str
@@ -62,7 +62,7 @@ TOLD = {
         "the key as https://massive.com/dashboard shows it, section API Keys; without quotes or blanks", "your_key"
     ),
     BASE_URL: Told(
-        "`https://host` or `http://host:port`, with a path where the vendor is behind one; no user, password or query",
+        "`https://host` or `http://host:port`, with a path where a proxy needs one; no user, password or query",
         "http://127.0.0.1:8123",
         "api.massive.com",
     ),
@@ -82,7 +82,7 @@ TOLD = {
     ),
     ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     REQUESTS_PER_MINUTE: Told(
-        "a whole number of at least 1, or nothing; it holds for each process, so divide it among runs side by side",
+        "a whole number of at least 1, or nothing; for each process, so divide it among parallel runs",
         "5",
         "0",
     ),
@@ -121,7 +121,7 @@ def _section(setting: Setting) -> str:
 
 
 def refusal(setting: Setting, value: str) -> str:
-    """What is said of a value that cannot be meant."""
+    """The message for an invalid value."""
     try:
         Settings.from_environment({setting.variable: value})
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Tables in Markdown, as the pages made from the code have them."""
+"""Tables in Markdown, for the pages that are made from the code."""
 
 from collections.abc import Iterable
 

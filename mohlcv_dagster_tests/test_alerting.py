@@ -1,4 +1,4 @@
-"""Who is told: a real webhook on loopback, a real command, and what is said when they do not take it."""
+"""Alerts sent to a real webhook on loopback and to a real command, and the errors when they do not take them."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ def webhook(status=200):
             self.end_headers()
 
         def log_message(self, *args):
-            """Say nothing on the terminal."""
+            pass
 
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -80,7 +80,7 @@ def test_a_webhook_that_refuses_is_told_without_its_secret_address(status):
     assert "secret" not in str(told.value)
 
 
-def test_a_webhook_that_is_away_is_told_without_its_secret_address():
+def test_a_webhook_that_cannot_be_reached_is_told_without_its_secret_address():
     with webhook() as (url, _):
         pass
     with pytest.raises(AlertError, match="cannot be reached") as told:
@@ -114,7 +114,7 @@ def test_a_command_that_fails_says_why(command, why):
         alerting.deliver([ALERT], settings(ALERT_COMMAND=command))
 
 
-def test_with_nobody_to_tell_it_is_the_log_and_two_at_once_are_refused():
+def test_without_webhook_and_command_it_is_the_log_and_both_at_once_are_refused():
     assert alerting.deliver([ALERT], settings()) is False
     assert alerting.destination(settings()) == "the log"
     assert alerting.destination(settings(ALERT_URL="https://hooks.example/secret")) == "the webhook at hooks.example"
@@ -122,7 +122,7 @@ def test_with_nobody_to_tell_it_is_the_log_and_two_at_once_are_refused():
         alerting.destination(settings(ALERT_URL="https://hooks.example/x", ALERT_COMMAND="mail me"))
 
 
-def test_an_address_that_cannot_be_meant_is_refused_without_being_quoted():
+def test_an_invalid_address_is_refused_without_being_quoted():
     with pytest.raises(SettingsError, match="MOHLCV_ALERT_URL cannot be used: write it as https://host/path") as told:
         settings(ALERT_URL="hooks.example/secret")
     assert "secret" not in str(told.value)

@@ -1,4 +1,4 @@
-"""The benchmark on a month of a few hundred bars: that it compares like with like, and refuses what would flatter."""
+"""The benchmark on a month of a few hundred bars: it compares equal work, and refuses what would be unfair."""
 
 import importlib.util
 from datetime import date
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as main
-from benchmarks import report, trials, worker
+from benchmarks import results, trials, worker
 from benchmarks.case import Case
-from benchmarks.figures import Results
-from benchmarks.months import Generated
+from benchmarks.generated_market import GeneratedMarket
+from benchmarks.results import Results
 from benchmarks.trials import Series, Trial
 from benchmarks.ways import floor, original, ours, vectorised
 from mohlcv_dagster.bars.timeframes import RAW
@@ -29,7 +29,7 @@ def _polars():
 @pytest.fixture(scope="module", params=["int", "fractional"])
 def case(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
-    with Sandbox(Generated("tiny", request.param)) as sandbox:
+    with Sandbox(GeneratedMarket("tiny", request.param)) as sandbox:
         case = Case(sandbox.url, worker.TINY, ("2024-01",), str(folder / "data"))
         assert ours.month(case) == []
         yield case
@@ -57,9 +57,9 @@ def test_the_five_scripts_leave_the_files_that_this_project_leaves(case, tmp_pat
     assert [path.read_bytes() for path in scripted.files()] == [path.read_bytes() for path in case.files()]
 
 
-def test_a_way_whose_checks_see_nothing_is_refused(case):
+def test_a_way_whose_checks_find_nothing_is_refused(case):
     blind = SimpleNamespace(__name__="blind", check=lambda _: [])
-    with pytest.raises(AssertionError, match="does not see a volume that was changed"):
+    with pytest.raises(AssertionError, match="does not find a volume that was changed"):
         worker.check(blind, case)
 
 
@@ -81,12 +81,12 @@ def test_ways_that_disagree_give_no_time():
 
 
 def test_a_target_is_judged_by_medians_of_the_same_stage():
-    results = Results()
+    found = Results()
     mine = Series([Trial(seconds, 1, 1) for seconds in (1.0, 9.0, 2.0)])
-    results.add("read", {"ours": mine, "original": Series([Trial(30.0, 1, 1)])})
-    results.times_faster("read", 15)
-    results.times_faster("read", 16)
-    assert [(target.reached, target.met) for target in results.targets] == [
+    found.add("read", {"ours": mine, "original": Series([Trial(30.0, 1, 1)])})
+    found.times_faster("read", 15)
+    found.times_faster("read", 16)
+    assert [(target.reached, target.met) for target in found.targets] == [
         ("15.0× (1.0× in CPU, 30.0× by the fastest runs)", True),
         ("15.0× (1.0× in CPU, 30.0× by the fastest runs)", False),
     ]
@@ -94,28 +94,28 @@ def test_a_target_is_judged_by_medians_of_the_same_stage():
 
 def test_the_section_of_the_docs_is_replaced_and_nothing_else(tmp_path):
     page = tmp_path / "performance.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.put_in(page, "new\n")
-    assert page.read_text() == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    page.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    results.replace_section(page, "new\n")
+    assert page.read_text() == f"before\n{results.BEGIN}\nnew\n{results.END}\nafter\n"
 
 
 def test_the_page_names_no_file_of_the_machine_that_measured():
-    told = main._told(["--stage", "read", "--out", "/home/me/x.json", "--docs"])
+    told = main._shown_options(["--stage", "read", "--out", "/home/me/x.json", "--docs"])
     assert told == ["--stage", "read", "--docs"]
-    assert main._told(["--docs"]) == ["--docs"]
+    assert main._shown_options(["--docs"]) == ["--docs"]
 
 
 def test_a_page_without_marks_is_left_alone(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text("before")
-    with pytest.raises(ValueError, match="has not the marks"):
-        report.put_in(page, "new\n")
+    with pytest.raises(ValueError, match="does not have the marks"):
+        results.replace_section(page, "new\n")
     assert page.read_text() == "before"
 
 
 def test_generated_days_are_the_same_every_time_and_have_millionths_at_the_finest():
     day = date(2024, 1, 17)
-    first, again = (Generated("quiet", "fractional").bars("SPY", day, RAW, adjusted=False) for _ in range(2))
+    first, again = (GeneratedMarket("quiet", "fractional").bars("SPY", day, RAW, adjusted=False) for _ in range(2))
     assert first.equals(again)
     assert first.num_rows == 1_950
     volume = first["volume"].to_numpy()

@@ -1,4 +1,4 @@
-"""The room that the tests run in is closed: what one sets does not reach the next, whichever ran before it."""
+"""Tests are isolated: no setting of the machine reaches them, and what one sets does not reach the next."""
 
 import os
 import subprocess

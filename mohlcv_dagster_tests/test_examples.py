@@ -1,4 +1,4 @@
-"""The examples of downstream assets are true: each is materialized on the sandbox's bars, beside plain code."""
+"""Each example of a downstream asset is materialized on the sandbox's bars and compared with plain code."""
 
 import csv
 import itertools
@@ -39,7 +39,7 @@ def mine():
 
 @pytest.fixture(scope="module")
 def stored(mine, tmp_path_factory):
-    """The archive with a quiet month of the sandbox, the assets of the examples over it, and the Dagster that knows."""
+    """An archive with a quiet month of the sandbox, the assets of the examples, and the Dagster instance."""
     folder = tmp_path_factory.mktemp("archive")
     own = [mine.daily_volatility, mine.daily_bars, mine.busiest_seconds]
     months = {(SYMBOL, MONTH): csv_codec.encode(whole_month(SYMBOL, MONTH))}
@@ -79,14 +79,14 @@ def test_in_pandas_a_partition_gives_the_volatility_of_its_days(stored):
     for row in rows(folder / f"aggregated/1min/{SYMBOL}_2024_02_1min.csv"):
         if timedelta(hours=9, minutes=30) <= since_midnight(row["moment"]) < timedelta(hours=16):
             closes.setdefault(str(row["moment"].date()), []).append(float(row["close"]))
-    due = {
+    expected = {
         day: math.sqrt(sum(math.log(after / before) ** 2 for before, after in itertools.pairwise(each)))
         for day, each in closes.items()
     }
     with (folder / f"mine/volatility_{SYMBOL}_{MONTH}.csv").open(newline="") as file:
         made = {row["day"]: float(row["volatility"]) for row in csv.DictReader(file)}
     assert len(made) > 10
-    assert made == pytest.approx(due)
+    assert made == pytest.approx(expected)
 
 
 def since_midnight(moment):
@@ -94,14 +94,14 @@ def since_midnight(moment):
 
 
 def test_in_polars_all_minutes_give_a_bar_a_day(stored):
-    import polars as pl  # noqa: PLC0415 - half a second of every test run that does not come here
+    import polars as pl  # noqa: PLC0415 - costs half a second of every test run that does not need it
 
     folder, definitions, instance = stored
     run(definitions, instance, None, "daily_bars")
 
-    due = {}
+    expected = {}
     for row in rows(folder / f"aggregated/1min/{SYMBOL}_2024_02_1min.csv"):
-        bar = due.setdefault(row["moment"].date(), [float(row["open"]), 0.0, math.inf, 0.0, 0.0])
+        bar = expected.setdefault(row["moment"].date(), [float(row["open"]), 0.0, math.inf, 0.0, 0.0])
         bar[1:] = [
             max(bar[1], float(row["high"])),
             min(bar[2], float(row["low"])),
@@ -110,9 +110,9 @@ def test_in_polars_all_minutes_give_a_bar_a_day(stored):
         ]
     made = pl.read_parquet(folder / "mine/daily_bars.parquet")
     assert set(made["symbol"]) == {SYMBOL}
-    assert made["day"].to_list() == sorted(due)
+    assert made["day"].to_list() == sorted(expected)
     for row in made.iter_rows(named=True):
-        assert [row[name] for name in ("open", "high", "low", "close", "volume")] == pytest.approx(due[row["day"]])
+        assert [row[name] for name in ("open", "high", "low", "close", "volume")] == pytest.approx(expected[row["day"]])
 
 
 def test_in_duckdb_all_seconds_give_the_busiest(stored):

@@ -1,4 +1,4 @@
-"""The README is true: what it names is there, what it shows works."""
+"""What the README names exists, what it shows works; links of all pages lead somewhere."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ PAGES = [
 README = PAGES[0].read_text(encoding="utf-8")
 
 
-def test_the_two_commands_stand_on_the_first_screen():
+def test_the_two_commands_are_on_the_first_screen():
     first_screen = README.splitlines()[:20]
 
     assert any(line.startswith("uv run mohlcv demo") for line in first_screen)
@@ -36,7 +36,7 @@ def test_the_settings_are_those_of_the_code():
     ]
 
 
-def test_every_command_it_calls_is_one():
+def test_every_command_it_calls_exists():
     called = set(re.findall(r"(?:uv run |`)mohlcv ([a-z]+)", README))
 
     assert called <= set(COMMANDS)
@@ -54,7 +54,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere_and_to_a_heading_that_is_there(page):
+def test_every_link_leads_to_a_file_and_heading_that_exist(page):
     links = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
     targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
 
@@ -62,7 +62,7 @@ def test_every_link_leads_somewhere_and_to_a_heading_that_is_there(page):
     assert [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)] == []
 
 
-def test_a_link_to_a_heading_that_is_not_there_is_seen(tmp_path):
+def test_anchors_are_made_as_github_makes_them(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Faults of a file's form\n\n### `volume_type`: 2 of 3\n", encoding="utf-8")
 
@@ -76,7 +76,7 @@ def test_every_picture_is_shown_by_a_page():
     assert {picture.name for picture in (REPOSITORY / "docs/pictures").iterdir()} == shown
 
 
-def test_the_modules_of_the_layout_are_those_there_are():
+def test_the_layout_lists_every_module():
     told = set(re.findall(r"^[├└]── (\w+(?:\.py|/))", README.split("## Layout")[1], re.MULTILINE))
     package = REPOSITORY / "mohlcv_dagster"
     there = {f"{path.name}/" if path.is_dir() else path.name for path in package.iterdir()}

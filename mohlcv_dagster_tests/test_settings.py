@@ -9,15 +9,17 @@ from mohlcv_dagster.settings import API_KEY, SETTINGS, Settings, is_secret
 def test_an_empty_environment_gives_the_contracts_defaults():
     settings = Settings.from_environment({})
 
-    assert settings.api_key is None
-    assert settings.base_url == "https://api.massive.com"
-    assert settings.data_dir == "data"
-    assert [str(timeframe) for timeframe in settings.timeframes] == ["15s", "30s", "1min"]
-    assert settings.start == Month(2003, 9)
-    assert settings.adjusted is False
-    assert settings.requests_per_minute is None
-    assert settings.concurrency == 8
-    assert settings.calendar is None
+    assert settings == Settings(
+        api_key=None,
+        base_url="https://api.massive.com",
+        data_dir="data",
+        timeframes=timeframes.parse_list("15s,30s,1min"),
+        start=Month(2003, 9),
+        adjusted=False,
+        requests_per_minute=None,
+        concurrency=8,
+        calendar=None,
+    )
 
 
 def test_every_variable_is_read():
@@ -36,22 +38,27 @@ def test_every_variable_is_read():
             "MOHLCV_ALERT_COMMAND": " mail me ",
             "MOHLCV_ALERT_WARNINGS": "true",
             "MOHLCV_UI_URL": "http://127.0.0.1:3000/",
+            "MOHLCV_PARQUET": "1",
         }
     )
 
     assert settings.require_key() == "k"
-    assert settings.base_url == "http://127.0.0.1:8123"
-    assert settings.data_dir == "s3://bucket/bars"
-    assert settings.timeframes == (timeframes.parse("45s"), timeframes.parse("1h"))
-    assert settings.start == Month(2020, 2)
-    assert settings.adjusted is True
-    assert settings.requests_per_minute == 5
-    assert settings.concurrency == 3
-    assert settings.calendar == "days.txt"
-    assert settings.alert_url == "https://hooks.example/a/b"
-    assert settings.alert_command == "mail me"
-    assert settings.alert_warnings is True
-    assert settings.ui_url == "http://127.0.0.1:3000"
+    assert settings == Settings(
+        api_key="k",
+        base_url="http://127.0.0.1:8123",
+        data_dir="s3://bucket/bars",
+        timeframes=(timeframes.parse("45s"), timeframes.parse("1h")),
+        start=Month(2020, 2),
+        adjusted=True,
+        requests_per_minute=5,
+        concurrency=3,
+        calendar="days.txt",
+        alert_url="https://hooks.example/a/b",
+        alert_command="mail me",
+        alert_warnings=True,
+        ui_url="http://127.0.0.1:3000",
+        parquet=True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_every_variable_is_read():
         ("MASSIVE_CONCURRENCY", "1000"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused_with_variable_and_value(variable, value):
+def test_an_invalid_value_is_refused_with_variable_and_value(variable, value):
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment({variable: value})
 

@@ -1,10 +1,9 @@
-"""The original's way, written here as its README and its measurements tell: three scripts, five processes a month.
+"""The original's way, written here by its README and its measurements: three scripts, five processes a month.
 
 `fetch_1s_bars_massive.py`: the vendor's own iterator gives an object a bar, each becomes a dict with one
 `pd.to_datetime`; `resample_bars.py`: `read_csv` and `resample`; `validate_bars.py`, once a timeframe: the aggregate
-read and looked at, the raw file read again, folded again and compared. Where the contract is stricter than the original
-was (volume's type, exact sums), one vectorised line makes its bytes the same. pandas is imported at the top: a script
-does.
+read and checked, the raw file read again, resampled again and compared. Where the contract is stricter
+than the original (volume's type, exact sums), one vectorised line makes its bytes the same.
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from massive import RESTClient
 
 from benchmarks.case import TIMEFRAMES, Case
 
-_FOLD: Final = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+_AGGREGATION: Final = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 _TOLERANCE: Final = 1e-9
 _ALIAS: Final = {"15s": "15s", "30s": "30s", "1min": "1min"}
 
@@ -59,12 +58,12 @@ def fetch(case: Case, month: str | None = None) -> pd.DataFrame:
         }
         for bar in _ask(case.url, case.symbol, month or case.month)
     ]
-    return _as_contracted(pd.DataFrame(rows).set_index("ts_event"))
+    return as_contracted(pd.DataFrame(rows).set_index("ts_event"))
 
 
-def _as_contracted(frame: pd.DataFrame) -> pd.DataFrame:
+def as_contracted(frame: pd.DataFrame) -> pd.DataFrame:
     """Whole volumes as integers; others exact to a millionth of a share."""
-    prices = [name for name in _FOLD if name != "volume"]
+    prices = [name for name in _AGGREGATION if name != "volume"]
     frame[prices] = frame[prices].astype("float64")  # a page may write 184 for 184.0
     volume = frame["volume"]
     whole = bool((volume % 1 == 0).all())
@@ -91,11 +90,11 @@ def text(frame: pd.DataFrame) -> bytes:
     return frame.to_csv().encode()
 
 
-def _fold(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
-    folded = frame.resample(_ALIAS[timeframe]).agg(_FOLD).dropna()
+def _resample(frame: pd.DataFrame, timeframe: str) -> pd.DataFrame:
+    resampled = frame.resample(_ALIAS[timeframe]).agg(_AGGREGATION).dropna()
     if frame["volume"].dtype.kind == "f":
-        folded["volume"] = folded["volume"].round(6)
-    return folded
+        resampled["volume"] = resampled["volume"].round(6)
+    return resampled
 
 
 def download_script(case: Case) -> None:
@@ -109,7 +108,7 @@ def resample_script(case: Case) -> None:
     for month in case.months:
         raw = read(case.raw(month))
         for timeframe in TIMEFRAMES:
-            write(_fold(raw, timeframe), case.aggregate(timeframe, month))
+            write(_resample(raw, timeframe), case.aggregate(timeframe, month))
 
 
 aggregate = resample_script
@@ -120,8 +119,8 @@ def validate_script(case: Case, timeframe: str) -> list[str]:
     faults = []
     for month in case.months:
         frame, raw = read(case.aggregate(timeframe, month)), read(case.raw(month))
-        faults += [f"{timeframe} {month}: {fault}" for fault in _faults(frame, timeframe)]
-        faults += [f"{timeframe} {month}: {fault}" for fault in _unlike_raw(frame, raw, timeframe)]
+        faults += [f"{timeframe} {month}: {fault}" for fault in faults_of(frame, timeframe)]
+        faults += [f"{timeframe} {month}: {fault}" for fault in differences_from_raw(frame, raw, timeframe)]
     return faults
 
 
@@ -149,7 +148,8 @@ def check(case: Case) -> list[str]:
     return [fault for timeframe in TIMEFRAMES for fault in validate_script(case, timeframe)]
 
 
-def _faults(frame: pd.DataFrame, timeframe: str) -> list[str]:
+def faults_of(frame: pd.DataFrame, timeframe: str) -> list[str]:
+    """What is wrong with the bars of a file."""
     seconds = pd.Timedelta(_ALIAS[timeframe]).total_seconds()
     index = pd.DatetimeIndex(frame.index)
     body = frame[["open", "high", "low", "close"]]
@@ -167,8 +167,11 @@ def _faults(frame: pd.DataFrame, timeframe: str) -> list[str]:
     return [name for name, bad in verdicts.items() if bad]
 
 
-def _unlike_raw(frame: pd.DataFrame, raw: pd.DataFrame, timeframe: str) -> list[str]:
-    due = _fold(raw, timeframe)
-    if not frame.index.equals(due.index):
+def differences_from_raw(frame: pd.DataFrame, raw: pd.DataFrame, timeframe: str) -> list[str]:
+    """Where the bars differ from the resampled raw bars."""
+    expected = _resample(raw, timeframe)
+    if not frame.index.equals(expected.index):
         return ["other bars than the raw file gives"]
-    return [f"{name} unlike raw" for name in _FOLD if bool(((frame[name] - due[name]).abs() > _TOLERANCE).any())]
+    return [
+        f"{name} unlike raw" for name in _AGGREGATION if bool(((frame[name] - expected[name]).abs() > _TOLERANCE).any())
+    ]

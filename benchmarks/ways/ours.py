@@ -47,7 +47,7 @@ load = read
 
 
 def write(bars: pa.Table, path: Path) -> None:
-    """A whole file: encoded, written beside, flushed to disk, renamed."""
+    """A file: encoded, written under another name, flushed to disk, renamed."""
     Archive(path.parents[2]).write(_raw_at(path), csv_codec.encode_chunks(bars))
 
 
@@ -83,7 +83,7 @@ def check(case: Case, records: dict[BarFile, Recorded]) -> list[str]:
 
 
 def month(case: Case) -> list[str]:
-    """The whole job for each month, in the order of a run: each file judged as written; the faults found."""
+    """The whole job for each month, in the order of a run: each file checked as written; the faults found."""
     archive = Archive(case.folder)
     reader = BarReader(archive)
     faults: list[str] = []
@@ -106,7 +106,7 @@ def symbols(case: Case) -> list[str]:
 
 
 def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Recorded:
-    """Write the file; what is recorded of it, by which it is judged once its bars are let go."""
+    """Write the file; what is recorded of it, for its checks."""
     written = archive.write(file, csv_codec.encode_chunks(bars))
     return Recorded(bars.num_rows, written.sha256)
 

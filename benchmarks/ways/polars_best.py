@@ -1,7 +1,7 @@
 """The best that Polars alone does, where it is installed: rows as lines of JSON, whole columns, each file read once.
 
 Its times are mended to the contract's form. Its floats are written as they are: equal for prices and volumes of the
-sizes generated here, not for all (the proof would tell).
+sizes generated here, not for all (the proof would show it).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -69,16 +69,16 @@ def write(frame: pl.DataFrame, path: Path) -> None:
 
 def text(frame: pl.DataFrame) -> bytes:
     """The file that proves the bars."""
-    told: str = frame.with_columns(pl.col(_TIME).dt.strftime("%Y-%m-%d %H:%M:%S+00:00")).write_csv()
-    return told.encode()
+    text: str = frame.with_columns(pl.col(_TIME).dt.strftime("%Y-%m-%d %H:%M:%S+00:00")).write_csv()
+    return text.encode()
 
 
 def _fold(frame: pl.DataFrame, timeframe: str) -> pl.DataFrame:
     first, last = pl.col("open").first(), pl.col("close").last()
     extremes, volume = (pl.col("high").max(), pl.col("low").min()), pl.col("volume").sum()
     every = f"{TIMEFRAMES[timeframe]}s"
-    folded = frame.set_sorted(_TIME).group_by_dynamic(_TIME, every=every).agg(first, *extremes, last, volume)
-    return folded.with_columns(pl.col("volume").round(6)) if folded["volume"].dtype == pl.Float64 else folded
+    resampled = frame.set_sorted(_TIME).group_by_dynamic(_TIME, every=every).agg(first, *extremes, last, volume)
+    return resampled.with_columns(pl.col("volume").round(6)) if resampled["volume"].dtype == pl.Float64 else resampled
 
 
 def aggregate(case: Case) -> None:

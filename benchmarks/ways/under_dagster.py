@@ -9,13 +9,13 @@ import dagster as dg
 
 from benchmarks.case import Case
 
-TOLD: Final[dict[str, Any]] = {}
+REPORT: Final[dict[str, Any]] = {}
 """`run_id` of a run, `pandas` after a load."""
 
 
 def materialize(case: Case) -> list[str]:
     """The month through `raw_1s` and every aggregate, with all checks and events; what failed."""
-    from mohlcv_dagster.bars.files import BarFile  # noqa: PLC0415 - the empty runs beside it load nothing of ours
+    from mohlcv_dagster.bars.files import BarFile  # noqa: PLC0415 - the empty runs load nothing of ours
     from mohlcv_dagster.bars.months import Month  # noqa: PLC0415 - as above
     from mohlcv_dagster.bars.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
@@ -26,15 +26,15 @@ def materialize(case: Case) -> list[str]:
     raw = BarFile(case.symbol, RAW, Month.parse(case.month))
     with dg.DagsterInstance.get() as instance:
         outcome = runs.materialize(build(settings), instance, raw, [RAW, *settings.timeframes])
-    TOLD["run_id"] = outcome.run_id
+    REPORT["run_id"] = outcome.run_id
     return list(outcome.reasons)  # errors only: generated months trade on holidays too, which is a warning
 
 
 def materialize_each(case: Case) -> list[str]:
-    """Every month of every symbol (named with commas between), a run each, in one process."""
+    """Every month of every symbol (named with commas between), one run each, in one process."""
     pieces = [(symbol, month) for symbol in case.symbol.split(",") for month in case.months]
-    told = [materialize(replace(case, symbol=symbol, months=(month,))) for symbol, month in pieces]
-    return [fault for faults in told for fault in faults]
+    months = [materialize(replace(case, symbol=symbol, months=(month,))) for symbol, month in pieces]
+    return [fault for faults in months for fault in faults]
 
 
 def materialize_nothing(case: Case) -> list[str]:  # noqa: ARG001 - every job takes a case
@@ -55,7 +55,7 @@ def load(case: Case) -> None:  # noqa: ARG001 - as above
     from mohlcv_dagster.definitions import defs  # noqa: PLC0415 - this is what is measured
 
     defs.get_repository_def().load_all_definitions()
-    TOLD["pandas"] = "pandas" in sys.modules
+    REPORT["pandas"] = "pandas" in sys.modules
 
 
 def load_nothing(case: Case) -> None:  # noqa: ARG001 - as above

@@ -42,7 +42,7 @@ def fetch(case: Case) -> pd.DataFrame:
     frame = pd.concat([pd.DataFrame(page) for page in _pages(case.url, case.symbol, case.month)], ignore_index=True)
     index = pd.DatetimeIndex(pd.to_datetime(frame["t"], unit="ms", utc=True), name="ts_event")
     bars = frame[list(_NAMES)].rename(columns=_NAMES).set_index(index)
-    return original._as_contracted(bars)  # noqa: SLF001 - the two ways of one library
+    return original.as_contracted(bars)
 
 
 def aggregate(case: Case) -> None:
@@ -55,7 +55,7 @@ def check(case: Case) -> list[str]:
     raw, faults = read(case.raw()), []
     for timeframe in TIMEFRAMES:
         frame = read(case.aggregate(timeframe))
-        found = original._faults(frame, timeframe) + original._unlike_raw(frame, raw, timeframe)  # noqa: SLF001 - as above
+        found = original.faults_of(frame, timeframe) + original.differences_from_raw(frame, raw, timeframe)
         faults += [f"{timeframe}: {fault}" for fault in found]
     return faults
 

@@ -1,10 +1,10 @@
 """The heat map: symbols down, months across, each month drawn by the worst that is known of it.
 
-Levels are told apart by shape too: a month that passes is a full cell, a warning its lower half, an error three bars, a
-failed run two; what was not checked is two thin lines, what is missing one.
+Levels differ in shape too, for readers who see no colours: a month that passes is a full cell, a warning its lower
+half, an error three bars, a failed run two; a month that was not checked is two thin lines, a missing one is one line.
 
-Twenty years of sixty symbols are drawn month by month. Where that would be too large to keep, a cell is a year and
-shows its worst month; of more symbols the sixty worst are drawn, and how many were left out is said.
+Twenty years of sixty symbols are drawn month by month. Where that would be too large to store, a cell is a year and
+shows its worst month; of more symbols the sixty worst are drawn, with a note of how many were left out.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ _WIDTH: Final = 880
 
 
 class Level(IntEnum):
-    """What is known of a month, from nothing to the worst; of several months the highest counts."""
+    """What is known of a month, rising from nothing to the worst."""
 
     ABSENT = 0
     """Not stored, and no run was to make it."""
@@ -62,14 +62,14 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Style:
     """How a level is drawn.
 
     Attributes:
-        colour: of its bars.
-        opacity: of the same, 0 to 1.
+        colour: of the bars.
+        opacity: of the bars, 0 to 1.
         bars: the top and the height of each, pixels from the top of the cell.
-        words: in the legend.
+        words: its text in the legend.
     """
 
     colour: str
@@ -79,52 +79,52 @@ class _Look:
 
 
 _WHOLE: Final = ((0.0, _BAR),)
-_LOOKS: Final = {
-    Level.FULL: _Look(BLUE, "1", _WHOLE, "99 % of minutes or more"),
-    Level.PARTLY: _Look(BLUE, ".65", _WHOLE, "90 % or more"),
-    Level.SPARSE: _Look(BLUE, ".38", _WHOLE, "less"),
-    Level.UNMEASURED: _Look(INK, ".4", ((0.0, 6.0), (7.0, 6.0)), "not measured"),
-    Level.UNJUDGED: _Look(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not judged"),
-    Level.MISSING: _Look(INK, "1", ((5.5, 2.0),), "missing"),
-    Level.WARNING: _Look(AMBER, "1", ((6.0, 7.0),), "warning or stale"),
-    Level.ERROR: _Look(RED, "1", ((0.0, 3.0), (5.0, 3.0), (10.0, 3.0)), "error"),
-    Level.FAILED: _Look(RED, "1", ((0.0, 4.5), (8.5, 4.5)), "failed"),
+_STYLES: Final = {
+    Level.FULL: _Style(BLUE, "1", _WHOLE, "99 % of minutes or more"),
+    Level.PARTLY: _Style(BLUE, ".65", _WHOLE, "90 % or more"),
+    Level.SPARSE: _Style(BLUE, ".38", _WHOLE, "less"),
+    Level.UNMEASURED: _Style(INK, ".4", ((0.0, 6.0), (7.0, 6.0)), "not measured"),
+    Level.UNJUDGED: _Style(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not judged"),
+    Level.MISSING: _Style(INK, "1", ((5.5, 2.0),), "missing"),
+    Level.WARNING: _Style(AMBER, "1", ((6.0, 7.0),), "warning or stale"),
+    Level.ERROR: _Style(RED, "1", ((0.0, 3.0), (5.0, 3.0), (10.0, 3.0)), "error"),
+    Level.FAILED: _Style(RED, "1", ((0.0, 4.5), (8.5, 4.5)), "failed"),
 }
 _LEGEND_AT: Final = (0, 152, 246, 296, 400, 480, 546, 654, 708)
 
 
 def level_of(month: MonthQuality) -> Level:
-    """The level of a month of which this was recorded."""
+    """The level of a month by what was recorded of it."""
     if month.status is not Status.STORED:
         return Level.FAILED if month.status is Status.FAILED else Level.MISSING
     if month.errors:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    return _of_occupancy(month.occupancy) if month.is_judged else Level.UNJUDGED
+    return _occupancy_level(month.occupancy) if month.is_judged else Level.UNJUDGED
 
 
-def _of_occupancy(occupancy: float | None) -> Level:
+def _occupancy_level(occupancy: float | None) -> Level:
     if occupancy is None:
         return Level.UNMEASURED
     return Level.FULL if occupancy >= _FULL else Level.PARTLY if occupancy >= _PARTLY else Level.SPARSE
 
 
 def draw(levels: Mapping[tuple[str, Month], Level]) -> Picture:
-    """The heat map of these months, by symbol and month; what is not there is blank."""
+    """The heat map of these months, by symbol and month; months that are not given are blank."""
     if not levels:
         return svg.picture(_WIDTH, 40, "No month is stored", [svg.text(_LEFT, 24, "No month is stored.")])
     names = sorted({symbol for symbol, _ in levels})
     months = list(min(month for _, month in levels).until(max(month for _, month in levels)))
     grid = _grid(levels, names, months)
     shown = worst_rows(grid)
-    names_shown, alt = [names[row] for row in shown], _told(levels, len(names), months)
+    names_shown, alt = [names[row] for row in shown], _alt_text(levels, len(names), months)
     left_out = len(names) - len(shown)
-    by_month = _drawn(grid[shown], names_shown, [str(month) for month in months], alt, left_out)
+    by_month = _picture(grid[shown], names_shown, [str(month) for month in months], alt, left_out)
     if len(by_month.svg) <= LARGEST:
         return by_month
     years, by_year = _by_year(grid[shown], months)
-    return _drawn(by_year, names_shown, years, alt, left_out)
+    return _picture(by_year, names_shown, years, alt, left_out)
 
 
 def worst_rows(grid: npt.NDArray[np.int8]) -> list[int]:
@@ -149,34 +149,33 @@ def _by_year(grid: npt.NDArray[np.int8], months: list[Month]) -> tuple[list[str]
     return [str(years[at]) for at in firsts], np.maximum.reduceat(grid, firsts, axis=1)
 
 
-def _told(levels: Mapping[tuple[str, Month], Level], symbols: int, months: list[Month]) -> str:
-    held = list(levels.values())
-    fine = sum(Level.ABSENT < level < Level.UNJUDGED for level in held)
-    count = Counter(held)
+def _alt_text(levels: Mapping[tuple[str, Month], Level], symbols: int, months: list[Month]) -> str:
+    count = Counter(levels.values())
+    passed = sum(count[level] for level in (Level.FULL, Level.PARTLY, Level.SPARSE, Level.UNMEASURED))
     return (
-        f"{_many(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_many(len(held), 'month')}, "
-        f"{fine:,} pass every check, {count[Level.WARNING]:,} with a warning, {count[Level.ERROR]:,} with an error, "
+        f"{_count(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_count(len(levels), 'month')}, "
+        f"{passed:,} pass every check, {count[Level.WARNING]:,} with a warning, {count[Level.ERROR]:,} with an error, "
         f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.UNJUDGED]:,} not judged"
     )
 
 
-def _many(count: int, noun: str) -> str:
+def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def _drawn(
+def _picture(
     grid: npt.NDArray[np.int8], names: Sequence[str], columns: Sequence[str], alt: str, left_out: int
 ) -> Picture:
     cell = min(_WIDEST_CELL, _PLOT / len(columns))
     unit = "month" if "-" in columns[0] else "year (its worst month)"
     bottom = _TOP + len(names) * _PITCH
-    more = f"{_many(left_out, 'more symbol')} in the table, none of them worse" if left_out else ""
+    more = f"{_count(left_out, 'more symbol')} in the table, none of them worse" if left_out else ""
     elements = [
         svg.text(_LEFT, 13, f"A cell is a {unit}", bold=True),
         *_legend(),
         *_column_names(columns, cell),
         *(svg.text(_LEFT - 8, _TOP + row * _PITCH + 11, _short(name), anchor="end") for row, name in enumerate(names)),
-        *(_cells(grid == level, look, cell) for level, look in _LOOKS.items()),
+        *(_cells(grid == level, style, cell) for level, style in _STYLES.items()),
         *([svg.text(_LEFT, bottom + 14, more)] if more else []),
     ]
     return svg.picture(_WIDTH, bottom + (22 if more else 8), alt, elements)
@@ -184,10 +183,10 @@ def _drawn(
 
 def _legend() -> list[str]:
     elements = []
-    for x, look in zip(_LEGEND_AT, _LOOKS.values(), strict=True):
-        boxes = [svg.box(_LEFT + x, 20 + top, 11, height) for top, height in look.bars]
-        swatch = svg.path(boxes, fill=look.colour, fill_opacity=look.opacity)
-        elements += [swatch, svg.text(_LEFT + x + 16, 31, look.words)]
+    for x, style in zip(_LEGEND_AT, _STYLES.values(), strict=True):
+        boxes = [svg.box(_LEFT + x, 20 + top, 11, height) for top, height in style.bars]
+        swatch = svg.path(boxes, fill=style.colour, fill_opacity=style.opacity)
+        elements += [swatch, svg.text(_LEFT + x + 16, 31, style.words)]
     return elements
 
 
@@ -204,22 +203,22 @@ def _column_names(columns: Sequence[str], cell: float) -> list[str]:
     return elements
 
 
-def _cells(mask: npt.NDArray[np.bool_], look: _Look, cell: float) -> str:
+def _cells(mask: npt.NDArray[np.bool_], style: _Style, cell: float) -> str:
     """The bars of all cells of a level: a line for each run of them, dashed so that each cell is seen."""
     padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8)
     rows, begins = np.nonzero(np.diff(padded, axis=1) == 1)
     _, ends = np.nonzero(np.diff(padded, axis=1) == -1)
     runs = list(zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True))
     gaps = {"stroke_dasharray": f"{svg.number(cell - 1)} 1"} if cell >= _GAP_FROM else {}
-    height = look.bars[0][1]  # all bars of a look are as high
+    height = style.bars[0][1]  # all bars of a style are equally high
     lines = [
         f"M{svg.number(_LEFT + begin * cell)} {_TOP + row * _PITCH + top + height / 2:g}"
         f"h{svg.number((end - begin) * cell)}"
-        for top, _ in look.bars
+        for top, _ in style.bars
         for row, begin, end in runs
     ]
     return svg.path(
-        lines, stroke=look.colour, stroke_opacity=look.opacity, stroke_width=f"{height:g}", fill="none", **gaps
+        lines, stroke=style.colour, stroke_opacity=style.opacity, stroke_width=f"{height:g}", fill="none", **gaps
     )
 
 

@@ -1,4 +1,4 @@
-"""The strokes: SVG elements as text, scales, round ticks and colours. What is drawn is decided in the other modules."""
+"""SVG elements as text, scales from values to pixels, round ticks and colours."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 INK: Final = "#727b8a"
-"""Text and lines: a contrast of 4.3 against white and against the dark theme's ground."""
+"""Text and lines: a contrast of 4.3 against the background of the light and of the dark theme."""
 RISE: Final = "#159a86"
 FALL: Final = "#e0563f"
 BLUE: Final = "#3d82d8"
@@ -21,11 +21,11 @@ _THOUSAND: Final = 1000.0
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what it says to those who cannot see it.
+    """A picture with its text alternative.
 
     Attributes:
         svg: the document.
-        alt: its content in a sentence, without square brackets.
+        alt: its content in a sentence, without square brackets, for those who cannot see it.
     """
 
     svg: str
@@ -33,13 +33,13 @@ class Picture:
 
     @property
     def markdown(self) -> str:
-        """The picture inline, as markdown shows it without any file beside."""
+        """The picture inline in markdown, without a file."""
         return f"![{self.alt}](data:image/svg+xml;base64,{base64.b64encode(self.svg.encode()).decode()})"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight line from values to pixels.
+    """A linear map from values to pixels.
 
     Attributes:
         low: the value drawn at `start`.
@@ -59,7 +59,7 @@ class Scale:
 
 
 def picture(width: int, height: int, alt: str, elements: Iterable[str]) -> Picture:
-    """A document of `width` × `height` pixels with these elements, the later ones above."""
+    """A document of `width` × `height` pixels with these elements, later ones on top."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif" font-size="11" fill="{INK}">'
@@ -74,13 +74,13 @@ def text(x: float, y: float, words: str, *, anchor: str = "start", bold: bool = 
 
 
 def path(steps: Sequence[str], **attributes: str) -> str:
-    """A path of these steps; nothing where there are none. `stroke_width` stands for stroke-width."""
+    """A path of these steps, empty where there are none. The attribute `stroke_width` is written stroke-width."""
     named = "".join(f" {name.replace('_', '-')}={quoteattr(value)}" for name, value in attributes.items())
     return f'<path d="{"".join(steps)}"{named}/>' if steps else ""
 
 
 def box(x: float, y: float, width: float, height: float) -> str:
-    """A path's steps around a rectangle whose corner of least x and y is at (`x`, `y`)."""
+    """The steps of a path around a rectangle with its upper left corner at (`x`, `y`)."""
     return f"M{number(x)} {number(y)}h{number(width)}v{number(height)}h{number(-width)}z"
 
 
@@ -99,7 +99,7 @@ def ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def decimals(low: float, high: float) -> int:
-    """How many decimals tell the ticks between `low` and `high` apart."""
+    """How many decimals distinguish ticks between `low` and `high`."""
     return max(0, 1 - floor(log10(high - low)))
 
 

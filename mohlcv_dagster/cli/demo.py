@@ -36,11 +36,11 @@ def command(faults: tuple[str, ...]) -> int:
       mohlcv demo
       mohlcv demo --fault bad-bar:symbol=QQQ      a check that fails, honestly
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    from mohlcv_dagster.sandbox import Sandbox, Synthetic  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - not for the help text
 
     began = time.monotonic()
     console = open_console()
-    with Sandbox(Synthetic(), faults=faults) as sandbox:
+    with Sandbox(SyntheticMarket(), faults=faults) as sandbox:
         home = Home.sandboxed(project_root(), sandbox.url).prepare()
         console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com.\nIts bars are synthetic.\n")
         outcomes = _materialize(home, console)

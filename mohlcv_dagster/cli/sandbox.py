@@ -29,11 +29,11 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
       mohlcv sandbox --replay recordings --port 8123
       mohlcv sandbox --fault truncated-body:symbol=SPY,times=2
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    from mohlcv_dagster.sandbox import Replayed, Sandbox, Synthetic  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox, SyntheticMarket  # noqa: PLC0415 - not for the help text
 
     # a shell starts background jobs with SIGINT ignored: `kill -INT` must end them all the same, and at once
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    market = Replayed(replay) if replay else Synthetic()
+    market = ReplayedMarket(replay) if replay else SyntheticMarket()
     Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)
 
 

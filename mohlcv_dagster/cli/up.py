@@ -37,9 +37,9 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     with ExitStack() as stack:
         if sandbox:
-            from mohlcv_dagster.sandbox import Sandbox, Synthetic  # noqa: PLC0415 - only when asked for
+            from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - only when asked for
 
-            served = stack.enter_context(Sandbox(Synthetic()))
+            served = stack.enter_context(Sandbox(SyntheticMarket()))
             home = Home.sandboxed(project_root(), served.url).prepare()
             click.echo(f"The sandbox answers at {served.url} in place of Massive.com.")
         else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from mohlcv_dagster.bars import schema
-from mohlcv_dagster.charts import heat_map, minutes_of_day, session_prices
+from mohlcv_dagster.charts import heat_map, month_charts
 from mohlcv_dagster.errors import MonthError
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def of_month(file: "BarFile", bars: "pa.Table", complete_through: "datetime") ->
         return {}
     try:
         return {
-            PRICES: _shown(session_prices.draw(file.symbol, file.month, bars, complete_through)),
-            MINUTES: _shown(minutes_of_day.draw(file.symbol, file.month, schema.seconds(bars), complete_through)),
+            PRICES: _shown(month_charts.draw_session_prices(file.symbol, file.month, bars, complete_through)),
+            MINUTES: _shown(
+                month_charts.draw_minutes_of_day(file.symbol, file.month, schema.seconds(bars), complete_through)
+            ),
         }
     except MonthError:
         return {}

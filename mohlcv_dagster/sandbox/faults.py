@@ -1,4 +1,4 @@
-"""Faults on demand: which requests one strikes, and how often. What each kind does is in `kinds`.
+"""Faults on demand: the kinds there are, how a fault is written, and which requests it strikes.
 
 A fault is written `kind` or `kind:key=value,...`, such as `truncated-body:symbol=SPY,month=2024-01,times=2`::
 
@@ -13,40 +13,182 @@ A fault is written `kind` or `kind:key=value,...`, such as `truncated-body:symbo
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.sandbox.kinds import KINDS, PLAN_DATE, Kind
-from mohlcv_dagster.sandbox.query import BASES, Query
+from mohlcv_dagster.sandbox import response_faults as change
+from mohlcv_dagster.sandbox.pages import BASES, BarsQuery
 from mohlcv_dagster.sandbox.reference import ROUTES
-
-_KEYS: Final = ("symbol", "month", "timespan", "times", "window", "seconds", "before", "on")
-
+from mohlcv_dagster.sandbox.response_faults import WireFault
+from mohlcv_dagster.sandbox.responses import (
+    BarsResponse,
+    FixedResponse,
+    error_response,
+    message_response,
+    not_entitled,
+    not_found,
+)
 
 BARS: Final = "bars"
 REFERENCE: Final = "reference"
+PLAN_DATE: Final = "plan-date"
+GATEWAY_PAGE: Final = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A fault and the requests it strikes.
+class FaultKind:
+    """A kind of fault; exactly one of `refuse`, `ask`, `change` and `deliver` is set.
 
     Attributes:
-        kind: what it does.
-        symbol: only this one; `None` for any.
-        month: only windows that share a moment with it; `None` for any.
-        timespan: `second`, `minute` or `hour`; `None` for any.
-        times: how many requests it strikes; `None` for all.
-        window: only the n-th request that fits, counted from 1; `None` for any.
-        seconds: what the kind says of it.
-        before: the first month a plan has; needed by plan-date on bars, ignored by others.
-        on: `bars`, `reference`, or one of the documents in `reference.ROUTES`.
+        name: what a fault spec calls it.
+        sentence: what it does, for the table in the docs.
+        standing: whether it strikes all requests by default, rather than one.
+        rows: the fewest rows an answer must have for it to strike.
+        seconds: its `seconds` if not given; 0 where it has none.
+        only: the timespan it is about; empty for any.
+        refuse: answers instead of bars; called with the fault's `seconds`.
+        ask: changes what is asked.
+        change: changes the response.
+        deliver: changes how the response travels.
     """
 
-    kind: Kind
+    name: str
+    sentence: str
+    standing: bool = False
+    rows: int = 0
+    seconds: float = 0.0
+    only: str = ""
+    refuse: Callable[[float], FixedResponse] | None = None
+    ask: Callable[[BarsQuery], BarsQuery] | None = None
+    change: Callable[[BarsResponse], BarsResponse] | None = None
+    deliver: WireFault | None = None
+
+
+def _gateway_page(status: int) -> Callable[[float], FixedResponse]:
+    return lambda _: FixedResponse(status, GATEWAY_PAGE, html=True)
+
+
+def _error(status: int, text: str) -> Callable[[float], FixedResponse]:
+    return lambda _: error_response(status, text)
+
+
+def _rate_limit(seconds: float) -> FixedResponse:
+    text = "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue."
+    refusal = error_response(429, f"{text} https://massive.com/pricing")
+    return replace(refusal, retry_after=seconds) if seconds else refusal
+
+
+def _plan_seconds(_: float) -> FixedResponse:
+    text = "Your plan doesn't include this data timeframe. Please upgrade your plan at https://massive.com/pricing"
+    return message_response(403, "NOT_AUTHORIZED", text)
+
+
+_ALL: Final = (
+    FaultKind("truncated-body", "Content-Length promises more bytes than come", deliver=WireFault.TRUNCATED),
+    FaultKind(
+        "cut-json", "the body is as long as announced, but its JSON ends in the middle", deliver=WireFault.CUT_JSON
+    ),
+    FaultKind("truncated-gzip", "the gzip stream ends early, under a true Content-Length", deliver=WireFault.CUT_GZIP),
+    FaultKind("html-200", "a gateway's HTML page with status 200", refuse=_gateway_page(200)),
+    FaultKind("missing-results", "rows are counted but `results` is absent", rows=1, change=change.missing_results),
+    FaultKind("null-results", "rows are counted but `results` is null", rows=1, change=change.null_results),
+    FaultKind("wrong-count", "`resultsCount` is one more than there are rows", rows=1, change=change.wrong_count),
+    FaultKind("wrong-ticker", "the answer is about another symbol", rows=1, change=change.wrong_ticker),
+    FaultKind("foreign-rows", "a row from an hour before the window comes first", rows=1, change=change.foreign_rows),
+    FaultKind("duplicated-rows", "the middle row comes twice", rows=1, change=change.duplicated_rows),
+    FaultKind("unsorted-rows", "the first row comes last", rows=2, change=change.unsorted_rows),
+    FaultKind(
+        "adjusted-ignored",
+        "the answer is adjusted where unadjusted was asked, and the other way round",
+        rows=1,
+        ask=lambda query: replace(query, adjusted=not query.adjusted),
+    ),
+    FaultKind("rate-limit", "429 without `Retry-After`", refuse=lambda _: _rate_limit(0)),
+    FaultKind("rate-limit-retry-after", "429 with `Retry-After: seconds`", seconds=1, refuse=_rate_limit),
+    FaultKind("server-error", "500 with a JSON body", refuse=_error(500, "Internal server error")),
+    FaultKind("bad-gateway", "502 with an HTML body", refuse=_gateway_page(502)),
+    FaultKind("reset", "the connection is reset before an answer", deliver=WireFault.RESET),
+    FaultKind("drip", "the body comes in small pieces, over about `seconds`", seconds=30, deliver=WireFault.DRIP),
+    FaultKind("plan-seconds", "403: the plan has no second bars", standing=True, only="second", refuse=_plan_seconds),
+    FaultKind(
+        PLAN_DATE,
+        "403: the plan does not reach back before `before=YYYY-MM`",
+        standing=True,
+        refuse=lambda _: not_entitled(),
+    ),
+    FaultKind("unknown-key", "401 whatever the key", standing=True, refuse=_error(401, "Unknown API Key")),
+    FaultKind("not-found", "404", standing=True, refuse=lambda _: not_found()),
+    FaultKind("bad-bar", "well-formed, but one bar's high is below its low", rows=1, change=change.bad_bar),
+    FaultKind("zero-price", "well-formed, but one bar's low is zero", rows=1, change=change.zero_price),
+    FaultKind(
+        "negative-volume", "well-formed, but one bar's volume is negative", rows=1, change=change.negative_volume
+    ),
+    FaultKind(
+        "null-when-empty",
+        "not an error: an empty answer has `results` null instead of absent",
+        standing=True,
+        change=change.null_when_empty,
+    ),
+    FaultKind("delayed", "not an error: `status` is DELAYED", standing=True, change=change.delayed),
+    FaultKind(
+        "empty-last-page",
+        "not an error: the last page has a `next_url`, and the page there is empty",
+        standing=True,
+        rows=1,
+        change=change.with_next_page,
+    ),
+)
+
+FAULT_KINDS: Final = {kind.name: kind for kind in _ALL}
+"""Every kind by its name, in the order of the docs."""
+
+
+def _parse_choice(*choices: str) -> Callable[[str, str], str]:
+    def parse(where: str, text: str) -> str:
+        if text not in choices:
+            raise InputError(f"{where} {text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _parse_count(where: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise InputError(f"{where} must be a whole number from 1 up, was {text!r}")
+    return int(text)
+
+
+def _parse_seconds(where: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise InputError(f"{where} must be a number from 0 up, was {text!r}")
+    return seconds
+
+
+_PARSERS: Final[dict[str, Callable[[str, str], Any]]] = {
+    "symbol": lambda _, text: text,
+    "month": lambda _, text: Month.parse(text),
+    "timespan": _parse_choice(*BASES),
+    "times": lambda where, text: None if text == "all" else _parse_count(where, text),
+    "window": _parse_count,
+    "seconds": _parse_seconds,
+    "before": lambda _, text: Month.parse(text),
+    "on": _parse_choice(BARS, REFERENCE, *ROUTES),
+}
+"""How each key of a spec is read; called with the beginning of an error message, and the text."""
+
+
+@dataclass(frozen=True)
+class InjectedFault:
+    """A fault and the requests it strikes; the module says what each key means. `None` stands for any, or for all."""
+
+    kind: FaultKind
     symbol: str | None = None
     month: Month | None = None
     timespan: str | None = None
@@ -61,29 +203,26 @@ class Fault:
         """The fault a spec describes; see the module.
 
         Raises:
-            InputError: there is no such kind or key, or a value cannot be meant.
+            InputError: there is no such kind or key, or a value is invalid.
         """
         name, _, rest = spec.partition(":")
-        kind = KINDS.get(name.strip())
+        kind = FAULT_KINDS.get(name.strip())
         if kind is None:
-            raise InputError(f"no fault {name!r}; choose from {', '.join(KINDS)}")
-        given = dict(_setting(spec, part) for part in rest.split(",") if part.strip())
-        on = _on(spec, kind, given.get("on", BARS))
-        if (kind.name == PLAN_DATE and on == BARS) != ("before" in given):
+            raise InputError(f"no fault {name!r}; choose from {', '.join(FAULT_KINDS)}")
+        values: dict[str, Any] = {"times": None if kind.standing else 1, "seconds": kind.seconds}
+        for part in filter(str.strip, rest.split(",")):
+            key, equals, text = (piece.strip() for piece in part.partition("="))
+            if key not in _PARSERS or not equals or not text:
+                raise InputError(f"fault {spec!r}: {part!r} is not key=value with a key of {', '.join(_PARSERS)}")
+            values[key] = _PARSERS[key](f"fault {spec!r}: {key}", text)
+        fault = cls(kind=kind, **values)
+        if fault.on != BARS and (kind.ask or kind.change):
+            raise InputError(f"fault {spec!r}: {kind.name} is about bars, of which the reference has none")
+        if (kind.name == PLAN_DATE and fault.on == BARS) != (fault.before is not None):
             raise InputError(f"fault {spec!r}: `before` goes with {PLAN_DATE}, as in {PLAN_DATE}:before=2022-01")
-        return cls(
-            kind=kind,
-            symbol=given.get("symbol"),
-            month=_month(given.get("month")),
-            timespan=_timespan(spec, given.get("timespan")),
-            times=_times(spec, given.get("times", "all" if kind.standing else "1")),
-            window=_count(spec, "window", given["window"]) if "window" in given else None,
-            seconds=_seconds(spec, given["seconds"]) if "seconds" in given else kind.seconds,
-            before=_month(given.get("before")),
-            on=on,
-        )
+        return fault
 
-    def fits(self, query: Query, rows: int) -> bool:
+    def fits(self, query: BarsQuery, rows: int) -> bool:
         """Whether it is about this request, the answer to which has `rows` rows."""
         begin, end = query.first / 1000, query.last / 1000
         return (
@@ -101,91 +240,48 @@ class Fault:
         return self.on in (REFERENCE, document) and self.symbol in (None, symbol)
 
 
-class Faults:
-    """The faults in force, and how often each has struck; safe to share between threads."""
+@dataclass
+class _Counted:
+    """A fault with how many requests it fitted and how many it struck."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    fault: InjectedFault
+    fitting: int = 0
+    struck: int = 0
+
+    def strikes(self) -> bool:
+        """Whether it strikes this request, which fits; counted."""
+        self.fitting += 1
+        in_turn = self.fault.window in (None, self.fitting)
+        strikes = in_turn and (self.fault.times is None or self.struck < self.fault.times)
+        self.struck += strikes
+        return strikes
+
+
+class ActiveFaults:
+    """The faults in force and how often each struck; safe to share between threads."""
+
+    def __init__(self, faults: Iterable[InjectedFault] = ()) -> None:
         self._lock = Lock()
-        self._faults: list[Fault] = []
-        self._fitting: list[int] = []
-        self._struck: list[int] = []
-        for fault in faults:
-            self.add(fault)
+        self._faults = [_Counted(fault) for fault in faults]
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         """Put a fault in force, after those that are."""
         with self._lock:
-            self._faults.append(fault)
-            self._fitting.append(0)
-            self._struck.append(0)
+            self._faults.append(_Counted(fault))
 
     def clear(self) -> None:
         """Lift all faults."""
         with self._lock:
-            self._faults, self._fitting, self._struck = [], [], []
+            self._faults.clear()
 
-    def strike(self, query: Query, rows: int) -> Fault | None:
-        """The fault this request meets, which is then one time less in force; `None` where all goes well."""
+    def strike(self, query: BarsQuery, rows: int) -> InjectedFault | None:
+        """The fault that strikes this request for bars, counted as struck; `None` for none."""
         return self._strike(lambda fault: fault.fits(query, rows))
 
-    def strike_reference(self, document: str, symbol: str) -> Fault | None:
+    def strike_reference(self, document: str, symbol: str) -> InjectedFault | None:
         """The same for a request for a document of the reference."""
         return self._strike(lambda fault: fault.fits_reference(document, symbol))
 
-    def _strike(self, fits: Callable[[Fault], bool]) -> Fault | None:
+    def _strike(self, fits: Callable[[InjectedFault], bool]) -> InjectedFault | None:
         with self._lock:
-            for at, fault in enumerate(self._faults):
-                if fits(fault) and self._due(at, fault):
-                    self._struck[at] += 1
-                    return fault
-        return None
-
-    def _due(self, at: int, fault: Fault) -> bool:
-        self._fitting[at] += 1
-        in_turn = fault.window in (None, self._fitting[at])
-        return in_turn and (fault.times is None or self._struck[at] < fault.times)
-
-
-def _setting(spec: str, part: str) -> tuple[str, str]:
-    key, equals, value = (piece.strip() for piece in part.partition("="))
-    if key not in _KEYS or not equals or not value:
-        raise InputError(f"fault {spec!r}: {part!r} is not key=value with a key of {', '.join(_KEYS)}")
-    return key, value
-
-
-def _month(key: str | None) -> Month | None:
-    return None if key is None else Month.parse(key)
-
-
-def _timespan(spec: str, name: str | None) -> str | None:
-    if name is not None and name not in BASES:
-        raise InputError(f"fault {spec!r}: timespan {name!r} is none of {', '.join(BASES)}")
-    return name
-
-
-def _on(spec: str, kind: Kind, name: str) -> str:
-    if name not in (BARS, REFERENCE, *ROUTES):
-        raise InputError(f"fault {spec!r}: on={name!r} is none of {', '.join((BARS, REFERENCE, *ROUTES))}")
-    if name != BARS and (kind.ask or kind.retell):
-        raise InputError(f"fault {spec!r}: {kind.name} is about bars, of which the reference has none")
-    return name
-
-
-def _times(spec: str, text: str) -> int | None:
-    return None if text == "all" else _count(spec, "times", text)
-
-
-def _count(spec: str, key: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise InputError(f"fault {spec!r}: {key} must be a whole number from 1 up, was {text!r}")
-    return int(text)
-
-
-def _seconds(spec: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise InputError(f"fault {spec!r}: seconds must be a number from 0 up, was {text!r}")
-    return seconds
+            return next((each.fault for each in self._faults if fits(each.fault) and each.strikes()), None)

@@ -1,16 +1,14 @@
-"""What a market knows of its symbols beside bars, in the vendor's documents; the forms are those of its documentation.
+"""The vendor's reference documents on a market's symbols: listings, renames, splits; in the form of its documentation.
 
-A market without listings has no reference data: everything here is then a 404, as of a route that does not exist.
+For a market without listings every document is a 404, as for a route that does not exist.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol, runtime_checkable
 
-from mohlcv_dagster.sandbox import answers
-from mohlcv_dagster.sandbox.answers import Refusal
-from mohlcv_dagster.sandbox.listings import Listing
+from mohlcv_dagster.sandbox.responses import FixedResponse, new_request_id, not_found, to_json
+from mohlcv_dagster.sandbox.synthetic_market import SandboxListing
 
 DETAILS: Final = "details"
 TICKERS: Final = "tickers"
@@ -27,28 +25,31 @@ ROUTES: Final = {
 
 
 @runtime_checkable
-class Listed(Protocol):
-    """A market that knows of its symbols beside their bars."""
+class HasListings(Protocol):
+    """A market that has listings of its symbols."""
 
-    def listing(self, symbol: str) -> Listing | None:
-        """What there is to know of `symbol`; `None` where there never was such a symbol."""
+    def listing(self, symbol: str) -> SandboxListing | None:
+        """The listing of `symbol`; `None` where there never was such a symbol."""
         ...
 
 
-def answer(
+def reference_response(
     market: object, document: str, path: Mapping[str, str], parameters: Mapping[str, str], now: float
-) -> Refusal:
+) -> FixedResponse:
     """The vendor's answer to a request for reference data.
 
     Args:
-        market: whose symbols; without `Listed` there is no reference data.
+        market: whose symbols; without `HasListings` there is no reference data.
         document: one of `ROUTES`.
         path: `ticker`, where the path has it.
         parameters: those of the query string.
         now: Unix seconds.
+
+    Raises:
+        ValueError: the parameter `date` is not a date.
     """
-    if not isinstance(market, Listed):
-        return answers.message(404, "NOT_FOUND", "Data not found.")
+    if not isinstance(market, HasListings):
+        return not_found()
     symbol = path.get("ticker") or parameters.get("ticker", "")
     listing = market.listing(symbol)
     today = datetime.fromtimestamp(now, UTC).date()
@@ -59,13 +60,13 @@ def answer(
         return _list([_details(listing, today)] if listing and listing.trades_on(today) is active else [])
     day = date.fromisoformat(parameters["date"]) if "date" in parameters else today
     if listing is None or not listing.trades_on(day):
-        return answers.message(404, "NOT_FOUND", "Ticker not found.")
+        return not_found("Ticker not found.")
     return _object(_events(listing) if document == EVENTS else _details(listing, day, overview=True))
 
 
-def _details(listing: Listing, day: date, *, overview: bool = False) -> dict[str, Any]:
+def _details(listing: SandboxListing, day: date, *, overview: bool = False) -> dict[str, Any]:
     active = listing.trades_on(day)
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "ticker": listing.symbol,
         "name": listing.name or f"{listing.symbol} Synthetic Corp.",
         "market": "stocks",
@@ -75,13 +76,13 @@ def _details(listing: Listing, day: date, *, overview: bool = False) -> dict[str
         "currency_name": "usd",
     }
     if listing.delisted and not active:
-        told["delisted_utc"] = f"{listing.delisted}T00:00:00Z"
+        fields["delisted_utc"] = f"{listing.delisted}T00:00:00Z"
     if overview and listing.listed:
-        told["list_date"] = str(listing.listed)
-    return told
+        fields["list_date"] = str(listing.listed)
+    return fields
 
 
-def _events(listing: Listing) -> dict[str, Any]:
+def _events(listing: SandboxListing) -> dict[str, Any]:
     renames = listing.renames or ((listing.listed or date(2003, 9, 10), listing.symbol),)
     events = [
         {"ticker_change": {"ticker": symbol}, "type": "ticker_change", "date": str(day)}
@@ -101,14 +102,10 @@ def _split(symbol: str, day: date, ratio: int) -> dict[str, Any]:
     }
 
 
-def _object(results: dict[str, Any]) -> Refusal:
-    return _body({"request_id": answers.request_id(), "results": results, "status": "OK"})
+def _object(results: dict[str, Any]) -> FixedResponse:
+    return FixedResponse(200, to_json({"request_id": new_request_id(), "results": results, "status": "OK"}))
 
 
-def _list(results: list[dict[str, Any]]) -> Refusal:
-    told: dict[str, Any] = {"results": results, "status": "OK", "request_id": answers.request_id()}
-    return _body(told | ({"count": len(results)} if results else {}))
-
-
-def _body(told: dict[str, Any]) -> Refusal:
-    return Refusal(200, json.dumps(told, separators=(",", ":")).encode())
+def _list(results: list[dict[str, Any]]) -> FixedResponse:
+    fields: dict[str, Any] = {"results": results, "status": "OK", "request_id": new_request_id()}
+    return FixedResponse(200, to_json(fields | ({"count": len(results)} if results else {})))

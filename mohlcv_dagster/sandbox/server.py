@@ -1,4 +1,4 @@
-"""The server: a stand-in vendor on loopback, in a thread of this process or for as long as it is let run."""
+"""The server: an HTTP server on loopback, in a thread of this process or in the foreground until a signal."""
 
 import asyncio
 import socket
@@ -17,31 +17,31 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.sandbox import answers, delivery
-from mohlcv_dagster.sandbox.delivery import Packer, Wires
-from mohlcv_dagster.sandbox.desk import Desk, Reply
-from mohlcv_dagster.sandbox.faults import Fault, Faults
-from mohlcv_dagster.sandbox.ledger import Ledger
+from mohlcv_dagster.sandbox.faults import ActiveFaults, InjectedFault
 from mohlcv_dagster.sandbox.market import Market
 from mohlcv_dagster.sandbox.reference import ROUTES
+from mohlcv_dagster.sandbox.response_faults import Connections, DripBody, Reset, TruncatedBody, WireFault, cut_body
+from mohlcv_dagster.sandbox.responses import BarsResponse, BodyEncoder, FixedResponse, gzip_body, not_found
+from mohlcv_dagster.sandbox.router import Reply, Router
 
 HOST: Final = "127.0.0.1"
 
 _AGGREGATES: Final = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}"
-_Ask = Callable[[str, Mapping[str, str], Mapping[str, str]], Reply]
-_KEEP_ALIVE: Final = 75
-_GRACE: Final = 1
+_Handler = Callable[[str, Mapping[str, str], Mapping[str, str]], Reply]
+_KEEP_ALIVE_SECONDS: Final = 75
+_SHUTDOWN_SECONDS: Final = 1
+_JSON: Final = "application/json"
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedRequest:
     """A request that was answered.
 
     Attributes:
         path: as it came.
-        query: the query string's parameters, an API key among them left out.
+        query: the query string's parameters, without an API key.
         status: the HTTP status; 0 where the connection was reset.
-        fault: the name of the fault it met; `None` where all went well.
+        fault: the name of the fault that struck; `None` where none did.
     """
 
     path: str
@@ -55,11 +55,11 @@ class Sandbox:
 
     ::
 
-        with Sandbox(Synthetic(), faults=["server-error:times=2"]) as sandbox:
+        with Sandbox(SyntheticMarket(), faults=["server-error:times=2"]) as sandbox:
             RESTClient("any key", base=sandbox.url)
 
     Args:
-        market: where the bars come from, such as `Synthetic()` or `Replayed(folder)`.
+        market: where the bars come from, such as `SyntheticMarket()` or `ReplayedMarket(folder)`.
         faults: faults in force from the start, or their specs.
         port: on 127.0.0.1; 0 takes a free one.
         latency: seconds each request waits before it is looked at.
@@ -67,26 +67,26 @@ class Sandbox:
         clock: Unix seconds, now: later bars do not exist, and asking for them is refused.
 
     Raises:
-        InputError: a fault's spec cannot be meant.
+        InputError: a fault's spec is invalid.
     """
 
     def __init__(  # noqa: PLR0913 - each is a choice of its own, and all but the market are named
         self,
         market: Market,
         *,
-        faults: Iterable[Fault | str] = (),
+        faults: Iterable[InjectedFault | str] = (),
         port: int = 0,
         latency: float = 0.0,
         keys: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.requests: list[Served] = []
-        self._faults = Faults(map(_fault, faults))
-        self._desk = Desk(Ledger(market), self._faults, keys, clock)
+        self.requests: list[ServedRequest] = []
+        self._faults = ActiveFaults(map(_parse_fault, faults))
+        self._router = Router(market, self._faults, keys, clock)
         self._port = port
         self._latency = latency
-        self._packer = Packer()
-        self._wires = Wires()
+        self._encoder = BodyEncoder()
+        self._connections = Connections()
         self._stopping = Event()
         self._socket: socket.socket | None = None
         self._server = uvicorn.Server(self._configuration())
@@ -97,10 +97,10 @@ class Sandbox:
         """Where it listens, such as `http://127.0.0.1:8765`; for `MASSIVE_BASE_URL`."""
         return f"http://{HOST}:{self._port}"
 
-    def inject(self, *faults: Fault | str) -> None:
+    def inject(self, *faults: InjectedFault | str) -> None:
         """Put further faults in force."""
         for fault in faults:
-            self._faults.add(_fault(fault))
+            self._faults.add(_parse_fault(fault))
 
     def clear(self) -> None:
         """Lift all faults and forget the requests served."""
@@ -121,7 +121,7 @@ class Sandbox:
         self._run()
 
     def close(self) -> None:
-        """Stop serving and wait for the thread; a drip under way is broken off. Closing twice is closing once."""
+        """Stop serving and wait for the thread; a drip under way is broken off. It may be closed twice."""
         self._stopping.set()
         self._server.should_exit = True
         self._thread.join()
@@ -155,47 +155,77 @@ class Sandbox:
         self._server.run(sockets=None if self._socket is None else [self._socket])
 
     def _configuration(self) -> uvicorn.Config:
-        routes = [Route(_AGGREGATES, self._endpoint(self._desk.reply))]
+        routes = [Route(_AGGREGATES, self._endpoint(self._router.bars))]
         routes += [
-            Route(path, self._endpoint(partial(self._desk.reference, document))) for document, path in ROUTES.items()
+            Route(path, self._endpoint(partial(self._router.reference, document))) for document, path in ROUTES.items()
         ]
         return uvicorn.Config(
             Starlette(routes=routes, exception_handlers={404: self._unknown}),
-            http=self._wires.protocol(),
+            http=self._connections.protocol(),
             loop="asyncio",
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
 
-    def _endpoint(self, ask: _Ask) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             await asyncio.sleep(self._latency)
-            return await asyncio.to_thread(self._respond, request, ask)
+            return await asyncio.to_thread(self._handle, request, handler)
 
         return endpoint
 
-    def _respond(self, request: Request, ask: _Ask) -> Response:
+    def _handle(self, request: Request, handler: _Handler) -> Response:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer").strip()
         parameters = dict(request.query_params)
         key = parameters.pop("apiKey", "") or bearer
-        return self._reply(request, ask(key, request.path_params, parameters), parameters)
+        return self._respond(request, handler(key, request.path_params, parameters), parameters)
 
     async def _unknown(self, request: Request, _: Exception) -> Response:
-        return self._reply(request, Reply(answers.message(404, "NOT_FOUND", "Data not found.")), {})
+        return self._respond(request, Reply(not_found()), {})
 
-    def _reply(self, request: Request, reply: Reply, parameters: dict[str, str]) -> Response:
+    def _respond(self, request: Request, reply: Reply, parameters: dict[str, str]) -> Response:
         gzip = "gzip" in request.headers.get("accept-encoding", "")
-        response = delivery.respond(reply, self._packer, self._wires, self._stopping, gzip=gzip)
+        response = self._http_response(reply, gzip=gzip)
         fault = None if reply.fault is None else reply.fault.kind.name
-        status = 0 if isinstance(response, delivery.Reset) else response.status_code
-        self.requests.append(Served(request.url.path, parameters, status, fault))
+        status = 0 if isinstance(response, Reset) else response.status_code
+        self.requests.append(ServedRequest(request.url.path, parameters, status, fault))
         return response
 
+    def _http_response(self, reply: Reply, *, gzip: bool) -> Response:
+        """The response that carries a reply, its delivery broken where a fault says so."""
+        wire_fault = None if reply.fault is None else reply.fault.kind.deliver
+        if wire_fault is WireFault.RESET:
+            return Reset(self._connections)
+        gzip = gzip or wire_fault is WireFault.CUT_GZIP
+        body = self._body(reply, wire_fault, gzip=gzip)
+        headers = _headers(reply.response) | ({"content-encoding": "gzip"} if gzip else {})
+        if wire_fault is WireFault.TRUNCATED:
+            return TruncatedBody(body, headers, self._connections)
+        if wire_fault is WireFault.DRIP and reply.fault is not None:
+            return DripBody(body, headers, reply.fault.seconds, self._connections, self._stopping)
+        return Response(body, reply.response.status if isinstance(reply.response, FixedResponse) else 200, headers)
 
-def _fault(fault: Fault | str) -> Fault:
-    return Fault.parse(fault) if isinstance(fault, str) else fault
+    def _body(self, reply: Reply, wire_fault: WireFault | None, *, gzip: bool) -> bytes:
+        if wire_fault is WireFault.CUT_JSON:
+            cut = cut_body(self._encoder.plain(reply.response))
+            return gzip_body(cut) if gzip else cut
+        if not gzip:
+            return self._encoder.plain(reply.response)
+        body = self._encoder.gzipped(reply.response, reply.cache_key)
+        return cut_body(body) if wire_fault is WireFault.CUT_GZIP else body
+
+
+def _headers(response: BarsResponse | FixedResponse) -> dict[str, str]:
+    if isinstance(response, BarsResponse):
+        return {"content-type": _JSON}
+    headers = {"content-type": "text/html" if response.html else _JSON}
+    return headers if response.retry_after is None else headers | {"retry-after": f"{response.retry_after:g}"}
+
+
+def _parse_fault(fault: InjectedFault | str) -> InjectedFault:
+    return InjectedFault.parse(fault) if isinstance(fault, str) else fault

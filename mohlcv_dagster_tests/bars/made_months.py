@@ -18,14 +18,13 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import Beside, Evidence, Reading, Recorded
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.sandbox.listings import seeded
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket, seeded_generator
 
 DAILY_MOVE = 0.03
 WORST_NIGHT = 0.09
 HALTS = 3
 
-_MARKET = Synthetic()
+_MARKET = SyntheticMarket()
 
 
 def evidence(
@@ -51,7 +50,7 @@ def smooth(symbol: str, month: str) -> pa.Table:
 @lru_cache(maxsize=1)
 def rough(symbol: str, month: str) -> pa.Table:
     """The same seconds and volumes with rough prices; fewer bars by the halts."""
-    bars, chance = smooth(symbol, month), seeded(symbol, month, "rough")
+    bars, chance = smooth(symbol, month), seeded_generator(symbol, month, "rough")
     starts, first = schema.seconds(bars), float(bars["open"][0].as_py())
     tick = 0.01 if first >= 1 else 0.0001
     halted = _halts(chance, starts)

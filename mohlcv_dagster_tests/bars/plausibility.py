@@ -17,7 +17,7 @@ from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.rules import PLAUSIBLE
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.rules.rule import Finding
-from mohlcv_dagster.sandbox.listings import seeded
+from mohlcv_dagster.sandbox.synthetic_market import seeded_generator
 from mohlcv_dagster_tests.bars import made_months
 from mohlcv_dagster_tests.bars.bad_prints import BAD_PRINTS, BadPrint, places, seeded_with
 from mohlcv_dagster_tests.tables import table
@@ -127,7 +127,7 @@ def measure(months: Iterable[tuple[str, str]], make: Callable[[str, str], pa.Tab
 
 def seeds(symbol: str, month: str, bars: pa.Table) -> Iterator[tuple[BadPrint, str, int]]:
     """Each kind of bad print with each place of the month it can be put to."""
-    chance = seeded(symbol, month, "bad prints")
+    chance = seeded_generator(symbol, month, "bad prints")
     for kind in BAD_PRINTS:
         there = places(bars, chance)
         yield from ((kind, place, there[place]) for place in kind.where if place in there)

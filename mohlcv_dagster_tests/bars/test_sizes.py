@@ -5,20 +5,20 @@ import pytest
 from mohlcv_dagster.bars import csv_codec, sizes, timeframes
 from mohlcv_dagster.bars.sizes import Size
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 
 DAY = datetime(2024, 1, 10, tzinfo=UTC).date()
 
 
 @pytest.mark.parametrize("symbol", ["SPY", "AAC"])
 def test_a_bar_takes_about_as_many_bytes_as_are_counted(symbol):
-    bars = Synthetic().bars(symbol, DAY, RAW, adjusted=False)
+    bars = SyntheticMarket().bars(symbol, DAY, RAW, adjusted=False)
 
     assert len(csv_codec.encode(bars)) / bars.num_rows == pytest.approx(sizes.BYTES_A_BAR, rel=0.1)
 
 
 def test_a_busy_symbol_has_the_bars_of_the_busiest_one():
-    bars = Synthetic().bars("SPY", DAY, RAW, adjusted=False)
+    bars = SyntheticMarket().bars("SPY", DAY, RAW, adjusted=False)
 
     assert bars.num_rows == pytest.approx(sizes.BUSY_BARS, rel=0.1)
 

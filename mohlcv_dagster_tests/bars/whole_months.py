@@ -14,7 +14,7 @@ from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import WHOLE, Beside, Evidence, Finding, Reading, Recorded
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 
 EASTERN = ZoneInfo("America/New_York")
 
@@ -23,7 +23,7 @@ Edit = Callable[[pa.Table], pa.Table]
 
 @cache
 def _whole_month(symbol: str, month: str) -> pa.Table:
-    market, span = Synthetic(), Month.parse(month)
+    market, span = SyntheticMarket(), Month.parse(month)
     # the evening of the day before the month may lie in it
     days = market.days(symbol, span.start.date() - timedelta(days=1), span.end.date())
     bars = pa.concat_tables(

@@ -1,6 +1,6 @@
 """A real `mohlcv up` on a new home, with a vendor that can go wrong, and a headless browser.
 
-Without a browser, or without the driver for one, every test here skips and says which was missing.
+Without a browser or its driver every test here skips and says which is missing.
 """
 
 import shutil
@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.sandbox import Sandbox, Synthetic
+from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.browser.ui import snapshot
 from mohlcv_dagster_tests.defs.served import serve
@@ -35,7 +35,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--host-resolver-rules=MAP *.example 127.0.0.1",  # names of an attacker's that lead to this machine
+    "--host-resolver-rules=MAP *.example 127.0.0.1",  # an attacker's names that resolve to this machine
 )
 
 
@@ -45,9 +45,9 @@ class Project:
 
     Attributes:
         url: of the UI.
-        home: where Dagster remembers.
-        settings: what the vendor and the data folder are.
-        vendor: the sandbox; faults are put in force and lifted there.
+        home: of Dagster.
+        settings: with the vendor and the data folder.
+        vendor: the sandbox, for faults.
     """
 
     url: str
@@ -58,13 +58,13 @@ class Project:
     def materialize(self, symbol):
         """Run the month of `symbol` through all assets, in this process.
 
-        In a thread of its own: the driver keeps an event loop running in the tests', and Dagster runs its own.
+        In a thread of its own: the browser's driver runs an event loop in this one, and Dagster runs another.
         """
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(self._materialize, symbol).result()
 
     def assess(self):
-        """Make the quality asset of what is stored."""
+        """Materialize the quality asset."""
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(self._assess).result().success
 
@@ -102,7 +102,7 @@ def chromium():
 @pytest.fixture(scope="package")
 def project(chromium, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ui")
-    with Sandbox(Synthetic()) as sandbox, pytest.MonkeyPatch.context() as patch:
+    with Sandbox(SyntheticMarket()) as sandbox, pytest.MonkeyPatch.context() as patch:
         environment = {
             "MASSIVE_API_KEY": "sandbox",
             "MASSIVE_BASE_URL": sandbox.url,
@@ -118,14 +118,14 @@ def project(chromium, tmp_path_factory):
 
 @pytest.fixture
 def page(chromium, project):
-    """A browser that was never here before."""
+    """A new browser."""
     with visitor(chromium, project) as page:
         yield page
 
 
 @contextmanager
 def visitor(chromium, project):
-    """A browser that was never here before, told to leave the graph as much room as there is."""
+    """A new browser, with the navigation collapsed to leave room for the graph."""
     context = chromium.new_context(
         viewport={"width": 1440, "height": 900}, base_url=project.url, locale="en-US", timezone_id="UTC"
     )
@@ -137,7 +137,7 @@ def visitor(chromium, project):
 
 @pytest.fixture(scope="module")
 def album(page, tmp_path_factory):
-    """Keeps what the browser of a story shows as a picture, numbered in their order; at the end what it shows last."""
+    """Saves numbered pictures of what the browser shows, one more at the end."""
     folder, number = tmp_path_factory.mktemp("pictures"), count(1)
     yield lambda name: snapshot(page, folder / f"{next(number):02}-{name}.png")
     snapshot(page, folder / "last.png")
@@ -145,7 +145,7 @@ def album(page, tmp_path_factory):
 
 @pytest.fixture
 def steps_before(request):
-    """Skips a step of a story once one before it has failed: it would wait in vain, and say nothing new."""
+    """Skips a step once one before it has failed."""
     story = request.node.parent
     failed_before = request.session.testsfailed
     if story.stash.get(BROKEN_OFF, False):

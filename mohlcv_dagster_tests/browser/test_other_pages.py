@@ -2,7 +2,7 @@
 
 import pytest
 
-from mohlcv_dagster.sandbox import Sandbox, Synthetic
+from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster_tests.browser import ui
 from mohlcv_dagster_tests.browser.conftest import visitor
 from mohlcv_dagster_tests.browser.hostile import MUTATION, WAYS, Hostile
@@ -17,7 +17,7 @@ POST = """([query, variables]) => fetch("/graphql", {
 
 @pytest.fixture(scope="module")
 def vendor():
-    with Sandbox(Synthetic()) as sandbox:
+    with Sandbox(SyntheticMarket()) as sandbox:
         yield sandbox
 
 

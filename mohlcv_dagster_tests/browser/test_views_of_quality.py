@@ -1,6 +1,6 @@
-"""The pictures of a month and of all months, as the UI shows them in both of its themes.
+"""The charts of a month and of all months, as the UI shows them in both themes.
 
-After `test_a_day`, which knows every stored month: here SPY is fetched, and the records of many more are made.
+Runs after `test_a_day`, which counts stored months: here SPY is fetched, and records of many more are made.
 """
 
 import dagster as dg
@@ -26,7 +26,7 @@ def stored(project):
 
 @pytest.fixture(scope="module")
 def quality(project, stored):
-    """The quality asset over SPY 2024-01 and the records of months of other symbols, a few of them with faults."""
+    """The quality asset over SPY 2024-01 and records of months of other symbols, a few with faults."""
     chance = np.random.default_rng(4)
     with project.instance() as instance:
         for symbol, first in LISTED.items():
@@ -61,7 +61,7 @@ def record(instance, partition, *, fault, occupancy):
 
 
 def shown(page, label):
-    """The picture of a metadata entry, once it is drawn."""
+    """The picture of a metadata entry, once it is shown."""
     row = page.get_by_role("row").filter(has_text=label).filter(has_text="[Show Markdown]").last
     row.get_by_text("[Show Markdown]").click()
     image = page.get_by_role("dialog").locator("img")

@@ -1,6 +1,6 @@
-"""The hands and eyes of a user of the UI: its pages, its launch dialog, and pictures of what is shown. No test.
+"""What a user of the UI does and sees: pages, the launch dialog, pictures. No test.
 
-All of them wait for what they name; none waits for a time, but a picture for the page to come to rest.
+Functions wait for what they name, not for a time; a picture waits until the page is idle.
 """
 
 import os
@@ -14,9 +14,9 @@ ONLY_FAILED_AND_MISSING = "Backfill only failed and missing partitions within se
 _PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 _UPDATE = bool(os.environ.get("MOHLCV_UPDATE_PICTURES"))
 _SHUT_NOTES = "document.querySelectorAll('button').forEach(each => each.innerText == 'OK' && each.click())"
-"""Waits for none: one that is about to go need not be there any more."""
+"""Does not wait: a dialog that is about to close may be gone."""
 _LAUNCH = re.compile(r"^Launch (backfill|1 run)$")
-_REST = 5_000
+_IDLE_TIMEOUT = 5_000
 """Milliseconds."""
 RUN_ID = re.compile(r"^[0-9a-f]{8}$")
 
@@ -28,12 +28,12 @@ def picture(page, name, of=None):
 
 
 def snapshot(page, path, of=None):
-    """Write what the page shows, or `of` it alone, once it has come to rest; some pages never do."""
-    from playwright.sync_api import TimeoutError as NoRest  # noqa: PLC0415 - where there is no driver, all of it skips
+    """Write what the page shows, or `of` it alone, once it is idle; some pages never are."""
+    from playwright.sync_api import TimeoutError as NotIdle  # noqa: PLC0415 - the tests skip where it is not installed
 
     page.mouse.move(0, 0)
-    with suppress(NoRest):
-        page.wait_for_load_state("networkidle", timeout=_REST)
+    with suppress(NotIdle):
+        page.wait_for_load_state("networkidle", timeout=_IDLE_TIMEOUT)
     (of or page).screenshot(path=path, animations="disabled")
 
 
@@ -48,21 +48,21 @@ def is_dark(page):
 
 
 def shown(page, *texts):
-    """Wait until each of these texts is seen, as the whole text of an element."""
+    """Wait until each of these texts is shown, as the whole text of an element."""
     for text in texts:
         page.get_by_text(text, exact=True).first.wait_for()
 
 
 def told(page, text):
-    """Wait until this text is seen, as a part of an element's; a pattern may be given."""
+    """Wait until this text, or pattern, is shown as part of an element."""
     page.get_by_text(text).first.wait_for()
 
 
 def graph_of(page, *groups):
-    """The lineage of all assets, with these groups unfolded."""
+    """The lineage of all assets, with these groups expanded."""
     page.goto("/asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in groups))
     for group in ("raw", "aggregated"):
-        # the first is in the list on the left, where groups stay folded; what follows is the graph
+        # the first is in the list on the left, where groups stay collapsed; the next is in the graph
         page.get_by_text(group, exact=True).nth(1).wait_for(state="attached")
 
 
@@ -87,7 +87,7 @@ def launch_dialog(page, months):
 
 def add_symbol(page, dialog, symbol):
     """Add a symbol in the launch dialog; it is chosen when this returns."""
-    # Dagster 1.13 chooses the first symbol of all before it has read it back, and says so, now and then twice
+    # Dagster 1.13 selects the first symbol before it has read it back, and shows an error, sometimes twice
     hasty = page.get_by_text(f"Could not find partition: {symbol}")
     page.add_locator_handler(hasty, lambda: page.evaluate(_SHUT_NOTES), no_wait_after=True)
     dialog.get_by_text("Add a partition", exact=True).click()
@@ -112,7 +112,7 @@ def _chosen(dialog, symbol):
 
 
 def launch(page, dialog):
-    """Launch what the dialog says, and go where the note that follows leads."""
+    """Launch by the dialog, and open the run or backfill."""
     dialog.get_by_role("button", name=_LAUNCH).click()
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile(r"/runs/.+"))
@@ -138,7 +138,7 @@ def open_first_run(page):
 
 
 def open_launchpad(page, job):
-    """From the list of all jobs to the launchpad of one, once it has filled in what may be told it."""
+    """Open the launchpad of a job, once it shows all defaults."""
     page.goto("/jobs")
     page.get_by_text(job, exact=True).first.click()
     page.get_by_role("tab", name="Launchpad").click()
@@ -146,7 +146,7 @@ def open_launchpad(page, job):
 
 
 def type_config(page, text):
-    """Put `text` in the place of what the launchpad has."""
+    """Replace the config in the launchpad."""
     page.locator(".CodeMirror").first.click()
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.insert_text(text)
@@ -154,7 +154,7 @@ def type_config(page, text):
 
 
 def launch_from_launchpad(page):
-    """Launch the job, and see its run through to its good end."""
+    """Launch the job, and wait until its run has succeeded."""
     page.get_by_role("button", name="Launch Run").click()
     run_ends(page, "Success")
 
@@ -166,5 +166,5 @@ def run_ends(page, status):
 
 
 def filter_log(page, text):
-    """Show of a run's log what has this text."""
+    """Filter a run's log by this text."""
     page.get_by_placeholder("Filter…").fill(text)

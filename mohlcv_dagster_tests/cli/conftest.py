@@ -13,7 +13,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, Sq
 from mohlcv_dagster import cli
 from mohlcv_dagster.cli.homes import configuration
 from mohlcv_dagster.defs.partitions import partition_key
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
 RAW_KEY = dg.AssetKey("raw_1s")
@@ -116,7 +116,7 @@ def memory(home):
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
     """Bars of ABC in January 2024, replayed."""
-    return Replayed(recorded(tmp_path_factory.mktemp("recorded")))
+    return ReplayedMarket(recorded(tmp_path_factory.mktemp("recorded")))
 
 
 @pytest.fixture

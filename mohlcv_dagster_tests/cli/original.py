@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mohlcv_dagster.sandbox import Replayed
+from mohlcv_dagster.sandbox import ReplayedMarket
 
 YEAR = """\
 python scripts/fetch_1s_bars_massive.py --symbol SPY --start 2024-01-01 --end 2024-12-31
@@ -55,7 +55,7 @@ def market(folder, months):
                 folded = bars.resample(timeframe).agg(_FOLDED).dropna()
                 folded["volume"] = folded["volume"].astype("int64")
                 due[f"aggregated/{timeframe}/{stem}_{timeframe}.csv"] = folded.to_csv().encode()
-    return Replayed(folder), due
+    return ReplayedMarket(folder), due
 
 
 def stored(project):

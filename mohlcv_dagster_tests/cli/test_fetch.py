@@ -7,7 +7,7 @@ import pytest
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.ranges import months_touched
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
@@ -114,7 +114,7 @@ def test_a_month_that_would_lose_settled_bars_fails_until_the_loss_is_accepted(m
     (fewer / "second").mkdir(parents=True)
     (fewer / "second" / "ABC_2024_01.csv").write_bytes(before[: before.index(b"2024-01-31")])
 
-    with Sandbox(Replayed(fewer), port=int(vendor.url.rpartition(":")[2])):
+    with Sandbox(ReplayedMarket(fewer), port=int(vendor.url.rpartition(":")[2])):
         refused = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force")
         kept = stored.read_bytes()
         accepted = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force", "--accept-loss")

@@ -15,7 +15,7 @@ import pytest
 from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster.defs.verdicts import verdict
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # each starts a dozen processes, on a busy machine too
@@ -33,7 +33,7 @@ OVER = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunS
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    with Sandbox(Replayed(recorded(tmp_path_factory.mktemp("recorded"))), latency=0.1) as sandbox:
+    with Sandbox(ReplayedMarket(recorded(tmp_path_factory.mktemp("recorded"))), latency=0.1) as sandbox:
         yield sandbox
 
 

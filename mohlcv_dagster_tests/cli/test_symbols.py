@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from mohlcv_dagster.sandbox import Sandbox, Synthetic
+from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -24,7 +24,7 @@ def months(project):
 @pytest.fixture
 def synthetic(monkeypatch):
     """A vendor that knows SPY, and TWTR until 2022-10-28, and no symbol that begins with ZZ."""
-    with Sandbox(Synthetic()) as sandbox:
+    with Sandbox(SyntheticMarket()) as sandbox:
         monkeypatch.setenv("MASSIVE_BASE_URL", sandbox.url)
         monkeypatch.setenv("MASSIVE_API_KEY", "a-key-that-no-word-holds")
         yield sandbox

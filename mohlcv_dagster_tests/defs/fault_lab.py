@@ -23,7 +23,7 @@ from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.assets import RETRY_WHEN_UNAVAILABLE
-from mohlcv_dagster.sandbox import Fault, Replayed, Sandbox
+from mohlcv_dagster.sandbox import InjectedFault, ReplayedMarket, Sandbox
 from mohlcv_dagster.settings import BASE_URL, DATA_DIR, TIMEFRAMES, Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive, Vendor
 from mohlcv_dagster_tests.defs.location import rules_of
@@ -78,7 +78,7 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self._data = folder / "data"
-        self._market = AnySymbol(Replayed(recorded(folder / "replay")))
+        self._market = AnySymbol(ReplayedMarket(recorded(folder / "replay")))
         self._open = ExitStack()
         self._symbols = 0
 
@@ -100,7 +100,12 @@ class Lab:
         return f"F{self._symbols}"
 
     def run(
-        self, faults: Sequence[Fault], vendor: Vendor | None = None, symbol: str | None = None, *, stored: bool = True
+        self,
+        faults: Sequence[InjectedFault],
+        vendor: Vendor | None = None,
+        symbol: str | None = None,
+        *,
+        stored: bool = True,
     ) -> Observed:
         """A run under faults, each kept for this run's requests.
 
@@ -180,9 +185,9 @@ class Lab:
         return {path.relative_to(self._data).as_posix(): path.read_bytes() for path in files}
 
 
-def fault(spec: str, times: int | None = None) -> Fault:
+def fault(spec: str, times: int | None = None) -> InjectedFault:
     """The fault of a spec, struck so many times, or for ever; an empty page is spared where it would show less."""
-    parsed = Fault.parse(spec)
+    parsed = InjectedFault.parse(spec)
     spared = parsed.kind.rows if parsed.kind.name == "null-when-empty" else max(parsed.kind.rows, 1)
     return replace(parsed, times=times, kind=replace(parsed.kind, rows=spared))
 

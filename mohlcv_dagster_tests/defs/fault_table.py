@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from mohlcv_dagster.sandbox import KINDS, Fault
+from mohlcv_dagster.sandbox import FAULT_KINDS, InjectedFault
 from mohlcv_dagster_tests.defs.fault_lab import Lab, Observed, fault
 from mohlcv_dagster_tests.defs.impatient import Vendor
 from mohlcv_dagster_tests.defs.quiet_market import LISTED, LISTED_LATER, NO_SUCH_SYMBOL, UNTOLD
@@ -62,7 +62,7 @@ class Board:
         """The whole of docs/faults.md."""
         rows = [
             (f"`{name}`", kind.sentence, outcome(self.of(name, ONCE)), outcome(self.of(name, FOR_EVER)))
-            for name, kind in KINDS.items()
+            for name, kind in FAULT_KINDS.items()
         ]
         others = [(name, outcome(self.away(name))) for name in CIRCUMSTANCES]
         struck = _table(("fault", "what it does", "struck once", "struck for ever"), rows)
@@ -76,7 +76,7 @@ class Board:
         )
 
     def _messages(self) -> list[tuple[str, str]]:
-        seen = {f"`{name}`": self.of(name, FOR_EVER) for name in KINDS} | {
+        seen = {f"`{name}`": self.of(name, FOR_EVER) for name in FAULT_KINDS} | {
             name: self.away(name) for name in CIRCUMSTANCES
         }
         return [(name, " · ".join(observed.reasons)) for name, observed in seen.items() if observed.reasons]
@@ -90,7 +90,7 @@ CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
     "the month is empty: the symbol was listed after it": lambda lab: lab.run([], symbol=LISTED_LATER),
     "the month is empty: the symbol was listed all the time": lambda lab: lab.run([], symbol=LISTED),
     "the month is empty: the vendor's reference is refused": lambda lab: lab.run(
-        [Fault.parse("plan-date:on=reference")], symbol=UNTOLD
+        [InjectedFault.parse("plan-date:on=reference")], symbol=UNTOLD
     ),
     "away for one fetch, back when the run tries again": lambda lab: lab.run(
         [fault("server-error", 8)], Vendor(concurrency=1)

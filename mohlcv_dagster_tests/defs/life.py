@@ -24,7 +24,7 @@ from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.sandbox import Sandbox
-from mohlcv_dagster.sandbox.ledger import Ledger
+from mohlcv_dagster.sandbox.pages import MarketPages
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.location import failing_rules, run
 
@@ -130,7 +130,7 @@ class Life:
     def move(self, day: date, clock: time) -> None:
         """To a time of day, Eastern; the sandbox forgets what it encoded of days that are told otherwise now."""
         MOMENT.now = datetime.combine(day, clock, EASTERN).astimezone(UTC)
-        self.sandbox._desk._ledger = Ledger(HalfHours())
+        self.sandbox._router._pages = MarketPages(HalfHours())
 
     def fetch(self, partition: str, *assets: str, tags: dict[str, str] | None = None) -> Row:
         """Materialize a partition now."""

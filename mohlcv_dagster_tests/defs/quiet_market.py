@@ -12,7 +12,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.sandbox import Market
-from mohlcv_dagster.sandbox.listings import Listing
+from mohlcv_dagster.sandbox.synthetic_market import SandboxListing
 
 MONTH = Month(2024, 1)
 NO_SUCH_SYMBOL, LISTED_LATER, LISTED, UNTOLD = "ZZN", "ZZF", "ZZL", "ZZU"
@@ -20,9 +20,9 @@ NO_SUCH_SYMBOL, LISTED_LATER, LISTED, UNTOLD = "ZZN", "ZZF", "ZZL", "ZZU"
 
 _LISTINGS = {
     NO_SUCH_SYMBOL: None,
-    LISTED_LATER: Listing(LISTED_LATER, 1.0, 100.0, listed=date(2024, 2, 5)),
-    LISTED: Listing(LISTED, 1.0, 100.0, listed=date(1999, 3, 10)),
-    UNTOLD: Listing(UNTOLD, 1.0, 100.0, listed=date(2024, 2, 5)),
+    LISTED_LATER: SandboxListing(LISTED_LATER, 1.0, 100.0, listed=date(2024, 2, 5)),
+    LISTED: SandboxListing(LISTED, 1.0, 100.0, listed=date(1999, 3, 10)),
+    UNTOLD: SandboxListing(UNTOLD, 1.0, 100.0, listed=date(2024, 2, 5)),
 }
 _HOLIDAYS = (date(2024, 1, 1), date(2024, 1, 15))
 
@@ -43,8 +43,8 @@ class AnySymbol:
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
         return () if symbol in _LISTINGS else self.market.days("ABC", first, last)
 
-    def listing(self, symbol: str) -> Listing | None:
-        return _LISTINGS.get(symbol, Listing(symbol, 1.0, 100.0))
+    def listing(self, symbol: str) -> SandboxListing | None:
+        return _LISTINGS.get(symbol, SandboxListing(symbol, 1.0, 100.0))
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
         if day >= self.dies_on:

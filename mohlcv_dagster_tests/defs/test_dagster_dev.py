@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.served import ASSETS, OVER, Webserver, serve, until
 
@@ -130,7 +130,7 @@ def stage(tmp_path_factory):
     for symbol, month in itertools.product(SYMBOLS, (*FIRST, LATER)):
         served = folder / "replay" / "second" / f"{symbol}_{month.replace('-', '_')}.csv"
         served.write_text(text_of(SECONDS, symbol, month))
-    market = Replayed(folder / "replay")
+    market = ReplayedMarket(folder / "replay")
     with Sandbox(market, latency=0.1) as sandbox, serve(folder, sandbox.url) as webserver:
         yield Stage(webserver, sandbox, folder / "data")
 

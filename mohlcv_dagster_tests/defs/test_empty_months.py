@@ -7,7 +7,7 @@ from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import records
-from mohlcv_dagster.sandbox import Sandbox, Synthetic
+from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
@@ -17,7 +17,7 @@ from mohlcv_dagster_tests.defs.location import latest_evaluation, location, rule
 class NeverTraded:
     """The listings of the synthetic market without its bars."""
 
-    listing = staticmethod(Synthetic().listing)
+    listing = staticmethod(SyntheticMarket().listing)
 
     def days(self, symbol, first, last):
         return ()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mohlcv_dagster.sandbox import KINDS
+from mohlcv_dagster.sandbox import FAULT_KINDS
 from mohlcv_dagster_tests.defs.fault_lab import WINDOWS, fault
 from mohlcv_dagster_tests.defs.fault_table import FOR_EVER, MINUTE_FILE, ONCE, RAW_FILE, tries
 from mohlcv_dagster_tests.defs.impatient import KEY, Vendor
@@ -51,7 +51,7 @@ UNAVAILABLE = {"UnreachableError", "ServerError", "RateLimitError", "DeadlineErr
 
 
 def test_every_kind_of_fault_is_struck():
-    assert [*TRANSIENT, *REFUSED, *WRONG_BARS, *HARMLESS] == list(KINDS)
+    assert [*TRANSIENT, *REFUSED, *WRONG_BARS, *HARMLESS] == list(FAULT_KINDS)
 
 
 @pytest.mark.parametrize("kind", TRANSIENT)

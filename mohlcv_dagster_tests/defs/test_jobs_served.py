@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.served import serve, until
 from mohlcv_dagster_tests.defs.test_dagster_dev import SECONDS, Stage, files_of, text_of
 from mohlcv_dagster_tests.test_alerting import webhook
@@ -29,7 +29,7 @@ def stage(tmp_path_factory, told):
         served = folder / "replay" / "second" / f"ABC_{month.replace('-', '_')}.csv"
         served.write_text(text_of(SECONDS, "ABC", month))
     with (
-        Sandbox(Replayed(folder / "replay")) as sandbox,
+        Sandbox(ReplayedMarket(folder / "replay")) as sandbox,
         serve(folder, sandbox.url, MOHLCV_ALERT_URL=told[0]) as webserver,
     ):
         yield Stage(webserver, sandbox, folder / "data")

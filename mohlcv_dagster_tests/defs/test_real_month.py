@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.location import (
     evaluation_of,
@@ -21,7 +21,7 @@ from mohlcv_dagster_tests.real import REAL, needs_real
 def month(tmp_path_factory):
     """The data folder and the run of SPY 2013-10, of which the recording holds two sessions."""
     data = tmp_path_factory.mktemp("real")
-    with Sandbox(Replayed(REAL)) as sandbox, pytest.MonkeyPatch.context() as patch:
+    with Sandbox(ReplayedMarket(REAL)) as sandbox, pytest.MonkeyPatch.context() as patch:
         environment = {
             "MASSIVE_API_KEY": "a-key-that-no-word-holds",
             "MASSIVE_BASE_URL": sandbox.url,

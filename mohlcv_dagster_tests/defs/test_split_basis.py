@@ -9,12 +9,12 @@ import pytest
 from mohlcv_dagster.bars import schema, sessions
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import splits
-from mohlcv_dagster.sandbox import Sandbox, listings
+from mohlcv_dagster.sandbox import Sandbox, synthetic_market
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, latest_evaluation, rules_of, run
 
-SPLIT = listings.Split(date(2024, 2, 15), 4)
+SPLIT = synthetic_market.SandboxSplit(date(2024, 2, 15), 4)
 JANUARY, FEBRUARY, MARCH, APRIL = (f"2024-0{number}|AAA" for number in (1, 2, 3, 4))
 OTHER = "2024-01|BBB"
 
@@ -25,7 +25,7 @@ class OneBarASession:
     splits = ()
 
     def listing(self, symbol):
-        return listings.Listing(symbol, 1.0, 10.0, self.splits)
+        return synthetic_market.SandboxListing(symbol, 1.0, 10.0, self.splits)
 
     def days(self, symbol, first, last):
         return [session.date for session in sessions.sessions_between(first, last)]
@@ -124,7 +124,9 @@ def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market
 
 
 def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch, market, instance, monkeypatch):
-    market.splits = (listings.Split(date(2026, 11, 25), 2),)  # the fetch is on 2026-11-23, see `impatient`
+    market.splits = (
+        synthetic_market.SandboxSplit(date(2026, 11, 25), 2),
+    )  # the fetch is on 2026-11-23, see `impatient`
     fetch(JANUARY)
 
     class Clock(datetime):

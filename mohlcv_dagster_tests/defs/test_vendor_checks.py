@@ -6,7 +6,7 @@ import pytest
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.errors import PlanError, UnreachableError
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.defs import location as handed
@@ -82,7 +82,7 @@ def sandbox(tmp_path_factory):
             case = seed.make(case) if seed.what == what else case
         for name, bars in (("second", case.seconds), ("minute", case.vendor)):
             (folder / name / f"{symbol}_2024_02.csv").write_bytes(csv_codec.encode(bars.table()))
-    with Sandbox(Replayed(folder)) as sandbox:
+    with Sandbox(ReplayedMarket(folder)) as sandbox:
         yield sandbox
 
 

@@ -1,4 +1,4 @@
-"""The fenced blocks of the pages and the commands in them. What they must hold is in the tests beside; no test here."""
+"""Finds the fenced blocks of the pages and the commands in them. No test."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ _SPAN = re.compile(r"`((?:uv run )?mohlcv [^`]+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page, the line of its fence, the word behind the fence, its text without indent."""
+    """A fenced block: its page, the line of its fence, its language, its text without indent."""
 
     page: Path
     line: int
@@ -35,7 +35,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A line that a reader copies into a shell, in words, without `uv run` before and a remark behind."""
+    """A command line split into words, without `uv run` and comments."""
 
     where: str
     words: tuple[str, ...]
@@ -62,7 +62,7 @@ def blocks(page):
 
 
 def commands(block):
-    """The commands of a block of bash; a line that ends in a backslash goes on, a file for the output is left out."""
+    """The commands of a block of bash; continued lines are joined, redirections are left out."""
     lines = _INTO.sub("", block.text.replace("\\\n", " ")).splitlines()
     told = [tuple(shlex.split(line, comments=True)) for line in lines]
     return [Command(str(block), _bare(words)) for words in told if words]

@@ -1,6 +1,6 @@
-"""docs/command-line.md, made of what click knows of every command.
+"""docs/command-line.md, made from the help of every command.
 
-`uv run python -m mohlcv_dagster_tests.docs.command_line` writes the page anew; a test holds it equal to the code.
+`uv run python -m mohlcv_dagster_tests.docs.command_line` writes the page; a test compares it with the code.
 """
 
 import inspect
@@ -15,11 +15,11 @@ from mohlcv_dagster.cli import mohlcv
 PAGE = Path(__file__).parents[2] / "docs/command-line.md"
 _HEAD = """# The command line
 
-Made of the code: `uv run python -m mohlcv_dagster_tests.docs.command_line` writes this page, and a test holds it equal
-to what the command itself says. Give `uv run` before each where the environment is not active. An option may also be
-spelled with underscores, as the original scripts did: `--output_dir`.
+Made from the code: `uv run python -m mohlcv_dagster_tests.docs.command_line` writes this page, and a test compares it
+with the help of the command. Write `uv run` before each where the environment is not active. An option may also be
+spelled with underscores, as in the original scripts: `--output_dir`.
 """
-_AS_IT_STANDS = "\b"
+_PREFORMATTED = "\b"
 _SENTENCE = 200
 _CALL = re.compile(r"(?:[A-Z_]+=\S+ )*mohlcv ")
 _CODE = re.compile(r"(`[^`]*`)")
@@ -64,14 +64,18 @@ def _of_command(command: click.Command, context: click.Context, level: int) -> I
 
 
 def _prose(command: click.Command) -> Iterator[str]:
-    """The help text in paragraphs; one that click keeps as it is becomes a block, one of examples a block of bash."""
+    """The help text in paragraphs; preformatted ones become blocks, those of examples blocks of bash."""
     for told in filter(None, (command.help, command.epilog)):
         for paragraph in inspect.cleandoc(told).split("\n\n"):
-            kept = paragraph.startswith(_AS_IT_STANDS)
-            yield _kept(paragraph.removeprefix(_AS_IT_STANDS).strip("\n")) if kept else _escaped(paragraph)
+            preformatted = paragraph.startswith(_PREFORMATTED)
+            yield (
+                _preformatted(paragraph.removeprefix(_PREFORMATTED).strip("\n"))
+                if preformatted
+                else _escaped(paragraph)
+            )
 
 
-def _kept(text: str) -> str:
+def _preformatted(text: str) -> str:
     head, _, rest = text.partition("\n")
     lines = inspect.cleandoc(f"\n{rest}").splitlines()
     if not lines or not all(_CALL.match(line) for line in lines):
@@ -86,7 +90,7 @@ def _table(head: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Words of the terminal as Markdown shows them: options are code, pages links, stars and brackets themselves."""
+    """Help text as Markdown: options as code, pages as links, stars and brackets escaped."""
     return "".join(part if part.startswith("`") else _marked(part) for part in _CODE.split(text))
 
 

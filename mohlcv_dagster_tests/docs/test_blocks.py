@@ -1,4 +1,4 @@
-"""Every fenced block of the pages is one of a kind that is tested, and every command in them can be meant."""
+"""Every fenced block of the pages is of a tested language, and every command in them is valid."""
 
 import importlib.util
 import json
@@ -20,14 +20,14 @@ OUTPUT = {"text"}
 """What a command shows, or a tree of files."""
 
 ELSEWHERE = {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL"}
-"""Variables that are not settings of ours: Dagster's, and the one that docs/stores.md makes up."""
+"""Variables that are not our settings: Dagster's, and one that docs/stores.md invents."""
 
 NOT_OURS = {
     ("pytest",): "this suite",
     ("bash", ".ci/run"): "it runs this suite",
     ("rsync",): "copies to another machine",
-    ("uv", "add"): "installs; that the package is one that is tried is held here",
-    ("python", "-m"): "takes minutes; that the module is there is held here",
+    ("uv", "add"): "installs; here it is checked that the package is a tested one",
+    ("python", "-m"): "takes minutes; here it is checked that the module exists",
     ("sphinx-build",): "test_site.py builds the site with these words",
 }
 """Commands of a block that are not `mohlcv`, by how they begin, and why they are not run."""
@@ -46,14 +46,14 @@ def kind(block):
     return "directive" if block.language.startswith("{") else block.language
 
 
-def test_no_block_slips_through_and_each_kind_is_there():
+def test_every_block_is_of_a_known_language_and_each_language_occurs():
     known = EXECUTED | READ | OUTPUT | {"directive"}
 
     assert [str(block) for block in ALL if kind(block) not in known] == []
     assert {kind(block) for block in ALL} >= {"python", "bash", "text", "ini", "yaml", "csv", "directive"}
 
 
-def test_a_block_without_a_kind_and_one_within_a_list_are_seen(tmp_path):
+def test_a_block_without_a_language_and_one_within_a_list_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "```\nmohlcv demo\n```\n\n1. Do\n\n   ```bash\n   mohlcv fetch \\\n     --force > all.txt\n   ```\n"
@@ -67,15 +67,15 @@ def test_a_block_without_a_kind_and_one_within_a_list_are_seen(tmp_path):
 
 @pytest.fixture
 def _named(tmp_path, monkeypatch):
-    """The files and folders that some commands are told, since click looks for them."""
+    """The files and folders that some commands name: click checks that they exist."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "watchlist.txt").write_text("SPY\n")
     for folder in ("recordings", "data/raw_1s", *(f"data/aggregated/{name}" for name in ("15s", "30s", "1min"))):
         (tmp_path / folder).mkdir(parents=True)
 
 
-def read_by_click(words):
-    """Have click read the words of a command without carrying it out; raises where they cannot be meant."""
+def parse_by_click(words):
+    """Have click parse the words of a command without running it; raises where they are invalid."""
     group, rest = mohlcv, list(words[1:])
     context = click.Context(mohlcv, info_name=COMMAND, **mohlcv.context_settings)
     while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
@@ -87,8 +87,8 @@ def read_by_click(words):
 @pytest.mark.usefixtures("_named")
 @pytest.mark.parametrize("command", OURS, ids=str)
 def test_click_understands_every_command_shown(command):
-    if "--help" not in command.words:  # click would print and leave
-        with read_by_click(command.words) as context:  # closes what click opened
+    if "--help" not in command.words:  # click would print and exit
+        with parse_by_click(command.words) as context:  # closes what click opened
             assert context.command is not mohlcv
 
 
@@ -96,9 +96,9 @@ def test_click_understands_every_command_shown(command):
 @pytest.mark.parametrize(
     "line", ["mohlcv fetsh", "mohlcv fetch --symbol SPY", "mohlcv symbols list --all", "mohlcv up --port high"]
 )
-def test_a_command_that_cannot_be_meant_is_seen(line):
+def test_an_invalid_command_is_found(line):
     with pytest.raises(click.UsageError):
-        read_by_click(line.split())
+        parse_by_click(line.split())
 
 
 def test_every_option_named_in_a_sentence_is_one_of_its_command():
@@ -116,7 +116,7 @@ def test_every_option_named_in_a_sentence_is_one_of_its_command():
 
 
 @pytest.mark.parametrize("command", FOREIGN, ids=str)
-def test_a_command_that_is_not_ours_is_one_that_is_known_and_names_what_is_there(command):
+def test_a_command_that_is_not_ours_is_a_known_one_and_names_what_exists(command):
     assert any(command.words[: len(beginning)] == beginning for beginning in NOT_OURS), command
     if command.words[:2] == ("python", "-m"):
         assert importlib.util.find_spec(command.words[2]) is not None
@@ -132,7 +132,7 @@ def test_every_reason_for_not_running_a_command_is_still_needed():
 
 
 @pytest.mark.parametrize("block", of("ini"), ids=str)
-def test_what_is_to_be_written_into_env_sets_what_is_read(block, tmp_path):
+def test_a_block_for_env_sets_known_variables(block, tmp_path):
     (tmp_path / ".env").write_text(block.text)
     told = dotenv.dotenv_values(tmp_path / ".env")
 
@@ -142,10 +142,10 @@ def test_what_is_to_be_written_into_env_sets_what_is_read(block, tmp_path):
 
 
 @pytest.mark.parametrize("block", of("csv"), ids=str)
-def test_bars_that_are_shown_are_bars_and_in_the_exact_form(block):
+def test_csv_is_bars_in_the_exact_form(block):
     assert csv_codec.encode(csv_codec.decode(block.text.encode())) == block.text.encode()
 
 
 @pytest.mark.parametrize("block", [*of("json"), *of("yaml")], ids=str)
-def test_what_is_to_be_read_by_a_machine_can_be(block):
+def test_json_and_yaml_can_be_parsed(block):
     assert json.loads(block.text) if block.language == "json" else yaml.safe_load(block.text)

@@ -1,4 +1,4 @@
-"""The site is built without a warning, finds what is broken, and is read without a network."""
+"""The site builds without a warning, a broken link fails the build, and pages load nothing from elsewhere."""
 
 import re
 import shutil
@@ -16,7 +16,7 @@ STRICTLY = ["-W", "--keep-going", "-n", "-E", "-q"]
 
 
 def build(source, site):
-    """Build the site; how it ended and what it warned of."""
+    """Build the site; exit code and warnings."""
     words = [sys.executable, "-m", "sphinx", *STRICTLY, str(source), str(site)]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=source)
     return done.returncode, done.stderr
@@ -67,7 +67,7 @@ def test_the_format_is_the_archives_own_page_and_not_a_copy(site):
         ("![no picture](pictures/none.png)", "image file not readable: pictures/none.png"),
     ],
 )
-def test_what_leads_nowhere_fails_the_build(broken, warning, tmp_path):
+def test_a_broken_link_fails_the_build(broken, warning, tmp_path):
     source = tmp_path / "docs"
     shutil.copytree(REPOSITORY / "docs/static", source / "static")
     shutil.copy(REPOSITORY / "docs/conf.py", source)

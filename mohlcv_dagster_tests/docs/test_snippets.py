@@ -1,4 +1,4 @@
-"""What the pages show is carried out: Python as it stands, commands for real against the sandbox."""
+"""The Python, SQL and commands of the pages are run, against the sandbox."""
 
 import re
 
@@ -11,17 +11,17 @@ from mohlcv_dagster.providers.massive.plans import FIRST_DAY, PLANS
 from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, blocks, commands
 
 NOT_HERE = {"stores.md": "test_stores.py runs it against an S3 of its own"}
-"""Pages whose Python is executed elsewhere."""
+"""Pages whose Python is run elsewhere."""
 
 NOT_RUN = {
     ("demo",): "cli/test_demo.py runs it, to the end and into a fault",
     ("up",): "serves until Ctrl-C; defs/test_dagster_dev.py and the browser tests run it",
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
-    ("resample", "--symbol", "SPY", "--input-dir"): "folders that are the reader's own",
-    ("verify", "/mnt/backup/data"): "a place that is the reader's own",
+    ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
+    ("verify", "/mnt/backup/data"): "a place of the reader's",
     ("verify", "s3://bucket/bars"): "as above",
 }
-"""Commands that are read by click only, by how they begin, and why."""
+"""Commands that are only parsed, by how they begin, and why."""
 
 RUNS_ITSELF = {"python", "sql"}
 IN_PYTHON = [page for page in PAGES if any(block.language in RUNS_ITSELF for block in blocks(page))]
@@ -40,7 +40,7 @@ def is_left_out(command):
 
 
 @pytest.mark.parametrize("page", [page for page in IN_PYTHON if page.name not in NOT_HERE], ids=lambda page: page.name)
-def test_the_python_and_the_sql_of_a_page_do_what_they_say_from_top_to_bottom(page, project):
+def test_the_python_and_the_sql_of_a_page_run_from_top_to_bottom(page, project):
     names = {"__name__": page.stem}
     with project.entered():
         for block in blocks(page):
@@ -53,7 +53,7 @@ def test_the_python_and_the_sql_of_a_page_do_what_they_say_from_top_to_bottom(pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)  # some forty months are fetched
-def test_every_command_of_the_pages_ends_well_in_their_order(project):
+def test_every_command_of_the_pages_succeeds_in_their_order(project):
     ended = {str(command): project.call(command.words) for command in RUN if not is_left_out(command)}
 
     assert {command: code for command, code in ended.items() if code != 0} == {}

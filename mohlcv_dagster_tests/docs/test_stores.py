@@ -1,4 +1,4 @@
-"""docs/stores.md is followed to the letter, with an S3 and a Postgres of our own on loopback."""
+"""docs/stores.md is followed literally, with an S3 and a PostgreSQL server on loopback."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import yaml
 from mohlcv_dagster.cli.homes import configuration
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.blocks import REPOSITORY, blocks, commands
-from mohlcv_dagster_tests.docs.reader import QuietMarket
+from mohlcv_dagster_tests.docs.conftest import QuietMarket
 from mohlcv_dagster_tests.postgres import free_port, postgres, require
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -27,14 +27,14 @@ STORED = "raw_1s/SPY/SPY_2024_01.csv"
 
 
 def variables(holding):
-    """What the page has written into `.env`, of the block that sets this variable."""
+    """The block for `.env` that sets this variable."""
     [told] = [block.text for block in PAGE if block.language == "ini" and holding in block.text]
     return told
 
 
 @pytest.fixture
 def project(tmp_path):
-    """An empty project, and the environment that leads its commands to the sandbox."""
+    """An empty project, and an environment with the sandbox as vendor."""
     with Sandbox(QuietMarket()) as sandbox:
         yield (
             tmp_path,
@@ -53,7 +53,7 @@ def run(words, folder, environment):
     return done.stdout
 
 
-def test_the_archive_stands_in_s3_and_is_read_from_there(project):
+def test_the_archive_is_written_to_s3_and_read_from_there(project):
     pytest.importorskip("s3fs", reason="the package of the store is not installed: uv sync --group stores")
     moto = pytest.importorskip("moto.server", reason="no S3 to try it on: uv sync --group stores")
     folder, environment = project
@@ -86,7 +86,7 @@ def moved(home, storage):
     return yaml.safe_dump({**kept, **yaml.safe_load(storage)})
 
 
-def test_dagster_remembers_in_postgres(project, tmp_path):
+def test_dagster_stores_its_events_in_postgres(project, tmp_path):
     require()
     folder, environment = project
     told = variables("DAGSTER_POSTGRES_URL").replace(":5432/", f":{free_port()}/")

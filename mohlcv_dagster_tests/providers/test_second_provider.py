@@ -11,7 +11,7 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ProviderResource
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.providers import create
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.location import run
 from mohlcv_dagster_tests.providers.csv_folder import CsvFolder
@@ -28,7 +28,7 @@ def resampled(bars, length):
 @pytest.fixture(scope="module")
 def bars():
     """A month of seconds as pandas has them."""
-    market = Synthetic()
+    market = SyntheticMarket()
     days = market.days(SYMBOL, START.date(), END.date())
     found = pd.concat(market.bars(SYMBOL, day, RAW, adjusted=False).to_pandas() for day in days)
     found = found.set_index("ts_event")

@@ -11,7 +11,7 @@ from mohlcv_dagster.bars import csv_codec, resample, schema, sessions, timeframe
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.reconciliation import Reconciliation, reconcile
-from mohlcv_dagster.sandbox.synthetic import Synthetic
+from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 from mohlcv_dagster_tests.real import REAL
 
 MINUTE = timeframes.parse("1min")
@@ -87,7 +87,7 @@ def midnight(day):
 @cache
 def clean(symbol: str, month: Month, days: tuple[date, ...]) -> Case:
     """Some sessions of a synthetic month."""
-    market = Synthetic()
+    market = SyntheticMarket()
     seconds = Bars.of(pa.concat_tables([market.bars(symbol, day, RAW, adjusted=False) for day in days]))
     inside = seconds.take((seconds.t >= month.start_second) & (seconds.t < month.end_second))
     return Case(month, inside, inside.minutes())

@@ -5,7 +5,7 @@ import json
 import pytest
 import urllib3
 
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 
 SECONDS = """ts_event,open,high,low,close,volume
 2024-01-02 14:30:00+00:00,184.0,184.5,183.99,184.25,1300741
@@ -29,7 +29,7 @@ def handmade(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _served(handmade):
-    with Sandbox(Replayed(handmade), clock=lambda: LATER) as sandbox:
+    with Sandbox(ReplayedMarket(handmade), clock=lambda: LATER) as sandbox:
         yield sandbox
 
 
@@ -56,5 +56,5 @@ def ask(sandbox, http):
 
 
 @pytest.fixture
-def told(ask):
+def ask_json(ask):
     return lambda *span, **parameters: json.loads(ask(*span, **parameters).data)

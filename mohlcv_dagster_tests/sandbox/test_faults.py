@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from mohlcv_dagster.errors import InputError, MonthError
-from mohlcv_dagster.sandbox import KINDS, Fault, Replayed, Sandbox, Synthetic
+from mohlcv_dagster.sandbox import FAULT_KINDS, InjectedFault, ReplayedMarket, Sandbox, SyntheticMarket
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "sandbox.md"
 OPEN = 1704205800000
@@ -76,7 +76,7 @@ def test_a_drip_comes_in_pieces_and_is_whole_in_the_end(sandbox, wire):
 
 @pytest.mark.timeout(20)
 def test_closing_breaks_off_a_drip_without_complaint(handmade, caplog):
-    with Sandbox(Replayed(handmade), faults=["drip:seconds=60"]) as dripping, urllib3.PoolManager() as pool:
+    with Sandbox(ReplayedMarket(handmade), faults=["drip:seconds=60"]) as dripping, urllib3.PoolManager() as pool:
         url = f"{dripping.url}/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}"
         answer = pool.request("GET", url, headers={"Authorization": "Bearer k"}, preload_content=False, retries=False)
         assert answer.status == 200
@@ -87,7 +87,7 @@ def test_closing_breaks_off_a_drip_without_complaint(handmade, caplog):
 
 
 @pytest.mark.parametrize(
-    ("spec", "status", "said"),
+    ("spec", "status", "message"),
     [
         ("rate-limit", 429, '"error":"You\'ve exceeded the maximum requests per minute, '),
         ("rate-limit-retry-after", 429, '"error":"You\'ve exceeded the maximum requests per minute, '),
@@ -98,11 +98,11 @@ def test_closing_breaks_off_a_drip_without_complaint(handmade, caplog):
         ("not-found", 404, '"message":"Data not found."'),
     ],
 )
-def test_a_refusal_has_the_vendor_s_status_and_body(sandbox, ask, spec, status, said):
+def test_a_refusal_has_the_vendor_s_status_and_body(sandbox, ask, spec, status, message):
     sandbox.inject(spec)
     answer = ask()
     assert answer.status == status
-    assert said in answer.data.decode()
+    assert message in answer.data.decode()
     assert json.loads(answer.data)["request_id"].startswith("sandbox-")
     assert ("retry-after" in answer.headers) == (spec == "rate-limit-retry-after")
 
@@ -132,33 +132,33 @@ def test_a_plan_reaches_back_to_the_month_it_says(sandbox, ask):
 
 
 @pytest.mark.parametrize("spec", ["missing-results", "null-results"])
-def test_results_go_missing_while_the_count_stays(sandbox, told, spec):
+def test_results_go_missing_while_the_count_stays(sandbox, ask_json, spec):
     sandbox.inject(spec)
-    answer = told()
+    answer = ask_json()
     assert answer["resultsCount"] == 6
     assert answer.get("results", "absent") == {"missing-results": "absent", "null-results": None}[spec]
 
 
-def test_wrong_count_and_wrong_ticker_leave_the_rows_alone(sandbox, told):
-    true = told()
+def test_wrong_count_and_wrong_ticker_leave_the_rows_alone(sandbox, ask_json):
+    true = ask_json()
     sandbox.inject("wrong-count", "wrong-ticker")
-    counted, named = told(), told()
+    counted, named = ask_json(), ask_json()
     assert (counted["resultsCount"], named["ticker"]) == (7, "ABCX")
     assert counted["results"] == named["results"] == true["results"]
 
 
-def test_a_foreign_row_lies_before_the_window(sandbox, told):
+def test_a_foreign_row_lies_before_the_window(sandbox, ask_json):
     sandbox.inject("foreign-rows")
-    answer = told(f"{OPEN}/{OPEN + 5000}")
+    answer = ask_json(f"{OPEN}/{OPEN + 5000}")
     assert [row["t"] for row in answer["results"]] == [OPEN - 3_600_000, OPEN, OPEN + 1000, OPEN + 3000]
     assert answer["resultsCount"] == 4
 
 
-def test_rows_are_duplicated_or_out_of_order(sandbox, told):
+def test_rows_are_duplicated_or_out_of_order(sandbox, ask_json):
     span = f"{OPEN}/{OPEN + 5000}"
     sandbox.inject("duplicated-rows", "unsorted-rows")
-    assert [row["t"] - OPEN for row in told(span)["results"]] == [0, 1000, 1000, 3000]
-    assert [row["t"] - OPEN for row in told(span)["results"]] == [1000, 3000, 0]
+    assert [row["t"] - OPEN for row in ask_json(span)["results"]] == [0, 1000, 1000, 3000]
+    assert [row["t"] - OPEN for row in ask_json(span)["results"]] == [1000, 3000, 0]
 
 
 @pytest.mark.parametrize(
@@ -169,37 +169,37 @@ def test_rows_are_duplicated_or_out_of_order(sandbox, told):
         ("negative-volume", lambda row: row["v"] < 0),
     ],
 )
-def test_one_bar_is_bad_in_one_way_and_the_others_are_true(sandbox, told, spec, wrong):
-    true = told()["results"]
+def test_one_bar_is_bad_in_one_way_and_the_others_are_true(sandbox, ask_json, spec, wrong):
+    true = ask_json()["results"]
     sandbox.inject(spec)
-    rows = told()["results"]
+    rows = ask_json()["results"]
     assert [wrong(row) for row in rows].count(True) == 1
     assert sum(a != b for a, b in zip(rows, true, strict=True)) == 1
-    assert told()["results"] == true
+    assert ask_json()["results"] == true
 
 
 def test_adjusted_is_answered_where_unadjusted_was_asked():
-    with Sandbox(Synthetic(), faults=["adjusted-ignored"]) as splitting, urllib3.PoolManager() as pool:
+    with Sandbox(SyntheticMarket(), faults=["adjusted-ignored"]) as splitting, urllib3.PoolManager() as pool:
         url = f"{splitting.url}/v2/aggs/ticker/AAPL/range/1/second/2020-08-28/2020-08-28?adjusted=false&limit=1"
         wrong, right = (json.loads(pool.request("GET", url, headers={"Authorization": "Bearer k"}).data) for _ in "12")
     assert (wrong["adjusted"], right["adjusted"]) == (True, False)
     assert right["results"][0]["o"] == pytest.approx(4 * wrong["results"][0]["o"], abs=1e-3)
 
 
-def test_what_is_no_error_is_served_as_seen_in_the_wild(sandbox, told, http):
+def test_what_is_no_error_is_served_as_seen_in_the_wild(sandbox, ask_json, http):
     sandbox.inject("null-when-empty")
-    assert told("0/1")["results"] is None
+    assert ask_json("0/1")["results"] is None
     sandbox.clear()
     sandbox.inject("delayed")
-    assert told()["status"] == "DELAYED"
+    assert ask_json()["status"] == "DELAYED"
     sandbox.clear()
     sandbox.inject("empty-last-page")
-    url = told()["next_url"].replace("https://api.massive.com", sandbox.url)
+    url = ask_json()["next_url"].replace("https://api.massive.com", sandbox.url)
     last = json.loads(http.request("GET", url, headers={"Authorization": "Bearer k"}).data)
     assert (last["resultsCount"], "next_url" in last) == (0, False)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAULT_KINDS)
 def test_every_kind_strikes_and_is_logged_by_its_name(sandbox, ask, kind):
     more = {"plan-date": ":before=2024-02", "drip": ":seconds=0.1"}
     sandbox.inject(kind + more.get(kind, ""))
@@ -238,15 +238,15 @@ def test_a_fault_strikes_only_the_symbol_month_and_timespan_it_names(sandbox, as
     assert struck(sandbox) == [None, None, None, None, "server-error", None, "server-error"]
 
 
-def test_a_fault_of_rows_waits_for_an_answer_with_rows(sandbox, told):
+def test_a_fault_of_rows_waits_for_an_answer_with_rows(sandbox, ask_json):
     sandbox.inject("missing-results")
-    told("0/1")
-    told()
+    ask_json("0/1")
+    ask_json()
     assert struck(sandbox) == [None, "missing-results"]
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("earthquake", "no fault 'earthquake'; choose from truncated-body, "),
         ("reset:colour=red", "'colour=red' is not key=value with a key of symbol, month"),
@@ -260,22 +260,22 @@ def test_a_fault_of_rows_waits_for_an_answer_with_rows(sandbox, told):
         ("reset:before=2022-01", "`before` goes with plan-date"),
     ],
 )
-def test_a_spec_that_cannot_be_meant_is_refused_with_the_cure(spec, said):
-    with pytest.raises(InputError, match=re.escape(said)):
-        Fault.parse(spec)
+def test_an_invalid_spec_is_refused_with_the_cure(spec, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        InjectedFault.parse(spec)
 
 
 def test_a_month_in_a_spec_is_a_month():
     with pytest.raises(MonthError, match="write it as 2024-01"):
-        Fault.parse("reset:month=January")
+        InjectedFault.parse("reset:month=January")
 
 
 def test_a_spec_says_it_all():
-    fault = Fault.parse("truncated-body: symbol=SPY, month=2024-01, times=all, window=3")
+    fault = InjectedFault.parse("truncated-body: symbol=SPY, month=2024-01, times=all, window=3")
     assert (fault.kind.name, fault.symbol, str(fault.month), fault.times) == ("truncated-body", "SPY", "2024-01", None)
     assert fault.window == 3
 
 
 def test_the_table_in_the_docs_is_the_code():
     rows = re.findall(r"^\| `([a-z0-9-]+)` \| (.*) \| (once|all) \|$", DOCS.read_text(), re.MULTILINE)
-    assert rows == [(k.name, k.sentence, "all" if k.standing else "once") for k in KINDS.values()]
+    assert rows == [(k.name, k.sentence, "all" if k.standing else "once") for k in FAULT_KINDS.values()]

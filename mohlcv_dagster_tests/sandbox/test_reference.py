@@ -6,12 +6,12 @@ from datetime import date
 import pytest
 
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.sandbox import Fault, Sandbox, Synthetic
+from mohlcv_dagster.sandbox import InjectedFault, Sandbox, SyntheticMarket
 
 
 @pytest.fixture(scope="module")
 def _listed():
-    with Sandbox(Synthetic(), clock=lambda: 1_800_000_000.0) as sandbox:
+    with Sandbox(SyntheticMarket(), clock=lambda: 1_800_000_000.0) as sandbox:
         yield sandbox
 
 
@@ -31,10 +31,10 @@ def get(listed, http):
 
 
 def test_an_overview_tells_since_when_a_company_is_listed(get):
-    status, told = get("/v3/reference/tickers/TSLA")
-    assert (status, told["status"]) == (200, "OK")
-    assert told["request_id"].startswith("sandbox-")
-    assert (told["results"]["ticker"], told["results"]["list_date"], told["results"]["active"]) == (
+    status, body = get("/v3/reference/tickers/TSLA")
+    assert (status, body["status"]) == (200, "OK")
+    assert body["request_id"].startswith("sandbox-")
+    assert (body["results"]["ticker"], body["results"]["list_date"], body["results"]["active"]) == (
         "TSLA",
         "2010-06-29",
         True,
@@ -42,8 +42,8 @@ def test_an_overview_tells_since_when_a_company_is_listed(get):
 
 
 def test_an_overview_of_a_delisted_symbol_is_a_404_but_for_a_day_on_which_it_was_listed(get):
-    status, told = get("/v3/reference/tickers/TWTR")
-    assert (status, told["status"], told["message"]) == (404, "NOT_FOUND", "Ticker not found.")
+    status, body = get("/v3/reference/tickers/TWTR")
+    assert (status, body["status"], body["message"]) == (404, "NOT_FOUND", "Ticker not found.")
     assert get("/v3/reference/tickers/TWTR", date="2022-10-27")[1]["results"]["list_date"] == "2013-11-07"
     assert get("/v3/reference/tickers/TWTR", date="2022-10-28")[0] == 404
 
@@ -78,7 +78,7 @@ def test_splits_are_those_of_public_record(get):
 
 
 def test_bars_begin_and_end_with_the_listing():
-    market = Synthetic()
+    market = SyntheticMarket()
 
     def days(symbol, *span):
         return [str(day) for day in market.days(symbol, *span)]
@@ -129,4 +129,4 @@ def test_a_fault_on_the_reference_leaves_bars_alone(sandbox, ask):
 @pytest.mark.parametrize("spec", ["not-found:on=rubbish", "bad-bar:on=reference", "plan-date:on=splits,before=2022-01"])
 def test_a_fault_that_cannot_be_on_what_it_names_is_refused(spec):
     with pytest.raises(InputError):
-        Fault.parse(spec)
+        InjectedFault.parse(spec)

@@ -13,7 +13,7 @@ from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.plans import PLANS, coverage
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import Clock, RateLimiter
-from mohlcv_dagster.sandbox import Replayed, Sandbox
+from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol, recorded
 
 TODAY = date(2026, 11, 23)
@@ -61,7 +61,7 @@ MIDDLE = datetime(2024, 1, 17, 16, 30, 20, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
-    with Sandbox(AnySymbol(Replayed(recorded(tmp_path_factory.mktemp("recorded"))))) as sandbox:
+    with Sandbox(AnySymbol(ReplayedMarket(recorded(tmp_path_factory.mktemp("recorded"))))) as sandbox:
         yield sandbox
 
 
@@ -113,10 +113,10 @@ def test_a_month_of_a_symbol_that_nobody_knows_takes_as_many_before_it_fails(fet
 
 
 def test_a_month_of_a_delisted_symbol_takes_four(sandbox):
-    from mohlcv_dagster.sandbox import Synthetic  # noqa: PLC0415 - it alone knows a delisted one
+    from mohlcv_dagster.sandbox import SyntheticMarket  # noqa: PLC0415 - it alone knows a delisted one
 
     twitter, month = Listing("TWTR", known=True, exists=True, delisted=datetime(2022, 10, 28).date()), Month(2023, 1)  # noqa: DTZ001
-    with Sandbox(Synthetic()) as vendor, MassiveProvider("any-key", vendor.url) as asking:
+    with Sandbox(SyntheticMarket()) as vendor, MassiveProvider("any-key", vendor.url) as asking:
         asking.fetch_month("TWTR", month)
         assert (
             len(vendor.requests) == plans.estimate_month(month, LATER, bars_a_session=1, empty=twitter).fetch == 2 + 4

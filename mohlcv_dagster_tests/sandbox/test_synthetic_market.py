@@ -9,14 +9,14 @@ import pytest
 
 from mohlcv_dagster.bars import schema
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.sandbox import Synthetic, listings
+from mohlcv_dagster.sandbox import SyntheticMarket, synthetic_market
 
 MINUTE = Timeframe(60, "minute")
 
 
 @pytest.fixture(scope="module")
 def market():
-    return Synthetic()
+    return SyntheticMarket()
 
 
 def day(market, symbol, *ymd, adjusted=False):
@@ -96,7 +96,7 @@ def test_bars_hold_what_a_bar_must_hold(market, symbol, adjusted):
 
 
 def test_prices_are_whole_cents_or_below_a_dollar_ten_thousandths(market):
-    penny = next(s for s in (f"P{n}" for n in range(500)) if listings.find(s).price < 1)
+    penny = next(s for s in (f"P{n}" for n in range(500)) if synthetic_market.find_listing(s).price < 1)
     for symbol, scale in (("SPY", 100), (penny, 10_000)):
         prices = column(day(market, symbol, 2024, 1, 17), "close")
         assert np.array_equal(prices, np.round(prices * scale) / scale)
@@ -144,14 +144,17 @@ def test_minutes_are_the_seconds_of_the_minute(market):
 
 
 def test_a_day_is_the_same_whatever_was_asked_before(market):
-    fresh = Synthetic().bars("QUIET", date(2026, 3, 9), RAW, adjusted=False)
+    fresh = SyntheticMarket().bars("QUIET", date(2026, 3, 9), RAW, adjusted=False)
     day(market, "QUIET", 2026, 3, 6)
-    listings.find.cache_clear()
+    synthetic_market.find_listing.cache_clear()
     assert day(market, "QUIET", 2026, 3, 9).equals(fresh)
 
 
-def test_chance_is_the_same_in_every_process():
-    program = "from mohlcv_dagster.sandbox.listings import seeded; print(seeded('QUIET', '2026-03-09').random())"
+def test_the_generator_is_the_same_in_every_process():
+    program = (
+        "from mohlcv_dagster.sandbox.synthetic_market import seeded_generator; "
+        "print(seeded_generator('QUIET', '2026-03-09').random())"
+    )
     environment = os.environ | {"PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
-    assert float(done.stdout) == listings.seeded("QUIET", "2026-03-09").random()
+    assert float(done.stdout) == synthetic_market.seeded_generator("QUIET", "2026-03-09").random()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import schema
-from mohlcv_dagster.sandbox import rows
+from mohlcv_dagster.sandbox import responses
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ from mohlcv_dagster.sandbox import rows
     ],
 )
 def test_a_number_is_written_as_the_vendor_writes_it(value, text):
-    assert rows.number(value) == text
+    assert responses.format_number(value) == text
 
 
 @given(st.floats(min_value=1e-9, max_value=1e15))
 def test_a_number_reads_back_as_itself(value):
-    assert json.loads(rows.number(value)) == value
+    assert json.loads(responses.format_number(value)) == value
 
 
 def table(starts, volume):
@@ -44,24 +44,24 @@ def table(starts, volume):
 
 
 def test_a_row_has_the_vendor_s_keys_in_the_vendor_s_order():
-    encoded = rows.encode(table([1704205800], [350]), np.ones(1, np.int64))
+    encoded = responses.encode_rows(table([1704205800], [350]), np.ones(1, np.int64))
     assert bytes(encoded.text) == b'{"v":350,"vw":10.125,"o":10,"c":10.25,"h":10.5,"l":9.75,"t":1704205800000,"n":3},'
 
 
 def test_a_slice_of_rows_is_a_slice_of_the_text():
-    encoded = rows.encode(table([1, 2, 3], [1, 22, 333]), np.ones(3, np.int64))
+    encoded = responses.encode_rows(table([1, 2, 3], [1, 22, 333]), np.ones(3, np.int64))
     middle = json.loads(bytes(encoded.between(1, 2))[:-1])
     assert (middle["t"], middle["v"]) == (2000, 22)
     assert bytes(encoded.between(0, 3)) == bytes(encoded.text)
 
 
 def test_a_day_without_bars_has_no_text():
-    encoded = rows.encode(schema.empty(), np.ones(0, np.int64))
+    encoded = responses.encode_rows(schema.empty(), np.ones(0, np.int64))
     assert (len(encoded.starts), bytes(encoded.between(0, 0))) == (0, b"")
 
 
 def test_an_average_price_strays_outside_the_bar_now_and_then():
     starts = np.arange(1704205800, 1704205800 + 3000)
-    encoded = rows.encode(table(starts, np.full(3000, 100)), np.ones(3000, np.int64))
+    encoded = responses.encode_rows(table(starts, np.full(3000, 100)), np.ones(3000, np.int64))
     parsed = json.loads(b"[" + bytes(encoded.text)[:-1] + b"]")
     assert 1 <= sum(row["vw"] > row["h"] for row in parsed) <= 5

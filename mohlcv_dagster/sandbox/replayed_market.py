@@ -1,8 +1,8 @@
-"""Replayed bars: what files in a folder say, served as it stands. Reading them is `bars.csv_codec`'s.
+"""Replayed bars: files of bars in a folder, served as they are.
 
 The folder holds `second/SYMBOL_YYYY_MM.csv` and, where there are such, `minute/SYMBOL_YYYY_MM.csv`. A symbol or month
-without a file of seconds is unknown: an empty answer. Without a file of minutes, minutes are folded from the seconds.
-Files carry no splits, so the same bars are served for `adjusted=true` and `adjusted=false`.
+without a file of seconds is unknown: an empty answer. Minutes without a file are resampled from the seconds. Files
+carry no splits, so the same bars are served for `adjusted=true` and `adjusted=false`.
 """
 
 import re
@@ -19,17 +19,17 @@ from mohlcv_dagster.bars import csv_codec, resample, schema, sessions
 from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError
-from mohlcv_dagster.sandbox.shelf import Shelf
+from mohlcv_dagster.sandbox.market import LruCache
 
 _FILE: Final = re.compile(r"(?P<symbol>[^_]+)_(?P<month>\d{4}_\d{2})\.csv")
 _SECONDS, _MINUTES = RAW.seconds, 60
 _FOLDERS: Final = {_SECONDS: "second", _MINUTES: "minute"}
-_ROOM: Final = 512 * 2**20
+_CACHE_BYTES: Final = 512 * 2**20
 
 _Key = tuple[int, str, Month]
 
 
-class Replayed:
+class ReplayedMarket:
     """A market of stored bars.
 
     Args:
@@ -43,7 +43,7 @@ class Replayed:
         self._files = {key: path for seconds in _FOLDERS for key, path in _found(folder, seconds)}
         if not any(seconds == _SECONDS for seconds, _, _ in self._files):
             raise FileMissingError(f"nothing to replay: {folder} holds no file such as second/SPY_2013_10.csv")
-        self._shelf: Shelf[pa.Table] = Shelf(_ROOM, lambda bars: int(bars.nbytes))
+        self._cache: LruCache[pa.Table] = LruCache(_CACHE_BYTES, lambda bars: int(bars.nbytes))
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
         """The days from `first` to `last`, both inclusive, that a file of seconds may hold; rising."""
@@ -66,11 +66,11 @@ class Replayed:
         return bars if timeframe.seconds in (_SECONDS, _MINUTES) else resample.fold(bars, timeframe)
 
     def _month(self, symbol: str, month: Month, seconds: int) -> pa.Table | None:
-        """The bars of a file; minutes made from the file of seconds where they have none of their own."""
+        """The bars of a file; minutes are made from the seconds where they have no file."""
         for source in (_MINUTES, _SECONDS) if seconds > _SECONDS else (_SECONDS,):
             path = self._files.get((source, symbol, month))
             if path is not None:
-                return self._shelf.get((seconds, symbol, month), partial(_read, path, source, seconds))
+                return self._cache.get((seconds, symbol, month), partial(_read, path, source, seconds))
         return None
 
 
@@ -92,7 +92,7 @@ def _days_of(month: Month) -> Iterable[date]:
 def _read(path: Path, source: int, seconds: int) -> pa.Table:
     bars = csv_codec.decode(path.read_bytes())
     if any(column.null_count for column in bars.columns):
-        raise CsvFormatError(f"{path} has empty fields, which the vendor's rows cannot say")
+        raise CsvFormatError(f"{path} has empty fields, which the vendor's rows cannot have")
     return bars if source == _MINUTES or seconds == _SECONDS else resample.fold(bars, Timeframe(_MINUTES, "minute"))
 
 

@@ -1,7 +1,7 @@
-"""Generated bars for the sandbox to serve: as many as a symbol of each size has, the same at every run.
+"""GeneratedMarket bars for the sandbox to serve: as many as a symbol of each size has, the same at every run.
 
-They are shaped after stored seconds of SPY in what costs time: how many, how many distinct prices (cents, and a few
-in a hundredth of one), how many distinct volumes, how many digits. They are nobody's prices. No HTTP here.
+They resemble stored seconds of SPY in what costs time: how many, how many distinct prices (cents, and a few hundredths
+of a cent), how many distinct volumes, how many digits. They are nobody's prices.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _NO_FRACTION: Final = 3 / 5
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedMarket:
     """A market where every symbol has a size: `TINY…` symbols are tiny, the others have the one given.
 
     Attributes:
