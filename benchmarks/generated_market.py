@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample, schema, sessions
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars import bar_table, resample
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 BARS_A_SESSION: Final = {"spy": 43_800, "quiet": 1_950, "crowded": 57_200, "tiny": 44}
 """Of the 57,600 seconds from 04:00 to 20:00 Eastern (46,800 on an early close); January 2024 has 21 sessions."""
@@ -40,20 +41,20 @@ class GeneratedMarket:
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:  # noqa: ARG002 - every symbol trades
         """The days from `first` to `last`, both inclusive, with a session."""
-        return [session.date for session in sessions.sessions_between(first, last)]
+        return [session.date for session in exchange_calendar.sessions_between(first, last)]
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:  # noqa: ARG002 - no splits
         """A day's bars; see `mohlcv_dagster.sandbox.Market`."""
         size = "tiny" if symbol.startswith("TINY") else self.size
         seconds = _day(symbol, day, BARS_A_SESSION[size], fractional=self.volume == FRACTIONAL)
-        return seconds if timeframe.seconds == RAW.seconds else resample.fold(seconds, timeframe)
+        return seconds if timeframe.seconds == RAW.seconds else resample.resample(seconds, timeframe)
 
 
 def _day(symbol: str, day: date, bars: int, *, fractional: bool) -> pa.Table:
     chance = np.random.Generator(np.random.PCG64(_seed(symbol, day)))
-    session = sessions.session_on(day)
+    session = exchange_calendar.session_on(day)
     if session is None:
-        return schema.empty()
+        return bar_table.empty()
     opens, closes = (int(moment.timestamp()) for moment in (session.extended_open, session.extended_close))
     bars = min(bars, closes - opens)
     starts = opens + np.sort(chance.choice(closes - opens, bars, replace=False)).astype(np.int64)
@@ -69,7 +70,7 @@ def _day(symbol: str, day: date, bars: int, *, fractional: bool) -> pa.Table:
         "close": close,
     }
     prices = {name: column / 10_000 for name, column in ticks.items()}
-    return schema.from_arrays(starts, prices, _volume(chance, bars, fractional=fractional))
+    return bar_table.from_arrays(starts, prices, _volume(chance, bars, fractional=fractional))
 
 
 def _volume(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks import backfills, history, runs, trials
 from benchmarks.results import Row
 from benchmarks.stages import Bench
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model.months import Month
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Request

@@ -1,29 +1,25 @@
-"""The file of days that a user overrides in the exchange calendar: read, and put in force for the process.
-
-Its form is in `bars.day_overrides`, what a day means in `bars.sessions`.
-"""
+"""Reads the file in which a user overrides days of the exchange calendar, and applies it to the process."""
 
 from datetime import date
 from pathlib import Path
 
-from mohlcv_dagster.bars import day_overrides, sessions
 from mohlcv_dagster.errors import CalendarError
+from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.settings import CALENDAR, Settings
 
 
-def put_in_force(settings: Settings) -> None:
-    """Let the exchange calendar of this process be the exchange's own, with the days of the user's file in it.
+def apply_overrides(settings: Settings) -> None:
+    """Override the days of the user's file in the exchange calendar of this process; none where no file is set.
 
     Raises:
-        CalendarError: the file cannot be read or a line of it cannot be meant; the message names the file, the line and
-            the cure.
+        CalendarError: the file cannot be read or a line is invalid; the message has the file, the line and the cure.
     """
-    sessions.override(_days(settings.calendar) if settings.calendar else {})
+    exchange_calendar.set_overrides(_read(settings.calendar) if settings.calendar else {})
 
 
-def _days(name: str) -> dict[date, sessions.Hours | None]:
+def _read(name: str) -> dict[date, exchange_calendar.Hours | None]:
     try:
-        return day_overrides.parse(Path(name).expanduser().read_text(encoding="utf-8"))
+        return exchange_calendar.parse_overrides(Path(name).expanduser().read_text(encoding="utf-8"))
     except CalendarError as error:
         raise CalendarError(f"{name} ({CALENDAR.variable}), {error}") from None
     except (OSError, UnicodeDecodeError) as error:

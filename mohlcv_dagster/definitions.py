@@ -11,7 +11,6 @@ import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.dagster_patches import run_processes
 from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
@@ -19,6 +18,7 @@ from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
 
 
@@ -41,7 +41,7 @@ def build(
         CalendarError: the file of overridden days cannot be used. They hold for the process: the last location built
             decides.
     """
-    calendar_file.put_in_force(settings)
+    calendar_file.apply_overrides(settings)
     partitions = months_by_symbol(settings.start)
     place = archive or ArchiveResource(data_dir=settings.data_dir)
     archive = ArchiveResource(

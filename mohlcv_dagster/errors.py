@@ -1,9 +1,9 @@
-"""The one error tree. Whether trying again helps is a type, decided where the error is made.
+"""Every error that this package raises on purpose. The type says whether trying again helps.
 
 ::
 
     MohlcvError
-    ├── InputError                  what was asked cannot be meant: change it
+    ├── InputError                  what was asked for is invalid: change it
     │   ├── SymbolError
     │   ├── MonthError
     │   │   └── MonthInFutureError
@@ -11,20 +11,20 @@
     │   ├── CalendarError
     │   └── SettingsError
     │       └── MissingKeyError
-    ├── FileError                   a stored file, named, and what is the matter with it
+    ├── FileError                   what is wrong with a stored file
     │   ├── FileMissingError
     │   ├── CsvFormatError
-    │   ├── PassportError           a file's passport cannot be read
+    │   ├── ManifestEntryError      a manifest entry cannot be read
     │   ├── FileNameClashError
     │   └── DiskFullError           the disk takes no more bytes, of any file
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
     │   ├── VolumePrecisionError
-    │   ├── BrokenRulesError
-    │   ├── CannotMendError         a file that cannot be rewritten without loss
-    │   └── BarsLostError           a new answer lacks settled bars that are stored
-    ├── AlertError                  who was to be told of something did not take it
-    └── VendorError                 the vendor's answer; carries `request_id` where there was one
+    │   ├── FailedRulesError        a file fails rules that resampling it depends on
+    │   ├── CannotRepairError       a file that cannot be rewritten without loss
+    │   └── BarsLostError           a new answer lacks final bars that are stored
+    ├── AlertError                  an alert could not be delivered
+    └── VendorError                 the vendor's answer; has its `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
         │   ├── UnknownKeyError
         │   ├── PlanError
@@ -34,7 +34,7 @@
         │   ├── ServerError
         │   ├── UnreachableError
         │   └── DeadlineError
-        ├── PageNotWholeError       a 200 that could not be proven, time after time
+        ├── IncompletePageError     a 200 that could not be verified, time after time
         ├── ConflictingBarsError    two answers that contradict each other
         └── NoTradesError           proven empty, and no such symbol is known
 
@@ -47,7 +47,7 @@ class MohlcvError(Exception):
 
 
 class InputError(MohlcvError, ValueError):
-    """What was asked cannot be meant."""
+    """What was asked for is invalid."""
 
 
 class SymbolError(InputError):
@@ -67,11 +67,11 @@ class TimeframeError(InputError):
 
 
 class CalendarError(InputError):
-    """A day of the exchange calendar is overridden in a way that cannot be meant."""
+    """An override of the exchange calendar is invalid."""
 
 
 class SettingsError(InputError):
-    """A setting has a value that cannot be meant."""
+    """A setting has an invalid value."""
 
 
 class MissingKeyError(SettingsError):
@@ -79,7 +79,7 @@ class MissingKeyError(SettingsError):
 
 
 class FileError(MohlcvError):
-    """A stored file and what is the matter with it."""
+    """What is wrong with a stored file."""
 
 
 class FileMissingError(FileError):
@@ -90,8 +90,8 @@ class CsvFormatError(FileError):
     """The bytes are not a CSV file of bars."""
 
 
-class PassportError(FileError):
-    """The bytes are not the passport of a file."""
+class ManifestEntryError(FileError):
+    """The bytes are not a manifest entry."""
 
 
 class FileNameClashError(FileError):
@@ -114,27 +114,27 @@ class VolumePrecisionError(BarsError):
     """A volume has more decimals than can be summed exactly."""
 
 
-class BrokenRulesError(BarsError):
-    """A file breaks rules that what is made from it depends on."""
+class FailedRulesError(BarsError):
+    """A file fails rules that resampling it depends on."""
 
 
-class CannotMendError(BarsError):
+class CannotRepairError(BarsError):
     """A file cannot be brought into the contract's form without losing bars, or without choosing between two."""
 
 
 class BarsLostError(BarsError):
-    """The vendor's new answer lacks settled bars that are stored."""
+    """The vendor's new answer lacks final bars that are stored."""
 
 
 class AlertError(MohlcvError):
-    """Who was to be told that something is wrong did not take it."""
+    """An alert could not be delivered."""
 
 
 class VendorError(MohlcvError):
     """The vendor's answer was not bars.
 
     Attributes:
-        request_id: the vendor's own mark of the answer, to quote to its support; `None` where there was none.
+        request_id: the vendor's id of the answer, to quote to its support; `None` where there was none.
         status: the HTTP status; `None` where no answer came.
     """
 
@@ -195,8 +195,8 @@ class DeadlineError(VendorUnavailableError):
     """The time allowed for an answer ran out."""
 
 
-class PageNotWholeError(VendorError):
-    """An answer of 200 that could not be proven whole."""
+class IncompletePageError(VendorError):
+    """An answer of 200 that could not be verified to be complete."""
 
 
 class ConflictingBarsError(VendorError):
@@ -204,10 +204,10 @@ class ConflictingBarsError(VendorError):
 
 
 class NoTradesError(VendorError):
-    """The vendor proved that there are no bars, and knows no such symbol; or there were some and it has none now.
+    """The vendor has no bars, and knows no such symbol; or it had some and has none now.
 
     Attributes:
-        pages: in how many the span was asked for, each of them whole and empty.
+        pages: how many pages the span was asked for in, each complete and empty.
     """
 
     def __init__(

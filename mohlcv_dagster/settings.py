@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.errors import InputError, MissingKeyError, SettingsError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import Timeframe
 
 T = TypeVar("T")
 

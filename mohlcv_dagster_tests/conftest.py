@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)  # the first example pays for imports, and machines are busy
 settings.load_profile("untimed")
 
-_SESSIONS = "mohlcv_dagster.bars.sessions"
+_SESSIONS = "mohlcv_dagster.model.exchange_calendar"
 _OURS = ("MASSIVE_", "MOHLCV_", "DAGSTER_", "POLYGON_")
 
 
@@ -37,4 +37,4 @@ def _restored_calendar():
     """Days that override the calendar are of the whole process, so they are reset after each test."""
     yield
     if _SESSIONS in sys.modules:
-        sys.modules[_SESSIONS].override({})
+        sys.modules[_SESSIONS].set_overrides({})

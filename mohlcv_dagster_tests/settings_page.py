@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.settings import (
     ADJUSTED,
     ALERT_COMMAND,

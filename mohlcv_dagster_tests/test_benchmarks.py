@@ -14,7 +14,7 @@ from benchmarks.generated_market import GeneratedMarket
 from benchmarks.results import Results
 from benchmarks.trials import Series, Trial
 from benchmarks.ways import floor, original, ours, vectorised
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import Sandbox
 
 WAYS = (ours, original, vectorised)

@@ -1,8 +1,8 @@
 import pytest
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MissingKeyError, SettingsError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.settings import API_KEY, SETTINGS, Settings, is_secret
 
 

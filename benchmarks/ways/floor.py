@@ -7,7 +7,7 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.case import TIMEFRAMES, Case
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.windows import Timespan, cut
 
 IN_FLIGHT = 8

@@ -7,12 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.case import Case
-from mohlcv_dagster.bars import csv_codec, timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.resample import Folds
+from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.bars.resample import Resampler
 from mohlcv_dagster.bars.rules import Finding, Reading, Recorded, Severity
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader
@@ -60,7 +61,7 @@ def aggregate(case: Case) -> None:
     """The three aggregates, the raw file read once."""
     archive = Archive(case.folder)
     raw = _raw(case)
-    folds = Folds(BarReader(archive).read(raw).present)
+    folds = Resampler(BarReader(archive).read(raw).present)
     for timeframe in TIMEFRAMES:
         archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folds.into(timeframe)))
 

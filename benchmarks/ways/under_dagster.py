@@ -15,11 +15,11 @@ REPORT: Final[dict[str, Any]] = {}
 
 def materialize(case: Case) -> list[str]:
     """The month through `raw_1s` and every aggregate, with all checks and events; what failed."""
-    from mohlcv_dagster.bars.files import BarFile  # noqa: PLC0415 - the empty runs load nothing of ours
-    from mohlcv_dagster.bars.months import Month  # noqa: PLC0415 - as above
-    from mohlcv_dagster.bars.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
     from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model.bar_files import BarFile  # noqa: PLC0415 - the empty runs load nothing of ours
+    from mohlcv_dagster.model.months import Month  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.settings import Settings  # noqa: PLC0415 - as above
 
     settings = Settings.from_environment(os.environ)

@@ -1,4 +1,4 @@
-"""WHAT a bar is: columns, timeframes, months, file names, the CSV form, folding and the rules that must hold.
+"""Bars as arrays: the table in memory, CSV and Parquet, resampling, comparison of two fetches, coverage of sessions.
 
-Nothing here knows of Dagster, of HTTP, of the environment or of the clock.
+Nothing here depends on Dagster, HTTP, the environment or the clock.
 """

@@ -1,7 +1,6 @@
-"""A raw month beside the exchange calendar: which sessions and minutes have bars, where gaps are, what lies outside.
+"""A raw month compared with the exchange calendar: which sessions and minutes have bars, gaps, bars outside hours.
 
-Facts only. What of them is wrong is judged in `rules.against_calendar`, how they are shown is known elsewhere. Every
-search goes over the sessions, of which a month has twenty-odd, never over the bars.
+Facts only: the rules decide which of them are wrong.
 """
 
 from collections.abc import Sequence
@@ -13,18 +12,18 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import Seconds
-from mohlcv_dagster.bars.sessions import Session
+from mohlcv_dagster.bars.bar_table import Seconds
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.exchange_calendar import Session
+from mohlcv_dagster.model.months import Month
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.intp]
 
 LIQUID_OCCUPANCY: Final = 0.95
-"""A symbol whose median session has a bar in so many of its regular minutes is liquid; see `is_liquid`."""
+"""A symbol is liquid when its median session has bars in this share of the regular minutes; see `is_liquid`."""
 DENSE: Final = 8.0
-"""Bars in the median minute that has any, from which on an empty minute is no chance; see `is_liquid`."""
+"""With so many bars in the median minute that has any, no minute is empty by chance; see `is_liquid`."""
 
 _MINUTE: Final = 60
 
@@ -35,13 +34,13 @@ class SessionCoverage:
 
     Attributes:
         session: the session.
-        bars: how many bars in its extended hours (regular ones included), as far as they lie in the month.
-        minutes: whether each regular minute has a bar, shape (session.regular_minutes,), from the opening bell on.
+        bars: how many bars in its extended hours (regular ones included), as far as these lie in the month.
+        minutes: whether each regular minute has a bar, shape (session.regular_minutes,), from the open on.
         first: the start of the first bar in regular hours, UTC; `None` where there is none.
         last: the start of the last bar in regular hours, UTC; `None` where there is none.
         gap_start: the first second of the longest stretch of regular hours without a bar, UTC; `None` where every
             second has one.
-        gap_seconds: its length; a stretch after the opening or before the closing bell counts as one in between.
+        gap_seconds: its length; a stretch after the open or before the close counts too.
     """
 
     session: Session
@@ -68,8 +67,8 @@ class Coverage:
     """What a raw month has of its sessions.
 
     Attributes:
-        sessions: those that were over by the moment the month is complete through, rising. One under way is not among
-            them: what it lacks may still come, and it is judged when it is over.
+        sessions: those that were over by the moment the month is complete through, rising. A session under way is not
+            among them: what it lacks may still come.
         outside: whether each bar lies outside the extended hours of every session, shape (bars,), in the bars' order.
         density: how many bars the median regular minute has of those that have any; `None` where none has.
     """
@@ -90,29 +89,26 @@ class Coverage:
 
     @property
     def occupancy(self) -> float | None:
-        """The occupancy of the median session, 0 to 1; `None` without any.
-
-        Of the sessions that have bars: those that are missing say nothing of how often the symbol trades.
-        """
+        """The occupancy of the median session among those that have bars, 0 to 1; `None` without any."""
         return median([each.occupancy for each in self.sessions if each.is_present]) if self.present else None
 
     @property
     def liquid(self) -> bool:
-        """Whether the symbol is liquid, as far as this month alone can tell; see `is_liquid`."""
+        """Whether the symbol is liquid by this month alone; see `is_liquid`."""
         return is_liquid(self.occupancy, density=self.density)
 
 
 def is_liquid(occupancy: float | None, neighbours: Sequence[float] = (), *, density: float | None = None) -> bool:
     """Whether a symbol trades so often that a regular minute without a bar is a fault and no chance.
 
-    It does where the median session has bars in 95 % of its minutes. It also does where the month's own median is low
-    because the month is damaged: where the minutes that are there hold 8 bars or more, or where the symbol's stored
-    neighbour months all reach 95 %.
+    It does where the median session has bars in 95 % of its minutes. It also does where that share is low because the
+    month is damaged: where the minutes that are there hold 8 bars or more, or the stored neighbour months all reach
+    95 %.
 
     Measured over 83 symbols of the synthetic market, 1 to 720 trades a minute, in eight sessions of January 2024: up to
     3.9 trades a minute the median session has 56 to 94.6 % of its minutes, and the median minute 1 to 3 bars; from 4.2
     trades 96.5 % and more, and 3 bars; from 10 trades on no session has less than 99.7 %, and the median minute 8 bars
-    or more. Between 95 and 99.7 % single minutes are empty by chance, five in a row hardly ever: the rules know that.
+    or more. Between 95 and 99.7 % single minutes are empty by chance, five in a row hardly ever.
 
     Args:
         occupancy: the month's, 0 to 1; `None` where no session has bars.
@@ -124,11 +120,11 @@ def is_liquid(occupancy: float | None, neighbours: Sequence[float] = (), *, dens
     return own or dense or (bool(neighbours) and min(neighbours) >= LIQUID_OCCUPANCY)
 
 
-def cover(starts: Seconds, month: Month, complete_through: datetime) -> Coverage:
+def measure(starts: Seconds, month: Month, complete_through: datetime) -> Coverage:
     """What the bars cover of the month's sessions.
 
-    The evening of the previous month's last session, which in winter lies in this month, is inside trading hours here;
-    that session's minutes are the previous month's matter.
+    The evening of the previous month's last session, which in winter lies in this month, counts as trading hours; that
+    session's minutes belong to the previous month.
 
     Args:
         starts: the bars' starts as Unix seconds, rising for speed; in any other order they are sorted first. A start
@@ -143,17 +139,19 @@ def cover(starts: Seconds, month: Month, complete_through: datetime) -> Coverage
     order = None if bool((starts[1:] >= starts[:-1]).all()) else np.argsort(starts, kind="stable")
     rising = starts if order is None else starts[order]
     outside = np.ones(rising.size, dtype=np.bool_)
-    for session in sessions.sessions_overlapping(month):
+    for session in exchange_calendar.sessions_overlapping(month):
         outside[_between(rising, session.extended_open, session.extended_close)] = False
     if order is not None:
         outside[order] = outside.copy()
-    expected = [session for session in sessions.sessions_in(month) if session.regular_close <= complete_through]
+    expected = [
+        session for session in exchange_calendar.sessions_in(month) if session.regular_close <= complete_through
+    ]
     counts = [_bars_a_minute(rising, session) for session in expected]
-    covered = (_cover(rising, session, count > 0) for session, count in zip(expected, counts, strict=True))
+    covered = (_measure_session(rising, session, count > 0) for session, count in zip(expected, counts, strict=True))
     return Coverage(tuple(covered), outside, _density(counts))
 
 
-def _cover(rising: Seconds, session: Session, minutes: Mask) -> SessionCoverage:
+def _measure_session(rising: Seconds, session: Session, minutes: Mask) -> SessionCoverage:
     regular = rising[_between(rising, session.regular_open, session.regular_close)]
     gap_start, gap_seconds = _longest_gap(regular, _second(session.regular_open), _second(session.regular_close))
     around = _between(rising, session.extended_open, session.extended_close)

@@ -1,9 +1,7 @@
-"""Table ⇄ the bytes of a CSV file, exactly as `pandas.DataFrame.to_csv` writes them.
+"""Encode and decode the CSV files of bars, exactly as `pandas.DataFrame.to_csv` writes them.
 
-The form of the bytes and nothing else: whether the bars are right is in `rules`, where the file stands in `files`.
-
-How it is fast: a month has few distinct prices, so each distinct number is written once, and the file is the texts
-taken in the order of its fields. Stretches of rows are written side by side, on all processors.
+Fast since a month has few distinct prices: each distinct number is formatted once, and the file is these texts taken in
+the order of its fields. Chunks of rows are encoded in parallel.
 """
 
 import csv
@@ -18,29 +16,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import from_numpy, from_texts, in_one_piece, integer, missing, text, to_numpy
-from mohlcv_dagster.bars.processors import FEW, in_order
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import (
+    from_numpy,
+    from_strings,
+    int_scalar,
+    null_mask,
+    one_chunk,
+    string_scalar,
+    to_numpy,
+)
+from mohlcv_dagster.bars.runtime import FEW_BARS, map_in_order
 from mohlcv_dagster.errors import CsvFormatError
+from mohlcv_dagster.model import bar_files
 
-HEADER: Final = (",".join(schema.COLUMNS) + "\n").encode()
+HEADER: Final = (",".join(bar_files.COLUMNS) + "\n").encode()
 
 _ROWS_AT_ONCE: Final = 3 << 13
-"""About 1.5 MB of text: large enough to be fast, small beside the file, several times over as a few are under way."""
+"""About 1.5 MB of text; a few chunks are in memory at once."""
 SMALLEST_PLAIN: Final = 1e-4
-"""Python's `repr`, hence pandas and the contract, writes a float below this with an exponent."""
+"""Python's `repr`, and so pandas and the contract, writes a float below this with an exponent."""
 LEAST_WITH_EXPONENT: Final = 1e16
-"""It writes a float of this size, and larger ones, with an exponent too."""
+"""It writes a float of this size or above with an exponent too."""
 _LARGEST_PLAIN: Final = 1e9
-"""Within these sizes Arrow and Python write a fraction with the same digits, without an exponent."""
-_SECONDS: Final = from_texts([*(f":{second:02d}+00:00," for second in range(60)), ","])
-"""What follows the minute of a moment, by its second; last, what stands for a moment that is missing."""
-_ZERO = integer(0)
-_NOTHING, _COMMA, _LINE_END = text(""), text(","), text("\n")
+"""From `SMALLEST_PLAIN` to here Arrow writes a fraction with the same digits as Python, without an exponent."""
+_SECONDS: Final = from_strings([*(f":{second:02d}+00:00," for second in range(60)), ","])
+"""What follows the minute of a time, by its second; the last one is for a missing time."""
+_ZERO = int_scalar(0)
+_NOTHING, _COMMA, _LINE_END = string_scalar(""), string_scalar(","), string_scalar("\n")
 _Fields: TypeAlias = tuple["npt.NDArray[Any]", "pa.Array[Any]"]
-"""One or several fields of each row, field after field: its place in the distinct texts, and these."""
+"""Fields of each row, column after column: the index of each in the distinct texts, and these texts."""
 _EXPECTED: Final = {
-    schema.TIME: "a moment in whole seconds with its offset from UTC, such as 2024-01-02 09:30:00+00:00"
+    bar_files.TIME: "a moment in whole seconds with its offset from UTC, such as 2024-01-02 09:30:00+00:00"
 }
 
 
@@ -48,23 +55,23 @@ def encode(bars: pa.Table) -> bytes:
     """The whole file: what `DataFrame.to_csv(index=True)` gives for these bars, lines ended by a bare line feed.
 
     Args:
-        bars: a table of bars as `schema` has it; further columns are left out. Null and NaN give an empty field.
+        bars: a table of bars (see `bar_table`); other columns are left out. Null and NaN give an empty field.
     """
-    file = BytesIO()  # joining the pieces at the end would hold the file twice
-    for piece in encode_chunks(bars):
-        file.write(piece)
+    file = BytesIO()  # joining the chunks at the end would hold the file twice
+    for chunk in encode_chunks(bars):
+        file.write(chunk)
     return file.getvalue()
 
 
 def encode_chunks(bars: pa.Table) -> Iterator[bytes | pa.Buffer]:
-    """The same file piece by piece, header first, each piece ending at the end of a line."""
+    """The same file in chunks, header first, each ending at the end of a line."""
     yield HEADER
-    pieces = [bars.slice(start, _ROWS_AT_ONCE) for start in range(0, len(bars), _ROWS_AT_ONCE)]
-    yield from in_order(rows, pieces) if len(bars) > FEW else map(rows, pieces)
+    chunks = [bars.slice(start, _ROWS_AT_ONCE) for start in range(0, len(bars), _ROWS_AT_ONCE)]
+    yield from map_in_order(encode_rows, chunks) if len(bars) > FEW_BARS else map(encode_rows, chunks)
 
 
-def is_written_form(content: bytes, bars: pa.Table) -> bool:
-    """Whether `content` is what `encode` gives for `bars`, byte for byte; stops at the first piece that differs."""
+def is_exact_form(content: bytes, bars: pa.Table) -> bool:
+    """Whether `content` is what `encode` gives for `bars`, byte for byte; stops at the first chunk that differs."""
     rest = pa.py_buffer(content)
     for chunk in encode_chunks(bars):
         piece = pa.py_buffer(chunk)
@@ -77,19 +84,19 @@ def is_written_form(content: bytes, bars: pa.Table) -> bool:
 def decode(data: bytes | pa.Buffer) -> pa.Table:
     """The bars of a CSV file.
 
-    Columns are found by name in any order, further ones are ignored; CRLF and a missing last line end are accepted.
-    Volume is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is
-    null, `nan` and `inf` are floats: judging them is for `rules`. A moment has whole seconds and carries its offset
-    from UTC (`+00:00`; `Z` and others are taken to UTC).
+    Columns are found by name in any order, others are ignored; CRLF and a missing last line end are accepted. Volume
+    is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is null,
+    `nan` and `inf` are floats: the rules check them. A time has whole seconds and an offset from UTC (`+00:00`; `Z` and
+    others are converted to UTC).
 
     Raises:
-        CsvFormatError: the bytes are no CSV of bars; the message names the line, the column and the value.
+        CsvFormatError: the bytes are no CSV of bars; the message gives the line, the column and the value.
     """
     buffer = pa.py_buffer(data)
     end = _header_end(buffer)
     names = _header(buffer, end)
     if end >= buffer.size:
-        return schema.empty()
+        return bar_table.empty()
     for whole_volume in (True, False):
         try:
             return _read(buffer, whole_volume=whole_volume)
@@ -98,19 +105,16 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
     raise CsvFormatError(_what_is_wrong(buffer, names, error)) from error
 
 
-def rows(bars: pa.Table) -> pa.Buffer:
-    """The text of the rows, each with its line end: for some thousands of them, `encode_chunks` puts them together.
+def encode_rows(bars: pa.Table) -> pa.Buffer:
+    """The text of some thousands of rows, each with its line end; `encode_chunks` is for more.
 
-    A row is seven texts, the moment being two; each is a number in the list of all distinct texts. Taken one after the
-    other, they are the file.
+    A row is seven texts (the time is two of them), each an index into the list of all distinct texts.
     """
-    count, prices = len(bars), [in_one_piece(bars[name]) for name in schema.PRICES]
+    count, prices = len(bars), [one_chunk(bars[name]) for name in bar_files.PRICES]
     fields: list[_Fields] = [
-        *_moments(in_one_piece(bars[schema.TIME])),
-        _numbers(
-            pa.concat_arrays(prices), _COMMA
-        ),  # together: a price of one column is as a rule one of the others', too
-        _numbers(in_one_piece(bars[schema.VOLUME]), _LINE_END),
+        *_moments(one_chunk(bars[bar_files.TIME])),
+        _numbers(pa.concat_arrays(prices), _COMMA),  # together, since the columns have most prices in common
+        _numbers(one_chunk(bars[bar_files.VOLUME]), _LINE_END),
     ]
     order = np.empty((count, sum(len(places) for places, _ in fields) // count), np.int32)
     known = column = 0
@@ -126,24 +130,24 @@ def rows(bars: pa.Table) -> pa.Buffer:
 
 
 def _moments(times: "pa.Array[Any]") -> Iterator[_Fields]:
-    """The text of each moment to its minute, and that of its second and offset; nothing for one that is missing."""
-    unknown = missing(times)
+    """The text of each time up to its minute, and that of its second and offset; empty where it is null."""
+    is_null = null_mask(times)
     seconds = to_numpy(times.cast(pa.int64()).fill_null(_ZERO))
     minute = seconds // 60
-    begins = np.concatenate(([True], (minute[1:] != minute[:-1]) | (unknown[1:] != unknown[:-1])))
-    minutes = from_numpy(minute[begins] * 60, unknown[begins]).cast(pa.timestamp("s")).cast(pa.string())
+    begins = np.concatenate(([True], (minute[1:] != minute[:-1]) | (is_null[1:] != is_null[:-1])))
+    minutes = from_numpy(minute[begins] * 60, is_null[begins]).cast(pa.timestamp("s")).cast(pa.string())
     yield np.cumsum(begins) - 1, _join(pc.utf8_slice_codeunits(minutes, 0, -len(":00")))
-    yield np.where(unknown, len(_SECONDS) - 1, seconds - minute * 60), _SECONDS
+    yield np.where(is_null, len(_SECONDS) - 1, seconds - minute * 60), _SECONDS
 
 
 def _numbers(numbers: "pa.Array[Any]", end: "pa.Scalar[Any]") -> _Fields:
-    """The text of each number, with `end` after it."""
+    """The text of each number, followed by `end`."""
     distinct = numbers.dictionary_encode(null_encoding="encode")
     return to_numpy(distinct.indices), _join(_texts(distinct.dictionary), end)
 
 
 def _texts(numbers: "pa.Array[Any]") -> "pa.Array[Any]":
-    """Each number as Python's `repr` writes it, which is how pandas does; NaN as nothing."""
+    """Each number as Python's `repr` writes it, as pandas does; NaN as an empty text."""
     texts = numbers.cast(pa.string())
     if pa.types.is_integer(numbers.type):
         return texts
@@ -152,8 +156,8 @@ def _texts(numbers: "pa.Array[Any]") -> "pa.Array[Any]":
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
         fraction = values != np.rint(values)
     otherwise = ~((size >= SMALLEST_PLAIN) & (size < _LARGEST_PLAIN) & fraction)
-    mended = ["" if value != value else repr(value) for value in values[otherwise].tolist()]  # noqa: PLR0124 - NaN alone differs from itself
-    result: pa.StringArray = pc.replace_with_mask(texts, from_numpy(otherwise), from_texts(mended))
+    by_repr = ["" if value != value else repr(value) for value in values[otherwise].tolist()]  # noqa: PLR0124 - NaN alone differs from itself
+    result: pa.StringArray = pc.replace_with_mask(texts, from_numpy(otherwise), from_strings(by_repr))
     return result
 
 
@@ -163,22 +167,22 @@ def _join(*columns: Any) -> pa.StringArray:  # noqa: ANN401 - arrays and scalars
     return joined
 
 
-def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = schema.COLUMNS) -> pa.Table:
+def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = bar_files.COLUMNS) -> pa.Table:
     convert = arrow_csv.ConvertOptions(
-        column_types=schema.bar_schema(whole_volume=whole_volume), include_columns=list(columns), null_values=[""]
+        column_types=bar_table.bar_schema(whole_volume=whole_volume), include_columns=list(columns), null_values=[""]
     )
     return arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
 
 
 def _header_end(buffer: pa.Buffer) -> int:
-    """Where the first line ends, its line end included; the size of the file where it has one line."""
+    """The offset behind the first line; the size of the file where it has one line."""
     size = 1 << 16
     at = buffer.slice(0, min(size, buffer.size)).to_pybytes().find(b"\n")
     return at + 1 if at >= 0 else buffer.size
 
 
 def _header(buffer: pa.Buffer, end: int) -> list[str]:
-    """The names of the columns, every one of ours among them once."""
+    """The names of the columns; each of `COLUMNS` must be there once."""
     if not buffer.size:
         raise CsvFormatError(f"the file is empty, without even a header; expected {HEADER.decode().strip()}")
     line = buffer.slice(0, min(end, 1 << 16)).to_pybytes()
@@ -186,7 +190,7 @@ def _header(buffer: pa.Buffer, end: int) -> list[str]:
         names = _split(line.decode("utf-8-sig"))
     except (UnicodeDecodeError, csv.Error) as exc:
         raise CsvFormatError(f"the file is not text: it begins with {line[:40]!r}; expected a CSV of bars") from exc
-    for name in schema.COLUMNS:
+    for name in bar_files.COLUMNS:
         if names.count(name) != 1:
             what = "has no column" if name not in names else "has more than one column"
             raise CsvFormatError(
@@ -200,7 +204,7 @@ def _split(line: str) -> list[str]:
 
 
 def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) -> str:
-    """The first line that cannot be read, found by halving: every prefix of whole lines before it can."""
+    """What is wrong with the first unreadable line, found by bisection over prefixes of whole lines."""
     breaks = np.flatnonzero(np.frombuffer(memoryview(buffer), np.uint8) == ord("\n")) + 1
     ends = [*breaks.tolist(), buffer.size] if breaks[-1] < buffer.size else breaks.tolist()
     line = bisect_left(range(1, len(ends)), True, key=lambda last: not _readable(buffer.slice(0, ends[last])))
@@ -210,7 +214,7 @@ def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) 
     return f"line {line + 2}: {_what_is_wrong_in(header, row, names)}; fetch the month again or correct the line"
 
 
-def _readable(buffer: pa.Buffer, columns: tuple[str, ...] = schema.COLUMNS) -> bool:
+def _readable(buffer: pa.Buffer, columns: tuple[str, ...] = bar_files.COLUMNS) -> bool:
     try:
         _read(buffer, whole_volume=False, columns=columns)
     except pa.ArrowInvalid:
@@ -228,7 +232,7 @@ def _what_is_wrong_in(header: pa.Buffer, row: pa.Buffer, names: list[str]) -> st
         cut = "" if text.endswith("\n") else " and no line end: the file was cut off"
         return f"the row {text[:80]!r} has {len(fields)} of {len(names)} fields{cut}"
     alone = pa.py_buffer(header.to_pybytes() + row.to_pybytes())
-    for name in schema.COLUMNS:
+    for name in bar_files.COLUMNS:
         if not _readable(alone, (name,)):
             return f"{name} {fields[names.index(name)]!r} is not {_EXPECTED.get(name, 'a number')}"
     return f"the row {text[:80]!r} cannot be read"

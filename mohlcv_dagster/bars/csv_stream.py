@@ -1,7 +1,7 @@
-"""The bars of a CSV file read a piece at a time, so that the file never stands whole in memory; proven on the way.
+"""Read the bars of a CSV file a piece at a time, so that the file is never whole in memory, and verify its form.
 
-For files in the contract's own form, which those that this project wrote are. Any other is left to
-`csv_codec.decode`, which has the whole file before it, takes what every reader accepts, and says what is wrong.
+For files in the contract's exact form, as this project writes them. Any other is left to `csv_codec.decode`, which
+accepts more forms and says what is wrong.
 """
 
 import hashlib
@@ -18,39 +18,40 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from mohlcv_dagster.bars import csv_codec, schema
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.processors import in_order
+from mohlcv_dagster.bars import bar_table, csv_codec
+from mohlcv_dagster.bars.bar_table import to_numpy
+from mohlcv_dagster.bars.runtime import map_in_order
+from mohlcv_dagster.model import bar_files
 
 _AT_ONCE: Final = 1 << 20
-"""Bytes of a piece: what is made of it stays in the processor's cache, and a few are under way at once."""
+"""Bytes of a piece: small enough for the processor's cache."""
 _SHORTEST_ROW: Final = len("2024-01-02 09:30:00+00:00,1.0,1.0,1.0,1.0,1\n")
-"""Bytes that no row of the contract's form falls below, so that a file of so many has no more rows than fit in them."""
+"""The shortest row of the contract's form, which bounds the number of rows in a file."""
 
 
 @dataclass(frozen=True)
-class Contents:
+class StreamedBars:
     """What was read.
 
     Attributes:
-        bars: each column in one piece, without a null.
-        sha256: of the file's bytes, hexadecimal, where they are proven to be what the encoder writes for the bars;
-            `None` where nobody asked for that.
+        bars: each column in one chunk, without a null.
+        sha256: of the file's bytes, hexadecimal, where they were verified to be what the encoder writes for the bars;
+            `None` where that was not asked for.
     """
 
     bars: pa.Table
     sha256: str | None
 
 
-def read(stream: BinaryIO, *, prove: bool) -> Contents | None:
-    """The bars of a file, which are those that `csv_codec.decode` gives; `None` where the file is to be read by that.
+def read(stream: BinaryIO, *, prove: bool) -> StreamedBars | None:
+    """The same bars that `csv_codec.decode` gives; `None` for a file that only `decode` can read.
 
-    That is where the header is not the contract's to the byte, there are no rows, a field is quoted, empty or cannot be
-    read, or, with `prove`, a byte of the file is not the one that `csv_codec.encode` gives for the bars.
+    Such a file has another header than the contract's, no rows, a field that is quoted, empty or unreadable, or, with
+    `prove`, a byte that is not the one that `csv_codec.encode` gives for the bars.
 
     Args:
         stream: the file, seekable.
-        prove: whether to prove that the file is in the contract's form, piece by piece, on the way.
+        prove: whether to verify, piece by piece, that the file is in the contract's exact form.
     """
     size = size_of(stream)
     if stream.read(len(csv_codec.HEADER)) != csv_codec.HEADER:
@@ -63,21 +64,21 @@ def read(stream: BinaryIO, *, prove: bool) -> Contents | None:
     whole_volume = _starts_whole(first)
     columns = _Columns(size // _SHORTEST_ROW, whole_volume=whole_volume)
     work = partial(_piece, whole_volume=whole_volume, prove=prove)
-    with closing(in_order(work, chain([first], lines))) as tables:
+    with closing(map_in_order(work, chain([first], lines))) as tables:
         if not all(table is not None and columns.take(table) for table in tables):
             return None
-    return Contents(columns.table(), digest.hexdigest() if digest else None)
+    return StreamedBars(columns.table(), digest.hexdigest() if digest else None)
 
 
 def size_of(stream: BinaryIO) -> int:
-    """How many bytes there are, with the first one to be read next."""
+    """The size in bytes; rewinds the stream to its start."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     return size
 
 
 def _lines(stream: BinaryIO, digest: "hashlib._Hash | None") -> Iterator[bytes]:
-    """Whole lines, about a piece of them at a time, to the end of the file."""
+    """Pieces of whole lines, to the end of the file."""
     while piece := stream.read(_AT_ONCE):
         if not piece.endswith(b"\n"):
             piece += stream.readline()
@@ -87,16 +88,16 @@ def _lines(stream: BinaryIO, digest: "hashlib._Hash | None") -> Iterator[bytes]:
 
 
 def _starts_whole(lines: bytes) -> bool:
-    """Whether the first volume is written as an integer: where it is not, the column is of floats, and else all are."""
+    """Whether the first volume is written as an integer; in the contract's form all volumes are like the first."""
     return _table(lines[: lines.find(b"\n") + 1], whole_volume=True) is not None
 
 
 def _piece(lines: bytes, *, whole_volume: bool, prove: bool) -> pa.Table | None:
-    """The bars of these lines; `None` where one cannot be read, or is not in the contract's form although it should."""
+    """The bars of these lines; `None` where one cannot be read or, with `prove`, is not in the contract's form."""
     bars = _table(lines, whole_volume=whole_volume)
     if bars is None or not bars.num_rows:  # blank lines alone
         return None
-    return bars if not prove or csv_codec.rows(bars).equals(pa.py_buffer(lines)) else None
+    return bars if not prove or csv_codec.encode_rows(bars).equals(pa.py_buffer(lines)) else None
 
 
 def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
@@ -105,11 +106,11 @@ def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
         return arrow_csv.read_csv(
             pa.BufferReader(lines),  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
             read_options=arrow_csv.ReadOptions(
-                column_names=list(schema.COLUMNS), use_threads=False, block_size=len(lines) + 1
+                column_names=list(bar_files.COLUMNS), use_threads=False, block_size=len(lines) + 1
             ),
             parse_options=arrow_csv.ParseOptions(quote_char=False, double_quote=False),
             convert_options=arrow_csv.ConvertOptions(
-                column_types=schema.bar_schema(whole_volume=whole_volume), null_values=[]
+                column_types=bar_table.bar_schema(whole_volume=whole_volume), null_values=[]
             ),
         )
     except pa.ArrowInvalid:
@@ -117,34 +118,34 @@ def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
 
 
 class _Columns:
-    """Columns that are filled piece by piece, each in one place from the start: joined at the end, they stood twice.
+    """Columns that are filled piece by piece: joining the pieces at the end would need twice the memory.
 
     Args:
-        room: rows at the most; memory that is not filled is not taken.
-        whole_volume: the type of the volume.
+        room: rows at the most; memory that is never written to is not used.
+        whole_volume: whether the volume is int64.
     """
 
     def __init__(self, room: int, *, whole_volume: bool) -> None:
         self._room, self._rows = room, 0
         volume = np.dtype(np.int64 if whole_volume else np.float64)
-        kinds = {schema.TIME: np.dtype(np.int64), **dict.fromkeys(schema.PRICES, np.dtype(np.float64))}
+        kinds = {bar_files.TIME: np.dtype(np.int64), **dict.fromkeys(bar_files.PRICES, np.dtype(np.float64))}
         self._columns: dict[str, npt.NDArray[Any]] = {
-            name: np.empty(room, kind) for name, kind in {**kinds, schema.VOLUME: volume}.items()
+            name: np.empty(room, kind) for name, kind in {**kinds, bar_files.VOLUME: volume}.items()
         }
 
     def take(self, bars: pa.Table) -> bool:
-        """Put bars behind the others; `False` where there is no room for them."""
+        """Append bars; `False` where there is no room for them."""
         upto = self._rows + bars.num_rows
         if upto > self._room:
             return False
-        times = bars[schema.TIME].cast(pa.int64())
+        times = bars[bar_files.TIME].cast(pa.int64())
         for name, column in self._columns.items():
-            column[self._rows : upto] = to_numpy(times if name == schema.TIME else bars[name])
+            column[self._rows : upto] = to_numpy(times if name == bar_files.TIME else bars[name])
         self._rows = upto
         return True
 
     def table(self) -> pa.Table:
-        """All of them, on the same memory."""
+        """All bars, on the same memory."""
         filled = {name: column[: self._rows] for name, column in self._columns.items()}
-        prices = {name: filled[name] for name in schema.PRICES}
-        return schema.from_arrays(filled[schema.TIME], prices, filled[schema.VOLUME])
+        prices = {name: filled[name] for name in bar_files.PRICES}
+        return bar_table.from_arrays(filled[bar_files.TIME], prices, filled[bar_files.VOLUME])

@@ -1,8 +1,8 @@
-"""Vendor incidents: regular minutes that are missing in several liquid symbols at once, each told once.
+"""Vendor incidents: regular minutes that are missing in several liquid symbols at once.
 
-One liquid symbol without a trade for a minute may be the market's doing; the same minute missing in several is the
-vendor's. How many symbols it takes depends on how often they miss a minute anyway: two, where they hardly ever do, and
-more where so many would coincide by chance.
+One liquid symbol may have no trade for a minute; the same minute missing in several is the vendor's fault. How many
+symbols it takes depends on how often they miss a minute anyway: two where they hardly ever do, more where two would
+coincide by chance.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from mohlcv_dagster.bars.schema import Seconds
+from mohlcv_dagster.bars.bar_table import Seconds
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.coverage import Coverage
@@ -46,12 +46,12 @@ class Gap:
 
     @property
     def written(self) -> str:
-        """The gap in few characters that `parse` reads: `2024-01-05T15:30Z/3`."""
+        """The gap as text that `parse` reads: `2024-01-05T15:30Z/3`."""
         return f"{_moment(self.start):{_WRITTEN}}/{self.minutes}"
 
     @classmethod
     def parse(cls, written: str) -> Self:
-        """The gap that `written` gives."""
+        """The gap of such a text."""
         start, _, minutes = written.partition("/")
         return cls((datetime.fromisoformat(start) - _EPOCH) // _MINUTE, int(minutes))
 
@@ -97,7 +97,7 @@ def find(missing: Mapping[str, Iterable[Gap]], regular_minutes: int) -> tuple[In
     """The incidents of a month, in order of time.
 
     Args:
-        missing: the gaps of each liquid symbol of the month; a symbol that misses nothing counts as well with none.
+        missing: the gaps of each liquid symbol of the month.
         regular_minutes: of the month's sessions.
     """
     names = sorted(missing)
@@ -109,14 +109,14 @@ def find(missing: Mapping[str, Iterable[Gap]], regular_minutes: int) -> tuple[In
     minutes, column = np.unique(np.array(minute), return_inverse=True)
     absent = np.zeros((minutes.size, len(names)), dtype=bool)
     absent[column, owner] = True
-    common = absent.sum(axis=1) >= needed(sum(map(len, stretches.values())), regular_minutes)
+    common = absent.sum(axis=1) >= symbols_needed(sum(map(len, stretches.values())), regular_minutes)
     found = gaps(minutes[common])
     spans = [slice(*np.searchsorted(minutes, [gap.start, gap.end])) for gap in found]
     hit = [np.flatnonzero(np.any(absent[span], axis=0)) for span in spans]
     return tuple(Incident(gap, tuple(names[row] for row in rows)) for gap, rows in zip(found, hit, strict=True))
 
 
-def needed(happenings: int, regular_minutes: int) -> int:
+def symbols_needed(happenings: int, regular_minutes: int) -> int:
     """How many symbols must miss a minute before it is no coincidence, two or more.
 
     With independent gaps the number of symbols that miss a minute follows a Poisson distribution of mean

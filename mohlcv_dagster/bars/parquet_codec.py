@@ -1,6 +1,6 @@
-"""Bars to the bytes of a Parquet file that mirrors a CSV file. When mirrors are written is not decided here.
+"""Tables to the bytes of Parquet files: the mirror of a CSV file, and quality/coverage.parquet.
 
-The columns are those of `schema`, typed so that one read takes many files at once:
+The columns of a mirror are typed so that one read takes many files at once:
 
 =========  ======================  ==============================================================
 ts_event   timestamp[us, tz=UTC]   Parquet has no seconds; microseconds are what every reader has
@@ -12,6 +12,8 @@ zstd, statistics, one row group a month, declared as sorted by ts_event. The dig
 is in the file's metadata, under `CSV_DIGEST`.
 """
 
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -20,10 +22,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import from_numpy, from_strings, to_numpy
 from mohlcv_dagster.errors import FileError, VolumePrecisionError
+from mohlcv_dagster.model import quality_rows
+from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME, BarFile
+from mohlcv_dagster.model.quality_rows import ColumnType, MonthQuality
 
 FOLDER: Final = "parquet"
 """The folder of the mirror, under the data folder."""
@@ -33,9 +37,19 @@ _ROW_GROUP: Final = 1 << 22
 """More bars than a month has seconds."""
 _EXACT_FLOAT: Final = 2**53
 
+QUALITY_TYPES: Final[dict[ColumnType, pa.DataType]] = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.COUNT: pa.int64(),
+    ColumnType.SHARE: pa.float64(),
+    ColumnType.TEXTS: pa.list_(pa.string()),
+    ColumnType.MOMENT: pa.timestamp("ms", tz="UTC"),
+}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
 
 def path_of(file: BarFile) -> PurePosixPath:
-    """Where the mirror of `file` stands, relative to the data folder, its keys in the folders' names as Hive has them.
+    """The path of the mirror of `file`, relative to the data folder, with Hive's `key=value` folders.
 
     `parquet/timeframe=1s/symbol=SPY/month=2024-01/SPY_2024_01.parquet`
     """
@@ -44,20 +58,24 @@ def path_of(file: BarFile) -> PurePosixPath:
 
 
 def encode(bars: pa.Table, csv_sha256: str) -> bytes:
-    """The Parquet file of these bars.
+    """The mirror of a CSV file.
 
     Args:
-        bars: a table of bars as `schema` has it.
+        bars: a table of bars (see `bar_table`).
         csv_sha256: the digest of the CSV file that holds the same bars.
 
     Raises:
         VolumePrecisionError: a whole volume of 2**53 shares or more, which a float64 does not hold exactly.
     """
-    if schema.has_whole_volume(bars) and bool((np.abs(to_numpy(bars[schema.VOLUME])) >= _EXACT_FLOAT).any()):
+    if bar_table.has_whole_volume(bars) and bool((np.abs(to_numpy(bars[VOLUME])) >= _EXACT_FLOAT).any()):
         raise VolumePrecisionError("a volume of 2^53 shares or more cannot be mirrored exactly; correct the bars")
-    kinds: list[pa.DataType] = [TIME_TYPE, *[schema.PRICE_TYPE] * len(schema.PRICES), schema.FRACTIONAL_VOLUME]
-    columns: Any = [bars[name].cast(kind) for name, kind in zip(schema.COLUMNS, kinds, strict=True)]
-    typed = pa.schema(list(zip(schema.COLUMNS, kinds, strict=True)), metadata={CSV_DIGEST: csv_sha256.encode()})
+    kinds: list[pa.DataType] = [
+        TIME_TYPE,
+        *[bar_table.PRICE_TYPE] * len(PRICES),
+        bar_table.FRACTIONAL_VOLUME,
+    ]
+    columns: Any = [bars[name].cast(kind) for name, kind in zip(COLUMNS, kinds, strict=True)]
+    typed = pa.schema(list(zip(COLUMNS, kinds, strict=True)), metadata={CSV_DIGEST: csv_sha256.encode()})
     file = BytesIO()
     pq.write_table(
         pa.Table.from_arrays(columns, schema=typed),
@@ -65,14 +83,14 @@ def encode(bars: pa.Table, csv_sha256: str) -> bytes:
         compression="zstd",
         row_group_size=_ROW_GROUP,
         sorting_columns=[pq.SortingColumn(0)],
-        use_dictionary=[*schema.COLUMNS[1:]],  # type: ignore[arg-type]  # the stubs know no list of columns
-        column_encoding={schema.TIME: "DELTA_BINARY_PACKED"},
+        use_dictionary=[*COLUMNS[1:]],  # type: ignore[arg-type]  # the stubs know no list of columns
+        column_encoding={TIME: "DELTA_BINARY_PACKED"},
     )
     return file.getvalue()
 
 
 def csv_digest(source: Any) -> str | None:  # noqa: ANN401 - whatever Arrow reads from: a path or an open file
-    """The digest of the CSV file that a mirror was written with; `None` where it does not say.
+    """The digest of the CSV file that a mirror was written with; `None` where it has none.
 
     Args:
         source: a path, or a file open for reading in binary.
@@ -81,8 +99,44 @@ def csv_digest(source: Any) -> str | None:  # noqa: ANN401 - whatever Arrow read
         FileError: it is no Parquet file.
     """
     try:
-        told = pq.read_schema(source).metadata or {}
+        metadata = pq.read_schema(source).metadata or {}
     except (pa.ArrowException, OSError) as error:
         raise FileError(f"it is no Parquet file ({error})") from error
-    digest = told.get(CSV_DIGEST)
+    digest = metadata.get(CSV_DIGEST)
     return None if digest is None else digest.decode(errors="replace")
+
+
+def quality_table(months: Iterable[MonthQuality]) -> pa.Table:
+    """The rows of quality/coverage.parquet as a table, in their order."""
+    rows = list(months)
+    columns = {name: [getattr(row, name) for row in rows] for name in quality_rows.COLUMNS}
+    columns["month"] = [str(month) for month in columns["month"]]
+    arrays = [_array(columns[name], column.kind) for name, column in quality_rows.COLUMNS.items()]
+    return pa.Table.from_arrays(arrays, names=list(quality_rows.COLUMNS))
+
+
+def encode_quality(quality: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    file = BytesIO()
+    pq.write_table(quality, file, compression="zstd")
+    return file.getvalue()
+
+
+def _array(values: Sequence[Any], kind: ColumnType) -> Any:  # noqa: ANN401 - the stubs have a type for each kind, and none for all
+    """What `pa.array` makes of these values, without loading pandas (see `bar_table`)."""
+    if kind is ColumnType.TEXTS:
+        return _lists(values)
+    is_null = np.array([value is None for value in values], np.bool_)
+    nulls = is_null if is_null.any() else None
+    if kind is ColumnType.TEXT:
+        return from_strings([value or "" for value in values], nulls)
+    if kind is ColumnType.MOMENT:
+        values = [None if value is None else (value - _EPOCH) // _MILLISECOND for value in values]
+    dtype = np.float64 if kind is ColumnType.SHARE else np.int64
+    array = from_numpy(np.array([0 if value is None else value for value in values], dtype), nulls)
+    return array.view(QUALITY_TYPES[kind]) if kind is ColumnType.MOMENT else array
+
+
+def _lists(values: Sequence[Sequence[str]]) -> Any:  # noqa: ANN401 - as above
+    stops = from_numpy(np.cumsum([0, *map(len, values)], dtype=np.int32))
+    return pa.ListArray.from_arrays(stops, from_strings([string for strings in values for string in strings]))

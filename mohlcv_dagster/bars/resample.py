@@ -1,64 +1,76 @@
-"""Fold bars into longer bars, exactly.
+"""Resample bars to longer bars, exactly: first, highest, lowest, last, and the exact sum of the volumes.
 
-The only place that knows how bars join: first, highest, lowest, last, sum. How volumes are summed exactly is in
-`volumes`; whether the result is right is proven independently in `rules`.
+A float64 volume stands for the decimal number it was written as. It is converted to a whole number of units of 10**-6
+share (10**-7 to 10**-9 where the decimals need it), summed as int64, and converted back by one division, which rounds
+once. The rules check the result with an independent second engine.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from fractions import Fraction
+from typing import Final, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.schema import PRICES, Floats, Seconds
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
-from mohlcv_dagster.bars.volumes import ExactVolumes
-from mohlcv_dagster.errors import BarsError, UnsortedBarsError
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
+from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
+from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
+
+Integers = npt.NDArray[np.int64]
+Volumes = Integers | Floats
+
+_MILLION: Final = 10**6
+_SCALES: Final = (_MILLION, 10**7, 10**8, 10**9)
+_EXACT_FLOAT: Final = 2**53
+"""Integers below this size are exact in a float64, and their quotient by a scale is correctly rounded."""
+_SAFE_SUM: Final = 2**62
+"""A sum whose float64 estimate is below this cannot overflow int64."""
 
 
-def fold(bars: pa.Table, timeframe: Timeframe) -> pa.Table:
+def resample(bars: pa.Table, timeframe: Timeframe) -> pa.Table:
     """The bars joined into bars of `timeframe`.
 
     Buckets are `[start, start + timeframe)`, counted from midnight UTC and labelled by their start. A bucket without
     bars has no row. The volume column keeps its type, and its sums are exact.
 
     Args:
-        bars: a table of bars as `schema` has it, rising strictly, of a timeframe that divides this one.
-        timeframe: the length to fold to.
+        bars: a table of bars (see `bar_table`), rising strictly, of a timeframe that divides this one.
+        timeframe: the length of the new bars.
 
     Raises:
         UnsortedBarsError: the bars do not rise strictly.
         BarsError: a value is null or NaN, or a sum does not fit int64.
         VolumePrecisionError: a volume has more decimals than can be summed exactly.
     """
-    return Folds(bars).into(timeframe)
+    return Resampler(bars).into(timeframe)
 
 
-class Folds:
-    """The same bars joined into several timeframes: looked through once, and each made of what was made before.
+class Resampler:
+    """Resamples the same bars to several timeframes: reads them once, and makes each timeframe from an earlier result.
 
-    A timeframe is made of the longest one so far that divides it. Since volumes stay whole numbers of units on the way,
-    that gives bit for bit what the bars themselves give.
+    A timeframe is made from the longest one so far that divides it. Since volumes stay whole numbers of units until the
+    end, that gives bit for bit what the bars themselves give.
 
     Args:
-        bars: as `fold` takes them.
+        bars: as `resample` takes them.
 
     Raises:
-        UnsortedBarsError, BarsError, VolumePrecisionError: as `fold` does, whichever timeframe is asked for.
+        UnsortedBarsError, BarsError, VolumePrecisionError: as `resample` does, whichever timeframe is asked for.
     """
 
     def __init__(self, bars: pa.Table) -> None:
-        _refuse_nulls(bars)
-        starts = schema.seconds(bars)
-        _refuse_unsorted(starts)
+        _require_no_nulls(bars)
+        starts = bar_table.seconds(bars)
+        _require_sorted(starts)
         prices = {name: to_numpy(bars[name]) for name in PRICES}
-        self._made = {RAW.seconds: _Bars(starts, prices, ExactVolumes.of(to_numpy(bars[schema.VOLUME])))}
+        self._made = {RAW.seconds: _Bars(starts, prices, ExactVolumes.of(to_numpy(bars[VOLUME])))}
 
     def into(self, timeframe: Timeframe) -> pa.Table:
-        """The bars of `timeframe`; see `fold`.
+        """The bars of `timeframe`; see `resample`.
 
         Raises:
             BarsError, VolumePrecisionError: a sum does not fit.
@@ -76,11 +88,11 @@ class _Bars:
 
     starts: Seconds
     prices: dict[str, Floats]
-    volumes: ExactVolumes
+    volumes: "ExactVolumes"
 
     @property
     def table(self) -> pa.Table:
-        return schema.from_arrays(self.starts, self.prices, self.volumes.shares)
+        return bar_table.from_arrays(self.starts, self.prices, self.volumes.shares)
 
     def joined(self, seconds: int) -> Self:
         if not self.starts.size:
@@ -96,19 +108,19 @@ class _Bars:
         return type(self)(buckets[first] * seconds, prices, self.volumes.sums(first))
 
 
-def _refuse_nulls(bars: pa.Table) -> None:
-    """Null and NaN alike: a price or a volume that is not there cannot be joined."""
-    for name in schema.COLUMNS:
+def _require_no_nulls(bars: pa.Table) -> None:
+    """Refuse null and NaN alike."""
+    for name in COLUMNS:
         column = bars[name]
         if column.null_count or (pa.types.is_floating(column.type) and np.isnan(to_numpy(column)).any()):
             at = int(np.argmax(to_numpy(column.is_null(nan_is_null=True))))
-            moment = bars[schema.TIME][at].as_py()
+            moment = bars[TIME][at].as_py()
             raise BarsError(
                 f"bar {at + 1} of {len(bars)}, at {moment}, has no {name}; fetch the month again or correct the file"
             )
 
 
-def _refuse_unsorted(starts: Seconds) -> None:
+def _require_sorted(starts: Seconds) -> None:
     falls = starts[1:] <= starts[:-1]
     if falls.any():
         at = int(np.argmax(falls))
@@ -117,3 +129,98 @@ def _refuse_unsorted(starts: Seconds) -> None:
             f"bars do not rise strictly: {earlier} is followed by {later} (bar {at + 2} of {len(starts)}); "
             "fetch the month again or correct the file"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ExactVolumes:
+    """Volumes as whole numbers of units.
+
+    Attributes:
+        units: volume times `per_share`, int64, shape (bars,).
+        per_share: units in a share; 1 where the volumes were int64.
+    """
+
+    units: Integers
+    per_share: int
+
+    @classmethod
+    def of(cls, volume: Volumes) -> Self:
+        """The volumes, exactly; int64 as they are, float64 at the smallest scale that holds every one.
+
+        Raises:
+            VolumePrecisionError: a volume is not finite, or has more decimals or digits than the finest scale holds.
+        """
+        if volume.dtype == np.int64:
+            return cls(volume.astype(np.int64, copy=False), 1)
+        for scale in _SCALES:
+            if bool(_fits(volume, scale).all()):
+                return cls(np.rint(volume * scale).astype(np.int64), scale)
+        raise VolumePrecisionError(_imprecise(volume))
+
+    @property
+    def shares(self) -> Volumes:
+        """The volumes in shares, of the type they had, shape (bars,)."""
+        return self.units if self.per_share == 1 else self.units / self.per_share
+
+    def sums(self, first: npt.NDArray[np.intp]) -> Self:
+        """The exact sum of each bucket.
+
+        Args:
+            first: the position of each bucket's first bar, rising from 0; a bucket ends where the next begins.
+
+        Raises:
+            VolumePrecisionError: a sum has more digits than a float64 holds.
+            BarsError: a sum of whole volumes does not fit int64.
+        """
+        limit = _SAFE_SUM if self.per_share == 1 else _EXACT_FLOAT
+        if self._largest * int(np.diff(first, append=self.units.size).max()) >= limit:
+            self._require_below(limit, np.add.reduceat(np.abs(self.units.astype(np.float64)), first))
+        return type(self)(np.add.reduceat(self.units, first), self.per_share)
+
+    @property
+    def _largest(self) -> int:
+        """The size of the largest volume, in units."""
+        return max(-int(self.units.min()), int(self.units.max()))
+
+    def _require_below(self, limit: int, size: Floats) -> None:
+        """Refuse sums that do not fit before they are made: an overflowed one looks like any other."""
+        if not (size >= limit).any():
+            return
+        if self.per_share == 1:
+            raise BarsError(f"a bucket's volume near {size.max():.0f} does not fit 64 bits; correct the raw file")
+        raise VolumePrecisionError(
+            f"a bucket's volume near {size.max() / self.per_share:.0f} has too many digits to be exact to "
+            f"1/{self.per_share} share; correct the raw file"
+        )
+
+    def total(self) -> Fraction:
+        """The sum of all volumes, in shares, exact whatever its size; 0 for no bars."""
+        return Fraction(sum(self.units.tolist()), self.per_share)
+
+
+def beyond_millionths(volume: Volumes) -> npt.NDArray[np.bool_]:
+    """Which volumes are no whole number of millionths of a share, shape (bars,); those not finite count too."""
+    if volume.dtype == np.int64:
+        return np.zeros(len(volume), dtype=np.bool_)
+    return ~_is_whole_at(volume, _MILLION)
+
+
+def _is_whole_at(volume: Volumes, scale: int) -> npt.NDArray[np.bool_]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        whole: npt.NDArray[np.bool_] = np.isfinite(volume) & (np.rint(volume * scale) / scale == volume)
+    return whole
+
+
+def _fits(volume: Volumes, scale: int) -> npt.NDArray[np.bool_]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return _is_whole_at(volume, scale) & (np.abs(volume * scale) < _EXACT_FLOAT)
+
+
+def _imprecise(volume: Volumes) -> str:
+    """What is wrong with the first volume that no scale holds or, where each has its own, that the rest excludes."""
+    alone = np.logical_or.reduce([_fits(volume, scale) for scale in _SCALES])
+    at = int(np.argmin(alone)) if not alone.all() else int(np.argmin(_fits(volume, _SCALES[-1])))
+    return (
+        f"volume {float(volume[at])!r} (bar {at + 1} of {len(volume)}) cannot be summed exactly: at most 9 decimals "
+        "and 15 digits can, and Massive gives 6 decimals; fetch the month again or correct the file"
+    )

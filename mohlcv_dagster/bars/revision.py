@@ -1,4 +1,4 @@
-"""The same month fetched twice: which bars changed, came or went. What a month may lose is in `revision_counts`."""
+"""The same month fetched twice: which bars changed, came or went; and stored bars joined with newly fetched ones."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision_counts import Counts
-from mohlcv_dagster.bars.schema import COLUMNS, TIME, Seconds
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Seconds, from_numpy, to_numpy
 from mohlcv_dagster.errors import BarsLostError
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME, BarFile
+from mohlcv_dagster.model.finality import RevisionCounts
 
 HOW_TO_ACCEPT: Final = (
     "To take what it gives now all the same, run with the tag mohlcv/accept_loss=true, or mohlcv fetch --force "
@@ -31,50 +30,63 @@ class Revision:
             `new_volume` (null where lost).
     """
 
-    counts: Counts
+    counts: RevisionCounts
     rows: pa.Table
 
 
-def compare(old: pa.Table, new: pa.Table, settled_through: datetime) -> Revision:
-    """What became of the bars that start before `settled_through`.
+def compare(old: pa.Table, new: pa.Table, final_through: datetime) -> Revision:
+    """How the bars that start before `final_through` differ.
 
     Args:
         old: bars, rising strictly, without nulls.
         new: the same.
-        settled_through: exclusive, UTC; later bars are not looked at.
+        final_through: exclusive, UTC; later bars are ignored.
     """
-    old, new = (schema.between(bars, None, settled_through) for bars in (old, new))
-    before, after = schema.seconds(old), schema.seconds(new)
-    kept, place = _found(before, after)
-    added = ~_found(after, before)[0]
+    old, new = (bar_table.between(bars, None, final_through) for bars in (old, new))
+    before, after = bar_table.seconds(old), bar_table.seconds(new)
+    kept, place = _find(before, after)
+    added = ~_find(after, before)[0]
     at_old, at_new = np.flatnonzero(kept), place[kept]
     changed = np.zeros(len(at_old), dtype=bool)
     for name in COLUMNS[1:]:
         changed |= to_numpy(old[name])[at_old] != to_numpy(new[name])[at_new]
-    counts = Counts(len(before), int(changed.sum()), int(added.sum()), int((~kept).sum()))
+    counts = RevisionCounts(len(before), int(changed.sum()), int(added.sum()), int((~kept).sum()))
     starts = np.sort(np.concatenate([before[at_old[changed]], after[added], before[~kept]]))
     return Revision(counts, _side_by_side(starts, old, new))
 
 
-def require_kept(file: BarFile, revision: Revision) -> None:
-    """Let settled bars be replaced only when few of them are lost.
+def require_small_loss(file: BarFile, revision: Revision) -> None:
+    """Let final bars be replaced only when few of them are lost.
 
     Raises:
-        BarsLostError: more are lost than `Counts.allowed_loss`.
+        BarsLostError: more are lost than `RevisionCounts.allowed_loss`.
     """
     counts = revision.counts
     if counts.lost <= counts.allowed_loss:
         return
     first = revision.rows.filter(revision.rows["new_close"].is_null()).slice(0, 1).to_pylist()[0]
     raise BarsLostError(
-        f"{counts.lost:,} of the {counts.compared:,} settled bars stored of {file} are missing from what the vendor "
+        f"{counts.lost:,} of the {counts.compared:,} final bars stored of {file} are missing from what the vendor "
         f"gives now (at most {counts.allowed_loss:,} may be), the first at {first[TIME]:%Y-%m-%d %H:%M:%S}Z (close "
         f"{first['old_close']}, volume {first['old_volume']}). The stored file stays as it was. Fetch again later; if "
         f"it stays so, ask the vendor's support. {HOW_TO_ACCEPT}"
     )
 
 
-def _found(wanted: Seconds, among: Seconds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+def join(stored: pa.Table, fetched: pa.Table, since: datetime) -> pa.Table:
+    """The whole month after an incremental refresh: stored bars before `since`, then all that was fetched.
+
+    Args:
+        stored: bars, rising.
+        fetched: bars from `since` on, rising.
+        since: where the fetched ones begin, inclusive.
+    """
+    kinds = bar_table.bar_schema(whole_volume=False)
+    halves = (bar_table.between(stored, None, since), fetched)
+    return bar_table.normalize_volume_dtype(pa.concat_tables([half.cast(kinds) for half in halves]))
+
+
+def _find(wanted: Seconds, among: Seconds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
     """Which of `wanted` are there, and where; both rising strictly."""
     if np.array_equal(wanted, among):  # as nearly always
         return np.ones(len(wanted), dtype=bool), np.arange(len(wanted))
@@ -86,9 +98,9 @@ def _found(wanted: Seconds, among: Seconds) -> tuple[npt.NDArray[np.bool_], npt.
 
 
 def _side_by_side(starts: Seconds, old: pa.Table, new: pa.Table) -> pa.Table:
-    rows = pa.table({TIME: from_numpy(starts).cast(schema.TIME_TYPE)})
+    rows = pa.table({TIME: from_numpy(starts).cast(bar_table.TIME_TYPE)})
     for side, bars in (("old", old), ("new", new)):
-        there, place = _found(starts, schema.seconds(bars))
+        there, place = _find(starts, bar_table.seconds(bars))
         taken = bars.take(from_numpy(place.astype(np.int64), ~there))
         for name in COLUMNS[1:]:
             rows = rows.append_column(f"{side}_{name}", taken[name])

@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import MonthQuality, Status
 from mohlcv_dagster.charts import svg
 from mohlcv_dagster.charts.svg import AMBER, BLUE, INK, RED, Picture
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
 
 MOST_ROWS: Final = 60
 LARGEST: Final = 24_000
@@ -95,13 +95,13 @@ _LEGEND_AT: Final = (0, 152, 246, 296, 400, 480, 546, 654, 708)
 
 def level_of(month: MonthQuality) -> Level:
     """The level of a month by what was recorded of it."""
-    if month.status is not Status.STORED:
-        return Level.FAILED if month.status is Status.FAILED else Level.MISSING
+    if month.status is not MonthStatus.STORED:
+        return Level.FAILED if month.status is MonthStatus.FAILED else Level.MISSING
     if month.errors:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    return _occupancy_level(month.occupancy) if month.is_judged else Level.UNJUDGED
+    return _occupancy_level(month.occupancy) if month.is_checked else Level.UNJUDGED
 
 
 def _occupancy_level(occupancy: float | None) -> Level:

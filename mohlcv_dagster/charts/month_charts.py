@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import Floats, Seconds
-from mohlcv_dagster.bars.sessions import Session
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
 from mohlcv_dagster.charts import svg
 from mohlcv_dagster.charts.svg import BLUE, FALL, INK, RED, RISE, Picture, Scale
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.exchange_calendar import Session
+from mohlcv_dagster.model.months import Month
 
 MINUTES: Final = 960
 """From 04:00 (inclusive) to 20:00 (exclusive) Eastern."""
@@ -77,7 +77,7 @@ def draw_session_prices(symbol: str, month: Month, bars: pa.Table, complete_thro
         bars: its bars, rising; values that are not numbers are skipped.
         complete_through: the moment (exclusive) up to which bars were asked for.
     """
-    days = sessions.sessions_in(month)
+    days = exchange_calendar.sessions_in(month)
     drawn = candles(bars, days)
     begun = sum(day.extended_open < complete_through for day in days)
     alt = _price_alt(symbol, month, [each for each in drawn if each], begun)
@@ -96,9 +96,9 @@ def draw_session_prices(symbol: str, month: Month, bars: pa.Table, complete_thro
 
 def candles(bars: pa.Table, days: Sequence[Session]) -> list[Candle | None]:
     """The candle of each session, in their order; `None` where it has no bar with four prices."""
-    starts = schema.seconds(bars)
-    prices = {name: to_numpy(bars[name]) for name in schema.PRICES}
-    volume = to_numpy(bars[schema.VOLUME])
+    starts = bar_table.seconds(bars)
+    prices = {name: to_numpy(bars[name]) for name in bar_files.PRICES}
+    volume = to_numpy(bars[bar_files.VOLUME])
     return [_candle(_bounds(starts, day), prices, volume) for day in days]
 
 
@@ -225,7 +225,7 @@ def minute_occupancy(starts: Seconds, month: Month, complete_through: datetime) 
     A session has the minutes of its extended hours that are in the month and ended by `complete_through`.
     """
     begin, end = month.start_second, min(month.end_second, int(complete_through.timestamp()))
-    days = sessions.sessions_overlapping(month)
+    days = exchange_calendar.sessions_overlapping(month)
     minutes = _distinct(starts // 60)
     expected, present = np.zeros(MINUTES), np.zeros(MINUTES)
     for day in days:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.bars.files import check_symbol
 from mohlcv_dagster.cli.adoption_report import Report
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import InputError, SettingsError
+from mohlcv_dagster.model.bar_files import check_symbol
 from mohlcv_dagster.settings import DATA_DIR, Settings
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TypeVar
 import dagster as dg
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.processors import in_order
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars.runtime import map_in_order
 from mohlcv_dagster.cli.adoption_report import Report
 from mohlcv_dagster.defs.adoption import Adoption
 from mohlcv_dagster.defs.known import Standing
 from mohlcv_dagster.defs.recording import Recording
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
 from mohlcv_dagster.storage import adoption_survey
 from mohlcv_dagster.storage.archive import Archive
@@ -56,7 +56,7 @@ class Adopting:
             InputError: there is no such folder, or it is under a URL and files are to be rewritten.
             FileError: the disk refused.
         """
-        calendar_file.put_in_force(self.settings)
+        calendar_file.apply_overrides(self.settings)
         archive = Archive(self.settings.data_dir)
         tree = adoption_survey.survey(archive, symbols)
         self.report.strange.extend(tree.strange)
@@ -64,7 +64,7 @@ class Adopting:
         measured = dict(
             zip(
                 files,
-                self._told("read", in_order(lambda file: measure(archive.path(file)), files), len(files)),
+                self._told("read", map_in_order(lambda file: measure(archive.path(file)), files), len(files)),
                 strict=True,
             )
         )

@@ -8,8 +8,8 @@ from mohlcv_dagster.cli.console import FAILED, OK, WARNED
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.defs.adoption import Entry
+    from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.adoption_survey import Deviation
     from mohlcv_dagster.storage.repair import Rewritten
 

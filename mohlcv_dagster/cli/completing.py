@@ -11,10 +11,10 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, check_symbol
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import MohlcvError, SymbolError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, check_symbol
 from mohlcv_dagster.settings import DATA_DIR
 
 

@@ -1,4 +1,4 @@
-"""What a command is to do about raw months: `bars.decision` asked with what the files and Dagster say.
+"""What a command is to do about raw months: `model.month_decision` asked with what the files and Dagster say.
 
 Dagster is loaded where a file is there, and not before.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from mohlcv_dagster.bars.decision import Decision, MonthState, StoredFile, decide
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.month_decision import Decision, MonthState, StoredFile, decide
 from mohlcv_dagster.providers.massive.provider import provider_name
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console, show_reasons
 from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.bars.decision import ORDERED, UNREADABLE, UNREMEMBERED, Action, Decision, failing
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.homes import Home, project_root
@@ -16,6 +13,9 @@ from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
 from mohlcv_dagster.cli.summary import Summary
 from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.month_decision import FORCED, NOTHING_RECORDED, UNREADABLE, Action, Decision, failing
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class _Fetch:
         decided = self._deciding.about(instance, files)
         unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
         if not self.places.are_own:
-            decided |= dict.fromkeys(unrecorded, UNREMEMBERED)
+            decided |= dict.fromkeys(unrecorded, NOTHING_RECORDED)
         for file, decision in decided.items():
-            if not decision.is_new and decision.reason != ORDERED:
+            if not decision.is_new and decision.reason != FORCED:
                 self._say(file, decision)
             if decision.action is Action.SKIP:
                 self.summary.skip(file, decision.reason)
@@ -186,7 +186,7 @@ class _Fetch:
         if self.places.are_own:
             return self._deciding.about(run.instance, [run.file])[run.file]
         errors = tuple(rule for check in outcome.checks for rule in check.blocking)
-        return failing(errors) if errors else UNREMEMBERED
+        return failing(errors) if errors else NOTHING_RECORDED
 
     def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":
         from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415 - as each_of has it

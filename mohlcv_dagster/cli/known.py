@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.cli.places import is_same
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import BarFolder
 from mohlcv_dagster.validation.folder_check import FileRecord, RecordLookup

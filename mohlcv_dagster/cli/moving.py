@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.files import BarFile
+    from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.providers.base import FetchProgress as Fetched
 
 _THOUSAND: Final = 1000

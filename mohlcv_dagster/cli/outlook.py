@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from mohlcv_dagster.bars.decision import ORDERED, Action, Decision
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
 from mohlcv_dagster.cli.planning import DONE, Density, Planned, Planner, Totals
+from mohlcv_dagster.model.month_decision import FORCED, Action, Decision
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Outlook:
         """The stored months that are not simply skipped or completed, by what is done about them and why."""
         found: dict[str, list[Month]] = {}
         for month in self.planned:
-            told = month.decision.action not in {Action.SKIP, Action.COMPLETE} and month.decision.reason != ORDERED
+            told = month.decision.action not in {Action.SKIP, Action.COMPLETE} and month.decision.reason != FORCED
             if told and not month.decision.is_new:
                 found.setdefault(f"{month.file.symbol} {_sentence(month.decision)}", []).append(month.file.month)
         return found

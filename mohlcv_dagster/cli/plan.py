@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.console import open_console
 from mohlcv_dagster.cli.documents import json_option, print_document
 from mohlcv_dagster.cli.examinations.folder import nearest
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.settings import API_KEY, Settings
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.listing import Listing
     from mohlcv_dagster.cli.outlook import Outlook
+    from mohlcv_dagster.model.listings import Listing
     from mohlcv_dagster.providers.base import BarProvider
 
 LATENCY: Final = 0.15
@@ -107,7 +107,7 @@ def _outlook(
     from mohlcv_dagster.providers import create  # noqa: PLC0415
     from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415
 
-    calendar_file.put_in_force(settings)
+    calendar_file.apply_overrides(settings)
     archive = Archive(settings.data_dir)
     deciding = Deciding.of(settings, archive, force=choices.force)
     files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]

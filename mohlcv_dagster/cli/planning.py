@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
-from mohlcv_dagster.bars import listing, sessions, sizes
-from mohlcv_dagster.bars.decision import Action, Decision
-from mohlcv_dagster.bars.files import RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.listing import Listing
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.sizes import Size
-from mohlcv_dagster.bars.timeframes import MINUTE, RAW
 from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.model import bar_files, exchange_calendar, listings
+from mohlcv_dagster.model.bar_files import RAW_FOLDER, BarFile, EstimatedSize
+from mohlcv_dagster.model.listings import Listing
+from mohlcv_dagster.model.month_decision import Action, Decision
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE, RAW
 from mohlcv_dagster.providers.base import Cost
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.plans import Plan
@@ -49,7 +48,7 @@ class Planned:
     refused: bool = False
     empty: str = ""
     cost: tuple[Cost, Cost] = (Cost(), Cost())
-    size: tuple[Size, Size] = (Size(), Size())
+    size: tuple[EstimatedSize, EstimatedSize] = (EstimatedSize(), EstimatedSize())
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class Density:
         months: how many stored months it was measured in; 0 where it is a range from quiet to busy.
     """
 
-    least: float = sizes.QUIET_BARS
-    most: float = sizes.BUSY_BARS
+    least: float = bar_files.QUIET_BARS
+    most: float = bar_files.BUSY_BARS
     months: int = 0
 
 
@@ -97,11 +96,11 @@ class Planner:
         if self.plan is not None and not self.plan.reaches(file.month, "second", self.now.date()):
             return Planned(file, decision, refused=True)
         known = self.listings.get(file.symbol)
-        empty = listing.outside(known, file.month) if known is not None else None
+        empty = listings.why_not_listed(known, file.month) if known is not None else None
         without = known if empty or (known is not None and known.known and not known.exists) else None
         fewest, most = (self._cost(file, decision.since, without, bars) for bars in self._bars(file))
         adds = decision.adds_file or decision.action is Action.COMPLETE
-        added = self._size(file, decision.since) if without is None and adds else (Size(), Size())
+        added = self._size(file, decision.since) if without is None and adds else (EstimatedSize(), EstimatedSize())
         return Planned(file, decision, empty=empty or "", cost=(fewest, most), size=added)
 
     def _bars(self, file: BarFile) -> tuple[float, float]:
@@ -114,11 +113,11 @@ class Planner:
         asked = self.provider.estimate(file.month, self.now, bars_a_session=bars, since=since, empty=without)
         return asked if MINUTE in self.settings.timeframes else replace(asked, minutes=0)
 
-    def _size(self, file: BarFile, since: datetime | None) -> tuple[Size, Size]:
+    def _size(self, file: BarFile, since: datetime | None) -> tuple[EstimatedSize, EstimatedSize]:
         """What is added to the disk: the sessions from `since` on that are over."""
-        held = [each for each in sessions.sessions_in(file.month) if each.regular_close <= self.now]
+        held = [each for each in exchange_calendar.sessions_in(file.month) if each.regular_close <= self.now]
         new = len([each for each in held if since is None or each.regular_close > since])
-        least, most = (sizes.of_sessions(new, bars, self.settings.timeframes) for bars in self._bars(file))
+        least, most = (bar_files.estimate_size(new, bars, self.settings.timeframes) for bars in self._bars(file))
         return least, most
 
 
@@ -129,8 +128,8 @@ def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
     found: list[float] = []
     for name in reversed(names):
         held, size = _whole_sessions(symbol, name, now), folder.joinpath(name).stat().st_size
-        if held and size > sizes.BYTES_A_BAR:  # a header alone says nothing
-            found.append(size / sizes.BYTES_A_BAR / held)
+        if held and size > bar_files.BYTES_A_BAR:  # a header alone says nothing
+            found.append(size / bar_files.BYTES_A_BAR / held)
         if len(found) == _LATEST:
             break
     if not found:
@@ -145,7 +144,7 @@ def _whole_sessions(symbol: str, name: str, now: datetime) -> int:
         month = BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month
     except FileError:
         return 0
-    return len(sessions.sessions_in(month)) if month.end <= now else 0
+    return len(exchange_calendar.sessions_in(month)) if month.end <= now else 0
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,8 @@ class Totals:
     months: int
     done: Counter[str]
     cost: tuple[Cost, Cost]
-    least: Size
-    most: Size
+    least: EstimatedSize
+    most: EstimatedSize
 
     @classmethod
     def of(cls, planned: Iterable[Planned]) -> "Totals":
@@ -174,8 +173,8 @@ class Totals:
             months=len(each),
             done=Counter(month.decision.action.done for month in each),
             cost=(sum((month.cost[0] for month in each), Cost()), sum((month.cost[1] for month in each), Cost())),
-            least=sum((month.size[0] for month in each), Size()),
-            most=sum((month.size[1] for month in each), Size()),
+            least=sum((month.size[0] for month in each), EstimatedSize()),
+            most=sum((month.size[1] for month in each), EstimatedSize()),
         )
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import click
 
-from mohlcv_dagster.bars.files import check_symbol
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.settings import START, Settings
 
 

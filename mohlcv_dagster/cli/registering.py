@@ -8,8 +8,6 @@ from typing import Final
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.cli.runs import Outcome
 from mohlcv_dagster.defs.adoption import Adoption
@@ -17,6 +15,8 @@ from mohlcv_dagster.defs.known import Standing
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import measure
 from mohlcv_dagster.storage.reader import BarReader

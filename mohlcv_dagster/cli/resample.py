@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import WARNED, open_console
 from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.homes import Home, project_root
@@ -19,6 +15,10 @@ from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.cli.ranges import DAY, chosen, refuse_turned
 from mohlcv_dagster.cli.summary import Summary
 from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
 from mohlcv_dagster.storage.inventory import SkippedFile, list_folder
 

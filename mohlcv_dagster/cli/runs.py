@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES, checks_for
-from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
 from mohlcv_dagster.defs.evaluations import failed_rules
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from dagster._core.events import JobFailureData, StepMaterializationData

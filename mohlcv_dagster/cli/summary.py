@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.console import WARNED, show_reasons
 from mohlcv_dagster.cli.documents import print_document
+from mohlcv_dagster.model.bar_files import BarFile
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from mohlcv_dagster.bars.files import check_symbol, portability_notes
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli.documents import json_option, print_beside, print_document
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SymbolError
+from mohlcv_dagster.model.bar_files import check_symbol, portability_notes
+from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import dagster as dg
 
-    from mohlcv_dagster.bars.listing import Listing
-    from mohlcv_dagster.bars.months import Month
+    from mohlcv_dagster.model.listings import Listing
+    from mohlcv_dagster.model.months import Month
     from mohlcv_dagster.settings import Settings
 
 _DIMENSION: Final = "symbol"
@@ -175,7 +175,7 @@ def _said(listing: "Listing") -> _Asked:
     if not listing.exists:
         case = f": is {listing.symbol.upper()} meant?" if listing.symbol.islower() else "; case counts: BACpB, BRK.B"
         return _Asked(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
-    return _Asked(f"{listing.called} was delisted {listing.delisted}" if listing.delisted else "")
+    return _Asked(f"{listing.display_name} was delisted {listing.delisted}" if listing.delisted else "")
 
 
 def _stored(settings: "Settings") -> "dict[str, list[Month]]":

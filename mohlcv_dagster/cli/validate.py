@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
 from mohlcv_dagster.cli.documents import json_option
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.ranges import chosen
 from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def _validated(
     from mohlcv_dagster.validation import folder_check, report, report_forms  # noqa: PLC0415 - as above
 
     home = Home.real(project_root())
-    calendar_file.put_in_force(home.settings())
+    calendar_file.apply_overrides(home.settings())
     found = _chosen_files(inventory.list_folder(input_dir, timeframe), timeframe, symbols)
     raw = _raw_folder(found, timeframe, raw_data_dir)
     made = report.ValidationReport(

@@ -20,7 +20,7 @@ import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Recorded
 from sqlalchemy.exc import SQLAlchemyError
 
-from mohlcv_dagster.bars import collector
+from mohlcv_dagster.bars import runtime
 from mohlcv_dagster.dagster_patches import check_news
 from mohlcv_dagster.dagster_patches.check_answer import Answer, CheckKey, Keys, RunStatuses, answer
 from mohlcv_dagster.dagster_patches.check_facts import AssetFacts, CheckFacts, Mark
@@ -262,7 +262,7 @@ class CheckMemory:
         self, asset: dg.AssetKey, name: str, partitions: Sequence[str] | None
     ) -> "Sequence[AssetCheckPartitionInfo]":
         key = dg.AssetCheckKey(asset, name)
-        with collector.paused():
+        with runtime.gc_paused():
             return self._storage.get_asset_check_partition_info([key], partition_keys=partitions)
 
 

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 import numpy as np
 
-from mohlcv_dagster.bars import rules, schema
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.passport import Passport, Verdict
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import rules
 from mohlcv_dagster.defs import evaluations, metadata, passports, records
 from mohlcv_dagster.defs.known import Known, Standing, partition_of
 from mohlcv_dagster.defs.measured import of_coverage, of_file
@@ -25,6 +21,11 @@ from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import adoption_survey, parquet_mirror
 from mohlcv_dagster.storage.adoption_survey import Deviation, FileFault, raw_volume_is_whole
 from mohlcv_dagster.storage.archive import Written
@@ -154,12 +155,12 @@ class Adoption:
         if known is Known.OTHERWISE and passport is not None:  # told by its passport alone: what that says is recorded
             facts["sha256"] = dg.MetadataValue.text(passport.sha256)
             facts["dagster/partition_row_count"] = dg.MetadataValue.int(passport.rows)
-        if file.timeframe == RAW and (np.diff(reading.starts) > 0).all() and not bars[schema.TIME].null_count:
+        if file.timeframe == RAW and (np.diff(reading.starts) > 0).all() and not bars[bar_files.TIME].null_count:
             through = metadata.moment_of({name: value.value for name, value in facts.items()}, "complete_through")
             facts |= _covered(reading, file.month, through)
         return facts
 
-    def _inherited(self, file: BarFile, passport: Passport | None) -> Metadata:
+    def _inherited(self, file: BarFile, passport: ManifestEntry | None) -> Metadata:
         """Where the bars came from, as far as that was recorded of these bytes, or of those before they were mended."""
         record = records.latest(self.standing.instance, file)
         if passport is not None and (passport.sha256 == self.standing.measured[file].sha256 or record is None):
@@ -176,7 +177,7 @@ class Adoption:
             if entry.registered or not self.standing.is_told(file, evaluation, since):
                 recording.evaluated(evaluation)
                 entry.evaluated += 1
-        entry.red = {each.rule.name: each.message for each in found.findings if Verdict.of(each).is_red}
+        entry.red = {each.rule.name: each.message for each in found.findings if RecordedResult.of(each).is_error}
         if record is not None:
             entry.described |= self._describe(file, record, found)
 
@@ -187,8 +188,8 @@ class Adoption:
             recorded = there
         elif there is not None and record.sha256 != self.standing.measured[file].sha256:
             return False
-        verdicts, not_judged = map(Verdict.of, found.findings), (rule.name for rule, _ in found.not_judged)
-        return write(self.reader.archive, file, recorded.judged(verdicts, not_judged))
+        verdicts, not_judged = map(RecordedResult.of, found.findings), (rule.name for rule, _ in found.not_judged)
+        return write(self.reader.archive, file, recorded.with_results(verdicts, not_judged))
 
     def _mirrored(self, entry: Entry) -> bool:
         """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""

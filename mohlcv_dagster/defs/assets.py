@@ -14,11 +14,11 @@ import dagster as dg
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.rules import Check
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 OP: Final = "bars"
 """The step that makes and checks all of them."""

@@ -9,7 +9,7 @@ The table of their quality is made once a day, half an hour later or when they a
 
 Which partitions are provisional is in their records, which no built-in condition reads; so one condition is Python, and
 the sensor evaluates it where the code is (a beta feature of Dagster 1.13, used in this module only). It is asked at the
-tick alone, not every thirty seconds. When a month counts as settled is in `bars.settlement`.
+tick alone, not every thirty seconds. When a month counts as settled is in `model.finality`.
 """
 
 import warnings
@@ -20,8 +20,8 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.definitions.events import AssetKeyPartitionKey  # not exported, and a subset is made of nothing else
 
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.defs.partitions import files_of, partition_key
+from mohlcv_dagster.model.months import Month
 
 SENSOR: Final = "keep_current"
 DAILY: Final = "15 11 * * *"
@@ -118,9 +118,9 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
         key: that of `raw_1s`.
         now: aware.
     """
-    from mohlcv_dagster.bars import settlement  # noqa: PLC0415 - see the first lines of this package
-    from mohlcv_dagster.bars.decision import Action, decide  # noqa: PLC0415 - as above
     from mohlcv_dagster.defs import month_state, verdicts  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model import finality  # noqa: PLC0415 - see the first lines of this package
+    from mohlcv_dagster.model.month_decision import Action, decide  # noqa: PLC0415 - as above
 
     running, horizon = Month.of(now), Month.of(now)
     for _ in range(MONTHS_BACK):
@@ -131,6 +131,6 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
     for file, state in month_state.of_records(instance, undecided).items():
         if state.recorded and decide(state, now=now).action is Action.COMPLETE:
             yield partition_key(file.symbol, file.month)
-    if settlement.has_traded(running, now):
+    if finality.has_traded(running, now):
         kept = {file.symbol for file in files}
         yield from (begun for begun in (partition_key(symbol, running) for symbol in kept) if begun not in stored)

@@ -10,13 +10,13 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from mohlcv_dagster.bars.files import check_symbol
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import run_tags, spans
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 JOB: Final = "backfill_a_symbol"
 OP: Final = "ask_for_a_backfill"

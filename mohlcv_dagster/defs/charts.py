@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.charts import heat_map, month_charts
 from mohlcv_dagster.errors import MonthError
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mohlcv_dagster.bars.files import BarFile
-    from mohlcv_dagster.bars.quality import MonthQuality
     from mohlcv_dagster.charts.svg import Picture
     from mohlcv_dagster.defs.metadata import Metadata
+    from mohlcv_dagster.model.bar_files import BarFile
+    from mohlcv_dagster.model.quality_rows import MonthQuality
 
 PRICES: Final = "price and volume by session"
 MINUTES: Final = "minutes with bars"
@@ -38,7 +38,7 @@ def of_month(file: "BarFile", bars: "pa.Table", complete_through: "datetime") ->
         return {
             PRICES: _shown(month_charts.draw_session_prices(file.symbol, file.month, bars, complete_through)),
             MINUTES: _shown(
-                month_charts.draw_minutes_of_day(file.symbol, file.month, schema.seconds(bars), complete_through)
+                month_charts.draw_minutes_of_day(file.symbol, file.month, bar_table.seconds(bars), complete_through)
             ),
         }
     except MonthError:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.bars import rules, schema
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table, rules
 from mohlcv_dagster.bars.rules import Answer, Check, Finding, Judged, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import Facts
 from mohlcv_dagster.defs import evaluations, passports, records
 from mohlcv_dagster.defs.failures import INESCAPABLE
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import MohlcvError, NoTradesError, VendorUnavailableError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class VendorMinutesSource:
                 file.symbol, file.month, timeframe="minute", adjusted=record.adjusted if record else None
             )
         except NoTradesError as error:
-            return VendorAnswer(VendorMinutes(schema.empty()), {"the vendor's answer": str(error)})
+            return VendorAnswer(VendorMinutes(bar_table.empty()), {"the vendor's answer": str(error)})
         except MohlcvError as error:
             if isinstance(error, (*INESCAPABLE, VendorUnavailableError)):
                 self._given_up = str(error)

@@ -1,8 +1,8 @@
-"""The columns of the files as the catalogue shows them. What they are and mean is in `bars.columns`."""
+"""The columns of the files as the catalogue shows them. What they are and mean is in `model.bar_files`."""
 
 import dagster as dg
 
-from mohlcv_dagster.bars.columns import BOUNDS, BOUNDS_BETWEEN, COLUMNS, MEANINGS, PRICES, TIME, UNITS, VOLUME
+from mohlcv_dagster.model.bar_files import BOUNDS, BOUNDS_BETWEEN, COLUMNS, MEANINGS, PRICES, TIME, UNITS, VOLUME
 
 
 def schema_of_bars() -> dg.TableSchema:

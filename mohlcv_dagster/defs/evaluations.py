@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Answer, Finding, Ground, Severity
 from mohlcv_dagster.bars.rules.groups import EQUAL
 from mohlcv_dagster.defs import rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import BarFile
 
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
@@ -160,7 +160,7 @@ def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:
     name = finding.rule.name
     told: dict[str, dg.MetadataValue] = {f"threshold of {name}": dg.MetadataValue.text(finding.threshold)}
     if finding.rule.ground is Ground.CALENDAR:
-        told["trading calendar"] = dg.MetadataValue.text(sessions.provenance())
+        told["trading calendar"] = dg.MetadataValue.text(exchange_calendar.source())
     if finding.bars.num_rows:
         shown = rows.of(finding.bars.slice(0, SAMPLE))
         told[f"the first offending {finding.rule.counts} of {name}"] = dg.MetadataValue.table(shown)

@@ -7,8 +7,8 @@ from typing import Final
 import dagster as dg
 
 from mohlcv_dagster.errors import (
-    BrokenRulesError,
     DiskFullError,
+    FailedRulesError,
     MissingKeyError,
     MohlcvError,
     PlanError,
@@ -87,7 +87,7 @@ def _reasons(errors: Mapping[str, MohlcvError]) -> dict[str, list[str]]:
 def is_of_checks(metadata: Mapping[str, object]) -> bool:
     """Whether the failure with this metadata says nothing but that checks failed which block."""
     kind = metadata.get(KIND)
-    return isinstance(kind, dg.TextMetadataValue) and kind.text == BrokenRulesError.__name__
+    return isinstance(kind, dg.TextMetadataValue) and kind.text == FailedRulesError.__name__
 
 
 def listed(partitions: Sequence[str]) -> str:

@@ -23,8 +23,8 @@ from mohlcv_dagster.defs.resources import NO_CONFIG, reader_of
 from mohlcv_dagster.errors import InputError
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.defs.metadata import Metadata
+    from mohlcv_dagster.model.bar_files import BarFile
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Check
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, latest, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import read_if_valid
 

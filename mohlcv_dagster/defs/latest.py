@@ -15,9 +15,9 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as Status,
 )
 
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.partitions import asset_key
+from mohlcv_dagster.model.timeframes import RAW
 
 MOST_AT_ONCE: Final = 1000
 """Events a query; Dagster gives no more."""

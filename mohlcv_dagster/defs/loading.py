@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final, get_args, get_origin
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import frames
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.files import BarFile
+    from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.reader import BarReader
 
 ALLOW_MISSING: Final = "allow_missing_partitions"
@@ -25,13 +25,13 @@ def load(context: dg.InputContext, reader: "BarReader") -> object:
     """
     wanted = context.dagster_type.typing_type
     keyed = dict in (wanted, get_origin(wanted))
-    as_frame = frames.is_frame(get_args(wanted)[-1] if get_args(wanted) else wanted)
+    as_frame = bar_table.is_pandas_frame(get_args(wanted)[-1] if get_args(wanted) else wanted)
     files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
     loaded = _load(reader, files, allow_missing=_allow_missing(context))
     if keyed:
-        return {key: frames.to_frame(bars) if as_frame else bars for key, bars in loaded.items()}
+        return {key: bar_table.to_pandas(bars) if as_frame else bars for key, bars in loaded.items()}
     joined = _join({files[key]: bars for key, bars in loaded.items()})
-    return frames.to_frame(joined) if as_frame else joined
+    return bar_table.to_pandas(joined) if as_frame else joined
 
 
 def _allow_missing(context: dg.InputContext) -> bool:

@@ -6,10 +6,9 @@ from typing import Final
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import coverage, incidents, schema, sessions
-from mohlcv_dagster.bars.arrays import to_numpy
+from mohlcv_dagster.bars import bar_table, coverage, incidents
+from mohlcv_dagster.bars.bar_table import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.defs.metadata import (
     FILE_STAMP,
     LARGEST_GAP,
@@ -19,6 +18,8 @@ from mohlcv_dagster.defs.metadata import (
     OUTSIDE_HOURS,
     Metadata,
 )
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.storage.archive import Written
 
 MOST_GAPS: Final = 100
@@ -32,13 +33,13 @@ def of_file(bars: pa.Table, written: Written) -> Metadata:
         "dagster/partition_row_count": dg.MetadataValue.int(bars.num_rows),
     }
     if bars.num_rows:
-        starts = schema.seconds(bars)
+        starts = bar_table.seconds(bars)
         facts["first_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[0]), UTC)))
         facts["last_bar"] = dg.MetadataValue.text(str(datetime.fromtimestamp(int(starts[-1]), UTC)))
     return {
         **facts,
         "size_bytes": dg.MetadataValue.int(written.size),
-        "volume_type": dg.MetadataValue.text("int64" if schema.has_whole_volume(bars) else "float64"),
+        "volume_type": dg.MetadataValue.text("int64" if bar_table.has_whole_volume(bars) else "float64"),
         "sha256": dg.MetadataValue.text(written.sha256),
         **({FILE_STAMP: dg.MetadataValue.text(written.stamp)} if written.stamp else {}),
     }
@@ -55,12 +56,12 @@ def of_coverage(bars: pa.Table, month: Month, complete_through: datetime) -> Met
     Raises:
         MonthError: the month is beyond the exchange calendar.
     """
-    found = coverage.cover(schema.seconds(bars), month, complete_through)
+    found = coverage.measure(bar_table.seconds(bars), month, complete_through)
     facts: dict[str, dg.MetadataValue] = {
         **of_minutes(found),
         "sessions_expected": dg.MetadataValue.int(found.expected),
         "sessions_present": dg.MetadataValue.int(found.present),
-        "calendar": dg.MetadataValue.text(sessions.provenance()),
+        "calendar": dg.MetadataValue.text(exchange_calendar.source()),
     }
     if found.occupancy is not None:
         facts[OCCUPANCY] = dg.MetadataValue.float(round(found.occupancy, 4))

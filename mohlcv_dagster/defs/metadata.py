@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import settlement
-from mohlcv_dagster.bars.listing import Cause, Emptiness
-from mohlcv_dagster.bars.splits import KnownSplits, Split
 from mohlcv_dagster.defs import rows
+from mohlcv_dagster.model import finality
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.splits import KnownSplits, Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mohlcv_dagster.bars.months import Month
     from mohlcv_dagster.bars.revision import Revision
+    from mohlcv_dagster.model.months import Month
     from mohlcv_dagster.providers.base import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
@@ -111,7 +111,7 @@ def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
 
 def of_state(month: "Month", fetched_at: datetime) -> Metadata:
     """Whether a month fetched at `fetched_at` is settled."""
-    return {STATE: dg.MetadataValue.text(settlement.state(month, fetched_at).value)}
+    return {STATE: dg.MetadataValue.text(finality.state(month, fetched_at).value)}
 
 
 def of_span(since: datetime) -> Metadata:
@@ -133,13 +133,13 @@ def of_comparison(comparison: Comparison) -> Metadata:
     return facts
 
 
-def _of_empty(empty: Emptiness | None) -> Metadata:
+def _of_empty(empty: EmptyMonthReason | None) -> Metadata:
     if empty is None:
         return {}
-    return {EMPTY_BECAUSE: dg.MetadataValue.text(empty.because), EMPTY_CAUSE: dg.MetadataValue.text(empty.cause.value)}
+    return {EMPTY_BECAUSE: dg.MetadataValue.text(empty.reason), EMPTY_CAUSE: dg.MetadataValue.text(empty.cause.value)}
 
 
-def empty_of(facts: Mapping[str, object]) -> Emptiness | None:
+def empty_of(facts: Mapping[str, object]) -> EmptyMonthReason | None:
     """Why a month was recorded as empty; `None` where it was not.
 
     Args:
@@ -147,7 +147,7 @@ def empty_of(facts: Mapping[str, object]) -> Emptiness | None:
     """
     if EMPTY_BECAUSE not in facts:
         return None
-    return Emptiness(Cause(str(facts[EMPTY_CAUSE])), str(facts[EMPTY_BECAUSE]))
+    return EmptyMonthReason(EmptyMonthCause(str(facts[EMPTY_CAUSE])), str(facts[EMPTY_BECAUSE]))
 
 
 def _of_splits(known: KnownSplits | None) -> Metadata:

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.evaluations import ERROR, PASSED, WARNING, rule_results
 from mohlcv_dagster.defs.partitions import asset_key
+from mohlcv_dagster.model.timeframes import RAW
 
 Fact: TypeAlias = "str | int | float | list[object] | None"
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import quality
 from mohlcv_dagster.defs.month_events import Asked, Made, MonthEvents, Outcome, Results, Said
 from mohlcv_dagster.defs.month_losses import There
 from mohlcv_dagster.defs.month_reading import Remembered
+from mohlcv_dagster.model import quality_rows
 from mohlcv_dagster.storage.archive import Archive
 
 PATH: Final = PurePosixPath("quality/coverage.state")
@@ -36,7 +36,7 @@ def load(instance: dg.DagsterInstance, archive: Archive, assets: Sequence[str], 
         assets: those that are to be read, by name.
         checks: those of them, by name.
     """
-    packed, table = archive.read_path(PATH), archive.read_path(quality.PATH)
+    packed, table = archive.read_path(PATH), archive.read_path(quality_rows.PATH)
     if packed is None or table is None:
         return Remembered()
     try:

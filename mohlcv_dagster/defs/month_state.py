@@ -1,4 +1,4 @@
-"""What is known of raw months, gathered for `bars.decision`: records and checks in batches, and one look at each file.
+"""What is known of raw months, gathered for `model.month_decision`: records and checks in batches, one look at each file.
 
 A file whose stamp is the one recorded is the file that was recorded; nothing of it is read. Where the stamp differs, or
 none was recorded, size and digest tell. An edit that leaves inode, size and time as they were is not seen here: `mohlcv
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.bars.decision import MonthState, StoredFile
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import latest, verdicts
 from mohlcv_dagster.defs.metadata import FILE_STAMP, moment_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.month_decision import MonthState, StoredFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import FileStatus
 from mohlcv_dagster.storage.manifest import measure
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.passport import Passport
+    from mohlcv_dagster.model.manifest_entry import ManifestEntry
 
 Facts: TypeAlias = Mapping[str, object]
 """What was recorded when a file was written: values by name."""
@@ -116,12 +116,12 @@ def _of_unrecorded(archive: Archive, file: BarFile) -> MonthState:
     entry = manifest.read_if_valid(archive, file) if manifest.in_layout(archive, file) else None
     if entry is None:
         return MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at)
-    vouched = entry.sha256 == measure(archive.path(file)).sha256
-    state = MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at, vouched=vouched)
-    return _as_entry_says(state, entry) if vouched else state
+    matches_manifest = entry.sha256 == measure(archive.path(file)).sha256
+    state = MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at, matches_manifest=matches_manifest)
+    return _as_entry_says(state, entry) if matches_manifest else state
 
 
-def _as_entry_says(state: MonthState, entry: "Passport") -> MonthState:
+def _as_entry_says(state: MonthState, entry: "ManifestEntry") -> MonthState:
     return replace(state, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted)
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import dagster as dg
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import charts, measured, metadata, notes, records
 from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
 from mohlcv_dagster.defs.metadata import Metadata
@@ -22,14 +21,15 @@ from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.partitions import asset_key, file_of, partition_tags, timeframe_of
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.refresh import Refresh
+from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.bars.rules import Finding
     from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
     from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+    from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.providers.base import BarProvider
 
 _SHOWN_FIRST: Final = (metadata.STATE, metadata.EMPTY_BECAUSE, metadata.NOTES)

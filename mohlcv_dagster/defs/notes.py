@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile, portability_note
 from mohlcv_dagster.defs import records, splits
 from mohlcv_dagster.defs.partitions import SYMBOL
+from mohlcv_dagster.model.bar_files import BarFile, portability_note
 
 _SHOWN = 12
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.splits import KnownSplits
+    from mohlcv_dagster.model.splits import KnownSplits
     from mohlcv_dagster.providers.base import FetchedMonth
 
 
@@ -27,7 +27,7 @@ def of_month(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth
     found = [
         portability_note(file.symbol, others),
         _mixture(instance, file, adjusted=fetched.adjusted),
-        f"{file.symbol} {file.month} is empty: {fetched.empty.because}." if fetched.empty else None,
+        f"{file.symbol} {file.month} is empty: {fetched.empty.reason}." if fetched.empty else None,
         _unknown_splits(file, fetched.splits),
         _made_stale(instance, file, fetched),
     ]
@@ -36,7 +36,7 @@ def of_month(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth
 
 def _mixture(instance: dg.DagsterInstance, file: BarFile, *, adjusted: bool) -> str | None:
     """Adjusted and unadjusted months of one symbol make jumps that no market made."""
-    for month in file.month.beside:
+    for month in file.month.neighbours:
         record = records.latest(instance, BarFile(file.symbol, file.timeframe, month))
         flag = record.origin.get("adjusted") if record else None
         if flag is not None and flag.value != adjusted:

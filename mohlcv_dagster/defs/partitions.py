@@ -9,11 +9,11 @@ from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile, check_symbol
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import MonthError, SymbolError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile, check_symbol
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 MONTH: Final = "month"
 SYMBOL: Final = "symbol"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.passport import Passport, Verdict
 from mohlcv_dagster.bars.rules import Answer
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mohlcv_dagster.defs.records import Record
 
 
-def of(file: BarFile, facts: Metadata) -> Passport:
+def of(file: BarFile, facts: Metadata) -> ManifestEntry:
     """The passport of a file of which `facts` are recorded; no check has looked at it yet."""
     told = {name: value.value for name, value in facts.items()}
     adjusted = told.get("adjusted")
-    return Passport(
+    return ManifestEntry(
         file=str(file.path),
         sha256=str(told["sha256"]),
         rows=int(str(told["dagster/partition_row_count"])),
@@ -42,7 +42,7 @@ def of(file: BarFile, facts: Metadata) -> Passport:
     )
 
 
-def facts_of(passport: Passport) -> Metadata:
+def facts_of(passport: ManifestEntry) -> Metadata:
     """What a passport tells of where the bars came from, as it is recorded; nothing of what it does not know."""
     told: dict[str, dg.MetadataValue] = {}
     for name in ("vendor", "state", metadata.RAW_DIGEST):
@@ -64,7 +64,7 @@ def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequ
     A disk that refuses is told in the log and fails nothing: to check files is to read, also on one that is read-only.
     """
     recorded = of(file, record.facts) if record else None
-    verdicts = [Verdict.of(finding) for answer in answers for finding in answer.findings]
+    verdicts = [RecordedResult.of(finding) for answer in answers for finding in answer.findings]
     not_judged = [rule.name for answer in answers for rule, _ in answer.not_judged]
     try:
         manifest.update_checks(archive, file, recorded, verdicts, not_judged)

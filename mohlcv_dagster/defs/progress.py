@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs.run_tags import PROGRESS
+from mohlcv_dagster.model.bar_files import BarFile
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import quality
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.model import quality_rows
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 KEY: Final = dg.AssetKey(["quality", "coverage"])
 VENDOR_INCIDENT: Final = "vendor_incident"
@@ -68,10 +68,10 @@ def _column_schema() -> dg.TableSchema:
                 name,
                 type=column.kind.value,
                 description=column.meaning,
-                constraints=dg.TableColumnConstraints(nullable=name not in quality.NEVER_NULL),
+                constraints=dg.TableColumnConstraints(nullable=name not in quality_rows.NEVER_NULL),
                 tags={"unit": column.unit} if column.unit else {},
             )
-            for name, column in quality.COLUMNS.items()
+            for name, column in quality_rows.COLUMNS.items()
         ],
         constraints=dg.TableConstraints(other=["a row a symbol and month"]),
     )

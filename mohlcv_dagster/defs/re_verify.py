@@ -10,10 +10,10 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 JOB: Final = "re_verify_a_range"
 OP: Final = "judge_stored_months"

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import Timeframe
 from mohlcv_dagster.defs import run_tags, spans
 from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
 from mohlcv_dagster.defs.evaluations import SAMPLE
@@ -19,6 +16,9 @@ from mohlcv_dagster.defs.partitions import asset_key, files_of, partition_key
 from mohlcv_dagster.defs.progress import Standing
 from mohlcv_dagster.defs.re_verify import JOB, Range
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import Timeframe
 
 if TYPE_CHECKING:
     from mohlcv_dagster.providers.base import BarProvider

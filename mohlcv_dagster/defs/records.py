@@ -6,11 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
-from mohlcv_dagster.bars.settlement import State
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.dagster_patches import hand_made_events
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import (
@@ -26,6 +22,9 @@ from mohlcv_dagster.defs.metadata import (
     splits_of,
 )
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.finality import Finality, RevisionCounts
+from mohlcv_dagster.model.timeframes import RAW
 
 _OF_A_FILE: Final = frozenset({"dagster/partition_row_count", "sha256"})
 """Without these an event, perhaps of another making, says nothing of a file."""
@@ -57,7 +56,7 @@ class Record(Recorded):
     @property
     def is_settled(self) -> bool:
         """Whether it was recorded as settled."""
-        return "state" in self.origin and self.origin["state"].value == State.SETTLED.value
+        return "state" in self.origin and self.origin["state"].value == Finality.FINAL.value
 
     @property
     def inherited(self) -> Metadata:
@@ -103,7 +102,7 @@ def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -
     """
     if file.timeframe != RAW:
         return NOTHING_BESIDE
-    found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.beside}
+    found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.neighbours}
     occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
     before = next((each for month, each in found.items() if month < file.month), None)
     goes_on = before is not None and before.is_settled and record is not None and before.adjusted is record.adjusted
@@ -117,7 +116,7 @@ def _event(instance: dg.DagsterInstance, file: BarFile) -> dg.EventLogRecord | N
     return next(iter(instance.fetch_materializations(wanted, limit=1).records), None)
 
 
-def _revised(facts: Mapping[str, object]) -> Counts | None:
+def _revised(facts: Mapping[str, object]) -> RevisionCounts | None:
     if any(name not in facts for name in COMPARED):
         return None
-    return Counts(*(int(str(facts[name])) for name in COMPARED))
+    return RevisionCounts(*(int(str(facts[name])) for name in COMPARED))

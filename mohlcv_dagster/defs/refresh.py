@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, TypeAlias
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import revision, schema, settlement, topup
-from mohlcv_dagster.bars.decision import Action, Decision, decide
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table, revision
 from mohlcv_dagster.bars.revision import Revision
 from mohlcv_dagster.defs import metadata, month_state, records
 from mohlcv_dagster.defs.metadata import Comparison, Metadata
 from mohlcv_dagster.defs.orders import Orders
 from mohlcv_dagster.defs.records import Record
-from mohlcv_dagster.errors import BarsLostError, BrokenRulesError
+from mohlcv_dagster.errors import BarsLostError, FailedRulesError
+from mohlcv_dagster.model import finality
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.month_decision import Action, Decision, decide
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Refresh:
         """The stored bars, and what rules they break; no bars where they cannot even be compared."""
         try:
             return self.reader.require(file, record), ""
-        except BrokenRulesError as error:
+        except FailedRulesError as error:
             return self.reader.as_recorded(file, record), f"the stored file is broken: {error}"
 
     def _topped_up(
@@ -121,19 +122,19 @@ class Refresh:
         """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
         if decision.action is not Action.COMPLETE or not isinstance(stored, Stored) or stored.broken:
             return None
-        span = topup.span(file.month, stored.fetched_at)
+        span = finality.refresh_span(file.month, stored.fetched_at)
         if span is None:
             return None
         self.told.info(f"{file} is stored and provisional: asking for {span.since:%Y-%m-%d %H:%M:%S}Z and later")
         part = self.vendor.fetch_month(file.symbol, file.month, since=span.since, on_progress=report)
-        tail = schema.between(stored.bars, span.since, None)
-        proof = revision.compare(tail, part.bars, span.unsettled)
-        bars = topup.join(stored.bars, part.bars, span.since)
+        tail = bar_table.between(stored.bars, span.since, None)
+        proof = revision.compare(tail, part.bars, span.provisional_from)
+        bars = revision.join(stored.bars, part.bars, span.since)
         if proof.counts.total or not bars.num_rows:
             found = "is not as it was" if proof.counts.total else "and all before it are empty"
             self.told.warning(f"{file}: the overlap {found}; the whole month is fetched")
             return self._whole(file, stored, report, before=part, overlap=proof)
-        later = _unsettled(stored, part.bars, span.unsettled)
+        later = _unsettled(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
         whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
         return whole, {**metadata.of_comparison(comparison), **metadata.of_span(span.since)}
@@ -156,7 +157,7 @@ class Refresh:
             self._refuse_emptying(file, fetched.bars)
             self.told.info(f"{file}: not compared with the stored file, since {stored}")
             return fetched, metadata.of_comparison(Comparison(f"not compared: {stored}"))
-        until = settlement.settled_until(file.month, stored.fetched_at)
+        until = finality.final_until(file.month, stored.fetched_at)
         found = revision.compare(stored.bars, fetched.bars, until)
         said = self._judged(file, found)
         if stored.broken:
@@ -180,7 +181,7 @@ class Refresh:
         counts = found.counts
         said = f"the {counts.compared:,} settled bars of the stored file with those fetched now"
         try:
-            revision.require_kept(file, found)
+            revision.require_small_loss(file, found)
         except BarsLostError as error:
             if not self.orders.accept_loss:
                 raise
@@ -202,7 +203,9 @@ def _kept(proof: Revision) -> str:
 
 def _unsettled(stored: Stored, bars: pa.Table, since: datetime) -> Revision:
     """What became of the bars that were stored before they settled."""
-    return revision.compare(schema.between(stored.bars, since, None), schema.between(bars, since, None), stored.through)
+    return revision.compare(
+        bar_table.between(stored.bars, since, None), bar_table.between(bars, since, None), stored.through
+    )
 
 
 def _with_cost_of(before: "FetchedMonth", fetched: "FetchedMonth") -> "FetchedMonth":

@@ -13,9 +13,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,  # not exported: what define_asset_job gives
 )
 
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import automation, run_tags
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, split
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 JOB: Final = "refresh_month_in_progress"
 SCHEDULE: Final = "refresh_month_in_progress_daily"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from mohlcv_dagster.bars.files import check_symbol
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import InputError, MonthError
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.months import Month
 
 FIRST: Final = "first_month"
 LAST: Final = "last_month"

@@ -1,4 +1,4 @@
-"""What a symbol's stored months know of its splits, without a request; what follows from it is in `bars.splits`."""
+"""What a symbol's stored months know of its splits, without a request; what follows from it is in `model.splits`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.splits import Split, executed_by, missing
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs.metadata import moment_of, splits_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.splits import Split, executed_by, missing_splits
+from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     from mohlcv_dagster.providers.base import FetchedMonth
@@ -52,7 +52,7 @@ def _lacking(month: Month, facts: Facts, now: tuple[Split, ...]) -> tuple[Split,
     fetched_at = moment_of(facts, "fetched_at")
     if facts.get("adjusted") is not True or not facts.get("dagster/partition_row_count") or fetched_at is None:
         return ()
-    return missing(month, fetched_at, splits_of(facts), now)
+    return missing_splits(month, fetched_at, splits_of(facts), now)
 
 
 def _materialized(instance: dg.DagsterInstance, file: BarFile, most: int) -> Iterator[tuple[Month, Facts]]:

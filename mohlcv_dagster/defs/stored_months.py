@@ -10,21 +10,21 @@ from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.incidents import Gap
-from mohlcv_dagster.bars.quality import MonthQuality, Status
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import metadata, month_memory, month_reading
 from mohlcv_dagster.defs.month_events import Asked, Fact, MonthEvents, Outcome, Results, name_of
 from mohlcv_dagster.defs.month_reading import Remembered
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, files_of
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.archive import Archive
 
 _RAW: Final = asset_key(RAW).to_user_string()
 _UNMADE: Final = {
-    Outcome.FAILED: Status.FAILED,
-    Outcome.NOT_MADE: Status.MISSING,
-    Outcome.UNDER_WAY: Status.IN_PROGRESS,
+    Outcome.FAILED: MonthStatus.FAILED,
+    Outcome.NOT_MADE: MonthStatus.MISSING,
+    Outcome.UNDER_WAY: MonthStatus.IN_PROGRESS,
 }
 
 
@@ -198,7 +198,7 @@ def _found(month: MonthEvents, checks: Sequence[tuple[str, str, Sequence[str]]])
     return found
 
 
-def _status(month: MonthEvents, *, has_errors: bool) -> tuple[Status, str]:
+def _status(month: MonthEvents, *, has_errors: bool) -> tuple[MonthStatus, str]:
     """How it stands with a month, and why it failed.
 
     An aggregate that failed fails its month, unless rules fail on the raw file as errors: that is what held it back.
@@ -209,7 +209,7 @@ def _status(month: MonthEvents, *, has_errors: bool) -> tuple[Status, str]:
         return _UNMADE[asked.outcome], asked.why
     failed = raw if raw is not None and raw.outcome is Outcome.FAILED else None
     failed = failed or (None if has_errors else _first_failed(month))
-    return (Status.FAILED, failed.why) if failed else (Status.STORED, "")
+    return (MonthStatus.FAILED, failed.why) if failed else (MonthStatus.STORED, "")
 
 
 def _first_failed(month: MonthEvents) -> Asked | None:

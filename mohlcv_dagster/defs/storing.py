@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from mohlcv_dagster.bars import csv_codec, frames, parquet_codec
+from mohlcv_dagster.bars import bar_table, csv_codec, parquet_codec
 from mohlcv_dagster.defs import measured, passports
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.storage.manifest import write
@@ -10,8 +10,8 @@ from mohlcv_dagster.storage.manifest import write
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.bars.files import BarFile
     from mohlcv_dagster.defs.metadata import Metadata
+    from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.archive import Archive
 
 
@@ -56,6 +56,6 @@ def table_of(bars: object) -> "pa.Table":
 
     if isinstance(bars, pa.Table):
         return bars
-    if frames.is_frame(type(bars)):
-        return frames.from_frame(bars)  # type: ignore[arg-type] # it was just shown to be a frame
+    if bar_table.is_pandas_frame(type(bars)):
+        return bar_table.from_pandas(bars)  # type: ignore[arg-type] # it was just shown to be a frame
     raise InputError(f"bars are a pyarrow.Table or a pandas.DataFrame, was {type(bars).__name__}")

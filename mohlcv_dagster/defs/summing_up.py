@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import collector, incidents, quality, quality_table, sessions
+from mohlcv_dagster.bars import incidents, parquet_codec, runtime
 from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import Status
 from mohlcv_dagster.defs import charts, latest, rows, stored_months
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
@@ -17,9 +15,12 @@ from mohlcv_dagster.defs.partitions import partition_key
 from mohlcv_dagster.defs.quality import VENDOR_INCIDENT
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.defs.stored_months import StoredMonth
+from mohlcv_dagster.model import exchange_calendar, quality_rows
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.quality_rows import MonthStatus
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.quality import MonthQuality
+    from mohlcv_dagster.model.quality_rows import MonthQuality
     from mohlcv_dagster.storage.archive import Written
 
 MOST_SHOWN: Final = 50
@@ -58,11 +59,13 @@ def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: sto
         archive: where the table is written.
         rules: the checks on bars and their rules.
     """
-    with told_to_dagster(), collector.paused():
+    with told_to_dagster(), runtime.gc_paused():
         reader = stored_months.Reader(context.instance, archive.open(), rules)
         stored = reader.read()
-        months = quality.by_symbol(each.quality for each in stored)
-        written = archive.open().write_path(quality.PATH, quality_table.encode(quality_table.table(months)))
+        months = quality_rows.by_symbol(each.quality for each in stored)
+        written = archive.open().write_path(
+            quality_rows.PATH, parquet_codec.encode_quality(parquet_codec.quality_table(months))
+        )
         reader.remember(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
         metadata={**charts.of_quality(months), **_told(months, written)},
@@ -71,17 +74,17 @@ def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: sto
 
 
 def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
-    first = quality_table.table(quality.worst_first(months)[:MOST_SHOWN])
+    first = parquet_codec.quality_table(quality_rows.worst_first(months)[:MOST_SHOWN])
     shown = rows.of(first.select(list(_SHOWN)).rename_columns(list(_SHOWN.values())))
     facts: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(len(months)),
         "dagster/uri": dg.MetadataValue.text(written.uri),
         "months with errors": dg.MetadataValue.int(sum(month.errors > 0 for month in months)),
         "months with warnings": dg.MetadataValue.int(sum(month.warnings > 0 for month in months)),
-        "months failed": dg.MetadataValue.int(sum(month.status is Status.FAILED for month in months)),
-        "months missing": dg.MetadataValue.int(sum(month.status is Status.MISSING for month in months)),
+        "months failed": dg.MetadataValue.int(sum(month.status is MonthStatus.FAILED for month in months)),
+        "months missing": dg.MetadataValue.int(sum(month.status is MonthStatus.MISSING for month in months)),
         "months not judged": dg.MetadataValue.int(
-            sum(month.status is Status.STORED and not month.is_judged for month in months)
+            sum(month.status is MonthStatus.STORED and not month.is_checked for month in months)
         ),
         "months stale": dg.MetadataValue.int(sum(bool(month.stale) for month in months)),
     }
@@ -130,7 +133,7 @@ def _request_ids(
 
 
 def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
-    return incidents.find(missing, sum(session.regular_minutes for session in sessions.sessions_in(month)))
+    return incidents.find(missing, sum(session.regular_minutes for session in exchange_calendar.sessions_in(month)))
 
 
 def _row(month: Month, incident: Incident, ids: dict[tuple[str, Month], tuple[str, ...]]) -> dict[str, str | int]:

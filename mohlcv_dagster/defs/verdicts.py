@@ -14,10 +14,10 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo  # as above
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.defs import evaluations, latest
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 FINALITY: Final = "current"
 """The asset check of a raw month that fails while the month is provisional."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
-from mohlcv_dagster.bars.listing import Emptiness, Listing
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.splits import KnownSplits
+from mohlcv_dagster.model.listings import EmptyMonthReason, Listing
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.splits import KnownSplits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,7 +68,7 @@ class FetchedMonth:
     adjusted: bool
     request_ids: tuple[str, ...]
     plan_delayed: bool
-    empty: Emptiness | None = None
+    empty: EmptyMonthReason | None = None
     splits: KnownSplits | None = None
 
 
@@ -139,7 +139,7 @@ class BarProvider(Protocol):
             InputError: the symbol, the timeframe or the month cannot be asked for; no request was made.
             VendorRefusedError: the provider refuses: trying again does not help.
             VendorUnavailableError: it is out of reach, too busy or too slow: trying again later helps.
-            PageNotWholeError: an answer could not be proven complete.
+            IncompletePageError: an answer could not be proven complete.
             ConflictingBarsError: two answers contradict each other.
             NoTradesError: there are no bars in the whole month, and the provider knows no such symbol.
         """

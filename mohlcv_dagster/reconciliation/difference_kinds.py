@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import Floats, Seconds
-from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation.minute_pairs import Counts, Mask, Pairs
 
 Kinds: TypeAlias = npt.NDArray[Any]
@@ -129,8 +129,8 @@ KINDS: Final = {
 
 def negative_minutes(pairs: Pairs, seconds: pa.Table) -> Mask:
     """Which minutes have a volume below zero, on one side or in one of our seconds; shape (n,)."""
-    volume = to_numpy(seconds[schema.VOLUME])
-    below: Seconds = schema.seconds(seconds)[volume < 0]
+    volume = to_numpy(seconds[bar_files.VOLUME])
+    below: Seconds = bar_table.seconds(seconds)[volume < 0]
     mask: Mask = np.isin(pairs.starts, below - below % MINUTE.seconds)
     return mask | (pairs.ours.volume < 0) | (pairs.vendor.volume < 0)
 
@@ -193,7 +193,7 @@ def _same(chosen: Pairs, price: int) -> Mask:
 
 
 def _at_edge(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
-    midnight = int(sessions.eastern_midnight(month.start.date()).timestamp())
+    midnight = int(exchange_calendar.eastern_midnight(month.start.date()).timestamp())
     late, early = chosen.starts >= int((month.end - _EDGE).timestamp()), chosen.starts < midnight
     beyond: Mask = np.zeros(len(chosen.starts), dtype=np.bool_)
     for lacking, other in ((pairs.ours, chosen.vendor), (pairs.vendor, chosen.ours)):
@@ -208,7 +208,7 @@ def _at_edge(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
 
 def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
     minutes = []
-    for session in sessions.sessions_in(month):
+    for session in exchange_calendar.sessions_in(month):
         opening, closing = int(session.regular_open.timestamp()), int(session.regular_close.timestamp())
         minutes += [opening, closing - MINUTE.seconds, closing]
     at: Mask = np.isin(chosen.starts, minutes)
@@ -246,7 +246,7 @@ def _extra(chosen: Pairs, ends: _Ends, ours_more: Mask) -> Mask:
 
 
 def _ends(chosen: Pairs, seconds: pa.Table, shift: Counts) -> _Ends:
-    starts, begin = schema.seconds(seconds), chosen.starts - shift
+    starts, begin = bar_table.seconds(seconds), chosen.starts - shift
     first = np.searchsorted(starts, begin)
     last = np.searchsorted(starts, begin + MINUTE.seconds) - 1
     several = last > first

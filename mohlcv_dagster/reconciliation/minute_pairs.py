@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats, Seconds
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import PRICES, VOLUME
+from mohlcv_dagster.model.months import Month
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.int64]
@@ -145,7 +146,7 @@ class Days:
         """Two days before the month to two days after it."""
         first, last = month.start.date() - timedelta(days=2), month.end.date() + timedelta(days=1)
         dates = tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
-        edges = [int(sessions.eastern_midnight(day).timestamp()) for day in dates]
+        edges = [int(exchange_calendar.eastern_midnight(day).timestamp()) for day in dates]
         return cls(dates, np.array(edges, dtype=np.int64))
 
     def of(self, starts: Seconds) -> npt.NDArray[np.intp]:
@@ -162,7 +163,7 @@ def side_by_side(ours: pa.Table, vendor: pa.Table, days: Days, shift: int = 0) -
         days: assigns minutes to Eastern days.
         shift: by how many seconds our labels were moved; a minute stays in the day of its old label.
     """
-    here, there = schema.seconds(ours), schema.seconds(vendor)
+    here, there = bar_table.seconds(ours), bar_table.seconds(vendor)
     union = here if np.array_equal(here, there) else np.union1d(here, there)
     day = days.of(union - shift)
     return Pairs(union, day, Side.of(ours, here, union), Side.of(vendor, there, union))

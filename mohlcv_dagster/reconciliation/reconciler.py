@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import from_numpy, from_texts, to_numpy
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
-from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, from_numpy, from_strings, to_numpy
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError
+from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation.difference_kinds import KINDS, DifferenceKind, Kinds, classify, negative_minutes
 from mohlcv_dagster.reconciliation.minute_pairs import Days, Mask, Pairs, side_by_side
 from mohlcv_dagster.reconciliation.session_causes import EARLY_AUCTION, Fitted, SessionCause, early_auctions, fit
@@ -178,7 +178,7 @@ def _result(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | Non
 def _table(pairs: Pairs, kinds: Kinds) -> pa.Table:
     columns: dict[str, Any] = {
         TIME: from_numpy(pairs.starts).cast(TIME_TYPE),
-        KIND: from_texts([str(kind) for kind in kinds]),
+        KIND: from_strings([str(kind) for kind in kinds]),
     }
     for side, prefix in ((pairs.ours, ""), (pairs.vendor, "vendor_")):
         for row, name in enumerate(PRICES):
@@ -189,7 +189,7 @@ def _table(pairs: Pairs, kinds: Kinds) -> pa.Table:
 
 def _before(bars: pa.Table, end: int) -> pa.Table:
     """The bars that start before `end`."""
-    return bars.slice(0, int(np.searchsorted(schema.seconds(bars), end)))
+    return bars.slice(0, int(np.searchsorted(bar_table.seconds(bars), end)))
 
 
 def _require_rising(bars: pa.Table, whose: str) -> None:
@@ -197,6 +197,6 @@ def _require_rising(bars: pa.Table, whose: str) -> None:
         column = bars[name]
         if column.null_count or (name != TIME and not np.isfinite(to_numpy(column)).all()):
             raise BarsError(f"the {whose} have a {name} that is missing or not finite")
-    starts = schema.seconds(bars)
+    starts = bar_table.seconds(bars)
     if not (starts[1:] > starts[:-1]).all():
         raise UnsortedBarsError(f"the {whose} do not rise strictly in time")

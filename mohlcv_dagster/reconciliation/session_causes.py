@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample, schema, sessions
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats, Seconds
-from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.bars import bar_table, resample
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, from_numpy, to_numpy
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.bar_files import PRICES, VOLUME
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation.difference_kinds import DifferenceKind
 from mohlcv_dagster.reconciliation.minute_pairs import Counts, Days, Mask, Pairs, close, side_by_side
 
@@ -170,11 +171,11 @@ class _Labels:
         """
         whole = move % MINUTE.seconds == 0
         bars = self.minutes if whole else self.seconds
-        starts = schema.seconds(bars) + move
+        starts = bar_table.seconds(bars) + move
         wanted = chosen(starts)
         bars, starts = bars.filter(from_numpy(wanted)), starts[wanted]
-        moved = schema.from_arrays(starts, {name: to_numpy(bars[name]) for name in PRICES}, to_numpy(bars[VOLUME]))
-        return moved if whole else resample.fold(moved, MINUTE)
+        moved = bar_table.from_arrays(starts, {name: to_numpy(bars[name]) for name in PRICES}, to_numpy(bars[VOLUME]))
+        return moved if whole else resample.resample(moved, MINUTE)
 
 
 def _unshifted(base: Pairs, labels: _Labels, vendor: pa.Table, days: Days) -> tuple[Pairs, Counts]:
@@ -211,7 +212,7 @@ def _plausible_shifts(base: Pairs, labels: _Labels, vendor: pa.Table, days: Days
     if len(differing) < _GAINED:
         return
     before = _agreement(base.take(~base.agree), days)
-    theirs = vendor.filter(from_numpy(np.isin(schema.seconds(vendor), differing)))
+    theirs = vendor.filter(from_numpy(np.isin(bar_table.seconds(vendor), differing)))
 
     def may(move: int) -> bool:
         own = labels.moved(move, lambda starts: np.isin(starts - starts % MINUTE.seconds, differing))
@@ -307,7 +308,9 @@ def early_auctions(seconds: pa.Table, month: Month) -> Seconds:
         seconds: our seconds, rising.
         month: the month compared.
     """
-    openings = np.array([int(each.regular_open.timestamp()) for each in sessions.sessions_in(month)], dtype=np.int64)
+    openings = np.array(
+        [int(each.regular_open.timestamp()) for each in exchange_calendar.sessions_in(month)], dtype=np.int64
+    )
     volume = _volume_around(seconds, openings)
     largest = volume.max(axis=1, initial=0)
     second_largest = np.sort(volume, axis=1)[:, -2]
@@ -321,7 +324,7 @@ def early_auctions(seconds: pa.Table, month: Month) -> Seconds:
 def _volume_around(seconds: pa.Table, openings: Counts) -> Floats:
     """The volume of each second from a minute before an opening on, 0 without a bar; shape (openings, seconds)."""
     wanted = openings[:, None] + np.arange(-_BEFORE, _AFTER)
-    starts, volume = schema.seconds(seconds), to_numpy(seconds[schema.VOLUME])
+    starts, volume = bar_table.seconds(seconds), to_numpy(seconds[bar_files.VOLUME])
     if not len(starts):
         return np.zeros(wanted.shape)
     at = np.minimum(np.searchsorted(starts, wanted), len(starts) - 1)

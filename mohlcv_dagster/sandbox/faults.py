@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final, Self
 
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.sandbox import response_faults as change
 from mohlcv_dagster.sandbox.pages import BASES, BarsQuery
 from mohlcv_dagster.sandbox.reference import ROUTES

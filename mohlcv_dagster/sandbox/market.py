@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.model.timeframes import Timeframe
 
 T = TypeVar("T")
 

@@ -10,9 +10,10 @@ from urllib.parse import parse_qsl, quote
 
 import numpy as np
 
-from mohlcv_dagster.bars import resample, schema, sessions
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.timeframes import Timeframe
 from mohlcv_dagster.sandbox.market import LruCache, Market
 from mohlcv_dagster.sandbox.responses import VENDOR, BarsResponse, EncodedRows, encode_rows
 
@@ -118,7 +119,7 @@ def _parse_time(name: str, text: str) -> tuple[int, int]:
         return int(text), int(text)
     try:
         day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
-        midnights = sessions.eastern_midnight(day), sessions.eastern_midnight(day + timedelta(days=1))
+        midnights = exchange_calendar.eastern_midnight(day), exchange_calendar.eastern_midnight(day + timedelta(days=1))
     except (ValueError, OverflowError) as error:
         raise InputError(f"Could not parse the time parameter '{name}': '{text}'") from error
     start, end = (round(midnight.timestamp() * 1000) for midnight in midnights)
@@ -206,13 +207,13 @@ class MarketPages:
         if query.multiplier == 1:
             return encode_rows(bars, np.ones(bars.num_rows, np.int64))
         seconds = query.base.seconds * query.multiplier
-        _, base_bars = np.unique(schema.seconds(bars) // seconds, return_counts=True)
-        return encode_rows(resample.fold(bars, Timeframe(seconds, f"{query.multiplier}{query.base}")), base_bars)
+        _, base_bars = np.unique(bar_table.seconds(bars) // seconds, return_counts=True)
+        return encode_rows(resample.resample(bars, Timeframe(seconds, f"{query.multiplier}{query.base}")), base_bars)
 
 
 def _eastern_day(moment: int) -> date:
     try:
-        return datetime.fromtimestamp(moment / 1000, sessions.EASTERN).date()
+        return datetime.fromtimestamp(moment / 1000, exchange_calendar.EASTERN).date()
     except (ValueError, OverflowError) as error:
         raise InputError(f"Could not parse the time parameter: {moment} is beyond the calendar") from error
 

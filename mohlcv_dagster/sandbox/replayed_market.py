@@ -15,10 +15,11 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec, resample, schema, sessions
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox.market import LruCache
 
 _FILE: Final = re.compile(r"(?P<symbol>[^_]+)_(?P<month>\d{4}_\d{2})\.csv")
@@ -57,13 +58,16 @@ class ReplayedMarket:
         Raises:
             CsvFormatError: a file is not one of bars, or has empty fields.
         """
-        start, end = sessions.eastern_midnight(day), sessions.eastern_midnight(day + timedelta(days=1))
+        start, end = (
+            exchange_calendar.eastern_midnight(day),
+            exchange_calendar.eastern_midnight(day + timedelta(days=1)),
+        )
         months = sorted({Month.of(start), Month.of(end - timedelta(seconds=1))})
         tables = [self._month(symbol, month, timeframe.seconds) for month in months]
         bounds = int(start.timestamp()), int(end.timestamp())
         parts = [_slice(table, *bounds) for table in tables if table is not None]
         bars = _joined(parts)
-        return bars if timeframe.seconds in (_SECONDS, _MINUTES) else resample.fold(bars, timeframe)
+        return bars if timeframe.seconds in (_SECONDS, _MINUTES) else resample.resample(bars, timeframe)
 
     def _month(self, symbol: str, month: Month, seconds: int) -> pa.Table | None:
         """The bars of a file; minutes are made from the seconds where they have no file."""
@@ -93,16 +97,16 @@ def _read(path: Path, source: int, seconds: int) -> pa.Table:
     bars = csv_codec.decode(path.read_bytes())
     if any(column.null_count for column in bars.columns):
         raise CsvFormatError(f"{path} has empty fields, which the vendor's rows cannot have")
-    return bars if source == _MINUTES or seconds == _SECONDS else resample.fold(bars, Timeframe(_MINUTES, "minute"))
+    return bars if source == _MINUTES or seconds == _SECONDS else resample.resample(bars, Timeframe(_MINUTES, "minute"))
 
 
 def _slice(bars: pa.Table, start: int, end: int) -> pa.Table:
-    begin, stop = np.searchsorted(schema.seconds(bars), [start, end])
+    begin, stop = np.searchsorted(bar_table.seconds(bars), [start, end])
     return bars.slice(int(begin), int(stop - begin))
 
 
 def _joined(parts: list[pa.Table]) -> pa.Table:
     """The parts as one table; whole and fractional volumes together are fractional."""
-    if all(schema.has_whole_volume(part) for part in parts):
-        return pa.concat_tables([schema.empty(), *parts])
-    return pa.concat_tables([part.cast(schema.bar_schema(whole_volume=False)) for part in parts])
+    if all(bar_table.has_whole_volume(part) for part in parts):
+        return pa.concat_tables([bar_table.empty(), *parts])
+    return pa.concat_tables([part.cast(bar_table.bar_schema(whole_volume=False)) for part in parts])

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.schema import Floats, Seconds
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds
+from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.sandbox.market import LruCache
 
 VENDOR: Final = "https://api.massive.com"
@@ -168,8 +169,8 @@ def encode_rows(bars: pa.Table, base_bars: Seconds) -> EncodedRows:
         bars: a table of bars without nulls, its times rising.
         base_bars: how many base bars (seconds, or minutes) each was made from, shape (n,).
     """
-    starts = schema.seconds(bars) * 1000
-    volume = _floats(bars, schema.VOLUME)
+    starts = bar_table.seconds(bars) * 1000
+    volume = _floats(bars, bar_files.VOLUME)
     columns: list[Any] = [
         _texts(volume, '{"v":'),
         _texts(_average_price(bars, starts), ',"vw":'),
@@ -197,7 +198,7 @@ def _texts(values: Floats, before: str, after: str = "") -> "pa.Array[Any]":
 
 def _average_price(bars: pa.Table, starts: Seconds) -> Floats:
     """A volume-weighted price near the bar's; now and then outside of it, as prints that update only volume cause."""
-    opened, high, low, close = (_floats(bars, name) for name in schema.PRICES)
+    opened, high, low, close = (_floats(bars, name) for name in bar_files.PRICES)
     middle = (opened + high + low + close) / 4
     stray = starts // 1000 % _STRAY_AVERAGE_EACH == 0
     average: Floats = np.rint(np.where(stray, high * 1.0005, middle) * 1e4) / 1e4

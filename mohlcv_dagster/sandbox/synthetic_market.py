@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample, schema, sessions
-from mohlcv_dagster.bars.schema import Floats, Seconds
-from mohlcv_dagster.bars.sessions import Session
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars import bar_table, resample
+from mohlcv_dagster.bars.bar_table import Floats, Seconds
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.exchange_calendar import Session
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox.market import LruCache
 
 FIRST_DAY: Final = date(2003, 9, 10)
@@ -180,7 +181,7 @@ class SyntheticMarket:
         listing = find_listing(symbol)
         if listing is None:
             return ()
-        days = sessions.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY))
+        days = exchange_calendar.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY))
         return (session.date for session in days if listing.trades_on(session.date))
 
     def listing(self, symbol: str) -> SandboxListing | None:
@@ -190,13 +191,13 @@ class SyntheticMarket:
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
         """A session's bars of one second, minute or hour; see `market.Market`."""
         seconds = self._seconds.get((symbol, day, adjusted), lambda: _day(symbol, day, adjusted=adjusted))
-        return seconds if timeframe.seconds == RAW.seconds else resample.fold(seconds, timeframe)
+        return seconds if timeframe.seconds == RAW.seconds else resample.resample(seconds, timeframe)
 
 
 def _day(symbol: str, day: date, *, adjusted: bool) -> pa.Table:
-    listing, session = find_listing(symbol), sessions.session_on(day)
+    listing, session = find_listing(symbol), exchange_calendar.session_on(day)
     if listing is None or session is None or not listing.trades_on(day):
-        return schema.empty()
+        return bar_table.empty()
     chance = seeded_generator(symbol, day.isoformat())
     starts, pace = _traded_seconds(chance, listing, session)
     trades = 1 + chance.poisson(pace)
@@ -209,7 +210,7 @@ def _day(symbol: str, day: date, *, adjusted: bool) -> pa.Table:
         scale, volume = 10_000, volume * ratio
     prices = {name: column / scale for name, column in ticks.items()}
     shares = volume / _MICRO if fractional else volume // _MICRO
-    return schema.from_arrays(starts, prices, shares)
+    return bar_table.from_arrays(starts, prices, shares)
 
 
 def _position(starts: Seconds, moment: datetime) -> int:

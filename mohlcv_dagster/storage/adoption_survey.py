@@ -16,12 +16,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec, schema
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.rules.form import differences, normalized
 from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import InputError, MohlcvError
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
 
@@ -31,7 +32,7 @@ _SIMILAR_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _DAY: Final = 86_400
-_FRACTIONAL: Final = schema.bar_schema(whole_volume=False)
+_FRACTIONAL: Final = bar_table.bar_schema(whole_volume=False)
 
 
 class FileFault(StrEnum):
@@ -139,10 +140,13 @@ def _form(reading: Reading) -> Iterator[tuple[FileFault, str]]:
     content = reading.text
     contract = csv_codec.encode(reading.present)
     names = _column_names(content)
-    ours = [name for name in names if name in schema.COLUMNS]
+    ours = [name for name in names if name in bar_files.COLUMNS]
     if len(names) > len(ours):
-        yield FileFault.COLUMNS, ", ".join(name or "(without a name)" for name in names if name not in schema.COLUMNS)
-    if ours != list(schema.COLUMNS):
+        yield (
+            FileFault.COLUMNS,
+            ", ".join(name or "(without a name)" for name in names if name not in bar_files.COLUMNS),
+        )
+    if ours != list(bar_files.COLUMNS):
         yield FileFault.ORDER, ", ".join(ours)
     if b"\r\n" in content:
         yield FileFault.CRLF, "lines end as on Windows"
@@ -157,7 +161,7 @@ def _volumes(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> Iter
     bars = reading.present
     if with_contract_volume(file, bars, raw_whole=raw_whole).schema.equals(bars.schema):
         return
-    kind = "integers, those of its raw file as decimals" if schema.has_whole_volume(bars) else "decimals"
+    kind = "integers, those of its raw file as decimals" if bar_table.has_whole_volume(bars) else "decimals"
     yield FileFault.VOLUME, f"{reading.rows:,} whole volumes are written as {kind}"
 
 
@@ -172,12 +176,12 @@ def with_contract_volume(file: BarFile, bars: pa.Table, *, raw_whole: bool | Non
     """
     if file.timeframe != RAW and raw_whole is None:
         return bars
-    return schema.settle_volume(bars) if file.timeframe == RAW or raw_whole else bars.cast(_FRACTIONAL)
+    return bar_table.normalize_volume_dtype(bars) if file.timeframe == RAW or raw_whole else bars.cast(_FRACTIONAL)
 
 
 def raw_volume_is_whole(raw: Reading) -> bool | None:
     """Whether every volume of a raw file is whole; `None` if the file cannot be read."""
-    return None if raw.bars is None else schema.has_whole_volume(schema.settle_volume(raw.bars))
+    return None if raw.bars is None else bar_table.has_whole_volume(bar_table.normalize_volume_dtype(raw.bars))
 
 
 def _order(reading: Reading) -> Iterator[tuple[FileFault, str]]:

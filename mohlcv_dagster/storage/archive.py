@@ -14,9 +14,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError, FileMissingError
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import atomic_writes, inventory
 from mohlcv_dagster.storage.locations import (
     AnyPath,

@@ -11,16 +11,16 @@ from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 from typing import Final, Self
 
-from mohlcv_dagster.bars import passport
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import FileError, FileMissingError
+from mohlcv_dagster.model import manifest_entry
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED
 from mohlcv_dagster.storage.locations import AnyPath, resolve_path
 
 MIRROR_FOLDER: Final = "parquet"
 """As in `bars.parquet_codec`, which loads Arrow."""
-JOURNAL: Final = f"{passport.FOLDER}/rewritten.txt"
+JOURNAL: Final = f"{manifest_entry.FOLDER}/rewritten.txt"
 """The journal of files that were rewritten and are not recorded yet."""
 
 _BAR_FOLDERS: Final = frozenset({RAW_FOLDER, AGGREGATED_FOLDER})
@@ -64,7 +64,7 @@ class ListedFile:
             return cls(path, FileKind.LEFTOVER)
         if path == JOURNAL:
             return cls(path, FileKind.JOURNAL)
-        if folder == passport.FOLDER and at.suffix == ".json":
+        if folder == manifest_entry.FOLDER and at.suffix == ".json":
             return cls(path, FileKind.MANIFEST_ENTRY, _parsed(path[len(folder) + 1 :].removesuffix(".json")))
         if folder == MIRROR_FOLDER and at.suffix == ".parquet":
             return cls(path, FileKind.MIRROR)
@@ -77,7 +77,7 @@ class ListedFile:
     @property
     def is_foreign_csv(self) -> bool:
         """Whether it is a CSV file not named by the layout, in any folder but those of the manifest and the mirror."""
-        ours = self.path.startswith((f"{passport.FOLDER}/", f"{MIRROR_FOLDER}/"))
+        ours = self.path.startswith((f"{manifest_entry.FOLDER}/", f"{MIRROR_FOLDER}/"))
         return self.kind in {FileKind.FOREIGN, FileKind.OTHER} and self.path.endswith(".csv") and not ours
 
 

@@ -1,6 +1,6 @@
 """The manifest entries of an archive: reading, writing and updating them, and measuring the files they describe.
 
-The fields of an entry and its JSON are in `bars.passport`. No bar is decoded here.
+The fields of an entry and its JSON are in `model.manifest_entry`. No bar is decoded here.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from mohlcv_dagster.bars import passport
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.passport import Passport, Verdict
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, for_timeframe
-from mohlcv_dagster.errors import FileError, PassportError
+from mohlcv_dagster.errors import FileError, ManifestEntryError
+from mohlcv_dagster.model import manifest_entry
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import AnyPath, stamp_of
 
@@ -35,28 +35,28 @@ def in_layout(archive: Archive, file: BarFile) -> bool:
     return archive.path(file) == archive.root / str(file.path)
 
 
-def read(archive: Archive, file: BarFile) -> Passport | None:
+def read(archive: Archive, file: BarFile) -> ManifestEntry | None:
     """The entry of `file`; `None` if there is none.
 
     Raises:
-        PassportError: what is there is no entry of this file.
+        ManifestEntryError: what is there is no entry of this file.
         FileError: the disk refused.
     """
-    at = archive.root / str(passport.path_of(file))
+    at = archive.root / str(manifest_entry.path_of(file))
     try:
-        entry = Passport.decode(at.read_bytes())
+        entry = ManifestEntry.decode(at.read_bytes())
     except FileNotFoundError:
         return None
-    except PassportError as error:
-        raise PassportError(f"{at}: {error}") from error
+    except ManifestEntryError as error:
+        raise ManifestEntryError(f"{at}: {error}") from error
     except OSError as error:
         raise FileError(f"the manifest entry {at} could not be read: {error}") from error
     if entry.file != str(file.path):
-        raise PassportError(f"{at}: it is the manifest entry of {entry.file}")
+        raise ManifestEntryError(f"{at}: it is the manifest entry of {entry.file}")
     return entry
 
 
-def read_if_valid(archive: Archive, file: BarFile) -> Passport | None:
+def read_if_valid(archive: Archive, file: BarFile) -> ManifestEntry | None:
     """The entry of `file`; `None` also if what is there is no entry of it: it can be replaced.
 
     Raises:
@@ -64,11 +64,11 @@ def read_if_valid(archive: Archive, file: BarFile) -> Passport | None:
     """
     try:
         return read(archive, file)
-    except PassportError:
+    except ManifestEntryError:
         return None
 
 
-def write(archive: Archive, file: BarFile, entry: Passport) -> bool:
+def write(archive: Archive, file: BarFile, entry: ManifestEntry) -> bool:
     """Write the entry of `file` atomically; returns whether it differs from the one that was there.
 
     Raises:
@@ -76,15 +76,15 @@ def write(archive: Archive, file: BarFile, entry: Passport) -> bool:
     """
     if not in_layout(archive, file) or entry == read_if_valid(archive, file):
         return False
-    archive.write_path(passport.path_of(file), entry.encode())
+    archive.write_path(manifest_entry.path_of(file), entry.encode())
     return True
 
 
 def update_checks(
     archive: Archive,
     file: BarFile,
-    recorded: Passport | None,
-    verdicts: Iterable[Verdict],
+    recorded: ManifestEntry | None,
+    verdicts: Iterable[RecordedResult],
     not_judged: Iterable[str] = (),
 ) -> bool:
     """Bring the results of rules in the entry of `file` up to date; returns whether that changed it.
@@ -107,7 +107,7 @@ def update_checks(
         return False
     rules = (*for_timeframe(file.timeframe), *for_timeframe(file.timeframe, AGAINST_VENDOR))
     gone = {check.name for check in entry.checks} - {rule.name for rule in rules}
-    return write(archive, file, entry.judged(verdicts, gone | set(not_judged)))
+    return write(archive, file, entry.with_results(verdicts, gone | set(not_judged)))
 
 
 @dataclass(frozen=True)

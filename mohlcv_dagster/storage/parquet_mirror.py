@@ -6,8 +6,8 @@ It is never read in place of the CSV file. Its columns and types are in `bars.pa
 import pyarrow as pa
 
 from mohlcv_dagster.bars import parquet_codec
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 

@@ -10,9 +10,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_stream, memory, rules
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.resample import Folds
+from mohlcv_dagster.bars import csv_stream, rules, runtime
+from mohlcv_dagster.bars.resample import Resampler
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
     NOTHING_BESIDE,
@@ -25,8 +24,9 @@ from mohlcv_dagster.bars.rules import (
     VendorMinutes,
 )
 from mohlcv_dagster.bars.rules.rule import asset_of
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 
 _BUSY: Final = 32 << 20
@@ -46,22 +46,22 @@ class _Kept:
     found: Judged | None = None
 
     @cached_property
-    def folds(self) -> Folds:
+    def folds(self) -> Resampler:
         """Its bars, to be resampled."""
-        return Folds(self.reading.present)
+        return Resampler(self.reading.present)
 
 
 class BarReader:
     """Reads and checks the files of an archive; keeps the raw file that was read last.
 
-    From the first reader on, the process allocates from one heap (see `memory.share`).
+    From the first reader on, the process allocates from one heap (see `runtime.use_one_allocator`).
 
     Args:
         archive: where the files are.
     """
 
     def __init__(self, archive: Archive) -> None:
-        memory.share()
+        runtime.use_one_allocator()
         self.archive = archive
         self._last: _Kept | None = None
 
@@ -120,7 +120,7 @@ class BarReader:
 
         Raises:
             FileMissingError: it is not stored.
-            BrokenRulesError: it fails a blocking rule.
+            FailedRulesError: it fails a blocking rule.
         """
         if self.archive.seen(file) is None:
             raise FileMissingError(
@@ -130,7 +130,7 @@ class BarReader:
         return self._raw(file).reading.present
 
     def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
-        """The bars of an aggregate, resampled from its raw file, from shorter timeframes where possible (see `Folds`).
+        """The bars of an aggregate, resampled from its raw file, from shorter timeframes where possible.
 
         Args:
             file: the aggregate.
@@ -138,7 +138,7 @@ class BarReader:
 
         Raises:
             FileMissingError: the raw file is not stored.
-            BrokenRulesError: it fails a blocking rule.
+            FailedRulesError: it fails a blocking rule.
             BarsError, VolumePrecisionError: a sum does not fit.
         """
         self.require(file.raw, recorded)
@@ -198,7 +198,7 @@ class BarReader:
     def _give_back(raw: _Kept) -> None:
         """Return memory freed by work on a busy month to the system, before the next step takes more."""
         if raw.size > _BUSY:
-            memory.give_back()
+            runtime.release_memory()
 
     def _read(self, file: BarFile, *, prove: bool) -> Reading:
         try:

@@ -20,12 +20,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec, schema
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table, csv_codec
+from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.reading import Reading
-from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import CannotMendError, FileMissingError, InputError
+from mohlcv_dagster.errors import CannotRepairError, FileMissingError, InputError
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import inventory
 from mohlcv_dagster.storage.adoption_survey import FileFault, examine, raw_volume_is_whole, with_contract_volume
 from mohlcv_dagster.storage.archive import Archive
@@ -64,12 +65,12 @@ def mend(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> Mended:
         raw_whole: as for `with_contract_volume`.
 
     Raises:
-        CannotMendError: it cannot be mended without loss.
+        CannotRepairError: it cannot be mended without loss.
     """
     found = examine(file, reading, raw_whole=raw_whole)
     _refuse(file, reading, {each.fault: each.message for each in found})
     bars, dropped = _sorted(file, reading.present)
-    starts = schema.seconds(bars)
+    starts = bar_table.seconds(bars)
     end = int(np.searchsorted(starts, file.month.end_second))
     own, later = bars.slice(0, end), bars.slice(end)
     done = [_DONE[each.fault].format(each.message) for each in found if each.fault in _DONE]
@@ -82,9 +83,9 @@ def _merged(file: BarFile, bars: pa.Table, incoming: pa.Table, *, raw_whole: boo
     """The bars of `file` with rows from the file of the month before, and how many of these are new.
 
     Raises:
-        CannotMendError: both have a bar of the same second, and the two differ.
+        CannotRepairError: both have a bar of the same second, and the two differ.
     """
-    fractional = schema.bar_schema(whole_volume=False)
+    fractional = bar_table.bar_schema(whole_volume=False)
     both = pa.concat_tables([bars.cast(fractional), incoming.cast(fractional)])
     merged, dropped = _sorted(file, both)
     return with_contract_volume(file, merged, raw_whole=raw_whole), incoming.num_rows - dropped
@@ -94,28 +95,28 @@ def _refuse(file: BarFile, reading: Reading, found: dict[FileFault, str]) -> Non
     again = f"fetch {file.symbol} {file.month} again"
     for fault in (FileFault.UNREADABLE, FileFault.HALF):
         if fault in found:
-            raise CannotMendError(f"{found[fault]}; {again}")
+            raise CannotRepairError(f"{found[fault]}; {again}")
     if FileFault.OUTSIDE in found:
-        raise CannotMendError(f"{found[FileFault.OUTSIDE]}, and not all of the next month; {again}")
-    columns: dict[str, Any] = {"open": None, **reading.prices, schema.VOLUME: reading.volume}
-    if reading.present[schema.TIME].null_count or not all(np.isfinite(each).all() for each in columns.values()):
-        raise CannotMendError(f"it has rows with a value that is missing or infinite; {again}")
+        raise CannotRepairError(f"{found[FileFault.OUTSIDE]}, and not all of the next month; {again}")
+    columns: dict[str, Any] = {"open": None, **reading.prices, bar_files.VOLUME: reading.volume}
+    if reading.present[bar_files.TIME].null_count or not all(np.isfinite(each).all() for each in columns.values()):
+        raise CannotRepairError(f"it has rows with a value that is missing or infinite; {again}")
 
 
 def _sorted(file: BarFile, bars: pa.Table) -> tuple[pa.Table, int]:
     """The bars rising strictly, and how many were dropped since they repeat another exactly."""
-    starts = schema.seconds(bars)
+    starts = bar_table.seconds(bars)
     if (np.diff(starts) > 0).all():
         return bars, 0
     order = np.argsort(starts, kind="stable")
     same = np.concatenate(([False], np.diff(starts[order]) == 0))
-    for name in schema.COLUMNS[1:]:
+    for name in bar_files.COLUMNS[1:]:
         values = to_numpy(bars[name])[order]
         unequal = same & np.concatenate(([False], values[1:] != values[:-1]))
         if unequal.any():
             at = int(np.argmax(unequal))
             moment = datetime.fromtimestamp(int(starts[order][at]), UTC)
-            raise CannotMendError(
+            raise CannotRepairError(
                 f"{file.path} has two bars at {moment:%Y-%m-%d %H:%M:%S}Z that contradict each other: {name} "
                 f"{values[at - 1]} and {values[at]}; fetch {file.symbol} {file.month} again"
             )
@@ -197,7 +198,7 @@ class Rewriter:
             for file in sorted(chain, key=lambda file: file.month, reverse=True):
                 try:
                     after, results = self._one(file, after)
-                except CannotMendError as error:
+                except CannotRepairError as error:
                     after, results = {}, [Rewritten(file, str(error), done=False)]
                 yield from results
 
@@ -220,25 +221,25 @@ class Rewriter:
         count = f"{incoming.num_rows:,} rows of {file.month}"
         reading = self._read(file, after)
         if reading.content is None:
-            raise CannotMendError(
+            raise CannotRepairError(
                 f"{count} belong into {file.path}, which is not there, and would not make a month: fetch "
                 f"{file.symbol} {file.month}, then run this again"
             )
         whole = self._raw_whole(file)
         try:
             there = mend(file, reading, raw_whole=whole)
-        except CannotMendError as error:
-            raise CannotMendError(f"{count} belong into {file.path}, which must be mended first: {error}") from error
+        except CannotRepairError as error:
+            raise CannotRepairError(f"{count} belong into {file.path}, which must be mended first: {error}") from error
         merged, new = _merged(file, there.bars, incoming, raw_whole=whole)
         if not new:
             return []
         if why := self.closed(file):
-            raise CannotMendError(
+            raise CannotRepairError(
                 f"{new:,} of {count} are not in {file.path}, which {why}: fetch {file.symbol} "
                 f"{file.month.previous()} again, or take them out by hand"
             )
         if there.later.num_rows:
-            raise CannotMendError(f"{count} belong into {file.path}, which must be mended first; see there")
+            raise CannotRepairError(f"{count} belong into {file.path}, which must be mended first; see there")
         self._write(file, csv_codec.encode(merged))
         return [Rewritten(file, f"{new:,} rows put in that were in the file of {file.month.previous()}", done=True)]
 

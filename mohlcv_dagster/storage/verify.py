@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mohlcv_dagster.bars import parquet_codec, passport
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.passport import Passport
-from mohlcv_dagster.bars.processors import in_order
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import parquet_codec
+from mohlcv_dagster.bars.runtime import map_in_order
 from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.model import manifest_entry
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest, parquet_mirror
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import FileKind, Inventory
@@ -83,16 +84,16 @@ def verify(archive: Archive) -> Verification:
     if not bars and not found.of_kind(FileKind.MANIFEST_ENTRY):
         raise InputError(
             f"there is no archive in {archive.root}: neither files of bars nor manifest entries. Name the data folder, "
-            f"the one that holds {RAW_FOLDER} and {passport.FOLDER}"
+            f"the one that holds {RAW_FOLDER} and {manifest_entry.FOLDER}"
         )
     differences = [*_names(found)]
-    measured = dict(zip(bars, in_order(lambda file: measure(archive.path(file)), bars), strict=True))
+    measured = dict(zip(bars, map_in_order(lambda file: measure(archive.path(file)), bars), strict=True))
     warned = 0
     for file, path in bars.items():
         entry = _entry(archive, file, path, differences)
         if entry is not None:
             differences += _compared(path, entry, measured[file])
-            warned += any(not check.passed and not check.is_red for check in entry.checks)
+            warned += any(not check.passed and not check.is_error for check in entry.checks)
     changed = frozenset(each.path for each in differences if each.kind is DiscrepancyKind.CHANGED)
     differences += _mirrors(archive, found, measured, changed)
     size, rows = (sum(getattr(each, name) for each in measured.values()) for name in ("size", "rows"))
@@ -121,7 +122,7 @@ def _names(found: Inventory) -> Iterator[Discrepancy]:
             yield Discrepancy(each.path, DiscrepancyKind.NO_FILE, why)
 
 
-def _entry(archive: Archive, file: BarFile, path: str, differences: list[Discrepancy]) -> Passport | None:
+def _entry(archive: Archive, file: BarFile, path: str, differences: list[Discrepancy]) -> ManifestEntry | None:
     """The manifest entry of a file; that it is missing or unreadable is added to `differences`."""
     try:
         entry = manifest.read(archive, file)
@@ -135,7 +136,7 @@ def _entry(archive: Archive, file: BarFile, path: str, differences: list[Discrep
     return entry
 
 
-def _compared(path: str, entry: Passport, measured: Measured) -> Iterator[Discrepancy]:
+def _compared(path: str, entry: ManifestEntry, measured: Measured) -> Iterator[Discrepancy]:
     unequal = [
         f"{name} is {_short(here)}, its manifest entry says {_short(there)}"
         for name, here, there in (
@@ -148,10 +149,10 @@ def _compared(path: str, entry: Passport, measured: Measured) -> Iterator[Discre
     if unequal:
         cure = f"Copy it again, {_again(BarFile.parse(path))}; `mohlcv adopt --accept-changed` takes it as it is"
         yield Discrepancy(path, DiscrepancyKind.CHANGED, f"{'; '.join(unequal)}. {cure}")
-    elif entry.red:  # the results of rules say nothing of a file that changed
-        named = "; ".join(f"{check.name}: {check.message}" for check in entry.red[:_NAMED])
-        more = f"; and {len(entry.red) - _NAMED} more" if len(entry.red) > _NAMED else ""
-        rules = "1 rule failed" if len(entry.red) == 1 else f"{len(entry.red)} rules failed"
+    elif entry.failed_errors:  # the results of rules say nothing of a file that changed
+        named = "; ".join(f"{check.name}: {check.message}" for check in entry.failed_errors[:_NAMED])
+        more = f"; and {len(entry.failed_errors) - _NAMED} more" if len(entry.failed_errors) > _NAMED else ""
+        rules = "1 rule failed" if len(entry.failed_errors) == 1 else f"{len(entry.failed_errors)} rules failed"
         yield Discrepancy(path, DiscrepancyKind.FAILED_CHECKS, f"{rules} when it was last checked. {named}{more}")
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Beside, Finding, Ground, Recorded, Rule
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import BarFolder
 from mohlcv_dagster.storage.locations import AnyPath

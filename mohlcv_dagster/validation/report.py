@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Final, Self
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.quality import ERROR, OK, WARN
 from mohlcv_dagster.bars.rules import Finding, Severity
 from mohlcv_dagster.bars.rules.wording import as_text
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.validation.folder_check import CheckedFile
 
 SAMPLE: Final = 20

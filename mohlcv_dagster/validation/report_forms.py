@@ -10,7 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mohlcv_dagster.bars.quality import ERROR, OK, WARN
+from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
 from mohlcv_dagster.validation.report import FileReport, RuleFailure, ValidationReport
 
 MARKS: Final = {OK: "✓", WARN: "!", ERROR: "✗"}

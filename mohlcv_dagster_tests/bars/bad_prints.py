@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model import bar_files
 
 Prices = dict[str, np.ndarray]
 Put = Callable[[Prices, int], None]
@@ -45,7 +46,7 @@ def _times(factor: float, *names: str, bars: int = 1) -> Put:
     def put(prices: Prices, at: int) -> None:
         for name in names:
             prices[name][at : at + bars] = np.round(prices[name][at : at + bars] * factor, 4)
-        bodies = [prices[name][at : at + bars] for name in schema.PRICES]
+        bodies = [prices[name][at : at + bars] for name in bar_files.PRICES]
         prices["high"][at : at + bars] = np.max(bodies, axis=0)
         prices["low"][at : at + bars] = np.min(bodies, axis=0)
 
@@ -61,7 +62,7 @@ def _wick(name: str, factor: float) -> Put:
 
 def _from_then_on(factor: float) -> Put:
     def put(prices: Prices, at: int) -> None:
-        for name in schema.PRICES:
+        for name in bar_files.PRICES:
             prices[name][at:] = np.round(prices[name][at:] * factor, 4)
 
     return put
@@ -76,7 +77,7 @@ def _opens_at(factor: float) -> Put:
 
 def _stand_still(bars: int) -> Put:
     def put(prices: Prices, at: int) -> None:
-        for name in schema.PRICES:
+        for name in bar_files.PRICES:
             prices[name][at : at + bars] = prices["close"][at - 1]
 
     return put
@@ -115,7 +116,7 @@ BAD_PRINTS = (
 
 def places(bars: pa.Table, chance: np.random.Generator) -> dict[str, int]:
     """A position for each name of a place; those that a month does not have are left out."""
-    starts = schema.seconds(bars)
+    starts = bar_table.seconds(bars)
     second, size = starts % 86_400, len(starts)
     opens = np.flatnonzero(np.diff((starts - NIGHT) // 86_400)) + 1
     some = {
@@ -142,7 +143,7 @@ def _is_busy(starts: np.ndarray) -> bool:
 
 def seeded_with(bars: pa.Table, puts: list[tuple[BadPrint, int]]) -> pa.Table:
     """The bars with bad prints at positions, put one after the other."""
-    prices = {name: bars[name].to_numpy().copy() for name in schema.PRICES}
+    prices = {name: bars[name].to_numpy().copy() for name in bar_files.PRICES}
     for kind, at in puts:
         kind.put(prices, at)
-    return schema.from_arrays(schema.seconds(bars), prices, bars["volume"].to_numpy())
+    return bar_table.from_arrays(bar_table.seconds(bars), prices, bars["volume"].to_numpy())

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import FORM, Evidence, Finding, Recorded
 from mohlcv_dagster.bars.rules.judging import evaluate
+from mohlcv_dagster.model.bar_files import BarFile
 
 Edit = Callable[[bytes], bytes | None]
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from mohlcv_dagster.bars import csv_codec, resample
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES, Evidence, Finding, Rule, VendorMinutes, for_timeframe
 from mohlcv_dagster.bars.rules.judging import evaluate
-from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.bars.recorded_faults import GOOD
 from mohlcv_dagster_tests.bars.vendor_faults import LIQUID, find, missing
 from mohlcv_dagster_tests.bars.whole_corruptions import CLEAN, CLEAN_MONTHS
@@ -33,7 +33,7 @@ def findings(symbol: str, month: str) -> Iterator[Finding]:
     raw = _evidence(BarFile(symbol, RAW, span), csv_codec.encode(bars))
     yield from _by_every_rule(raw)
     for timeframe in AGGREGATED:
-        folded = resample.fold(bars, timeframe)
+        folded = resample.resample(bars, timeframe)
         evidence = _evidence(BarFile(symbol, timeframe, span), csv_codec.encode(folded), raw)
         yield from _by_every_rule(evidence)
         if timeframe == MINUTE:

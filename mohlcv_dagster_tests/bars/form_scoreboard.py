@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mohlcv_dagster.bars.rules import FORM, Check, Rule, checks_for, judge
-from mohlcv_dagster.bars.timeframes import MINUTE, RAW, parse
+from mohlcv_dagster.model.timeframes import MINUTE, RAW, parse
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.tables import table
 

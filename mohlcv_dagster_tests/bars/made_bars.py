@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules import PLAUSIBLE
 from mohlcv_dagster.bars.rules.judging import evaluate
+from mohlcv_dagster.model import bar_files
 from mohlcv_dagster_tests.bars import made_months
 
 WEDNESDAY = datetime(2024, 7, 10, 14, tzinfo=UTC)  # 10:00 Eastern, regular hours
@@ -19,9 +20,9 @@ def second(moment):
 def made(start, close, *, every=1, **prices):
     """Bars from a moment on, all four prices the close but for those given."""
     close = np.asarray(close, dtype=float)
-    columns = {name: np.asarray(prices.get(name, close), dtype=float) for name in schema.PRICES}
+    columns = {name: np.asarray(prices.get(name, close), dtype=float) for name in bar_files.PRICES}
     starts = second(start) + every * np.arange(close.size)
-    return schema.from_arrays(starts, columns, np.full(close.size, 100))
+    return bar_table.from_arrays(starts, columns, np.full(close.size, 100))
 
 
 def told(rule, bars, **more):

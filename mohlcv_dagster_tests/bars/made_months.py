@@ -13,11 +13,12 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules import Beside, Evidence, Reading, Recorded
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket, seeded_generator
 
 DAILY_MOVE = 0.03
@@ -43,7 +44,7 @@ def smooth(symbol: str, month: str) -> pa.Table:
     days = _MARKET.days(symbol, span.start.date(), span.end.date() - timedelta(days=1))
     bars = [_MARKET.bars(symbol, day, RAW, adjusted=False) for day in days]
     inside = pa.concat_tables(bars).combine_chunks()
-    starts = schema.seconds(inside)
+    starts = bar_table.seconds(inside)
     return inside.filter(pa.array((starts >= span.start_second) & (starts < span.end_second)))
 
 
@@ -51,7 +52,7 @@ def smooth(symbol: str, month: str) -> pa.Table:
 def rough(symbol: str, month: str) -> pa.Table:
     """The same seconds and volumes with rough prices; fewer bars by the halts."""
     bars, chance = smooth(symbol, month), seeded_generator(symbol, month, "rough")
-    starts, first = schema.seconds(bars), float(bars["open"][0].as_py())
+    starts, first = bar_table.seconds(bars), float(bars["open"][0].as_py())
     tick = 0.01 if first >= 1 else 0.0001
     halted = _halts(chance, starts)
     day = (starts - 4 * 3600) // 86_400
@@ -67,7 +68,7 @@ def rough(symbol: str, month: str) -> pa.Table:
     keep = np.ones(len(starts), dtype=bool)
     for begin, after in halted:
         keep[begin:after] = False
-    made = schema.from_arrays(starts, prices, bars["volume"].to_numpy())
+    made = bar_table.from_arrays(starts, prices, bars["volume"].to_numpy())
     return made.filter(pa.array(keep))
 
 
@@ -111,4 +112,4 @@ def _prices(chance, middle, spread, tick):
     further = np.rint(np.minimum(np.abs(chance.standard_t(3, (2, bars))), 3) * spread / tick / 2)
     high, low = np.maximum(opened, close) + further[0], np.maximum(np.minimum(opened, close) - further[1], 1)
     scale = round(1 / tick)
-    return {name: ticks / scale for name, ticks in zip(schema.PRICES, (opened, high, low, close), strict=True)}
+    return {name: ticks / scale for name, ticks in zip(bar_files.PRICES, (opened, high, low, close), strict=True)}

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
     RULES,
@@ -15,6 +14,7 @@ from mohlcv_dagster.bars.rules import (
     examine,
 )
 from mohlcv_dagster.bars.rules.judging import EQUAL, Judged
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,
     AGGREGATE_CHECKS,

@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules import PLAUSIBLE
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster.bars.rules.rule import Finding
@@ -140,16 +140,16 @@ def judged(symbol: str, month: str, bars: pa.Table, rule: str) -> Finding:
 
 def caught(found: Finding, bars: pa.Table, kind: BadPrint, at: int) -> bool:
     """Whether the finding holds every bar of a bad print put to a position."""
-    wrong = schema.seconds(bars)[at : at + kind.bars]
+    wrong = bar_table.seconds(bars)[at : at + kind.bars]
     if "run_length" not in found.bars.column_names:
-        return bool(np.isin(wrong, schema.seconds(found.bars)).all())
+        return bool(np.isin(wrong, bar_table.seconds(found.bars)).all())
     lasts = found.bars["last_ts_event"].cast(pa.int64()).to_numpy()
-    return bool(((schema.seconds(found.bars) <= wrong[0]) & (lasts >= wrong[-1])).any())
+    return bool(((bar_table.seconds(found.bars) <= wrong[0]) & (lasts >= wrong[-1])).any())
 
 
 def names_of(found: Finding, bars: pa.Table, at: int) -> list[str]:
     """What the finding says that the bar at a position looks like."""
-    rows = found.bars.filter(pa.array(schema.seconds(found.bars) == schema.seconds(bars)[at]))
+    rows = found.bars.filter(pa.array(bar_table.seconds(found.bars) == bar_table.seconds(bars)[at]))
     return rows["looks_like"].to_pylist() if "looks_like" in rows.column_names else []
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.listing import Cause, Emptiness
-from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import RULES, Evidence, Finding, Recorded
 from mohlcv_dagster.bars.rules.judging import evaluate
-from mohlcv_dagster.bars.splits import Split
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.finality import RevisionCounts
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.splits import Split
 from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, LIFE_RULES, RAW, WHOLE, recorded
 
 ON_RECORDS = ("not_empty", *BASIS_RULES, *LIFE_RULES)
@@ -22,7 +22,7 @@ GOOD = replace(
     adjusted=True,
     splits=(_EARLIER, _LATER),
     splits_now=(_EARLIER,),
-    revised=Counts(6),
+    revised=RevisionCounts(6),
 )
 """What is recorded of a settled, adjusted month whose splits are told and which was fetched anew without a change."""
 
@@ -47,8 +47,8 @@ class RecordedFault:
         return f"{self.rule}: {self.what}"
 
 
-def _empty(what: str, severity: str, cause: Cause, because: str) -> RecordedFault:
-    facts = replace(GOOD, rows=0, sha256=recorded(HEADER).sha256, empty=Emptiness(cause, because), revised=None)
+def _empty(what: str, severity: str, cause: EmptyMonthCause, because: str) -> RecordedFault:
+    facts = replace(GOOD, rows=0, sha256=recorded(HEADER).sha256, empty=EmptyMonthReason(cause, because), revised=None)
     return RecordedFault("not_empty", what, severity, facts, HEADER)
 
 
@@ -56,8 +56,8 @@ _UNKNOWN = "whether it was listed then is unknown: the plan of this API key has 
 _LISTED = "Synthetic SPY has been listed since 1993-01-29 and was SPY all month, in which the exchange held 21 sessions"
 
 RECORDED_FAULTS = (
-    _empty("proven empty, and the vendor does not say why", "warn", Cause.UNKNOWN, _UNKNOWN),
-    _empty("proven empty, although it was listed all month", "error", Cause.UNEXPLAINED, _LISTED),
+    _empty("proven empty, and the vendor does not say why", "warn", EmptyMonthCause.UNKNOWN, _UNKNOWN),
+    _empty("proven empty, although it was listed all month", "error", EmptyMonthCause.UNEXPLAINED, _LISTED),
     RecordedFault(
         "split_basis",
         "a split executed after the month was fetched",
@@ -101,7 +101,7 @@ RECORDED_FAULTS = (
         "warn",
         replace(GOOD, fetched_at=None, adjusted=False, splits=None),
     ),
-    RecordedFault("revised", "a settled bar changed", "warn", replace(GOOD, revised=Counts(9000, changed=1))),
-    RecordedFault("revised", "three settled bars added", "warn", replace(GOOD, revised=Counts(9000, gained=3))),
-    RecordedFault("revised", "two settled bars lost", "warn", replace(GOOD, revised=Counts(9000, lost=2))),
+    RecordedFault("revised", "a settled bar changed", "warn", replace(GOOD, revised=RevisionCounts(9000, changed=1))),
+    RecordedFault("revised", "three settled bars added", "warn", replace(GOOD, revised=RevisionCounts(9000, gained=3))),
+    RecordedFault("revised", "two settled bars lost", "warn", replace(GOOD, revised=RevisionCounts(9000, lost=2))),
 )

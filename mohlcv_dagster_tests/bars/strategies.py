@@ -3,7 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model import bar_files
 
 MONTH_EDGE = 1_706_745_600
 """2024-02-01 00:00:00 UTC as Unix seconds."""
@@ -43,7 +44,7 @@ def tables(draw, *, volumes=None, prices=None, min_size=0, max_size=40):
     """A table of bars whose highs and lows enclose; `volumes` of ints give int64, of floats float64."""
     size = draw(st.integers(min_size, max_size))
     four = [draw(column(draw(st.sampled_from([cents, sub_penny])) if prices is None else prices, size, np.float64))
-            for _ in schema.PRICES]  # fmt: skip
+            for _ in bar_files.PRICES]  # fmt: skip
     if prices is None:
         ordered = np.sort(np.stack(four), axis=0)
         four = [ordered[1], ordered[3], ordered[0], ordered[2]]
@@ -51,7 +52,7 @@ def tables(draw, *, volumes=None, prices=None, min_size=0, max_size=40):
     volume = draw(st.lists(volumes, min_size=size, max_size=size))
     dtype = np.float64 if any(isinstance(shares, float) for shares in volume) else np.int64
     starts = draw(moments(size))
-    return schema.from_arrays(starts, dict(zip(schema.PRICES, four, strict=True)), np.array(volume, dtype=dtype))
+    return bar_table.from_arrays(starts, dict(zip(bar_files.PRICES, four, strict=True)), np.array(volume, dtype=dtype))
 
 
 def bars(*rows):
@@ -59,5 +60,5 @@ def bars(*rows):
     moments_, *numbers = zip(*rows, strict=True)
     starts = np.array(moments_, dtype="M8[s]").astype(np.int64)
     *four, volume = (np.array(column_) for column_ in numbers)
-    prices = {name: values.astype(np.float64) for name, values in zip(schema.PRICES, four, strict=True)}
-    return schema.from_arrays(starts, prices, volume)
+    prices = {name: values.astype(np.float64) for name, values in zip(bar_files.PRICES, four, strict=True)}
+    return bar_table.from_arrays(starts, prices, volume)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from mohlcv_dagster.bars import csv_codec, schema
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.rules import (
     AGAINST_VENDOR,
     Evidence,
@@ -18,7 +17,8 @@ from mohlcv_dagster.bars.rules import (
     judge,
     not_judged,
 )
-from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.reconciliation import reconciled_months
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 from mohlcv_dagster_tests.reconciliation.reconciled_months import Bars
@@ -203,7 +203,7 @@ def test_a_missing_file_of_ours_leaves_the_vendor_unasked_and_nothing_judged():
 
 
 def test_a_vendor_that_proves_it_has_no_minute_differs_in_all():
-    found = findings(Reading.of(MINUTES), Reading.of(SECONDS), VendorMinutes(schema.empty()))["vendor_minutes"]
+    found = findings(Reading.of(MINUTES), Reading.of(SECONDS), VendorMinutes(bar_table.empty()))["vendor_minutes"]
     assert (found.severity, found.count, found.of) == ("error", 2, 2)
     assert "the first extra_print at 2024-02-01 14:30:00Z, which the vendor has not. " in found.message
 

@@ -5,18 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.coverage import cover, is_liquid
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.coverage import is_liquid, measure
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 
 JANUARY = Month(2024, 1)
-BELL = int(datetime(2024, 1, 2, 14, 30, tzinfo=UTC).timestamp())
-"""The opening bell of the month's first session, which closes 23,400 seconds later."""
+OPEN = int(datetime(2024, 1, 2, 14, 30, tzinfo=UTC).timestamp())
+"""The open of the month's first session, which closes 23,400 seconds later."""
 
 
 def covered(*starts, through=JANUARY.end):
-    return cover(np.array(starts, dtype=np.int64), JANUARY, through)
+    return measure(np.array(starts, dtype=np.int64), JANUARY, through)
 
 
 def utc(seconds):
@@ -26,41 +27,41 @@ def utc(seconds):
 def test_the_facts_of_a_session_worked_by_hand():
     # 09:29:59, 09:30:00, 09:30:59, 09:31:00, 10:00:00, 15:59:59, 16:00:00
     seconds = (-1, 0, 59, 60, 1800, 23399, 23400)
-    first = covered(*(BELL + second for second in seconds)).sessions[0]
+    first = covered(*(OPEN + second for second in seconds)).sessions[0]
 
     assert first.session.date == date(2024, 1, 2)
     assert first.bars == 7
     assert first.minutes.shape == (390,)
     assert np.flatnonzero(first.minutes).tolist() == [0, 1, 30, 389]
     assert first.occupancy == 4 / 390
-    assert (first.first, first.last) == (utc(BELL), utc(BELL + 23399))
+    assert (first.first, first.last) == (utc(OPEN), utc(OPEN + 23399))
     # after 10:00:00, up to 15:59:59
-    assert (first.gap_start, first.gap_seconds) == (utc(BELL + 1801), 23399 - 1801)
+    assert (first.gap_start, first.gap_seconds) == (utc(OPEN + 1801), 23399 - 1801)
 
 
 def test_a_stretch_before_the_first_bar_or_after_the_last_counts_as_a_gap():
-    late = covered(*range(BELL + 600, BELL + 23400)).sessions[0]
-    early = covered(*range(BELL, BELL + 23100)).sessions[0]
-    full = covered(*range(BELL, BELL + 23400)).sessions[0]
+    late = covered(*range(OPEN + 600, OPEN + 23400)).sessions[0]
+    early = covered(*range(OPEN, OPEN + 23100)).sessions[0]
+    full = covered(*range(OPEN, OPEN + 23400)).sessions[0]
 
-    assert (late.gap_start, late.gap_seconds) == (utc(BELL), 600)
-    assert (early.gap_start, early.gap_seconds) == (utc(BELL + 23100), 300)
+    assert (late.gap_start, late.gap_seconds) == (utc(OPEN), 600)
+    assert (early.gap_start, early.gap_seconds) == (utc(OPEN + 23100), 300)
     assert (full.gap_start, full.gap_seconds) == (None, 0)
 
 
 def test_a_session_without_a_regular_bar_is_one_gap_and_absent():
-    first, second = covered(BELL - 1, BELL + 23400).sessions[:2]
+    first, second = covered(OPEN - 1, OPEN + 23400).sessions[:2]
 
     assert (first.bars, first.first, first.last, first.is_present) == (2, None, None, False)
-    assert (first.gap_start, first.gap_seconds) == (utc(BELL), 23400)
+    assert (first.gap_start, first.gap_seconds) == (utc(OPEN), 23400)
     assert second.bars == 0
 
 
 def test_occupancy_is_of_the_median_session_that_has_bars():
     day = 86400
-    starts = [BELL + 60 * minute for minute in range(39)]  # 10 % of January 2nd
-    starts += [BELL + day + 60 * minute for minute in range(117)]  # 30 % of the 3rd
-    starts += [BELL + 2 * day + 60 * minute for minute in range(390)]  # all of the 4th
+    starts = [OPEN + 60 * minute for minute in range(39)]  # 10 % of January 2nd
+    starts += [OPEN + day + 60 * minute for minute in range(117)]  # 30 % of the 3rd
+    starts += [OPEN + 2 * day + 60 * minute for minute in range(390)]  # all of the 4th
     found = covered(*starts)
 
     assert (found.expected, found.present) == (21, 3)
@@ -85,12 +86,12 @@ def test_without_a_bar_there_is_no_occupancy_and_nothing_is_liquid():
         (datetime(2024, 3, 1, tzinfo=UTC), 21),
     ],
 )
-def test_a_session_is_expected_once_its_closing_bell_lies_at_or_before_the_moment_complete_through(through, expected):
-    assert covered(BELL, through=through).expected == expected
+def test_a_session_is_expected_once_its_close_lies_at_or_before_the_moment_complete_through(through, expected):
+    assert covered(OPEN, through=through).expected == expected
 
 
 def test_an_early_close_has_210_minutes():
-    found = cover(np.zeros(0, dtype=np.int64), Month(2024, 11), Month(2024, 11).end)
+    found = measure(np.zeros(0, dtype=np.int64), Month(2024, 11), Month(2024, 11).end)
     assert [each.minutes.size for each in found.sessions if each.session.date == date(2024, 11, 29)] == [210]
 
 
@@ -116,12 +117,12 @@ def test_a_winter_evening_over_the_months_end_is_inside_on_both_sides_and_one_se
         int(datetime(2024, 2, 1, 0, 59, 59, tzinfo=UTC).timestamp()),
         int(datetime(2024, 2, 1, 1, tzinfo=UTC).timestamp()),
     ]
-    found = cover(np.array(edge), Month(2024, 2), Month(2024, 2).end)
+    found = measure(np.array(edge), Month(2024, 2), Month(2024, 2).end)
 
     assert found.outside.tolist() == [False, True]
     assert found.sessions[0].session.date == date(2024, 2, 1)
     assert found.sessions[0].bars == 0
-    evening = cover(np.array([JANUARY.end_second - 1]), JANUARY, JANUARY.end)
+    evening = measure(np.array([JANUARY.end_second - 1]), JANUARY, JANUARY.end)
     assert evening.outside.tolist() == [False]
     assert evening.sessions[-1].bars == 1
 
@@ -144,10 +145,10 @@ def test_the_order_of_the_bars_changes_no_fact(starts, random):
 
 
 @settings(max_examples=40)
-@given(st.sets(st.integers(BELL - 3600, BELL + 23400 + 3600), max_size=60))
+@given(st.sets(st.integers(OPEN - 3600, OPEN + 23400 + 3600), max_size=60))
 def test_minutes_and_gap_are_what_looking_at_each_second_finds(starts):
     first = covered(*sorted(starts)).sessions[0]
-    regular = [second in starts for second in range(BELL, BELL + 23400)]
+    regular = [second in starts for second in range(OPEN, OPEN + 23400)]
     longest = max(map(len, "".join(".x"[traded] for traded in regular).split("x")))
 
     assert first.minutes.tolist() == [any(regular[at : at + 60]) for at in range(0, 23400, 60)]
@@ -179,10 +180,10 @@ def test_a_symbol_is_liquid_by_its_own_minutes_by_how_full_they_are_or_by_all_it
 @pytest.mark.parametrize(("symbol", "liquid"), [("AAC", True), ("AKC", True), ("ATC", False), ("ABC", False)])
 def test_busy_and_quiet_symbols_of_the_synthetic_market_are_told_apart(symbol, liquid):
     bars = whole_month(symbol, "2024-01")
-    assert cover(schema.seconds(bars), JANUARY, JANUARY.end).liquid is liquid
+    assert measure(bar_table.seconds(bars), JANUARY, JANUARY.end).liquid is liquid
 
 
 def test_the_sessions_of_a_clean_month_are_those_of_the_calendar():
-    found = cover(schema.seconds(whole_month("AAC", "2024-01")), JANUARY, JANUARY.end)
-    assert [each.session for each in found.sessions] == list(sessions.sessions_in(JANUARY))
+    found = measure(bar_table.seconds(whole_month("AAC", "2024-01")), JANUARY, JANUARY.end)
+    assert [each.session for each in found.sessions] == list(exchange_calendar.sessions_in(JANUARY))
     assert (found.expected, found.present) == (21, 21)

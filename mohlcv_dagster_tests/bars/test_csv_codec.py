@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import csv_codec, schema
+from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.csv_codec import decode, encode, encode_chunks
 from mohlcv_dagster.errors import CsvFormatError
+from mohlcv_dagster.model import bar_files
 from mohlcv_dagster_tests.bars import strategies
 from mohlcv_dagster_tests.bars.strategies import bars
 from mohlcv_dagster_tests.real import REAL, needs_real
@@ -59,7 +60,7 @@ def test_a_price_is_written_in_the_shortest_form_that_reads_back(number, text):
 
 def test_the_two_zeros_of_one_column_are_kept_apart():
     zeros = np.array([0.0, -0.0, -0.0, 0.0])
-    table = schema.from_arrays(np.arange(4), dict.fromkeys(schema.PRICES, zeros), zeros)
+    table = bar_table.from_arrays(np.arange(4), dict.fromkeys(bar_files.PRICES, zeros), zeros)
     assert [row.split(",")[1] for row in encode(table).decode().splitlines()[1:]] == ["0.0", "-0.0", "-0.0", "0.0"]
 
 
@@ -77,15 +78,15 @@ def test_doubles_of_every_size_are_written_as_pandas_writes_them():
     bits = np.random.default_rng(7).integers(0, 2**64, 20_000, dtype=np.uint64)
     sizes = 10.0 ** np.random.default_rng(8).uniform(-7, 19, 20_000)
     numbers = {"open": bits.view(np.float64), "high": sizes, "low": np.round(sizes, 4), "close": np.rint(sizes)}
-    table = schema.from_arrays(np.arange(20_000), numbers, np.round(sizes, 6))
+    table = bar_table.from_arrays(np.arange(20_000), numbers, np.round(sizes, 6))
     assert encode(table) == pandas_bytes(table)
 
 
 @pytest.mark.parametrize("whole_volume", [True, False])
 def test_an_empty_month_is_a_header_and_reads_back_empty(whole_volume):
-    table = schema.empty(whole_volume=whole_volume)
+    table = bar_table.empty(whole_volume=whole_volume)
     assert encode(table) == HEADER == pandas_bytes(table)
-    assert decode(HEADER).equals(schema.empty())
+    assert decode(HEADER).equals(bar_table.empty())
 
 
 def test_bars_at_midnight_only_keep_their_time_of_day():
@@ -97,11 +98,11 @@ def test_bars_at_midnight_only_keep_their_time_of_day():
 def test_nulls_are_empty_fields_and_read_back_as_nulls():
     table = pa.Table.from_arrays(
         [
-            pa.array([None, 1_706_745_600], schema.TIME_TYPE),
+            pa.array([None, 1_706_745_600], bar_table.TIME_TYPE),
             *[pa.array([1.5, None], pa.float64())] * 4,
             pa.array([None, 7], pa.int64()),
         ],
-        schema=schema.bar_schema(whole_volume=True),
+        schema=bar_table.bar_schema(whole_volume=True),
     )
     assert encode(table) == HEADER + b",1.5,1.5,1.5,1.5,\n2024-02-01 00:00:00+00:00,,,,,7\n"
     assert decode(encode(table)).equals(table)
@@ -110,8 +111,8 @@ def test_nulls_are_empty_fields_and_read_back_as_nulls():
 @pytest.mark.parametrize("few", [0, 100], ids=["side by side", "one after the other"])
 def test_pieces_end_at_lines_and_join_to_the_file(monkeypatch, few):
     monkeypatch.setattr(csv_codec, "_ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(csv_codec, "FEW", few)
-    table = schema.from_arrays(np.arange(10), dict.fromkeys(schema.PRICES, np.arange(10) / 4), np.arange(10))
+    monkeypatch.setattr(csv_codec, "FEW_BARS", few)
+    table = bar_table.from_arrays(np.arange(10), dict.fromkeys(bar_files.PRICES, np.arange(10) / 4), np.arange(10))
     pieces = [bytes(piece) for piece in encode_chunks(table)]
     assert [piece.count(b"\n") for piece in pieces] == [1, 3, 3, 3, 1]
     assert all(piece.endswith(b"\n") for piece in pieces)
@@ -119,7 +120,7 @@ def test_pieces_end_at_lines_and_join_to_the_file(monkeypatch, few):
 
 
 def test_a_slice_and_a_table_in_many_chunks_are_written_like_any_other():
-    table = schema.from_arrays(np.arange(9), dict.fromkeys(schema.PRICES, np.arange(9) / 4), np.arange(9))
+    table = bar_table.from_arrays(np.arange(9), dict.fromkeys(bar_files.PRICES, np.arange(9) / 4), np.arange(9))
     pieces = pa.concat_tables([table.slice(1, 2), table.slice(3, 1), table.slice(4, 4)])
     assert encode(pieces) == pandas_bytes(pieces) == pandas_bytes(table.slice(1, 7))
 
@@ -193,8 +194,8 @@ def test_other_spellings_of_the_same_bars_are_accepted(data):
 
 
 def test_a_header_without_a_line_end_is_an_empty_month():
-    assert decode(HEADER[:-1]).equals(schema.empty())
-    assert decode(HEADER.replace(b"\n", b"\r\n")).equals(schema.empty())
+    assert decode(HEADER[:-1]).equals(bar_table.empty())
+    assert decode(HEADER.replace(b"\n", b"\r\n")).equals(bar_table.empty())
 
 
 @pytest.mark.parametrize(

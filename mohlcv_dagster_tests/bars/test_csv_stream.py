@@ -76,7 +76,7 @@ def test_what_is_proven_of_an_edited_file_is_what_encoding_it_again_proves(bars,
         at = data.draw(st.integers(0, len(content)))
         content = content[:at] + data.draw(EDITED) + content[at + data.draw(st.integers(0, 3)) :]
     whole = decoded(content)
-    exact = whole is not None and csv_codec.is_written_form(content, whole)
+    exact = whole is not None and csv_codec.is_exact_form(content, whole)
 
     proven = read(content, prove=True)
     missing = whole is not None and any(column.null_count for column in whole.columns)

@@ -4,7 +4,7 @@ import pytest
 
 from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Scope, Severity, answers, check_of, checks_for, for_timeframe
-from mohlcv_dagster.bars.timeframes import AGGREGATED, MINUTE, RAW
+from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, CLEAN, evidence, recorded, swap
 

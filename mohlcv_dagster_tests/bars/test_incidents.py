@@ -18,7 +18,7 @@ def minute(text):
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) // 60
 
 
-BELL = minute("2024-01-05 14:30")
+OPEN = minute("2024-01-05 14:30")
 
 
 def test_a_minute_missing_in_two_liquid_symbols_is_one_incident():
@@ -31,32 +31,32 @@ def test_a_minute_missing_in_two_liquid_symbols_is_one_incident():
 
 
 def test_a_minute_missing_in_one_symbol_is_none():
-    assert incidents.find({"SPY": [Gap(BELL, 30)], "QQQ": [Gap(BELL + 30, 30)], "AAPL": []}, REGULAR) == ()
-    assert incidents.find({"SPY": [Gap(BELL, 30)]}, REGULAR) == ()
+    assert incidents.find({"SPY": [Gap(OPEN, 30)], "QQQ": [Gap(OPEN + 30, 30)], "AAPL": []}, REGULAR) == ()
+    assert incidents.find({"SPY": [Gap(OPEN, 30)]}, REGULAR) == ()
     assert incidents.find({}, REGULAR) == ()
 
 
 def test_minutes_one_after_the_other_are_told_once_with_all_their_symbols():
     found = incidents.find(
         {
-            "AAPL": [Gap(BELL, 3)],
-            "QQQ": [Gap(BELL + 1, 4)],
-            "SPY": [Gap(BELL + 3, 10), Gap(BELL + 100, 2)],
-            "TSLA": [Gap(BELL + 101, 5)],
+            "AAPL": [Gap(OPEN, 3)],
+            "QQQ": [Gap(OPEN + 1, 4)],
+            "SPY": [Gap(OPEN + 3, 10), Gap(OPEN + 100, 2)],
+            "TSLA": [Gap(OPEN + 101, 5)],
         },
         REGULAR,
     )
 
     # AAPL and QQQ share 1 and 2, QQQ and SPY 3 and 4: four minutes on end; SPY and TSLA share 101
     assert found == (
-        Incident(Gap(BELL + 1, 4), ("AAPL", "QQQ", "SPY")),
-        Incident(Gap(BELL + 101, 1), ("SPY", "TSLA")),
+        Incident(Gap(OPEN + 1, 4), ("AAPL", "QQQ", "SPY")),
+        Incident(Gap(OPEN + 101, 1), ("SPY", "TSLA")),
     )
     assert str(found[0].gap) == "2024-01-05 14:31Z to 14:34Z"
 
 
 def test_a_session_lost_in_two_symbols_is_one_incident():
-    gap = Gap(BELL, 390)
+    gap = Gap(OPEN, 390)
 
     assert incidents.find({"SPY": [gap], "QQQ": [gap]}, REGULAR) == (Incident(gap, ("QQQ", "SPY")),)
 
@@ -68,13 +68,13 @@ def test_gaps_by_chance_are_no_incident_and_an_outage_among_them_is(symbols):
     names = [f"S{n:03d}" for n in range(symbols)]
     false_alarms = found_outages = 0
     for _ in range(20):
-        own = {name: np.unique(rng.integers(0, REGULAR, 25)) + BELL for name in names}
+        own = {name: np.unique(rng.integers(0, REGULAR, 25)) + OPEN for name in names}
         quiet = {name: incidents.gaps(minutes) for name, minutes in own.items()}
         false_alarms += len(incidents.find(quiet, REGULAR))
-        outage = np.arange(5000, 5010) + BELL
+        outage = np.arange(5000, 5010) + OPEN
         struck = {name: incidents.gaps(np.union1d(minutes, outage)) for name, minutes in own.items()}
         found = incidents.find(struck, REGULAR)
-        found_outages += any(each.gap.start <= BELL + 5000 and each.gap.end >= BELL + 5010 for each in found)
+        found_outages += any(each.gap.start <= OPEN + 5000 and each.gap.end >= OPEN + 5010 for each in found)
 
     assert found_outages == 20
     assert false_alarms <= 10  # fewer than one in two months
@@ -82,7 +82,7 @@ def test_gaps_by_chance_are_no_incident_and_an_outage_among_them_is(symbols):
 
 @given(st.integers(0, 3_000), st.sampled_from([390, 7_410, 8_970]))
 def test_so_many_symbols_are_needed_that_fewer_than_one_minute_in_two_months_coincides(happenings, regular):
-    count = incidents.needed(happenings, regular)
+    count = incidents.symbols_needed(happenings, regular)
 
     mean = happenings / regular
     tail = 1 - sum(exp(-mean) * mean**k / factorial(k) for k in range(count))
@@ -93,10 +93,10 @@ def test_so_many_symbols_are_needed_that_fewer_than_one_minute_in_two_months_coi
 
 
 def test_where_symbols_hardly_miss_a_minute_two_are_enough():
-    assert incidents.needed(0, REGULAR) == 2
-    assert incidents.needed(20, REGULAR) == 2
+    assert incidents.symbols_needed(0, REGULAR) == 2
+    assert incidents.symbols_needed(20, REGULAR) == 2
     # 1200 gaps: 0.1465 a minute on average; 8190 * P(4 or more) = 0.14, 8190 * P(3 or more) = 3.8, worked by hand
-    assert incidents.needed(1_200, REGULAR) == 4
+    assert incidents.symbols_needed(1_200, REGULAR) == 4
 
 
 @given(st.sets(st.integers(-(10**6), 5 * 10**7), max_size=40))

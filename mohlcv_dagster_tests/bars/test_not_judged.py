@@ -8,7 +8,7 @@ from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.rules import not_judged
 from mohlcv_dagster.bars.rules.catalogue import RULES
 from mohlcv_dagster.bars.rules.groups import HOW_UNLIKE
-from mohlcv_dagster.errors import BrokenRulesError
+from mohlcv_dagster.errors import FailedRulesError
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read_says_where_and_is_still_held_back():
 
     assert findings[0].message.startswith(f"{RAW} cannot be read: ")
     assert "n/a" in findings[0].message
-    with pytest.raises(BrokenRulesError, match=r"which breaks 1 rule\. readable: "):
+    with pytest.raises(FailedRulesError, match=r"which breaks 1 rule\. readable: "):
         rules.require(of.file, findings)
 
 

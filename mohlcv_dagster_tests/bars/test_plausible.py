@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import csv_codec, schema
+from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.rules import PLAUSIBLE, RULES, Evidence
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import made_months, plausibility
@@ -53,7 +53,7 @@ def test_several_bad_prints_in_one_month_are_all_found():
     found = plausibility.judged(symbol, month, seeded_with(bars, puts), "spikes")
 
     assert len(puts) > 12
-    assert schema.seconds(found.bars).tolist() == schema.seconds(bars)[wrong].tolist()
+    assert bar_table.seconds(found.bars).tolist() == bar_table.seconds(bars)[wrong].tolist()
 
 
 @pytest.mark.slow
@@ -103,8 +103,8 @@ def test_any_bars_at_all_are_judged_without_an_exception(rows, data):
     columns = list(zip(*rows, strict=True)) or [()] * 5
     starts = [None if offset is None else second(datetime(2024, 7, 1, tzinfo=UTC)) + offset for offset in columns[0]]
     prices = [pa.array(column, pa.float64()) for column in columns[1:]]
-    moments, volume = pa.array(starts, pa.int64()).cast(schema.TIME_TYPE), pa.array([1] * len(rows), pa.int64())
-    table = pa.table([moments, *prices, volume], schema=schema.bar_schema(whole_volume=True))
+    moments, volume = pa.array(starts, pa.int64()).cast(bar_table.TIME_TYPE), pa.array([1] * len(rows), pa.int64())
+    table = pa.table([moments, *prices, volume], schema=bar_table.bar_schema(whole_volume=True))
     known = data.draw(odd)
     evidence: Evidence = made_months.evidence("SPY", "2024-07", table, previous_close=known)
     for rule in PLAUSIBLE:

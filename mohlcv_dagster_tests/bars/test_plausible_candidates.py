@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules import PLAUSIBLE
 from mohlcv_dagster.bars.rules.judging import evaluate
 from mohlcv_dagster_tests.bars import made_months
@@ -85,9 +85,9 @@ def test_the_candidates_hold_every_spike_there_is(month):
     starts = np.array([MORNING + DAY * day + at for at, day in enumerate(days)])
     columns = {"open": opens, "high": np.maximum(opens, closes), "low": np.minimum(opens, closes), "close": closes}
     prices = {name: np.array(column) for name, column in columns.items()}
-    bars = schema.from_arrays(starts, prices, np.ones(len(starts), np.int64))
+    bars = bar_table.from_arrays(starts, prices, np.ones(len(starts), np.int64))
     (rule,) = [rule for rule in PLAUSIBLE if rule.name == "spikes"]
     finding = evaluate(rule, made_months.evidence("SPY", "2024-07", bars))
 
     due = sorted({*spikes_by_definition(days, opens, closes), *spikes_by_definition(days, closes, closes)})
-    assert [int(start) for start in schema.seconds(finding.bars)] == [int(starts[at]) for at in due]
+    assert [int(start) for start in bar_table.seconds(finding.bars)] == [int(starts[at]) for at in due]

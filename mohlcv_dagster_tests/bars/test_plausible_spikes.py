@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules.plausible.medians import typical_mad
 from mohlcv_dagster_tests.bars.made_bars import WEDNESDAY, changed, made, second, told, wiggling
 
@@ -35,7 +35,7 @@ def test_ten_mads_and_two_ticks_are_allowed(off, spike):
 @pytest.mark.parametrize("at", [0, 1, 2, 50, 98, 99, 100])
 def test_a_spike_is_found_wherever_in_the_file_it_is(at):
     finding = told("spikes", made(WEDNESDAY, changed(wiggling(101), {at: 105.0})))
-    assert schema.seconds(finding.bars).tolist() == [second(WEDNESDAY) + at]
+    assert bar_table.seconds(finding.bars).tolist() == [second(WEDNESDAY) + at]
 
 
 def test_an_open_alone_is_a_spike_too_and_its_own_median_is_shown():
@@ -106,4 +106,4 @@ def test_the_first_bar_of_a_session_is_held_against_its_own_day():
     close = changed(wiggling(80, at=110.0), {0: 120.0})
     morning = made(datetime(2024, 7, 11, 13, tzinfo=UTC), close)
     finding = told("spikes", pa.concat_tables([evening, morning]))
-    assert schema.seconds(finding.bars).tolist() == [second(datetime(2024, 7, 11, 13, tzinfo=UTC))]
+    assert bar_table.seconds(finding.bars).tolist() == [second(datetime(2024, 7, 11, 13, tzinfo=UTC))]

@@ -7,9 +7,9 @@ from typing import get_type_hints
 
 import pytest
 
-from mohlcv_dagster.bars import timeframes
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, FORM, RULES, Evidence, for_timeframe, judge
 from mohlcv_dagster.bars.rules.rule import Outcome
+from mohlcv_dagster.model import timeframes
 from mohlcv_dagster_tests.bars import clean_files, form_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE_CHECKS, CLEAN, RAW_CHECKS, judge_form
 from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.listing import Cause, Emptiness
 from mohlcv_dagster.bars.rules import Evidence, judge, require
-from mohlcv_dagster.bars.splits import Split
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.splits import Split
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import HEADER, RAW, WHOLE
 
@@ -79,11 +79,11 @@ def test_adjusted_bars_whose_splits_were_not_told_are_stale_by_a_split_executed_
 
 
 def empty(cause, because="listed 2010-06-29, after this month"):
-    return replace(clean_files.recorded(HEADER), empty=Emptiness(cause, because))
+    return replace(clean_files.recorded(HEADER), empty=EmptyMonthReason(cause, because))
 
 
 def test_an_empty_month_that_is_explained_passes_with_the_reason():
-    found = finding("not_empty", empty(Cause.EXPLAINED), HEADER)
+    found = finding("not_empty", empty(EmptyMonthCause.EXPLAINED), HEADER)
     assert found.passed
     assert found.message == (
         "The month has bars, or was proven empty and cannot have any. (no bars: every window of the month was answered "
@@ -94,8 +94,8 @@ def test_an_empty_month_that_is_explained_passes_with_the_reason():
 @pytest.mark.parametrize(
     ("recorded", "severity"),
     [
-        (empty(Cause.UNKNOWN), "warn"),
-        (empty(Cause.UNEXPLAINED), "error"),
+        (empty(EmptyMonthCause.UNKNOWN), "warn"),
+        (empty(EmptyMonthCause.UNEXPLAINED), "error"),
         (clean_files.recorded(HEADER), "error"),
         (None, "error"),
     ],
@@ -106,7 +106,7 @@ def test_an_empty_month_that_is_not_explained_fails_and_holds_nothing_back(recor
     assert "Is the symbol right, and was it listed then?" in found.message
 
 
-@pytest.mark.parametrize("cause", [Cause.EXPLAINED, Cause.UNKNOWN, Cause.UNEXPLAINED])
+@pytest.mark.parametrize("cause", [EmptyMonthCause.EXPLAINED, EmptyMonthCause.UNKNOWN, EmptyMonthCause.UNEXPLAINED])
 def test_an_empty_month_and_its_empty_aggregates_are_right_in_every_other_way(cause):
     for path, raw, faults in ((RAW, None, {"not_empty", "settled"}), (clean_files.AGGREGATE, HEADER, set())):
         of = Evidence.of(BarFile.parse(path), HEADER, raw=raw, recorded=empty(cause))

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Evidence, Reading, Recorded
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import (
     AGGREGATE,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.bars.rules import LIFE, Severity
+from mohlcv_dagster.model.finality import RevisionCounts
 from mohlcv_dagster_tests.bars import clean_files
 from mohlcv_dagster_tests.bars.clean_files import AGGREGATE, CLEAN, RAW, evidence, recorded
 
@@ -37,7 +37,7 @@ def test_the_names_of_the_rules_are_the_published_ones_and_they_only_tell():
 @pytest.mark.parametrize("path", [RAW, AGGREGATE])
 def test_a_settled_month_that_was_not_revised_passes(path):
     assert failing(path, SETTLED) == {}
-    assert failing(path, replace(SETTLED, revised=Counts(6))) == {}
+    assert failing(path, replace(SETTLED, revised=RevisionCounts(6))) == {}
 
 
 def test_a_provisional_month_warns_with_when_it_is_complete_when_it_settles_and_what_to_do():
@@ -84,7 +84,7 @@ def test_a_month_beyond_the_calendar_is_unknown_too():
 
 
 def test_a_revised_month_warns_with_the_counts_and_where_the_bars_are_shown():
-    found = failing(RAW, replace(SETTLED, revised=Counts(compared=9000, changed=3, gained=1, lost=2)))
+    found = failing(RAW, replace(SETTLED, revised=RevisionCounts(compared=9000, changed=3, gained=1, lost=2)))
 
     assert set(found) == {"revised"}
     assert (found["revised"].severity, found["revised"].count, found["revised"].of) == (Severity.WARN, 6, 9000)
@@ -96,7 +96,7 @@ def test_a_revised_month_warns_with_the_counts_and_where_the_bars_are_shown():
 
 
 def test_an_aggregate_is_not_judged_on_the_revision_of_its_raw_month():
-    assert failing(AGGREGATE, replace(SETTLED, revised=Counts(6, changed=1))) == {}
+    assert failing(AGGREGATE, replace(SETTLED, revised=RevisionCounts(6, changed=1))) == {}
 
 
 def test_of_an_absent_file_the_record_is_not_judged():

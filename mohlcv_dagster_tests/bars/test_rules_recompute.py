@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import csv_codec, resample, schema, timeframes
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
 from mohlcv_dagster.bars.rules.recompute import recompute
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
+from mohlcv_dagster.model import bar_files, timeframes
 from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, FRACTIONAL_15S, HEADER, WHOLE, WHOLE_15S
 
 FIFTEEN = timeframes.parse("15s")
@@ -23,14 +24,14 @@ HOW = {"open": "first", "high": "max", "low": "min", "close": "last"}
 def raw_bars(draw):
     starts = draw(st.lists(st.integers(0, 3 * 3600), min_size=1, max_size=40, unique=True).map(sorted))
     number = st.integers(1, 10**6)
-    prices = {name: np.array([draw(number) / 100 for _ in starts]) for name in schema.PRICES}
+    prices = {name: np.array([draw(number) / 100 for _ in starts]) for name in bar_files.PRICES}
     whole = np.array([draw(number) for _ in starts])
     volume = whole if draw(st.booleans()) else whole / 10**6
-    return schema.from_arrays(np.array(starts) + MIDNIGHT, prices, volume)
+    return bar_table.from_arrays(np.array(starts) + MIDNIGHT, prices, volume)
 
 
 def by_pandas(bars, timeframe):
-    frame = bars.to_pandas().set_index(schema.TIME)
+    frame = bars.to_pandas().set_index(bar_files.TIME)
     groups = frame.resample(f"{timeframe.seconds}s", label="left", closed="left")
     folded = groups.agg(HOW)[groups.size() > 0]
     folded.insert(4, "volume", groups["volume"].apply(exact_sum)[groups.size() > 0])
@@ -44,17 +45,17 @@ def exact_sum(volumes):
 @settings(max_examples=40)
 @given(bars=raw_bars(), timeframe=st.sampled_from(timeframes.AGGREGATED))
 def test_the_second_engine_equals_pandas_with_volumes_summed_as_fractions(bars, timeframe):
-    ours = recompute(bars, timeframe).to_pandas().set_index(schema.TIME)
+    ours = recompute(bars, timeframe).to_pandas().set_index(bar_files.TIME)
     theirs = by_pandas(bars, timeframe)
     assert ours.index.tolist() == theirs.index.tolist()
-    for name in schema.COLUMNS[1:]:
+    for name in bar_files.COLUMNS[1:]:
         assert ours[name].tolist() == theirs[name].tolist(), name
 
 
 @settings(max_examples=40)
 @given(bars=raw_bars(), timeframe=st.sampled_from(timeframes.AGGREGATED))
 def test_both_engines_make_the_same_bars(bars, timeframe):
-    assert recompute(bars, timeframe).equals(resample.fold(bars, timeframe))
+    assert recompute(bars, timeframe).equals(resample.resample(bars, timeframe))
 
 
 @pytest.mark.parametrize(("raw", "expected"), [(WHOLE, WHOLE_15S), (FRACTIONAL, FRACTIONAL_15S)])
@@ -62,7 +63,7 @@ def test_the_second_engine_makes_the_bars_worked_by_hand(raw, expected):
     assert recompute(csv_codec.decode(raw), FIFTEEN).equals(csv_codec.decode(expected))
 
 
-def test_the_second_engine_shares_no_module_with_the_first_but_the_schema_and_its_arrays():
+def test_the_second_engine_shares_no_module_with_the_first_but_the_table_of_bars():
     tree = ast.parse(inspect.getsource(inspect.getmodule(recompute)))
     ours = {
         f"{node.module}.{name.name}" if node.module == "mohlcv_dagster.bars" else node.module
@@ -71,9 +72,9 @@ def test_the_second_engine_shares_no_module_with_the_first_but_the_schema_and_it
         for name in node.names
     }
     assert ours == {
-        "mohlcv_dagster.bars.arrays",
-        "mohlcv_dagster.bars.schema",
-        "mohlcv_dagster.bars.timeframes",
+        "mohlcv_dagster.bars.bar_table",
+        "mohlcv_dagster.model.bar_files",
+        "mohlcv_dagster.model.timeframes",
         "mohlcv_dagster.errors",
     }
 
@@ -102,4 +103,4 @@ def test_raw_bars_that_cannot_be_folded_exactly_are_refused(rows, error, words):
 
 
 def test_no_raw_bars_give_no_bars():
-    assert recompute(schema.empty(), FIFTEEN).equals(schema.empty())
+    assert recompute(bar_table.empty(), FIFTEEN).equals(bar_table.empty())

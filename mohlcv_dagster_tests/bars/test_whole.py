@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import WHOLE, Evidence, judge, not_judged
 from mohlcv_dagster.bars.rules.judging import evaluate
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.bars import whole_scoreboard
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.bars.whole_corruptions import BUSY, CLEAN, CLEAN_MONTHS, WHOLE_CORRUPTIONS
@@ -220,8 +220,8 @@ def test_a_month_the_calendar_does_not_cover_is_not_judged_by_the_rules_that_nee
 
 @pytest.fixture
 def own_days():
-    yield sessions.override
-    sessions.override({})
+    yield exchange_calendar.set_overrides
+    exchange_calendar.set_overrides({})
 
 
 def test_a_day_that_the_user_closed_is_not_missed_and_its_bars_are_out_of_hours(own_days):

@@ -9,13 +9,14 @@ from itertools import chain
 
 import numpy as np
 
-from mohlcv_dagster.bars import coverage, incidents, schema, sessions
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import bar_table, coverage, incidents
 from mohlcv_dagster.bars.incidents import Gap
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Evidence, Finding, Reading, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.judging import evaluate
-from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation import KINDS
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.bars.whole_seeds import Seeded, days_lost, full_days, once, single_minutes, somewhere
@@ -71,7 +72,7 @@ def ladder_found(make: Callable[[Case], Case]) -> tuple[bool, str]:
     both, at, theirs = np.intersect1d(ours.t, case.vendor.t, return_indices=True)
     less = both[case.vendor.v[theirs] < ours.v[at]]
     found = judged(case)["volume_ladder"]
-    told = schema.seconds(found.bars)
+    told = bar_table.seconds(found.bars)
     return not found.passed and less.size > 0 and np.array_equal(told, less), str(found.severity)
 
 
@@ -107,12 +108,12 @@ LOST_MINUTES = (
 def missing(symbol: str, month: str, edit: Callable = lambda bars: bars) -> tuple[Gap, ...]:
     """The regular minutes that a synthetic month lacks."""
     span = Month.parse(month)
-    return incidents.of_coverage(coverage.cover(schema.seconds(edit(whole_month(symbol, month))), span, span.end))
+    return incidents.of_coverage(coverage.measure(bar_table.seconds(edit(whole_month(symbol, month))), span, span.end))
 
 
 def find(lacking: dict[str, tuple[Gap, ...]], month: str) -> tuple[incidents.Incident, ...]:
     """The incidents of a month."""
-    regular = sum(session.regular_minutes for session in sessions.sessions_in(Month.parse(month)))
+    regular = sum(session.regular_minutes for session in exchange_calendar.sessions_in(Month.parse(month)))
     return incidents.find(lacking, regular)
 
 

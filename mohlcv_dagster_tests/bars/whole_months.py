@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules import WHOLE, Beside, Evidence, Finding, Reading, Recorded
 from mohlcv_dagster.bars.rules.judging import evaluate
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 
 EASTERN = ZoneInfo("America/New_York")
@@ -76,7 +76,7 @@ def drop_all(stretches: list[tuple[date, str, str]]) -> Edit:
     """Take out stretches of Eastern days."""
 
     def edit(bars: pa.Table) -> pa.Table:
-        starts, kept = schema.seconds(bars), np.ones(bars.num_rows, dtype=bool)
+        starts, kept = bar_table.seconds(bars), np.ones(bars.num_rows, dtype=bool)
         for day, start, end in stretches:
             first, last = np.searchsorted(starts, [int(eastern(day, clock).timestamp()) for clock in (start, end)])
             kept[first:last] = False
@@ -106,7 +106,7 @@ def shift(first: date, seconds: int) -> Edit:
     """Label all bars from an Eastern day on so many seconds later."""
 
     def edit(bars: pa.Table) -> pa.Table:
-        starts = schema.seconds(bars)
+        starts = bar_table.seconds(bars)
         later = starts >= int(eastern(first, "00:00").timestamp())
         return _at(bars, starts + seconds * later).sort_by("ts_event")
 
@@ -114,9 +114,9 @@ def shift(first: date, seconds: int) -> Edit:
 
 
 def _at(bars: pa.Table, starts: np.ndarray) -> pa.Table:
-    return bars.set_column(0, bars.schema.field(0), pa.array(starts).cast(schema.TIME_TYPE))
+    return bars.set_column(0, bars.schema.field(0), pa.array(starts).cast(bar_table.TIME_TYPE))
 
 
 def _between(bars: pa.Table, start: datetime, end: datetime) -> np.ndarray:
-    starts = schema.seconds(bars)
+    starts = bar_table.seconds(bars)
     return (starts >= int(start.timestamp())) & (starts < int(end.timestamp()))

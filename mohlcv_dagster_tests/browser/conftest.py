@@ -13,12 +13,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.definitions import build
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.browser.ui import snapshot

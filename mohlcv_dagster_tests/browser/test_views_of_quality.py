@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.browser.ui import is_dark, picture, themed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -3,11 +3,11 @@ import re
 import numpy as np
 import pytest
 
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.quality import MonthQuality, Status
 from mohlcv_dagster.charts import heat_map
 from mohlcv_dagster.charts.heat_map import Level
 from mohlcv_dagster.charts.svg import AMBER, BLUE, RED
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
 from mohlcv_dagster_tests.charts.drawn import NAMESPACE, Drawn
 
 JANUARY = Month(2024, 1)
@@ -44,9 +44,9 @@ def many(symbols, first, last, *, noise=0.02):
 @pytest.mark.parametrize(
     ("facts", "level"),
     [
-        ({"status": Status.FAILED, "errors": 1, "judged": 9}, Level.FAILED),
-        ({"status": Status.MISSING}, Level.MISSING),
-        ({"status": Status.IN_PROGRESS}, Level.MISSING),
+        ({"status": MonthStatus.FAILED, "errors": 1, "judged": 9}, Level.FAILED),
+        ({"status": MonthStatus.MISSING}, Level.MISSING),
+        ({"status": MonthStatus.IN_PROGRESS}, Level.MISSING),
         ({"errors": 1, "warnings": 2, "judged": 9, "occupancy": 1.0}, Level.ERROR),
         ({"warnings": 1, "judged": 9, "occupancy": 1.0}, Level.WARNING),
         ({"stale": ("aggregated/15s was folded from an earlier raw_1s",), "judged": 9}, Level.WARNING),

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema, sessions
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.charts.month_charts import (
     Candle,
     candles,
@@ -17,6 +16,8 @@ from mohlcv_dagster.charts.month_charts import (
     minute_occupancy,
 )
 from mohlcv_dagster.charts.svg import BLUE, FALL, INK, RED, RISE
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.charts.drawn import Drawn, boxes
 
 JANUARY, NOVEMBER = Month(2024, 1), Month(2024, 11)
@@ -26,7 +27,7 @@ def bars(*rows):
     """Bars from rows of time, open, high, low, close and volume."""
     starts = np.array([int(datetime.fromisoformat(f"{row[0]}+00:00").timestamp()) for row in rows], np.int64)
     columns = np.array([row[1:] for row in rows], float).reshape(-1, 5).T
-    return schema.from_arrays(starts, dict(zip(schema.PRICES, columns[:4], strict=True)), columns[4])
+    return bar_table.from_arrays(starts, dict(zip(bar_files.PRICES, columns[:4], strict=True)), columns[4])
 
 
 # 2 January 2024 is the first session, 3 January the second; in winter 04:00 Eastern is 09:00Z, the bell 14:30Z
@@ -44,7 +45,7 @@ def drawn(table, complete_through=JANUARY.end, month=JANUARY):
 
 
 def test_a_candle_opens_and_closes_with_regular_hours_and_reaches_over_all_hours():
-    days = sessions.sessions_in(JANUARY)
+    days = exchange_calendar.sessions_in(JANUARY)
 
     first, second, *others = candles(TWO_DAYS, days)
 
@@ -53,7 +54,7 @@ def test_a_candle_opens_and_closes_with_regular_hours_and_reaches_over_all_hours
 
 
 def test_a_session_with_bars_outside_regular_hours_alone_opens_and_closes_with_them():
-    [candle, *_] = candles(TWO_DAYS.slice(0, 1), sessions.sessions_in(JANUARY))
+    [candle, *_] = candles(TWO_DAYS.slice(0, 1), exchange_calendar.sessions_in(JANUARY))
 
     assert candle == Candle(98, 99, 90, 95, 1)
 
@@ -65,7 +66,7 @@ def test_values_that_are_not_numbers_are_skipped():
         ("2024-01-03 14:30:00", np.nan, 110, 95, 100, 60),
     )
 
-    assert candles(table, sessions.sessions_in(JANUARY))[:2] == [Candle(100, 102, 99, 100, 5), None]
+    assert candles(table, exchange_calendar.sessions_in(JANUARY))[:2] == [Candle(100, 102, 99, 100, 5), None]
 
 
 def test_each_session_has_a_slot_in_order_named_by_its_day():
@@ -107,7 +108,7 @@ def test_a_session_without_a_bar_is_crossed_out_and_one_that_had_not_begun_is_no
 
 
 def test_a_month_without_a_bar_in_any_session_says_so():
-    picture = drawn(schema.empty())
+    picture = drawn(bar_table.empty())
 
     assert picture.alt == "SPY 2024-01: no bar in the 21 sessions begun"
     assert picture.paths(stroke=RED)[0].count("M") == 21
@@ -128,7 +129,7 @@ def test_bars_that_break_every_rule_are_drawn_or_left_out_and_nothing_is_raised(
     bell = int(datetime(2024, 1, 2, 9, tzinfo=UTC).timestamp())
     columns = [np.array([row[at] for row in rows], float) for at in range(1, 6)]
     starts = np.array([bell + row[0] for row in rows], np.int64)
-    table = schema.from_arrays(starts, dict(zip(schema.PRICES, columns[:4], strict=True)), columns[4])
+    table = bar_table.from_arrays(starts, dict(zip(bar_files.PRICES, columns[:4], strict=True)), columns[4])
 
     picture = drawn(table)
 
@@ -138,10 +139,10 @@ def test_bars_that_break_every_rule_are_drawn_or_left_out_and_nothing_is_raised(
 
 def test_a_busy_month_is_small_to_keep_and_the_same_bars_give_the_same_picture():
     rng = np.random.default_rng(7)
-    days = sessions.sessions_in(Month(2024, 10))  # 23 sessions, as many as a month can have
+    days = exchange_calendar.sessions_in(Month(2024, 10))  # 23 sessions, as many as a month can have
     starts = np.concatenate([np.arange(0, 3_000, 7) + int(day.regular_open.timestamp()) for day in days])
-    prices = {name: rng.uniform(123.45, 6_543.21, starts.size) for name in schema.PRICES}
-    table = schema.from_arrays(starts, prices, rng.integers(1, 10**9, starts.size))
+    prices = {name: rng.uniform(123.45, 6_543.21, starts.size) for name in bar_files.PRICES}
+    table = bar_table.from_arrays(starts, prices, rng.integers(1, 10**9, starts.size))
 
     picture = drawn(table, Month(2024, 10).end, Month(2024, 10))
 
@@ -159,7 +160,7 @@ def second(text):
 
 def every_minute(month):
     """A bar in each minute of the extended hours of each session, as far as they are in the month."""
-    days = sessions.sessions_overlapping(month)
+    days = exchange_calendar.sessions_overlapping(month)
     spans = [np.arange(int(d.extended_open.timestamp()), int(d.extended_close.timestamp()), 60) for d in days]
     starts = np.concatenate(spans)
     return starts[(starts >= month.start_second) & (starts < month.end_second)]

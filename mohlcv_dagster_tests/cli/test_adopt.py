@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster import cli
-from mohlcv_dagster.bars import rules, timeframes
+from mohlcv_dagster.bars import rules
 from mohlcv_dagster.defs.partitions import asset_key
+from mohlcv_dagster.model import timeframes
 from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.storage.old_trees import FAULTY, MONTHS, put, put_month, put_tree, raw_path, text
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.ranges import months_touched
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.bars.clean_files import HEADER
 
@@ -120,7 +120,7 @@ def test_a_month_that_would_lose_settled_bars_fails_until_the_loss_is_accepted(m
         accepted = mohlcv("fetch", "--symbol", "ABC", *JANUARY, "--force", "--accept-loss")
 
     assert (refused.code, kept == before) == (1, True)
-    assert "26 of the 546 settled bars stored of ABC 2024-01 1s are missing" in " ".join(refused.out.split())
+    assert "26 of the 546 final bars stored of ABC 2024-01 1s are missing" in " ".join(refused.out.split())
     assert accepted.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
     assert "26 settled bars are not as they were before" in " ".join(accepted.out.split())
     assert stored.read_bytes() == (fewer / "second" / "ABC_2024_01.csv").read_bytes()

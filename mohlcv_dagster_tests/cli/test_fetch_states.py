@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import registering
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import AnySymbol
 

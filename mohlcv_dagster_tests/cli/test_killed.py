@@ -12,9 +12,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster.defs.verdicts import verdict
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 

@@ -3,8 +3,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli.moving import Moving, short, span
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.providers.base import FetchProgress
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")

@@ -10,15 +10,15 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.decision import NOT_STORED, Action, Decision
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.listing import Listing
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import outlook, plan, planning, runs
 from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.planning import Density, Planner
 from mohlcv_dagster.definitions import build
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import Listing
+from mohlcv_dagster.model.month_decision import NOT_STORED, Action, Decision
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.sandbox import Sandbox

@@ -5,9 +5,9 @@ import json
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.timeframes import MINUTE
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster.defs.partitions import asset_key
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE_15S
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, SIBLING
 

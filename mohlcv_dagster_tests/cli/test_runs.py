@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.display import Display
 from mohlcv_dagster.cli.summary import Summary
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import HandedVendor, location
 

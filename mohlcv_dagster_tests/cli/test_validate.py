@@ -100,10 +100,10 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
     judged = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DAGSTER_HOME, str(project / ".mohlcv/home"))
-        from mohlcv_dagster.bars import timeframes  # noqa: PLC0415 - as above
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
         from mohlcv_dagster.cli.homes import Home  # noqa: PLC0415 - as above
         from mohlcv_dagster.definitions import build  # noqa: PLC0415 - it reads the settings of the test
+        from mohlcv_dagster.model import timeframes  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.inventory import list_folder  # noqa: PLC0415 - as above
 
         definitions = build(Home.real(project).settings())

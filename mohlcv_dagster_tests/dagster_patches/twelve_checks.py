@@ -4,8 +4,8 @@ import warnings
 
 import dagster as dg
 
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.defs.partitions import months_by_symbol
+from mohlcv_dagster.model.months import Month
 
 PARTITIONS = months_by_symbol(Month(2003, 9))
 CHECKS = {

@@ -18,11 +18,11 @@ from typing import Self
 
 import dagster as dg
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.assets import RETRY_WHEN_UNAVAILABLE
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox import InjectedFault, ReplayedMarket, Sandbox
 from mohlcv_dagster.settings import BASE_URL, DATA_DIR, TIMEFRAMES, Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive, Vendor

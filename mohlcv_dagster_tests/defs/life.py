@@ -13,14 +13,15 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import resample, schema, sessions, settlement
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.bars.rules import LIFE
-from mohlcv_dagster.bars.sessions import EASTERN
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.model import bar_files, exchange_calendar, finality
+from mohlcv_dagster.model.exchange_calendar import EASTERN
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.sandbox import Sandbox
@@ -57,10 +58,10 @@ class HalfHours:
     """
 
     def days(self, symbol: str, first: date, last: date) -> Iterator[date]:
-        return (session.date for session in sessions.sessions_between(first, last))
+        return (session.date for session in exchange_calendar.sessions_between(first, last))
 
     def bars(self, symbol: str, day: date, timeframe: Timeframe, *, adjusted: bool) -> pa.Table:
-        session = sessions.session_on(day)
+        session = exchange_calendar.session_on(day)
         assert session is not None
         opens, bell, closes = (
             int(moment.timestamp()) for moment in (session.extended_open, session.regular_close, session.extended_close)
@@ -68,10 +69,10 @@ class HalfHours:
         starts = np.append(np.arange(opens, closes, 1800), closes - 1)
         price = 100.0 + day.day + (starts - opens) / 7200
         volume = np.where(starts == bell - 1800, 1000, 10)
-        if session.extended_close > settlement.settled_through(MOMENT.now):
+        if session.extended_close > finality.final_through(MOMENT.now):
             volume = np.where(starts == bell - 1800, 1000 - LATE, volume)
-        bars = schema.from_arrays(starts, dict.fromkeys(schema.PRICES, price), volume)
-        return bars if timeframe.seconds == RAW.seconds else resample.fold(bars, timeframe)
+        bars = bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, price), volume)
+        return bars if timeframe.seconds == RAW.seconds else resample.resample(bars, timeframe)
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,9 @@ class Life:
 
     def whole(self, symbol: str, month: Month) -> pa.Table:
         """What the market has of a month now, put together by itself."""
-        days = sessions.sessions_overlapping(month)
+        days = exchange_calendar.sessions_overlapping(month)
         table = pa.concat_tables([HalfHours().bars(symbol, each.date, RAW, adjusted=False) for each in days])
-        return schema.between(table, month.start, min(month.end, MOMENT.now)).combine_chunks()
+        return bar_table.between(table, month.start, min(month.end, MOMENT.now)).combine_chunks()
 
 
 def _unix_seconds() -> float:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from mohlcv_dagster.bars import csv_codec, resample, schema
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import MINUTE
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import assets, evaluations
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.providers.base import FetchedMonth
 from mohlcv_dagster.settings import Settings
 
@@ -63,9 +63,9 @@ class HandedVendor:
             raise NoTradesError(f"{symbol} has no trades in {month}")
         bars = csv_codec.decode(content)
         if timeframe == "minute":
-            bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.fold(bars, MINUTE))
+            bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.resample(bars, MINUTE))
         return FetchedMonth(
-            bars=schema.between(bars, since, None) if since else bars,
+            bars=bar_table.between(bars, since, None) if since else bars,
             requests=25,
             retries=1,
             seconds=1.23456,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import Timeframe
 from mohlcv_dagster.sandbox import Market
 from mohlcv_dagster.sandbox.synthetic_market import SandboxListing
 

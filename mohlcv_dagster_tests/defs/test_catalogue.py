@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 import mohlcv_dagster
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW, parse
 from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.defs import failures, partitions
 from mohlcv_dagster.errors import PlanError, RateLimitError, SettingsError, SymbolError
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, parse
 from mohlcv_dagster.settings import Settings
 
 QUALITY = dg.AssetKey(["quality", "coverage"])

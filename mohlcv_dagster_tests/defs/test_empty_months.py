@@ -3,10 +3,10 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import records
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
@@ -98,7 +98,7 @@ def test_a_month_that_cannot_have_bars_is_stored_empty_and_right_with_its_reason
         f"aggregated/1min/{symbol}_{month}_1min.csv": HEADER,
     }
     assert record.rows == 0
-    assert record.empty.because.startswith(because)
+    assert record.empty.reason.startswith(because)
 
 
 @pytest.mark.parametrize(("symbol", "asked"), [("ZZNO", "Is the symbol right?"), ("spy", "is SPY meant?")])

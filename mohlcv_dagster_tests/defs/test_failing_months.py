@@ -6,17 +6,17 @@ import os
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.errors import (
     BadRequestError,
-    PageNotWholeError,
+    IncompletePageError,
     PlanError,
     ServerError,
     UnknownKeyError,
     UnreachableError,
 )
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster_tests.defs.location import HandedVendor, check_verdicts, failure_of, location, rule_verdicts, run
@@ -74,7 +74,7 @@ def said_of(instance, result, text):
 
 @pytest.mark.parametrize(
     "error",
-    [PageNotWholeError("a page of it was not whole"), BadRequestError("not found"), ServerError("status 503")],
+    [IncompletePageError("a page of it was not whole"), BadRequestError("not found"), ServerError("status 503")],
     ids=["not whole", "refused", "away"],
 )
 def test_a_vendor_fault_in_the_eighth_of_twelve_months_fails_that_month_alone(tmp_path, instance, error):
@@ -89,7 +89,7 @@ def test_a_vendor_fault_in_the_eighth_of_twelve_months_fails_that_month_alone(tm
 
 
 def test_only_failed_and_missing_picks_the_month_that_failed_and_nothing_else(tmp_path, instance):
-    definitions = location(tmp_path, {**YEAR, ("SPY", "2024-08"): PageNotWholeError("not whole")})
+    definitions = location(tmp_path, {**YEAR, ("SPY", "2024-08"): IncompletePageError("not whole")})
     run(definitions, instance, name(1), *ALL, until=name(12), expect=False)
 
     for asset in ALL:

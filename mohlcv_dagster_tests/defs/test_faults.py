@@ -15,17 +15,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 TRANSIENT = {
     # fault: the error when it stays, tries of the page that failed, words of its cure
     "truncated-body": ("UnreachableError", 8, "check the network and MASSIVE_BASE_URL, or try again later"),
-    "cut-json": ("PageNotWholeError", 4, "Try again later"),
+    "cut-json": ("IncompletePageError", 4, "Try again later"),
     "truncated-gzip": ("ServerError", 8, "try again later"),
-    "html-200": ("PageNotWholeError", 4, "Try again later"),
-    "missing-results": ("PageNotWholeError", 4, "resultsCount 26 says, were 0"),
-    "null-results": ("PageNotWholeError", 4, "resultsCount 26 says, were 0"),
-    "wrong-count": ("PageNotWholeError", 4, "resultsCount 27 says, were 26"),
-    "wrong-ticker": ("PageNotWholeError", 4, "expected ticker 'ABC', was 'ABCX'"),
-    "foreign-rows": ("PageNotWholeError", 4, "expected a time inside"),
-    "duplicated-rows": ("PageNotWholeError", 4, "times to rise strictly"),
-    "unsorted-rows": ("PageNotWholeError", 4, "times to rise strictly"),
-    "adjusted-ignored": ("PageNotWholeError", 4, "expected adjusted False, was True"),
+    "html-200": ("IncompletePageError", 4, "Try again later"),
+    "missing-results": ("IncompletePageError", 4, "resultsCount 26 says, were 0"),
+    "null-results": ("IncompletePageError", 4, "resultsCount 26 says, were 0"),
+    "wrong-count": ("IncompletePageError", 4, "resultsCount 27 says, were 26"),
+    "wrong-ticker": ("IncompletePageError", 4, "expected ticker 'ABC', was 'ABCX'"),
+    "foreign-rows": ("IncompletePageError", 4, "expected a time inside"),
+    "duplicated-rows": ("IncompletePageError", 4, "times to rise strictly"),
+    "unsorted-rows": ("IncompletePageError", 4, "times to rise strictly"),
+    "adjusted-ignored": ("IncompletePageError", 4, "expected adjusted False, was True"),
     "rate-limit": ("RateLimitError", 21, "set MASSIVE_REQUESTS_PER_MINUTE to what it allows"),
     "rate-limit-retry-after": ("RateLimitError", 8, "the vendor asks to wait 30 s"),
     "server-error": ("ServerError", 8, "try again later"),
@@ -102,7 +102,7 @@ def test_a_refusal_is_final_at_once_and_changes_no_file(board, kind, times):
 def test_bars_that_break_a_rule_stay_to_be_looked_at_and_no_aggregate_is_made_of_them(board, kind, times):
     seen = board.of(kind, times)
     assert (seen.succeeded, seen.changed) == (False, {RAW_FILE})
-    assert seen.errors == ("BrokenRulesError",)
+    assert seen.errors == ("FailedRulesError",)
     assert seen.failed_rules[0] == WRONG_BARS[kind]
     assert seen.reasons[0].startswith("nothing is made from raw_1s/ABC/ABC_2024_01.csv, which breaks 1 rule. ")
     assert f"{WRONG_BARS[kind]}: {1 if times else WINDOWS} of 546 bars " in seen.reasons[0]

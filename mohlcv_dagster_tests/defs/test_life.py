@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mohlcv_dagster.bars import csv_codec, resample
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import parse
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import parse
 from mohlcv_dagster_tests.defs.life import AGGREGATE_KEY, Life, Row
 from mohlcv_dagster_tests.defs.life_table import SPANS, page
 
@@ -18,7 +18,7 @@ def as_market_has_it(life, *months):
     for month in months:
         whole = life.whole("ABC", Month.parse(month))
         assert life.stored(f"{month}|ABC") == csv_codec.encode(whole)
-        assert life.stored(f"{month}|ABC", AGGREGATE_KEY) == csv_codec.encode(resample.fold(whole, parse("15s")))
+        assert life.stored(f"{month}|ABC", AGGREGATE_KEY) == csv_codec.encode(resample.resample(whole, parse("15s")))
 
 
 def test_a_month_that_ends_in_a_winter_evening_is_completed_settled_and_followed_by_the_next(tmp_path):

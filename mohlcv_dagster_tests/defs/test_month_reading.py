@@ -15,10 +15,10 @@ from dagster._core.events import AssetMaterializationPlannedData, StepMaterializ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars.quality import PATH, Status
 from mohlcv_dagster.defs import month_memory, month_reading
 from mohlcv_dagster.defs.run_failures import Failure, sentence
 from mohlcv_dagster.defs.stored_months import Reader, Rules, rows
+from mohlcv_dagster.model.quality_rows import PATH, MonthStatus
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.twelve_checks import AGGREGATES, CHECKS, PARTITIONS, Said, evaluation
 
@@ -212,8 +212,8 @@ def test_a_failed_run_makes_a_row_with_its_sentence_also_over_an_earlier_file(lo
 
     first, second = (log.read()["SPY", month].quality for month in MONTHS)
 
-    assert (first.status, first.why, first.rows) == (Status.FAILED, "The vendor was away.", None)
-    assert (second.status, second.why, second.rows) == (Status.FAILED, "The vendor was away.", 7)
+    assert (first.status, first.why, first.rows) == (MonthStatus.FAILED, "The vendor was away.", None)
+    assert (second.status, second.why, second.rows) == (MonthStatus.FAILED, "The vendor was away.", 7)
 
 
 def test_a_month_made_again_after_it_failed_is_stored(log):
@@ -223,16 +223,16 @@ def test_a_month_made_again_after_it_failed_is_stored(log):
     log.planned("raw_1s", "2024-01|SPY")
     log.made("raw_1s", "2024-01|SPY")
 
-    assert log.read()["SPY", "2024-01"].quality.status is Status.STORED
+    assert log.read()["SPY", "2024-01"].quality.status is MonthStatus.STORED
 
 
 def test_what_was_asked_for_and_is_not_there_is_in_progress_then_missing_and_gone_with_its_symbol(log):
     log.planned("raw_1s", "2024-01|SPY")
-    assert log.read()["SPY", "2024-01"].quality.status is Status.IN_PROGRESS
+    assert log.read()["SPY", "2024-01"].quality.status is MonthStatus.IN_PROGRESS
 
     log.ended("canceled")
     row = log.read()["SPY", "2024-01"].quality
-    assert (row.status, row.why, row.worst) == (Status.MISSING, None, None)
+    assert (row.status, row.why, row.worst) == (MonthStatus.MISSING, None, None)
 
     log.symbol_removed("SPY")
     assert log.read() == {}
@@ -247,8 +247,8 @@ def test_an_aggregate_that_failed_fails_its_month_unless_errors_in_the_raw_file_
 
     found = {symbol: each.quality for (symbol, _), each in log.read().items()}
 
-    assert (found["SPY"].status, found["SPY"].why) == (Status.FAILED, "The vendor was away.")
-    assert (found["QQQ"].status, found["QQQ"].worst) == (Status.STORED, "error")
+    assert (found["SPY"].status, found["SPY"].why) == (MonthStatus.FAILED, "The vendor was away.")
+    assert (found["QQQ"].status, found["QQQ"].worst) == (MonthStatus.STORED, "error")
     assert found["QQQ"].stale == ("aggregated/15s is missing",)
 
 
@@ -261,14 +261,14 @@ def test_rules_are_counted_and_named_and_those_that_could_not_be_checked_are_not
 
     log.evaluated("raw_1s", "2024-01|SPY", "warning")
     row = log.read()["SPY", "2024-01"].quality
-    assert (row.judged, row.not_judged, row.worst, row.is_judged) == (every, 0, "warn", True)
+    assert (row.judged, row.not_judged, row.worst, row.is_checked) == (every, 0, "warn", True)
     assert row.failing == tuple(
         f"raw_1s: {rule}" for rule in ("readable", "no_missing_values", "not_empty", "spikes", "settled")
     )
 
     log.evaluated_again("raw_1s", "2024-01|SPY", "not judged")
     row = log.read()["SPY", "2024-01"].quality
-    assert (row.judged, row.not_judged, row.failing, row.is_judged) == (every - 5, 5, (), False)
+    assert (row.judged, row.not_judged, row.failing, row.is_checked) == (every - 5, 5, (), False)
 
 
 def test_an_evaluation_of_the_former_form_counts_as_its_rule(log):

@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from mohlcv_dagster.bars.decision import StoredFile
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs import latest, month_state, records, verdicts
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.defs.verdicts import Verdict
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.month_decision import StoredFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 
 FETCHED = datetime(2024, 2, 5, tzinfo=UTC)

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.splits import KnownSplits, Split
 from mohlcv_dagster.defs import notes, splits
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.splits import KnownSplits, Split
 from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 

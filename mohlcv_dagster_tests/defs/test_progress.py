@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.providers.base import FetchProgress
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD, WHOLE

@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from mohlcv_dagster.bars import csv_codec, schema, sessions
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import parse
+from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import month_reading
 from mohlcv_dagster.defs.stored_months import Reader, Rules
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import parse
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.charts.drawn import Drawn
 from mohlcv_dagster_tests.defs.location import location, materializations_of, run
@@ -30,12 +31,14 @@ def month(*without):
     """A bar at the start of each regular minute of January 2024, but for those named, as a file."""
     spans = [
         np.arange(int(day.regular_open.timestamp()), int(day.regular_close.timestamp()), 60)
-        for day in sessions.sessions_in(JANUARY)
+        for day in exchange_calendar.sessions_in(JANUARY)
     ]
     gone = [int(datetime.fromisoformat(f"{each}+00:00").timestamp()) for each in without]
     starts = np.setdiff1d(np.concatenate(spans), gone)
     prices = 10 + (starts // 60 % 7) / 100
-    return csv_codec.encode(schema.from_arrays(starts, dict.fromkeys(schema.PRICES, prices), starts // 60 % 5 + 1))
+    return csv_codec.encode(
+        bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), starts // 60 % 5 + 1)
+    )
 
 
 FULL = month()

@@ -3,8 +3,8 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import latest, re_verify
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.defs.location import (
     HandedVendor,
     check_verdicts,

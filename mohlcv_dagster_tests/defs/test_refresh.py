@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.revision_counts import Counts
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.defs.evaluations import failed_rules
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.finality import RevisionCounts
 from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, PLAUSIBLE_RULES, WHOLE_RULES
 from mohlcv_dagster_tests.defs.location import HandedVendor, failure_of, location, run
 
@@ -153,7 +153,7 @@ def test_a_settled_month_that_came_back_otherwise_warns_shows_both_and_the_check
         (row.data["ts_event"], row.data["old_volume"], row.data["new_volume"])
         for row in facts(result)["revision"].records
     ] == [("2024-01-17 20:30:00+00:00", 17, 99), ("2024-01-19 15:00:00+00:00", None, 1)]
-    assert records.latest(instance, FILE).revised == Counts(compared=9, changed=1, gained=1, lost=0)
+    assert records.latest(instance, FILE).revised == RevisionCounts(compared=9, changed=1, gained=1, lost=0)
     assert set(warnings_of(result)) == {("raw_1s", "revised")}
     assert (
         "2 settled bars are not as they were before the fetch at 2024-03-05 12:00:00Z: 1 changed, 1 added, 0 lost"
@@ -168,7 +168,7 @@ def test_a_new_answer_that_lacks_settled_bars_fails_and_the_stored_file_stays_by
     for tags in (None, {"mohlcv/force": "true"}):
         result, _ = fetch(tmp_path, instance, fewer, MARCH, tags=tags, expect=False)
         failure = failure_of(result)
-        assert "41 of the 100 settled bars stored of SPY 2024-01 1s are missing" in failure.description
+        assert "41 of the 100 final bars stored of SPY 2024-01 1s are missing" in failure.description
         assert "the first at 2024-01-16 15:00:59Z" in failure.description
         assert failure.metadata["error"].value == "BarsLostError"
         assert stored(tmp_path) == MANY
@@ -187,7 +187,7 @@ def test_settled_bars_lost_from_a_provisional_month_are_missed_too(tmp_path, ins
     result, asked = fetch(tmp_path, instance, HEADER + ROWS[3], THURSDAY, expect=False)
 
     assert asked == [SINCE, None]
-    assert "101 of the 101 settled bars" in failure_of(result).description
+    assert "101 of the 101 final bars" in failure_of(result).description
     assert stored(tmp_path) == provisional
 
 
@@ -321,7 +321,7 @@ def test_in_a_run_of_several_months_each_is_refreshed_by_itself(tmp_path, instan
 
     assert second.since == [SINCE, None]
     assert stored(tmp_path) == WHOLE
-    assert records.latest(instance, FILE).revised == Counts(2)
+    assert records.latest(instance, FILE).revised == RevisionCounts(2)
     failure = failure_of(result)
     assert failure.description.startswith("1 failed, 0 not tried, of 2 partitions. 2024-02|SPY: ")
     assert (tmp_path / "raw_1s/SPY/SPY_2024_02.csv").read_bytes() == february[("SPY", "2024-02")]

@@ -6,9 +6,10 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from mohlcv_dagster.bars import schema, sessions
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import splits
+from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.sandbox import Sandbox, synthetic_market
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
@@ -28,11 +29,11 @@ class OneBarASession:
         return synthetic_market.SandboxListing(symbol, 1.0, 10.0, self.splits)
 
     def days(self, symbol, first, last):
-        return [session.date for session in sessions.sessions_between(first, last)]
+        return [session.date for session in exchange_calendar.sessions_between(first, last)]
 
     def bars(self, symbol, day, timeframe, *, adjusted):
-        start = np.array([int(sessions.session_on(day).regular_open.timestamp())])
-        return schema.from_arrays(start, dict.fromkeys(schema.PRICES, np.array([10.0])), np.array([100]))
+        start = np.array([int(exchange_calendar.session_on(day).regular_open.timestamp())])
+        return bar_table.from_arrays(start, dict.fromkeys(bar_files.PRICES, np.array([10.0])), np.array([100]))
 
 
 @pytest.fixture

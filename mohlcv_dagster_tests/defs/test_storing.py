@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.defs import storing
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, WHOLE

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality import quality_asset
 from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 
 AGGREGATES = tuple(map(timeframes.parse, ("15s", "30s", "1min")))
 RULES = {

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from mohlcv_dagster import cli
-from mohlcv_dagster.bars import resample, schema, sessions
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.quality import KEY
+from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.sandbox.synthetic_market import SandboxListing
 
@@ -35,20 +36,20 @@ class QuietMarket:
     """Every symbol has two bars in each half hour of regular hours, in every session."""
 
     def days(self, symbol, first, last):
-        return [session.date for session in sessions.sessions_between(first, last)]
+        return [session.date for session in exchange_calendar.sessions_between(first, last)]
 
     def listing(self, symbol):
         return SandboxListing(symbol, 1.0, 100.0)
 
     def bars(self, symbol, day, timeframe, *, adjusted):
-        [session] = sessions.sessions_between(day, day)
+        [session] = exchange_calendar.sessions_between(day, day)
         opens, closes = (int(moment.timestamp()) for moment in (session.regular_open, session.regular_close))
         half_hours = np.arange(opens, closes, 1800)
         starts = np.sort(np.concatenate([half_hours + 17, half_hours + 37]))
         prices = 100.0 + day.day / 4 + starts // 1800 % 7
         volumes = 100 + starts // 1800 % 5 + (0.5 if day >= FRACTIONAL_FROM else 0)
-        seconds = schema.from_arrays(starts, dict.fromkeys(schema.PRICES, prices), volumes)
-        return seconds if timeframe == RAW else resample.fold(seconds, timeframe)
+        seconds = bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), volumes)
+        return seconds if timeframe == RAW else resample.resample(seconds, timeframe)
 
 
 @dataclass(frozen=True)

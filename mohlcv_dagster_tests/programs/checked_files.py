@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from mohlcv_dagster.bars import csv_codec, resample, rules, timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import csv_codec, resample, rules
 from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.decoder import decode_page
 from mohlcv_dagster.providers.massive.pages import merge
 from mohlcv_dagster.providers.massive.windows import PageRequest, Timespan, Window
@@ -23,7 +24,7 @@ def main():
     check(raw, content, len(bars))
     for name in ("15s", "1min"):
         file = BarFile("AAC", timeframes.parse(name), raw.month)
-        resampled = resample.fold(bars, file.timeframe)
+        resampled = resample.resample(bars, file.timeframe)
         check(file, csv_codec.encode(resampled), len(resampled), content)
 
 

@@ -5,7 +5,7 @@ import tempfile
 import dagster as dg
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.defs.location import location, run
 from mohlcv_dagster_tests.programs.quiet_month import quiet_month
 

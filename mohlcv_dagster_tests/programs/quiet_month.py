@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 
 
@@ -12,4 +12,4 @@ def quiet_month(symbol, month):
     market = SyntheticMarket()
     days = market.days(symbol, month.start.date(), month.end.date())
     bars = pa.concat_tables([market.bars(symbol, day, RAW, adjusted=False) for day in days])
-    return bars.slice(0, int((schema.seconds(bars) < month.end_second).sum()))
+    return bars.slice(0, int((bar_table.seconds(bars) < month.end_second).sum()))

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.files import check_symbol
-from mohlcv_dagster.bars.listing import Listing
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.listings import Listing
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 
-NUMBERS = (*schema.PRICES, schema.VOLUME)
+NUMBERS = (*bar_files.PRICES, bar_files.VOLUME)
 
 
 class CsvFolder:
@@ -43,7 +44,7 @@ class CsvFolder:
         if on_progress:
             on_progress(FetchProgress(1, 1, len(rows), path.stat().st_size, 1))
         return FetchedMonth(
-            bars=schema.settle_volume(schema.from_arrays(starts, numbers, numbers[schema.VOLUME])),
+            bars=bar_table.normalize_volume_dtype(bar_table.from_arrays(starts, numbers, numbers[bar_files.VOLUME])),
             requests=1,
             retries=0,
             seconds=0.0,

@@ -6,10 +6,10 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ProviderResource
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 from mohlcv_dagster.settings import Settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mohlcv_dagster.bars import sessions
+from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.reconciliation import DifferenceKind
 from mohlcv_dagster_tests.reconciliation.reconciled_months import Bars, Case, midnight
 
@@ -80,7 +80,9 @@ def _scaled(price, volume, *, whole=True, ours=True):
 
 def _bells(case):
     """Opening and closing bells of the case's sessions with regular hours in it."""
-    found = [s for s in sessions.sessions_in(case.month) if np.isin(int(s.regular_open.timestamp()), case.vendor.t)]
+    found = [
+        s for s in exchange_calendar.sessions_in(case.month) if np.isin(int(s.regular_open.timestamp()), case.vendor.t)
+    ]
     return (
         np.array([int(s.regular_open.timestamp()) for s in found]),
         np.array([int(s.regular_close.timestamp()) for s in found]),

@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_codec, resample, schema, sessions, timeframes
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
+from mohlcv_dagster.model import bar_files, exchange_calendar, timeframes
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.reconciliation import Reconciliation, reconcile
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 from mohlcv_dagster_tests.real import REAL
@@ -30,17 +31,17 @@ class Bars:
 
     @classmethod
     def of(cls, table):
-        return cls(schema.seconds(table), *(table[name].to_numpy().copy() for name in schema.COLUMNS[1:]))
+        return cls(bar_table.seconds(table), *(table[name].to_numpy().copy() for name in bar_files.COLUMNS[1:]))
 
     def table(self):
-        prices = dict(zip(schema.PRICES, (self.o, self.h, self.l, self.c), strict=True))
-        return schema.from_arrays(self.t, prices, self.v)
+        prices = dict(zip(bar_files.PRICES, (self.o, self.h, self.l, self.c), strict=True))
+        return bar_table.from_arrays(self.t, prices, self.v)
 
     def take(self, chosen):
         return Bars(*(getattr(self, name)[chosen] for name in "tohlcv"))
 
     def minutes(self):
-        return Bars.of(resample.fold(self.table(), MINUTE))
+        return Bars.of(resample.resample(self.table(), MINUTE))
 
     def changed(self, at, **values):
         """A copy with new values at `at`, a mask or positions."""
@@ -74,14 +75,14 @@ class Case:
 
     def day_of(self, t):
         """The Eastern day of each moment, as text."""
-        days = {s.date for s in sessions.sessions_overlapping(self.month)}
+        days = {s.date for s in exchange_calendar.sessions_overlapping(self.month)}
         return sum(
             np.where((t >= midnight(day)) & (t < midnight(day + timedelta(days=1))), day.toordinal(), 0) for day in days
         )
 
 
 def midnight(day):
-    return int(sessions.eastern_midnight(day).timestamp())
+    return int(exchange_calendar.eastern_midnight(day).timestamp())
 
 
 @cache

@@ -6,8 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.reconciliation import DifferenceKind
 from mohlcv_dagster_tests.real import needs_real
 from mohlcv_dagster_tests.reconciliation import reconciled_months
@@ -26,7 +27,7 @@ def case(leads, *, largest=100_000):
     v = np.full(len(t), 100)
     v[np.isin(t, [bell - lead for bell, lead in zip(BELLS, leads, strict=False)])] = largest
     price = np.full(len(t), 10.0)
-    bars = reconciled_months.Bars.of(schema.from_arrays(t, dict.fromkeys(schema.PRICES, price), v))
+    bars = reconciled_months.Bars.of(bar_table.from_arrays(t, dict.fromkeys(bar_files.PRICES, price), v))
     return Case(MONTH, bars, bars.minutes())
 
 
@@ -38,7 +39,7 @@ def test_an_auction_before_the_bell_on_both_sides_is_an_early_label_told_with_it
         "every label of the sessions 2024-07-01 to 2024-07-03 is 1 second early on both sides: "
         "the opening auction is before the bell"
     )
-    starts = schema.seconds(found.differing).tolist()
+    starts = bar_table.seconds(found.differing).tolist()
     assert starts == [bell - 60 for bell in BELLS]
 
 

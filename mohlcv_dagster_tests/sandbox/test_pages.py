@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import SyntheticMarket
 from mohlcv_dagster.sandbox.pages import HIGHEST_LIMIT, MarketPages, next_url, parse_query
 

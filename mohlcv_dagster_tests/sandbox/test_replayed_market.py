@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.sandbox.responses import format_number
 from mohlcv_dagster_tests.real import REAL, needs_real

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.sandbox import responses
 
 
@@ -38,9 +39,9 @@ def test_a_number_reads_back_as_itself(value):
 
 def table(starts, volume):
     prices = {
-        name: np.full(len(starts), value) for name, value in zip(schema.PRICES, (10, 10.5, 9.75, 10.25), strict=True)
+        name: np.full(len(starts), value) for name, value in zip(bar_files.PRICES, (10, 10.5, 9.75, 10.25), strict=True)
     }
-    return schema.from_arrays(np.array(starts, np.int64), prices, np.array(volume))
+    return bar_table.from_arrays(np.array(starts, np.int64), prices, np.array(volume))
 
 
 def test_a_row_has_the_vendor_s_keys_in_the_vendor_s_order():
@@ -56,7 +57,7 @@ def test_a_slice_of_rows_is_a_slice_of_the_text():
 
 
 def test_a_day_without_bars_has_no_text():
-    encoded = responses.encode_rows(schema.empty(), np.ones(0, np.int64))
+    encoded = responses.encode_rows(bar_table.empty(), np.ones(0, np.int64))
     assert (len(encoded.starts), bytes(encoded.between(0, 0))) == (0, b"")
 
 

@@ -13,8 +13,8 @@ from datetime import date
 import pytest
 from massive import RESTClient
 
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox, SyntheticMarket
 from mohlcv_dagster_tests.sandbox.conftest import LATER
 

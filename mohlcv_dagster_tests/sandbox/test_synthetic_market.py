@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox import SyntheticMarket, synthetic_market
 
 MINUTE = Timeframe(60, "minute")
@@ -28,7 +29,7 @@ def column(bars, name):
 
 
 def span(bars):
-    first, last = schema.seconds(bars)[[0, -1]]
+    first, last = bar_table.seconds(bars)[[0, -1]]
     return datetime.fromtimestamp(int(first), UTC), datetime.fromtimestamp(int(last), UTC)
 
 
@@ -77,7 +78,7 @@ def test_a_symbol_is_as_busy_as_its_listing_says(market, symbol, low, high):
 
 
 def test_regular_hours_of_a_busy_symbol_are_dense_and_extended_hours_sparse(market):
-    starts = schema.seconds(day(market, "SPY", 2024, 1, 17))
+    starts = bar_table.seconds(day(market, "SPY", 2024, 1, 17))
     bell, close = (int(datetime(2024, 1, 17, *hm, tzinfo=UTC).timestamp()) for hm in ((14, 30), (21, 0)))
     regular = ((starts >= bell) & (starts < close)).sum() / 23_400
     extended = ((starts < bell) | (starts >= close)).sum() / 34_200
@@ -89,8 +90,8 @@ def test_regular_hours_of_a_busy_symbol_are_dense_and_extended_hours_sparse(mark
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_bars_hold_what_a_bar_must_hold(market, symbol, adjusted):
     bars = day(market, symbol, 2019, 5, 6, adjusted=adjusted)
-    opened, high, low, close = (column(bars, name) for name in schema.PRICES)
-    assert np.all(np.diff(schema.seconds(bars)) > 0)
+    opened, high, low, close = (column(bars, name) for name in bar_files.PRICES)
+    assert np.all(np.diff(bar_table.seconds(bars)) > 0)
     assert np.all((high >= opened) & (high >= close) & (low <= opened) & (low <= close) & (low > 0))
     assert np.all(column(bars, "volume") > 0)
 
@@ -124,7 +125,7 @@ def test_a_split_divides_the_price_and_only_the_adjusted_history_hides_it(market
 
 
 def test_volumes_are_whole_until_they_become_fractional(market):
-    assert schema.has_whole_volume(day(market, "SPY", 2026, 2, 20))
+    assert bar_table.has_whole_volume(day(market, "SPY", 2026, 2, 20))
     fractional = column(day(market, "SPY", 2026, 2, 23), "volume")
     assert np.array_equal(fractional, np.round(fractional * 1e6) / 1e6)
     assert 0.3 < (fractional != np.floor(fractional)).mean() < 0.5

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Reading
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import adoption_survey
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.storage.old_trees import EVENING, bars, put, sibling, text

@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mohlcv_dagster.bars import timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.timeframes import RAW
 from mohlcv_dagster.errors import BarsError, DiskFullError, FileError, FileMissingError, InputError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster.storage.locations import FileStatus

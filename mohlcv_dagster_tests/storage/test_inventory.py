@@ -2,10 +2,11 @@ import os
 
 import pytest
 
-from mohlcv_dagster.bars import parquet_codec, passport, timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.bars import parquet_codec
 from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.model import manifest_entry, timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import inventory
 from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile, list_folder
 from mohlcv_dagster.storage.locations import resolve_path
@@ -52,7 +53,7 @@ def test_every_file_of_a_data_folder_is_listed_in_order_as_what_it_is(tmp_path, 
 
 
 def test_the_folder_of_mirrors_is_that_of_the_codec():
-    assert (inventory.MIRROR_FOLDER, passport.FOLDER) == (parquet_codec.FOLDER, "manifest")
+    assert (inventory.MIRROR_FOLDER, manifest_entry.FOLDER) == (parquet_codec.FOLDER, "manifest")
 
 
 def test_raw_files_are_found_in_the_folders_of_their_symbols_in_order(tmp_path):

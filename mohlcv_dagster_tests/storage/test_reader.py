@@ -3,12 +3,13 @@ import weakref
 
 import pytest
 
-from mohlcv_dagster.bars import csv_codec, rules, timeframes
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import csv_codec, rules
 from mohlcv_dagster.bars.rules import FORM, Beside, Recorded, reading
-from mohlcv_dagster.bars.timeframes import RAW
-from mohlcv_dagster.errors import BrokenRulesError, FileMissingError
+from mohlcv_dagster.errors import FailedRulesError, FileMissingError
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader
 from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
@@ -95,7 +96,7 @@ def test_aggregates_are_made_from_one_reading_of_their_raw_file_and_again_once_i
 
 def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive, reader):
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
-    with pytest.raises(BrokenRulesError, match="ohlc_order"):
+    with pytest.raises(FailedRulesError, match="ohlc_order"):
         reader.fold(SPY_15S, None)
     archive.path(SPY).unlink()
     with pytest.raises(FileMissingError):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules import Reading
-from mohlcv_dagster.errors import CannotMendError, InputError
+from mohlcv_dagster.errors import CannotRepairError, InputError
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import repair
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.repair import RewriteJournal, Rewriter
@@ -114,7 +114,7 @@ def test_a_move_that_would_lose_or_choose_is_refused_and_both_files_stay(tmp_pat
     ],
 )
 def test_what_cannot_be_mended_without_loss_is_refused_with_the_reason(content, told):
-    with pytest.raises(CannotMendError, match=told):
+    with pytest.raises(CannotRepairError, match=told):
         repair.mend(JANUARY, Reading.of(content), raw_whole=None)
 
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from mohlcv_dagster.bars import csv_codec, parquet_codec
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.passport import Verdict
 from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import RecordedResult
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.verify import DiscrepancyKind, verify
@@ -165,7 +165,7 @@ def test_verdicts_follow_what_was_judged_last_and_those_of_rules_that_are_gone_a
         for name, passed in (("equals_recomputation", False), ("rising_time", False), ("settled", False))
     ]
     put(tree, f"manifest/{AGGREGATE}.json", entry(AGGREGATE, CLEAN[AGGREGATE], checks=checks))
-    equal = Verdict("equals_recomputation", passed=True, severity="error", message="Equal.")
+    equal = RecordedResult("equals_recomputation", passed=True, severity="error", message="Equal.")
 
     manifest.update_checks(Archive(tree), BarFile.parse(AGGREGATE), None, [equal], ["rising_time"])
 

@@ -5,10 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mohlcv_dagster.bars import rules, timeframes
-from mohlcv_dagster.bars.files import BarFile
+from mohlcv_dagster.bars import rules
 from mohlcv_dagster.bars.rules import Evidence, Recorded
-from mohlcv_dagster.bars.timeframes import RAW
+from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import list_folder
 from mohlcv_dagster.storage.locations import resolve_path

@@ -22,7 +22,6 @@ import importlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from mohlcv_dagster.bars.files import BarFile
 from mohlcv_dagster.bars.rules.catalogue import (
     AGAINST_VENDOR,
     FORM,
@@ -37,7 +36,8 @@ from mohlcv_dagster.bars.rules.catalogue import (
 from mohlcv_dagster.bars.rules.groups import Answer, Check, answers, check_of, checks_for
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.rule import Finding, Ground, Rule, Scope, Severity
-from mohlcv_dagster.errors import BrokenRulesError
+from mohlcv_dagster.errors import FailedRulesError
+from mohlcv_dagster.model.bar_files import BarFile
 
 if TYPE_CHECKING:
     from mohlcv_dagster.bars.rules.evidence import Evidence
@@ -98,10 +98,10 @@ def require(file: BarFile, findings: Iterable[Finding]) -> None:
     """Let `file` be used only when no rule failed that holds back what is made from it.
 
     Raises:
-        BrokenRulesError: one did; the message gives each with what it found.
+        FailedRulesError: one did; the message gives each with what it found.
     """
     broken = [finding for finding in findings if finding.holds_back]
     if broken:
         faults = " ".join(f"{finding.rule.name}: {finding.message}" for finding in broken)
         rules = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
-        raise BrokenRulesError(f"nothing is made from {file.path}, which breaks {rules}. {faults}")
+        raise FailedRulesError(f"nothing is made from {file.path}, which breaks {rules}. {faults}")

@@ -13,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from mohlcv_dagster.bars.bar_table import TIME_TYPE
 from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
 from mohlcv_dagster.bars.rules import wording
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
-from mohlcv_dagster.bars.schema import TIME, TIME_TYPE
-from mohlcv_dagster.bars.sessions import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
+from mohlcv_dagster.model.bar_files import TIME
+from mohlcv_dagster.model.exchange_calendar import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
 
 OCCUPANCY_WARN: Final = 0.99
 OCCUPANCY_ERROR: Final = 0.95

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.arrays import to_numpy
+from mohlcv_dagster.bars.bar_table import to_numpy
 from mohlcv_dagster.bars.rules.comparison import Comparison, compare
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import as_text, plural
-from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
 
 
 def volume_conserved(evidence: Evidence) -> Outcome:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Facts, Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import as_text
-from mohlcv_dagster.bars.schema import COLUMNS, TIME, VOLUME
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
 from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation
 
 LEAST_PRICE_SHARE: Final = 0.99

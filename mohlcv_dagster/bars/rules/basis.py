@@ -5,8 +5,8 @@ import numpy as np
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import plural
-from mohlcv_dagster.bars.sessions import eastern_midnight
-from mohlcv_dagster.bars.splits import missing
+from mohlcv_dagster.model.exchange_calendar import eastern_midnight
+from mohlcv_dagster.model.splits import missing_splits
 
 
 def split_basis(evidence: Evidence) -> Outcome:
@@ -20,7 +20,7 @@ def split_basis(evidence: Evidence) -> Outcome:
         return Outcome(of=rows)
     if recorded.fetched_at is None:
         return _unknown(evidence)
-    lacking = missing(evidence.file.month, recorded.fetched_at, recorded.splits, recorded.splits_now)
+    lacking = missing_splits(evidence.file.month, recorded.fetched_at, recorded.splits, recorded.splits_now)
     if not lacking:
         return _unknown(evidence) if recorded.splits is None else Outcome(of=rows)
     first_after = int(eastern_midnight(lacking[-1].executed).timestamp())

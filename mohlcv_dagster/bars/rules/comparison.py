@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.reading import Reading
-from mohlcv_dagster.bars.schema import COLUMNS, TIME
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def compare(own: Reading, due: pa.Table, names: tuple[str, ...]) -> Comparison:
     """Hold the bars against those due; one that repeats an earlier start or goes back in time is extra."""
     if own.present.equals(due):  # the common case, a hundred times as fast
         return Comparison(_beside(due.slice(0, 0), due.slice(0, 0)), absent=0, extra=0)
-    starts, due_starts = own.starts, schema.seconds(due)
+    starts, due_starts = own.starts, bar_table.seconds(due)
     at = np.searchsorted(due_starts, starts)
     known = at < due_starts.size
     known[known] = due_starts[at[known]] == starts[known]

@@ -11,16 +11,15 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import coverage
 from mohlcv_dagster.bars.coverage import Coverage
-from mohlcv_dagster.bars.files import BarFile
-from mohlcv_dagster.bars.processors import begun, pool
 from mohlcv_dagster.bars.rules import recompute
 from mohlcv_dagster.bars.rules.comparison import Comparison, compare
 from mohlcv_dagster.bars.rules.known import NOTHING_BESIDE, Beside, Recorded, VendorMinutes
 from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import Ground
-from mohlcv_dagster.bars.schema import COLUMNS
-from mohlcv_dagster.bars.timeframes import RAW, Timeframe
+from mohlcv_dagster.bars.runtime import pool, start
 from mohlcv_dagster.errors import BarsError, MonthError
+from mohlcv_dagster.model.bar_files import COLUMNS, BarFile
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.reconciliation import Reconciliation, reconcile
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Evidence:
     @cached_property
     def recomputation(self) -> "Future[pa.Table | str]":
         """`recomputed`, worked out from the first time this is looked at, of many bars on another processor."""
-        return begun(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
+        return start(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
 
     @cached_property
     def comparison(self) -> Comparison | str:
@@ -116,7 +115,7 @@ class Evidence:
             MonthError: the calendar does not cover the month.
         """
         through = (self.recorded and self.recorded.complete_through) or self.file.month.end
-        return coverage.cover(self.own.starts, self.file.month, through)
+        return coverage.measure(self.own.starts, self.file.month, through)
 
     @property
     def liquid(self) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from mohlcv_dagster.bars.schema import COLUMNS
+from mohlcv_dagster.model.bar_files import COLUMNS
 
 _HEADER = ",".join(COLUMNS).encode()
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from mohlcv_dagster.bars.rules.catalogue import AGAINST_VENDOR, RULES
 from mohlcv_dagster.bars.rules.rule import Finding, Rule, Severity
-from mohlcv_dagster.bars.timeframes import MINUTE, RAW, Timeframe
+from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
 
 
 @dataclass(frozen=True)

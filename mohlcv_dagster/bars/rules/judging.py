@@ -6,7 +6,7 @@ equals what the second engine makes of its raw file is not put to the other rule
 
 from dataclasses import dataclass
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.rules.catalogue import RULES, for_timeframe
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.groups import EQUAL, HOW_UNLIKE
@@ -64,7 +64,7 @@ def obstacle(rule: Rule, evidence: Evidence) -> str | None:
 def evaluate(rule: Rule, evidence: Evidence) -> Finding:
     """What `rule` says of evidence that has its ground."""
     outcome = rule.check(evidence)
-    bars = schema.empty() if outcome.bars is None else outcome.bars
+    bars = bar_table.empty() if outcome.bars is None else outcome.bars
     if outcome.fault is None:
         message = f"{rule.sentence} ({outcome.note or f'{outcome.of:,} {plural(outcome.of)}'})"
         return Finding(rule, True, rule.severity, 0, outcome.of, message, bars, outcome.facts)

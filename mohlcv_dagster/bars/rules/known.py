@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.bars.listing import Emptiness
-    from mohlcv_dagster.bars.revision_counts import Counts
-    from mohlcv_dagster.bars.splits import Split
+    from mohlcv_dagster.model.finality import RevisionCounts
+    from mohlcv_dagster.model.listings import EmptyMonthReason
+    from mohlcv_dagster.model.splits import Split
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Recorded:
             the vendor did not tell.
         splits_now: of adjusted bars, the splits executed by now, as recorded with whichever month of the symbol was
             fetched last.
-        revised: what fetching them anew did to the settled bars stored before; `None` where nothing was compared.
+        revised: what fetching them anew did to the final bars stored before; `None` where nothing was compared.
     """
 
     rows: int
@@ -35,10 +35,10 @@ class Recorded:
     fetched_at: datetime | None = None
     complete_through: datetime | None = None
     adjusted: bool | None = None
-    empty: "Emptiness | None" = None
+    empty: "EmptyMonthReason | None" = None
     splits: "tuple[Split, ...] | None" = None
     splits_now: "tuple[Split, ...]" = ()
-    revised: "Counts | None" = None
+    revised: "RevisionCounts | None" = None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 They judge what was recorded when the file was written, never the clock: the same record gives the same verdict.
 """
 
-from mohlcv_dagster.bars import settlement
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import utc
 from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.model import finality
 
 
 def settled(evidence: Evidence) -> Outcome:
@@ -16,7 +16,7 @@ def settled(evidence: Evidence) -> Outcome:
     name = f"{evidence.file.symbol} {month}"
     fetched_at = recorded.fetched_at if recorded else None
     try:
-        settles_at = settlement.settles_at(month)
+        settles_at = finality.final_at(month)
     except MonthError as error:
         return Outcome(of=rows, fault=f"Whether {name} is settled is unknown: {error}", count=0)
     rule = f"{utc(settles_at)}, 11:00 Eastern on the trading day after its last session"

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_codec, csv_stream
-from mohlcv_dagster.bars.arrays import in_one_piece, integer, to_numpy
-from mohlcv_dagster.bars.processors import begun, pool, waiting
-from mohlcv_dagster.bars.schema import PRICES, TIME, VOLUME, Floats, Seconds
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, int_scalar, one_chunk, to_numpy
+from mohlcv_dagster.bars.runtime import pool, start, waiting_pool
 from mohlcv_dagster.errors import CsvFormatError
+from mohlcv_dagster.model.bar_files import PRICES, TIME, VOLUME
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,7 +26,7 @@ NO_TIME: Final = -(2**63)
 """Stands in `Reading.starts` for a missing `ts_event`: inside no month, on no grid."""
 AT_ONCE: Final = 4 << 20
 """Bytes of a file that is read whole: its form is then proven while the rules look at its bars, which is faster."""
-_NO_TIME: Final = integer(NO_TIME)
+_NO_TIME: Final = int_scalar(NO_TIME)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Reading:
             return cls(content, None, f"it cannot be read: {error}")
         kinds, columns = bars.schema, []
         while bars.num_columns:  # one after the other, so that no more than one is held twice
-            columns.append(in_one_piece(bars.column(0)))
+            columns.append(one_chunk(bars.column(0)))
             bars = bars.remove_column(0)
         return cls(content, pa.Table.from_arrays(columns, schema=kinds), None)
 
@@ -124,11 +124,11 @@ class Reading:
 
     @cached_property
     def _digest(self) -> "Future[str]":
-        return begun(pool, self.rows, _sha256, self.text)
+        return start(pool, self.rows, _sha256, self.text)
 
     @cached_property
     def _exact(self) -> "Future[bool]":
-        return begun(waiting, self.rows, csv_codec.is_written_form, self.text, self.present)
+        return start(waiting_pool, self.rows, csv_codec.is_exact_form, self.text, self.present)
 
     @cached_property
     def starts(self) -> Seconds:

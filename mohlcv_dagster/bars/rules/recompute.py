@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.arrays import to_numpy
-from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, VOLUME, Floats, Seconds
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
 from mohlcv_dagster.errors import BarsError, UnsortedBarsError, VolumePrecisionError
+from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
+from mohlcv_dagster.model.timeframes import Timeframe
 
 _SCALES: Final = (10**6, 10**7, 10**8, 10**9)
 _EXACT: Final = 2.0**53
@@ -40,11 +40,11 @@ def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
     """
     _demand_order(raw)
     starts, prices = to_numpy(raw[TIME].cast(pa.int64())), [to_numpy(raw[name]) for name in PRICES]
-    whole = schema.has_whole_volume(raw)
+    whole = bar_table.has_whole_volume(raw)
     units, scale = (to_numpy(raw[VOLUME]), 1) if whole else _as_units(to_numpy(raw[VOLUME]))
     _demand_room(units)
     if not starts.size:
-        return schema.empty(whole_volume=whole)
+        return bar_table.empty(whole_volume=whole)
     made = [
         _thrown(starts[rows] // timeframe.seconds, [price[rows] for price in prices], units[rows])
         for rows in _stretches(starts, timeframe.seconds)
@@ -52,7 +52,7 @@ def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
     label, opens, high, low, close, sums = (np.concatenate(column) for column in zip(*made, strict=True))
     if not whole and not np.all(np.abs(sums) < _EXACT):
         raise VolumePrecisionError(_TOO_LARGE)
-    return schema.from_arrays(
+    return bar_table.from_arrays(
         label * timeframe.seconds,
         dict(zip(PRICES, (opens, high, low, close), strict=True)),
         sums if whole else sums / scale,

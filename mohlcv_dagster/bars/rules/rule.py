@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mohlcv_dagster.bars.files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.bars.timeframes import MINUTE, RAW, Timeframe
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
 
 if TYPE_CHECKING:
     import pyarrow as pa

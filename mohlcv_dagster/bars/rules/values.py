@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.arrays import from_numpy
-from mohlcv_dagster.bars.listing import Cause
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, from_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
 from mohlcv_dagster.bars.rules.rule import Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
-from mohlcv_dagster.bars.schema import COLUMNS, PRICES, TIME, TIME_TYPE, VOLUME
+from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
+from mohlcv_dagster.model.listings import EmptyMonthCause
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -32,11 +32,11 @@ def not_empty(evidence: Evidence) -> Outcome:
     if empty is None:
         return Outcome(of=rows, fault=f"{path} has a header and not one bar")
     proven = "no bars: every window of the month was answered whole and empty"
-    if empty.cause is Cause.EXPLAINED:
-        return Outcome(of=rows, note=f"{proven}, as it must be: {empty.because}")
-    if empty.cause is Cause.UNKNOWN:
-        return Outcome(of=rows, fault=f"{path} has {proven}; {empty.because}", severity=Severity.WARN)
-    return Outcome(of=rows, fault=f"{path} has {proven}, yet {empty.because}")
+    if empty.cause is EmptyMonthCause.EXPLAINED:
+        return Outcome(of=rows, note=f"{proven}, as it must be: {empty.reason}")
+    if empty.cause is EmptyMonthCause.UNKNOWN:
+        return Outcome(of=rows, fault=f"{path} has {proven}; {empty.reason}", severity=Severity.WARN)
+    return Outcome(of=rows, fault=f"{path} has {proven}, yet {empty.reason}")
 
 
 def no_missing_values(evidence: Evidence) -> Outcome:

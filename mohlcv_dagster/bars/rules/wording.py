@@ -6,8 +6,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mohlcv_dagster.bars.schema import COLUMNS, TIME
-from mohlcv_dagster.bars.sessions import EASTERN
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME
+from mohlcv_dagster.model.exchange_calendar import EASTERN
 
 _CALLED: Final = {
     "previous_ts_event": "the bar before at",

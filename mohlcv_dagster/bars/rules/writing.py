@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mohlcv_dagster.bars import csv_codec, schema, volumes
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
+from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.form import columns_as_text, differences, normalized
 from mohlcv_dagster.bars.rules.reading import Reading
 from mohlcv_dagster.bars.rules.rule import WRITE_BACK, Outcome, Severity
 from mohlcv_dagster.bars.rules.wording import tally
-from mohlcv_dagster.bars.schema import VOLUME
+from mohlcv_dagster.model.bar_files import VOLUME
 
 
 def readable(evidence: Evidence) -> Outcome:
@@ -70,11 +70,11 @@ def volume_type(evidence: Evidence) -> Outcome:
     """Judge: volume is written as integers exactly where every volume of the raw file is whole."""
     own, file = evidence.own.present, evidence.file
     if evidence.is_raw:
-        if schema.settle_volume(own).schema.equals(own.schema):
+        if bar_table.normalize_volume_dtype(own).schema.equals(own.schema):
             return Outcome(of=own.num_rows)
         fault = f"{file.path} writes volume as decimals although all {own.num_rows:,} volumes are whole"
         return Outcome(of=own.num_rows, fault=fault)
-    whole, raw_whole = schema.has_whole_volume(own), schema.has_whole_volume(evidence.raw.present)
+    whole, raw_whole = bar_table.has_whole_volume(own), bar_table.has_whole_volume(evidence.raw.present)
     if whole == raw_whole:
         return Outcome(of=own.num_rows)
     kinds = {True: "integers", False: "decimals"}
@@ -92,7 +92,7 @@ def volume_precision(evidence: Evidence) -> Outcome:
     if volume.dtype == np.int64:  # written as integers throughout, which have neither decimals nor an exponent
         return Outcome(of=own.rows)
     rows, finite = own.rows, np.isfinite(volume)
-    fine = ~finite | ~volumes.beyond_millionths(volume)
+    fine = ~finite | ~resample.beyond_millionths(volume)
     exponent = _have_exponent(own) & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN)
     bad = ~fine | exponent
     if not bad.any():

@@ -60,8 +60,8 @@ def _opened(home: Path, named: str) -> Finding:
     """Whether Dagster opens it and reads what is stored."""
     import dagster as dg  # noqa: PLC0415 - only where there is something to open
 
-    from mohlcv_dagster.bars.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.defs.partitions import asset_key  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
 
     os.environ["DAGSTER_HOME"] = str(home)  # its event log looks there
     try:

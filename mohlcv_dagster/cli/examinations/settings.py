@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.cli.examinations.finding import Finding, fine, warning, wrong
 from mohlcv_dagster.errors import CalendarError, SettingsError
+from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.settings import API_KEY, CALENDAR, SETTINGS, Setting, Settings, is_secret
 
@@ -41,11 +41,11 @@ def calendar(file: str) -> Iterator[Finding]:
     if not file.strip():
         return
     try:
-        calendar_file.put_in_force(Settings.from_environment({CALENDAR.variable: file}))
+        calendar_file.apply_overrides(Settings.from_environment({CALENDAR.variable: file}))
     except CalendarError as error:
         yield wrong("calendar", str(error), f"Correct the file, or leave {CALENDAR.variable} empty.")
     else:
-        days = len(sessions.overridden())
+        days = len(exchange_calendar.overrides())
         yield fine("calendar", f"{days:,} day{'' if days == 1 else 's'} overridden by {file}")
 
 

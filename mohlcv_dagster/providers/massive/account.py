@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from mohlcv_dagster.bars import sessions
 from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
+from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.providers.massive.retry import CancelToken, Clock, Deadline, under
 from mohlcv_dagster.providers.massive.windows import PAGE_LIMIT, SECOND, PageRequest, Timespan, Window
 
@@ -172,7 +172,7 @@ class Probe:
         Raises:
             MonthError: the day is beyond the exchange calendar.
         """
-        opens = sessions.sessions_between(day - _WEEKS, day)[-1].regular_open
+        opens = exchange_calendar.sessions_between(day - _WEEKS, day)[-1].regular_open
         first = int(opens.timestamp()) * 1000
         last = int((opens + _MINUTE).timestamp()) * 1000 - 1
         request = PageRequest(_PROBE_SYMBOL, Timespan.parse(SECOND), Window(first, last), adjusted=False)

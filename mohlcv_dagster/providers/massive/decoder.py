@@ -34,8 +34,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 
-from mohlcv_dagster.bars.arrays import in_one_piece, to_numpy
-from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats
+from mohlcv_dagster.bars.bar_table import Floats, one_chunk, to_numpy
+from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.pages import DELAYED, Envelope, Page, not_whole, prove_envelope, prove_rows
 from mohlcv_dagster.providers.massive.windows import PageRequest
 
@@ -82,7 +82,7 @@ def decode_page(body: bytes, request: PageRequest) -> Page:
         request: what was asked.
 
     Raises:
-        PageNotWholeError: it is not JSON, or not an aggregates page, or fails the proof of `pages`.
+        IncompletePageError: it is not JSON, or not an aggregates page, or fails the proof of `pages`.
     """
     try:
         columns, envelope = _read_fast(body) or _read_strict(body)
@@ -103,7 +103,7 @@ def _read_fast(body: bytes) -> tuple[Columns, Envelope] | None:
     results = page.field("results")[0]
     if not results.is_valid or len(results):
         return None
-    columns: Columns = {name: in_one_piece(table[name]) for name in _TYPES}
+    columns: Columns = {name: one_chunk(table[name]) for name in _TYPES}
     return columns, _envelope(page, rows.count)
 
 
@@ -122,7 +122,7 @@ def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stu
             explicit_schema=_SCHEMA, newlines_in_values=True, unexpected_field_behavior="ignore"
         ),
     )
-    lists: Any = in_one_piece(table["pages"])
+    lists: Any = one_chunk(table["pages"])
     pages = lists.flatten()
     if len(table) != 1 or len(pages) != 1:
         raise ValueError(f"{max(len(table), len(pages))} documents where one belongs")

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.schema import PRICES, VOLUME, Floats, Seconds, empty, from_arrays, settle_volume
-from mohlcv_dagster.errors import ConflictingBarsError, PageNotWholeError
+from mohlcv_dagster.bars.bar_table import Floats, Seconds, empty, from_arrays, normalize_volume_dtype
+from mohlcv_dagster.errors import ConflictingBarsError, IncompletePageError
+from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.windows import PageRequest
 
 DELAYED: Final = "DELAYED"
@@ -74,11 +75,11 @@ class Page:
         return len(self.starts)
 
 
-def not_whole(request: PageRequest, reason: str, request_id: str | None = None) -> PageNotWholeError:
+def not_whole(request: PageRequest, reason: str, request_id: str | None = None) -> IncompletePageError:
     """The error for a page that failed its proof, with what was asked for and the reason."""
     quoted = f" (request_id {request_id})" if request_id else ""
     else_ask = "give the request_id to the vendor's support" if request_id else "check what answers at MASSIVE_BASE_URL"
-    return PageNotWholeError(
+    return IncompletePageError(
         f"the page for {request} is not whole: {reason}{quoted}; nothing was stored. Try again later; "
         f"if it stays so, {else_ask}",
         request_id=request_id,
@@ -90,7 +91,7 @@ def prove_envelope(envelope: Envelope, request: PageRequest) -> None:
     """Prove what the page says of itself against what was asked and what it holds.
 
     Raises:
-        PageNotWholeError: a statement is missing or wrong.
+        IncompletePageError: a statement is missing or wrong.
     """
     reason = _status_fault(envelope) or _count_fault(envelope) or _identity_fault(envelope, request)
     if reason:
@@ -126,7 +127,7 @@ def prove_rows(page: Page, request: PageRequest) -> Page:
     """Prove the rows and return the page: numbers finite, times as asked for, on whole bars, each later than the last.
 
     Raises:
-        PageNotWholeError: a number is not finite, or a time lies outside the request, off a whole bar or out of order.
+        IncompletePageError: a number is not finite, or a time is outside the request, off a whole bar or out of order.
     """
     reason = _number_fault(page) or _time_fault(page, request)
     if reason:
@@ -171,10 +172,10 @@ def merge(pages: Sequence[Page]) -> pa.Table:
     if all(
         earlier.starts[-1] < later.starts[0] for earlier, later in pairwise(pages)
     ):  # the usual case: nothing is copied
-        return settle_volume(pa.concat_tables([_bars(page.starts // 1000, page.numbers) for page in pages]))
+        return normalize_volume_dtype(pa.concat_tables([_bars(page.starts // 1000, page.numbers) for page in pages]))
     starts = np.concatenate([page.starts for page in pages]) // 1000
     numbers = {name: np.concatenate([page.numbers[name] for page in pages]) for name in _NUMBERS}
-    return settle_volume(_bars(*_in_order(starts, numbers)))
+    return normalize_volume_dtype(_bars(*_in_order(starts, numbers)))
 
 
 def _bars(starts: Seconds, numbers: dict[str, Floats]) -> pa.Table:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.listing import Listing
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.listings import Listing
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
 from mohlcv_dagster.providers.massive.retry import MINUTE
 from mohlcv_dagster.providers.massive.windows import SECOND, Timespan, cut, end_of, joined, start_of
@@ -138,7 +138,7 @@ def _pages(month: Month, timespan: Timespan, now: datetime, since: datetime | No
     end = end_of(month, timespan, now)
     start = start_of(month, end, since)
     windows = cut(start, end, timespan)
-    bars = bars_a_session * len(sessions.sessions_between(start.date(), (end - _INSTANT).date()))
+    bars = bars_a_session * len(exchange_calendar.sessions_between(start.date(), (end - _INSTANT).date()))
     return 1 + len(joined(windows[1:], round(bars / len(windows))))
 
 

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from mohlcv_dagster.bars.files import check_symbol
-from mohlcv_dagster.bars.listing import Emptiness, Listing
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.processors import pool
-from mohlcv_dagster.bars.splits import KnownSplits
+from mohlcv_dagster.bars.runtime import pool
 from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.listings import EmptyMonthReason, Listing
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.splits import KnownSplits
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.account import Secret, open_client, page_body
@@ -192,7 +192,7 @@ class MassiveProvider:
 
     def _why_empty(
         self, request: PageRequest, month: Month, end: datetime, pages: int, stats: RequestStats
-    ) -> Emptiness | None:
+    ) -> EmptyMonthReason | None:
         if request.timespan.name != SECOND:
             return None
         return why_empty(self._reference(stats), request.symbol, month, end, pages)

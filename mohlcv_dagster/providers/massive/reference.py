@@ -20,10 +20,10 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from mohlcv_dagster.bars.listing import Cause, Emptiness, Listing, explain
-from mohlcv_dagster.bars.months import Month
-from mohlcv_dagster.bars.splits import KnownSplits, Split
-from mohlcv_dagster.errors import BadRequestError, NoTradesError, PageNotWholeError, PlanError, VendorError
+from mohlcv_dagster.errors import BadRequestError, IncompletePageError, NoTradesError, PlanError, VendorError
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Listing, explain_empty_month
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.splits import KnownSplits, Split
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.providers.massive.retry import Deadline, RequestStats, Retrying, under
@@ -147,21 +147,21 @@ class Reference:
         return f"the vendor's reference did not answer ({str(error)[:_EXCERPT]})"
 
 
-def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, pages: int) -> Emptiness:
+def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, pages: int) -> EmptyMonthReason:
     """Why a month that is proven empty has no bars.
 
     Raises:
         NoTradesError: the vendor knows no such symbol.
     """
     if month.end.date() <= plans.FIRST_DAY:
-        return Emptiness(Cause.EXPLAINED, f"the vendor has nothing before {plans.FIRST_DAY}")
-    empty = explain(reference.listing(symbol), month, end)
-    if empty.cause is Cause.NO_SUCH_SYMBOL:
+        return EmptyMonthReason(EmptyMonthCause.EXPLAINED, f"the vendor has nothing before {plans.FIRST_DAY}")
+    empty = explain_empty_month(reference.listing(symbol), month, end)
+    if empty.cause is EmptyMonthCause.NO_SUCH_SYMBOL:
         case = f"Case counts: is {symbol.upper()} meant?"
         question = case if symbol.islower() else "Is the symbol right? Case counts: BACpB, BRK.B"
         raise NoTradesError(
             f"{symbol} has no trades in {month}: all {pages} pages of it came whole and empty, and "
-            f"{empty.because}. {question}",
+            f"{empty.reason}. {question}",
             pages=pages,
         )
     return empty
@@ -186,7 +186,7 @@ def parse_document(body: bytes) -> Document:
     """The JSON object in `body`.
 
     Raises:
-        PageNotWholeError: it is not one, or its status is not good.
+        IncompletePageError: it is not one, or its status is not good.
     """
     try:
         document = json.loads(body)
@@ -202,7 +202,7 @@ def read_details(document: Document, symbol: str) -> Details:
     """The overview of `symbol`.
 
     Raises:
-        PageNotWholeError: it is not such a document, or about another symbol.
+        IncompletePageError: it is not such a document, or about another symbol.
     """
     return _details(_object(document.get("results"), "results"), symbol)
 
@@ -211,7 +211,7 @@ def read_tickers(document: Document, symbol: str) -> list[Details]:
     """Every entry of `symbol` in a list of symbols, in its order; empty where it has none.
 
     Raises:
-        PageNotWholeError: it is not such a list, or continues on a further page, or has another symbol.
+        IncompletePageError: it is not such a list, or continues on a further page, or has another symbol.
     """
     return [_details(entry, symbol) for entry in _entries(document)]
 
@@ -220,7 +220,7 @@ def read_events(document: Document) -> tuple[tuple[date, str], ...]:
     """The symbols a company has had, each with its first day, rising.
 
     Raises:
-        PageNotWholeError: it is not such a document, or gives two symbols for one day.
+        IncompletePageError: it is not such a document, or gives two symbols for one day.
     """
     results = _object(document.get("results"), "results")
     found = set()
@@ -238,7 +238,7 @@ def read_splits(document: Document, symbol: str) -> tuple[Split, ...]:
     """The splits of `symbol`, rising, future ones included.
 
     Raises:
-        PageNotWholeError: it is not such a list, or continues on a further page, or has another symbol's.
+        IncompletePageError: it is not such a list, or continues on a further page, or has another symbol's.
     """
     splits = set()
     for entry in _entries(document):
@@ -299,5 +299,5 @@ def _shares(entry: Document, key: str) -> float:
     return float(value)
 
 
-def _not_whole(what: str) -> PageNotWholeError:
-    return PageNotWholeError(f"the vendor's reference answered with {what}", status=200)
+def _not_whole(what: str) -> IncompletePageError:
+    return IncompletePageError(f"the vendor's reference answered with {what}", status=200)

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from mohlcv_dagster.errors import DeadlineError, PageNotWholeError, RateLimitError, VendorError, VendorUnavailableError
+from mohlcv_dagster.errors import (
+    DeadlineError,
+    IncompletePageError,
+    RateLimitError,
+    VendorError,
+    VendorUnavailableError,
+)
 
 T = TypeVar("T")
 
@@ -264,7 +270,7 @@ class Retrying:
             until = min(began + queued + self.policy.request_seconds, self.until)
             try:
                 return attempt(min(self.clock.monotonic() + self.policy.attempt_seconds, until))
-            except (VendorUnavailableError, PageNotWholeError) as error:
+            except (VendorUnavailableError, IncompletePageError) as error:
                 wait = self._wait(error, tries)
                 if self._used_up(error, tries) or self.clock.monotonic() + wait >= until:
                     raise _given_up(error, tries, self.clock.monotonic() - began - queued) from error
@@ -285,7 +291,7 @@ class Retrying:
     def _used_up(self, error: VendorError, tries: int) -> bool:
         if isinstance(error, RateLimitError):
             return False
-        return tries >= (self.policy.page_tries if isinstance(error, PageNotWholeError) else self.policy.tries)
+        return tries >= (self.policy.page_tries if isinstance(error, IncompletePageError) else self.policy.tries)
 
     def _wait(self, error: VendorError, tries: int) -> float:
         asked = error.retry_after if isinstance(error, VendorUnavailableError) else None

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MonthError, MonthInFutureError, TimeframeError
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
 
 PAGE_LIMIT: Final = 50_000
 """The most base bars one page holds, and the largest `limit` the vendor takes."""
@@ -164,10 +164,10 @@ def cut_out(window: Window, windows: Sequence[Window]) -> list[Window]:
 
 def _extended_hours(start: int, end: int) -> list[tuple[int, int]]:
     """The extended hours in `[start, end)`, Unix seconds, rising."""
-    days = (datetime.fromtimestamp(moment, sessions.EASTERN).date() for moment in (start, end))
+    days = (datetime.fromtimestamp(moment, exchange_calendar.EASTERN).date() for moment in (start, end))
     found = [
         (max(start, int(s.extended_open.timestamp())), min(end, int(s.extended_close.timestamp())))
-        for s in sessions.sessions_between(*days)
+        for s in exchange_calendar.sessions_between(*days)
     ]
     return [(opens, closes) for opens, closes in found if opens < closes]
 

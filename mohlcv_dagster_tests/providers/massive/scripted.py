@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.retry import Clock
 
 KEY = "pk-Never5how-Th1s"

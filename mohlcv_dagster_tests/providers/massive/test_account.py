@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mohlcv_dagster.errors import (
+    IncompletePageError,
     MissingKeyError,
-    PageNotWholeError,
     PlanError,
     RateLimitError,
     ServerError,
@@ -145,7 +145,7 @@ def test_of_a_day_without_a_session_the_one_before_is_meant(ask, sandbox):
         ("plan-seconds", PlanError),
         ("rate-limit", RateLimitError),
         ("server-error", ServerError),
-        ("html-200", PageNotWholeError),
+        ("html-200", IncompletePageError),
         ("reset", UnreachableError),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohlcv_dagster.errors import PageNotWholeError
+from mohlcv_dagster.errors import IncompletePageError
 from mohlcv_dagster.providers.massive.decoder import decode_page
 from mohlcv_dagster.providers.massive.windows import PageRequest, Timespan, Window
 from mohlcv_dagster_tests.real import REAL, needs_real
@@ -120,7 +120,7 @@ def test_a_delayed_page_and_one_with_a_next_say_so():
     ],
 )
 def test_a_page_that_says_something_wrong_is_not_whole(changes, fault):
-    with pytest.raises(PageNotWholeError, match=fault) as caught:
+    with pytest.raises(IncompletePageError, match=fault) as caught:
         decode_page(body(**changes), REQUEST)
     assert caught.value.request_id == "abc"
 
@@ -136,7 +136,7 @@ def test_a_page_that_says_something_wrong_is_not_whole(changes, fault):
     ],
 )
 def test_an_empty_page_is_proven_no_less(changes, fault):
-    with pytest.raises(PageNotWholeError, match=fault):
+    with pytest.raises(IncompletePageError, match=fault):
         decode_page(body(EMPTY, **changes), REQUEST)
 
 
@@ -145,14 +145,14 @@ def test_an_empty_page_is_proven_no_less(changes, fault):
     "text", ["null", "NaN", "Infinity", "-Infinity", '"184"', "true", "{}", "[1]", "1e999", "0x1", "+1", ""]
 )
 def test_what_is_no_number_is_not_believed(name, text):
-    with pytest.raises(PageNotWholeError):
+    with pytest.raises(IncompletePageError):
         decode_page(written(**{name: text}), REQUEST)
 
 
 @pytest.mark.parametrize("name", ["t", "o", "h", "l", "c", "v"])
 def test_a_bar_without_one_of_its_numbers_is_named(name):
     lacking = {key: value for key, value in BAR.items() if key != name}
-    with pytest.raises(PageNotWholeError, match=f"'{name}', was nothing in row 1"):
+    with pytest.raises(IncompletePageError, match=f"'{name}', was nothing in row 1"):
         decode_page(bars(BAR, lacking), REQUEST)
 
 
@@ -160,7 +160,7 @@ def test_a_bar_without_one_of_its_numbers_is_named(name):
     "text", [f"{T}.0", "1.7042058e12", str(T + 1), str(T * 1_000_000), "99999999999999999999", "-1000"]
 )
 def test_a_time_that_is_no_whole_second_of_the_request_is_not_believed(text):
-    with pytest.raises(PageNotWholeError):
+    with pytest.raises(IncompletePageError):
         decode_page(written(t=text), REQUEST)
 
 
@@ -175,7 +175,7 @@ def test_a_time_that_is_no_whole_second_of_the_request_is_not_believed(text):
     ],
 )
 def test_times_outside_off_the_grid_or_out_of_order_are_not_whole(times, fault):
-    with pytest.raises(PageNotWholeError, match=fault):
+    with pytest.raises(IncompletePageError, match=fault):
         decode_page(bars(*(BAR | {"t": time} for time in times)), REQUEST)
 
 
@@ -222,13 +222,13 @@ def test_the_first_and_the_last_bar_of_a_request_are_inside():
     ],
 )
 def test_what_is_not_one_page_of_bars_is_refused(text):
-    with pytest.raises(PageNotWholeError):
+    with pytest.raises(IncompletePageError):
         decode_page(text, REQUEST)
 
 
 @pytest.mark.parametrize("length", range(1, len(body()), 7))
 def test_a_page_cut_short_anywhere_is_refused(length):
-    with pytest.raises(PageNotWholeError):
+    with pytest.raises(IncompletePageError):
         decode_page(body()[:length], REQUEST)
 
 
@@ -243,7 +243,7 @@ def test_a_damaged_page_is_refused_or_says_what_the_standard_reader_reads(data):
         )
     try:
         page = decode_page(bytes(damaged), REQUEST)
-    except PageNotWholeError:
+    except IncompletePageError:
         return
     document = json.loads(damaged)
     assert page.starts.tolist() == [bar["t"] for bar in document["results"]]
@@ -281,5 +281,5 @@ def test_recorded_pages_are_believed(name, symbol, rows, volume):
 @needs_real
 def test_a_recorded_page_that_lost_rows_is_not_believed():
     request = PageRequest("AAPL", DAY, Window(0, 2**42), adjusted=True)
-    with pytest.raises(PageNotWholeError, match="resultsCount 6 says, were 1"):
+    with pytest.raises(IncompletePageError, match="resultsCount 6 says, were 1"):
         decode_page((REAL / "recorded" / "fractional_v_2026-04-17_AAPL_day.json").read_bytes(), request)

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import (
     BadRequestError,
     DeadlineError,
-    PageNotWholeError,
+    IncompletePageError,
     PlanError,
     RateLimitError,
     ServerError,
     UnknownKeyError,
     UnreachableError,
 )
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import RetryPolicy
 from mohlcv_dagster_tests.providers.massive.scripted import (
@@ -46,7 +46,7 @@ def young(server):
 
 
 def starts(fetched):
-    return schema.seconds(fetched.bars).tolist()
+    return bar_table.seconds(fetched.bars).tolist()
 
 
 def failing_first(replies, then=BARS):
@@ -140,7 +140,7 @@ def test_a_plan_error_says_which_plans_would_do(vendor, server):
     [
         (Reply(b"", 503), ServerError, 8),
         (Reply(reset=True), UnreachableError, 8),
-        (Reply(b"<html>"), PageNotWholeError, 4),
+        (Reply(b"<html>"), IncompletePageError, 4),
     ],
 )
 def test_a_lasting_fault_fails_the_month_after_all_tries(server, fake, reply, error, tries):
@@ -155,7 +155,7 @@ def test_a_lasting_fault_fails_the_month_after_all_tries(server, fake, reply, er
 
 def test_a_page_that_is_never_whole_names_its_request_id_place_and_fault(vendor, server):
     server.answer = lambda asked: page(asked, [], ticker="QQQ", request_id="abc123")
-    with pytest.raises(PageNotWholeError) as caught:
+    with pytest.raises(IncompletePageError) as caught:
         vendor.fetch_month("SPY", MONTH, timeframe="minute")
     assert caught.value.request_id == "abc123"
     assert "SPY minute bars 2024-02-01 00:00:00..2024-02-29 23:59:59 UTC" in str(caught.value)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import schema
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import ConflictingBarsError
 from mohlcv_dagster.providers.massive.pages import merge
 from mohlcv_dagster_tests.providers.massive.made_pages import generated_months, page, rows_of
@@ -29,4 +29,4 @@ def test_rows_that_contradict_each_other_are_named_with_their_moment():
 
 
 def test_no_pages_are_an_empty_table():
-    assert merge([]).equals(schema.empty())
+    assert merge([]).equals(bar_table.empty())

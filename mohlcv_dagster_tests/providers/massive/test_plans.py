@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from mohlcv_dagster.bars.listing import Listing
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MonthInFutureError, NoTradesError
+from mohlcv_dagster.model.listings import Listing
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.plans import PLANS, coverage

@@ -10,18 +10,19 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from mohlcv_dagster.bars import schema
-from mohlcv_dagster.bars.listing import Cause
-from mohlcv_dagster.bars.months import Month
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import (
+    IncompletePageError,
     MonthError,
     MonthInFutureError,
     NoTradesError,
-    PageNotWholeError,
     SettingsError,
     SymbolError,
     TimeframeError,
 )
+from mohlcv_dagster.model import bar_files
+from mohlcv_dagster.model.listings import EmptyMonthCause
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import RetryPolicy
 from mohlcv_dagster_tests.providers.massive.scripted import (
@@ -50,13 +51,13 @@ def utc(text):
 
 
 def starts(fetched):
-    return schema.seconds(fetched.bars).tolist()
+    return bar_table.seconds(fetched.bars).tolist()
 
 
 def test_a_month_is_every_bar_of_all_its_windows_in_order(vendor):
     fetched = vendor.fetch_month("SPY", MONTH)
     assert starts(fetched) == SECONDS
-    assert fetched.bars.schema.equals(schema.bar_schema(whole_volume=True))
+    assert fetched.bars.schema.equals(bar_table.bar_schema(whole_volume=True))
     assert fetched.bars["volume"].to_pylist() == [100, 200, 300, 400]
     assert (fetched.requests, fetched.retries) == (WINDOWS, 0)
 
@@ -175,9 +176,9 @@ def test_a_month_proven_empty_of_a_symbol_nobody_knows_asks_whether_it_is_right(
 def test_a_month_proven_empty_comes_without_bars_and_with_what_is_known_of_why(vendor, server):
     server.answer = faithful([])
     fetched = vendor.fetch_month("SYP", MONTH)
-    assert fetched.bars.equals(schema.empty())
-    assert fetched.empty.cause is Cause.UNKNOWN
-    assert "no reference data at the base URL (it answered 404)" in fetched.empty.because
+    assert fetched.bars.equals(bar_table.empty())
+    assert fetched.empty.cause is EmptyMonthCause.UNKNOWN
+    assert "no reference data at the base URL (it answered 404)" in fetched.empty.reason
     assert fetched.requests == 2 + len(server.asked_beside) == 2 + 2
     assert fetched.complete_through == datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -185,8 +186,8 @@ def test_a_month_proven_empty_comes_without_bars_and_with_what_is_known_of_why(v
 def test_a_month_before_all_the_vendor_has_is_explained_without_asking(vendor, server):
     server.answer = faithful([])
     fetched = vendor.fetch_month("SPY", Month(2003, 8))
-    assert (fetched.empty.cause, fetched.empty.because) == (
-        Cause.EXPLAINED,
+    assert (fetched.empty.cause, fetched.empty.reason) == (
+        EmptyMonthCause.EXPLAINED,
         "the vendor has nothing before 2003-09-10",
     )
     assert server.asked_beside == []
@@ -246,7 +247,7 @@ def test_a_month_of_real_seconds_comes_back_as_it_is(joining, server):
     rows = [
         {
             "t": int(datetime.fromisoformat(line["ts_event"]).timestamp() * 1000),
-            **{key: float(line[name]) for key, name in zip("ohlc", schema.PRICES, strict=True)},
+            **{key: float(line[name]) for key, name in zip("ohlc", bar_files.PRICES, strict=True)},
             "v": int(line["volume"]),
         }
         for line in csv.DictReader(io.StringIO(text))
@@ -255,7 +256,7 @@ def test_a_month_of_real_seconds_comes_back_as_it_is(joining, server):
     fetched = joining.fetch_month("SPY", Month(2013, 10))
     expected = pa.csv.read_csv(
         io.BytesIO(text.encode()),
-        convert_options=pa.csv.ConvertOptions(column_types=schema.bar_schema(whole_volume=True)),
+        convert_options=pa.csv.ConvertOptions(column_types=bar_table.bar_schema(whole_volume=True)),
     )
     assert fetched.bars.combine_chunks().equals(expected.combine_chunks())
 
@@ -273,7 +274,7 @@ def test_of_a_part_without_bars_nobody_is_asked_why_as_of_a_whole_month(server, 
     server.answer = faithful([])
     fetched = vendor.fetch_month("SPY", MONTH, since=SINCE)
 
-    assert fetched.bars.equals(schema.empty())
+    assert fetched.bars.equals(bar_table.empty())
     assert fetched.requests == len(server.asked) > 0
     assert fetched.empty is None
     assert vendor.fetch_month("SPY", MONTH).empty is not None
@@ -283,7 +284,7 @@ def test_each_page_of_a_part_is_proven_as_one_of_a_month_is(server, fake):
     server.answer = lambda asked: page(asked, [row(START)])
     with (
         MassiveProvider(KEY, server.url, clock=fake.clock, retry=RetryPolicy(tries=1)) as vendor,
-        pytest.raises(PageNotWholeError, match="expected a time inside"),
+        pytest.raises(IncompletePageError, match="expected a time inside"),
     ):
         vendor.fetch_month("SPY", MONTH, since=SINCE)
 

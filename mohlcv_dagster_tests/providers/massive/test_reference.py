@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars.splits import Split
-from mohlcv_dagster.errors import PageNotWholeError
+from mohlcv_dagster.errors import IncompletePageError
+from mohlcv_dagster.model.splits import Split
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.reference import (
     Details,
@@ -137,7 +137,7 @@ def test_splits_are_told_the_oldest_first_whatever_their_order():
     ],
 )
 def test_a_document_of_another_form_says_nothing(decode, wrong, said):
-    with pytest.raises(PageNotWholeError, match=said):
+    with pytest.raises(IncompletePageError, match=said):
         decode(wrong, "AAPL")
 
 
@@ -150,19 +150,19 @@ def test_a_document_of_another_form_says_nothing(decode, wrong, said):
     ],
 )
 def test_a_body_that_is_no_good_document_says_nothing(body, said):
-    with pytest.raises(PageNotWholeError, match=said):
+    with pytest.raises(IncompletePageError, match=said):
         parse_document(body)
 
 
 @pytest.mark.parametrize("events", [1, "", {}, True])
 def test_events_that_are_no_list_say_nothing(events):
-    with pytest.raises(PageNotWholeError, match="events that are no list but"):
+    with pytest.raises(IncompletePageError, match="events that are no list but"):
         read_events(changed(EVENTS, events=events))
 
 
 def test_two_symbols_from_one_day_on_say_nothing():
     twice = [{**EVENTS["results"]["events"][0], "ticker_change": {"ticker": name}} for name in ("FB", "META")]
-    with pytest.raises(PageNotWholeError, match="two symbols from the same day"):
+    with pytest.raises(IncompletePageError, match="two symbols from the same day"):
         read_events(changed(EVENTS, events=twice))
 
 
@@ -184,7 +184,7 @@ def test_whatever_json_comes_it_is_decoded_or_not_whole(document):
     for decode in (read_details, read_tickers, read_splits, lambda document, symbol: read_events(document)):
         try:
             decode(parse_document(json.dumps(document).encode()), "AAPL")
-        except PageNotWholeError as error:
+        except IncompletePageError as error:
             assert "the vendor's reference answered with" in str(error)  # noqa: PT017 - either way is right
 
 

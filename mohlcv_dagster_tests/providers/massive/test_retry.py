@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.errors import (
     DeadlineError,
-    PageNotWholeError,
+    IncompletePageError,
     PlanError,
     RateLimitError,
     ServerError,
@@ -51,7 +51,8 @@ def test_a_permanent_error_is_raised_at_once(error):
 
 
 @pytest.mark.parametrize(
-    "error", [ServerError("x"), UnreachableError("x"), DeadlineError("x"), PageNotWholeError("x"), RateLimitError("x")]
+    "error",
+    [ServerError("x"), UnreachableError("x"), DeadlineError("x"), IncompletePageError("x"), RateLimitError("x")],
 )
 def test_a_transient_error_is_asked_again(error):
     attempt = script(error, error, "page")
@@ -80,8 +81,8 @@ def test_the_last_error_says_how_often_and_keeps_what_it_knew():
 
 
 def test_a_page_that_is_not_whole_has_a_number_of_tries_of_its_own():
-    attempt = script(PageNotWholeError("x", request_id="q"))
-    with pytest.raises(PageNotWholeError, match="tried 3 times") as caught:
+    attempt = script(IncompletePageError("x", request_id="q"))
+    with pytest.raises(IncompletePageError, match="tried 3 times") as caught:
         patient(FakeTime()).call(attempt)
     assert caught.value.request_id == "q"
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.months import Month
 from mohlcv_dagster.errors import MonthInFutureError
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.windows import Timespan, Window, cut, end_of
 
 SECOND = Timespan.parse("second")
@@ -107,7 +107,8 @@ def test_windows_cut_by_sessions_meet_and_none_holds_more_seconds_of_trading_tha
     for window, following in itertools.pairwise(windows):
         assert window.last + 1 == following.start
     hours = [
-        (s.extended_open.timestamp(), s.extended_close.timestamp()) for s in sessions.sessions_overlapping(FEBRUARY)
+        (s.extended_open.timestamp(), s.extended_close.timestamp())
+        for s in exchange_calendar.sessions_overlapping(FEBRUARY)
     ]
     traded = [
         sum(max(0, min(shut, (window.last + 1) / 1000) - max(opened, window.start / 1000)) for opened, shut in hours)

@@ -8,7 +8,7 @@ from mohlcv_dagster.bars.rules.catalogue.record import BASIS, LIFE
 from mohlcv_dagster.bars.rules.catalogue.vendor import AGAINST_VENDOR
 from mohlcv_dagster.bars.rules.catalogue.whole import WHOLE
 from mohlcv_dagster.bars.rules.rule import Rule
-from mohlcv_dagster.bars.timeframes import Timeframe
+from mohlcv_dagster.model.timeframes import Timeframe
 
 __all__ = [
     "AGAINST_VENDOR",

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars.arrays import from_numpy, from_texts
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, Seconds, from_numpy, from_strings
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import LARGEST, SMALLEST, Sound
 from mohlcv_dagster.bars.rules.reading import NO_TIME
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import as_text
-from mohlcv_dagster.bars.schema import TIME, TIME_TYPE, Seconds
+from mohlcv_dagster.model.bar_files import TIME
 
 JUMP: Final = 0.10
 NEAR_SPLIT: Final = 0.03
@@ -79,7 +79,7 @@ def open_jumps(evidence: Evidence) -> Outcome:
     bars = bars.append_column("jump_percent", from_numpy(np.round(100 * change[bad], 2)))
     pairs = zip(close[bad].tolist(), sound.prices["open"][at[bad]].tolist(), strict=True)
     likely = [split_like(before, after) for before, after in pairs]
-    bars = bars.append_column("looks_like", from_texts([str(split or "") for split in likely]))
+    bars = bars.append_column("looks_like", from_strings([str(split or "") for split in likely]))
     return Outcome(of=sound.size, fault=_told(bars, at.size, evidence), bars=bars)
 
 

@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from mohlcv_dagster.bars.bar_table import Floats
 from mohlcv_dagster.bars.rules.plausible.sound import Rows
-from mohlcv_dagster.bars.schema import Floats
 
 WINDOW: Final = 50
 FEWEST: Final = 10

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mohlcv_dagster.bars.bar_table import Floats, Seconds
 from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
-from mohlcv_dagster.bars.schema import Floats, Seconds
 
 Rows = npt.NDArray[np.intp]
 

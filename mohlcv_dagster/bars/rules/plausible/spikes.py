@@ -22,13 +22,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from mohlcv_dagster.bars.arrays import from_numpy
+from mohlcv_dagster.bars.bar_table import Floats, from_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.medians import around, typical_mad
 from mohlcv_dagster.bars.rules.plausible.sound import Rows, Sound
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import tally
-from mohlcv_dagster.bars.schema import Floats
 
 Mask = npt.NDArray[np.bool_]
 

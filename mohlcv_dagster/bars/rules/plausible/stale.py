@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars import sessions
-from mohlcv_dagster.bars.arrays import from_numpy, to_numpy
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, Seconds, from_numpy, to_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import Rows, Sound
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import as_text
-from mohlcv_dagster.bars.schema import PRICES, TIME, TIME_TYPE, Seconds
-from mohlcv_dagster.bars.sessions import Session
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import PRICES, TIME
+from mohlcv_dagster.model.exchange_calendar import Session
 
 IN_A_ROW: Final = 120
 
@@ -29,7 +29,7 @@ def stale_prices(evidence: Evidence) -> Outcome:
         return Outcome(of=sound.size)
     if not evidence.liquid:
         return Outcome(of=sound.size, note="does not apply: a quiet symbol")
-    session = _session_of(sound.starts, sessions.sessions_in(evidence.file.month))
+    session = _session_of(sound.starts, exchange_calendar.sessions_in(evidence.file.month))
     regular = np.flatnonzero(session >= 0)
     firsts, lengths = _runs(unchanged[regular], breaks=np.diff(session[regular]) != 0)
     if not firsts.size:

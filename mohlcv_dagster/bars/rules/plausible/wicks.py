@@ -4,12 +4,12 @@ from typing import Final
 
 import numpy as np
 
-from mohlcv_dagster.bars.arrays import from_numpy
+from mohlcv_dagster.bars.bar_table import Floats, from_numpy
 from mohlcv_dagster.bars.rules.evidence import Evidence
 from mohlcv_dagster.bars.rules.plausible.sound import Rows, Sound
 from mohlcv_dagster.bars.rules.rule import Outcome
 from mohlcv_dagster.bars.rules.wording import tally
-from mohlcv_dagster.bars.schema import PRICES, Floats
+from mohlcv_dagster.model.bar_files import PRICES
 
 BEYOND: Final = 0.03
 QUIET: Final = 0.005

@@ -1,0 +1,168 @@
+"""What the vendor knows of a symbol beside its bars, and why a month may have no bars.
+
+A symbol is a name that one company has for a while: it is listed, perhaps renamed, delisted, and the name may go to
+another. So an empty month can be correct, a fault, or the sign of a misspelt symbol.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.months import Month
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A symbol as the vendor knows it, or why it does not.
+
+    Attributes:
+        symbol: case kept.
+        known: whether the vendor said whether there is such a symbol.
+        why_unknown: why it did not, a clause without its full stop; empty where it did.
+        exists: whether there is, or was, such a symbol; false where that is unknown.
+        name: of the company; empty where it is not given.
+        listed: the first Eastern day of trading; `None` where it is not given.
+        delisted: the Eastern day from which there is no trading; `None` where there is, or it is not given.
+        renames: the company's symbols, each with its first Eastern day, rising; `None` where they are not given. The
+            first day of the first one means nothing: it may be that of the vendor's records.
+    """
+
+    symbol: str
+    known: bool
+    why_unknown: str = ""
+    exists: bool = False
+    name: str = ""
+    listed: date | None = None
+    delisted: date | None = None
+    renames: tuple[tuple[date, str], ...] | None = None
+
+    @property
+    def display_name(self) -> str:
+        """The company's name, or the symbol where it is not given."""
+        return self.name or self.symbol
+
+    def other_name_in(self, month: Month) -> tuple[str, date] | None:
+        """The symbol the company had in `month` in place of this one, and the day of the nearest change.
+
+        `None` where it had this one for a part of the month, or its symbols are not given, or do not include this one.
+        """
+        spans = list(_spans(self.renames or ()))
+        if all(symbol != self.symbol for symbol, _, _ in spans):
+            return None  # the vendor's chains are experimental, and some are another company's
+        first, last = month.start.date(), _last_day(month)
+        in_month = [span for span in spans if span[1] <= last and first < span[2]]
+        if any(symbol == self.symbol for symbol, _, _ in in_month):
+            return None
+        symbol, begin, end = in_month[-1]
+        return symbol, end if end != date.max else begin
+
+
+class EmptyMonthCause(StrEnum):
+    """What is known of why a month has no bars. The values are stored."""
+
+    EXPLAINED = "explained"
+    """It cannot have any: not listed yet, delisted, another name, no session."""
+    UNKNOWN = "unknown"
+    """It may be right."""
+    UNEXPLAINED = "unexplained"
+    """It should have some."""
+    NO_SUCH_SYMBOL = "no such symbol"
+    """The vendor knows no company that has the symbol or had it."""
+
+
+@dataclass(frozen=True)
+class EmptyMonthReason:
+    """Why a month that was proven empty is so.
+
+    Attributes:
+        cause: what is known.
+        reason: a clause without its full stop, such as `listed 2010-06-29, after this month`.
+    """
+
+    cause: EmptyMonthCause
+    reason: str
+
+
+def explain_empty_month(listing: Listing, month: Month, through: datetime) -> EmptyMonthReason:
+    """Why `month` has no bars of the symbol.
+
+    Args:
+        listing: what is known of the symbol.
+        month: which was proven empty.
+        through: the moment (exclusive) up to which it was.
+    """
+    if not listing.known:
+        return EmptyMonthReason(
+            EmptyMonthCause.UNKNOWN, f"whether it was listed then is unknown: {listing.why_unknown}"
+        )
+    if not listing.exists:
+        return EmptyMonthReason(
+            EmptyMonthCause.NO_SUCH_SYMBOL, f"the vendor knows no symbol {listing.symbol}, of today or before"
+        )
+    not_listed = why_not_listed(listing, month)
+    if not_listed:
+        return EmptyMonthReason(EmptyMonthCause.EXPLAINED, not_listed)
+    return _while_listed(listing, month, through)
+
+
+def why_not_listed(listing: Listing, month: Month) -> str | None:
+    """Why the symbol cannot have traded in the month, a clause; `None` where it may have, or that is not known."""
+    if listing.listed and listing.listed > _last_day(month):
+        return f"{listing.display_name} was listed {listing.listed}, after this month"
+    if listing.delisted and listing.delisted <= month.start.date():
+        return f"{listing.display_name} was delisted {listing.delisted}, before this month"
+    other = listing.other_name_in(month)
+    if other is None:
+        return None
+    name, changed = other
+    return (
+        f"{listing.display_name} was {name} in this month and the change was on {changed}: its bars are those of "
+        f"{name}, and {listing.symbol} was nobody's then or another company's"
+    )
+
+
+def _while_listed(listing: Listing, month: Month, through: datetime) -> EmptyMonthReason:
+    """The reason for a month in which, as far as is known, the symbol was listed."""
+    first, last = month.start.date(), _last_day(month)
+    begin, end = max(listing.listed or first, first), min((listing.delisted or date.max) - timedelta(days=1), last)
+    held = [session for session in exchange_calendar.sessions_between(begin, end) if session.regular_close <= through]
+    if not held:
+        return EmptyMonthReason(
+            EmptyMonthCause.EXPLAINED, f"no session of the exchange was over by {through:%Y-%m-%d %H:%M}Z"
+        )
+    count = f"{len(held)} session{'' if len(held) == 1 else 's'}"
+    doubt = _doubt(listing, first, last)
+    if doubt:
+        return EmptyMonthReason(
+            EmptyMonthCause.UNKNOWN, f"{doubt}; the exchange held {count} in which it may have traded"
+        )
+    since = f"{listing.display_name} has been listed since {listing.listed} and was {listing.symbol} all month"
+    return EmptyMonthReason(EmptyMonthCause.UNEXPLAINED, f"{since}, in which the exchange held {count}")
+
+
+def _doubt(listing: Listing, first: date, last: date) -> str | None:
+    """Why it is not certain that the symbol could be traded from `first` to `last`."""
+    if listing.listed is None:
+        return f"the vendor does not say since when {listing.display_name} is listed"
+    if listing.listed > first:
+        return f"{listing.display_name} was listed {listing.listed}, within this month"
+    if listing.delisted and listing.delisted <= last:
+        return f"{listing.display_name} was delisted {listing.delisted}, within this month"
+    if listing.renames is None:
+        return f"{listing.display_name} has been listed since {listing.listed}, but its former symbols are unknown"
+    for symbol, begin, end in _spans(listing.renames):
+        if symbol == listing.symbol and (first < begin <= last or first < end <= last):
+            return f"{listing.display_name} changed its symbol within this month, on {begin if first < begin else end}"
+    return None
+
+
+def _spans(renames: tuple[tuple[date, str], ...]) -> Iterator[tuple[str, date, date]]:
+    """Each symbol with its first day (inclusive) and the next one's (exclusive); without end on either side."""
+    for at, (day, symbol) in enumerate(renames):
+        yield symbol, day if at else date.min, renames[at + 1][0] if at + 1 < len(renames) else date.max
+
+
+def _last_day(month: Month) -> date:
+    return month.end.date() - timedelta(days=1)

@@ -1,0 +1,183 @@
+"""A manifest entry: the JSON beside a stored file that says what is known of it, to verify a copy without Dagster.
+
+Where entries are stored, and how a tree is verified against them, is in `manifest`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, Final, Protocol, Self
+
+from mohlcv_dagster.errors import ManifestEntryError
+from mohlcv_dagster.model.bar_files import BarFile
+
+FOLDER: Final = "manifest"
+"""The folder of the entries, under the data folder."""
+SCHEMA: Final = 1
+"""The version of the JSON; raised when a reader of the former version would misread the new one."""
+ERROR: Final = "error"
+_MOMENTS: Final = ("first_bar", "last_bar", "fetched_at", "complete_through")
+_TEXT: Final = (str, type(None))
+_TYPES: Final[Mapping[str, Any]] = {
+    "sha256": str,
+    "rows": int,
+    "size": int,
+    "software": str,
+    "vendor": _TEXT,
+    "state": _TEXT,
+    "raw_sha256": _TEXT,
+    "adjusted": (bool, type(None)),
+    **dict.fromkeys(_MOMENTS, _TEXT),
+}
+
+
+class _Rule(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class _RuleResult(Protocol):
+    @property
+    def rule(self) -> _Rule: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def severity(self) -> object: ...
+    @property
+    def message(self) -> str: ...
+
+
+@dataclass(frozen=True, order=True)
+class RecordedResult:
+    """The last result of a rule on a file.
+
+    Attributes:
+        name: of the rule, such as `rising_time`.
+        passed: whether it passed.
+        severity: `error` or `warn`.
+        message: what it found, in a sentence.
+    """
+
+    name: str
+    passed: bool
+    severity: str
+    message: str
+
+    @classmethod
+    def of(cls, result: _RuleResult) -> Self:
+        """What to record of a rule's result."""
+        return cls(result.rule.name, result.passed, str(result.severity), result.message)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed as an error."""
+        return not self.passed and self.severity == ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifestEntry:
+    """What was recorded of a file; `None` says that it is not known.
+
+    Attributes:
+        file: its path in the layout, such as `raw_1s/SPY/SPY_2024_01.csv`.
+        sha256: of its bytes, 64 lower-case hexadecimal digits.
+        rows: its number of bars.
+        size: bytes.
+        software: what wrote the entry, such as `mohlcv-dagster 0.1.0`.
+        first_bar: the start of its first bar, UTC; `None` where it has none.
+        last_bar: the start of its last bar, UTC; `None` where it has none.
+        vendor: who gave the bars (for an aggregate, here and below: those of its raw month).
+        adjusted: whether they are adjusted for later splits.
+        fetched_at: when they were asked for, UTC.
+        complete_through: the moment (exclusive) up to which they were asked for, UTC.
+        state: `provisional` or `settled` (final).
+        request_ids: the vendor's ids of the responses; none of an aggregate.
+        raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
+        checks: the last result of each rule that was checked on this file, by name.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    size: int
+    software: str
+    first_bar: datetime | None = None
+    last_bar: datetime | None = None
+    vendor: str | None = None
+    adjusted: bool | None = None
+    fetched_at: datetime | None = None
+    complete_through: datetime | None = None
+    state: str | None = None
+    request_ids: tuple[str, ...] = ()
+    raw_sha256: str | None = None
+    checks: tuple[RecordedResult, ...] = ()
+
+    @property
+    def failed_errors(self) -> tuple[RecordedResult, ...]:
+        """The rules that failed as errors."""
+        return tuple(check for check in self.checks if check.is_error)
+
+    def with_results(self, results: Iterable[RecordedResult], not_checked: Iterable[str] = ()) -> Self:
+        """The entry with these results in place of former ones of the same rules.
+
+        Args:
+            results: of the rules checked now.
+            not_checked: names of rules that could not be checked now; a former result of theirs is no longer true.
+        """
+        latest = {check.name: check for check in self.checks}
+        for name in not_checked:
+            latest.pop(name, None)
+        latest |= {check.name: check for check in results}
+        return replace(self, checks=tuple(sorted(latest.values())))
+
+    def encode(self) -> bytes:
+        """The entry as JSON with sorted keys, the same for the same facts."""
+        facts = vars(self) | {"schema": SCHEMA, "checks": [vars(check) for check in self.checks]}
+        facts |= {name: _to_text(getattr(self, name)) for name in _MOMENTS}
+        return (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> Self:
+        """The entry in a file's bytes.
+
+        Raises:
+            ManifestEntryError: they are none, or of a version that this software does not know.
+        """
+        try:
+            facts = json.loads(content)
+            if facts["schema"] != SCHEMA:
+                raise ManifestEntryError(
+                    f"it is a manifest entry of form {facts['schema']!r}, this version of mohlcv reads form {SCHEMA}: "
+                    "use the version that wrote it, or a later one"
+                )
+            return cls._of(facts)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ManifestEntryError(f"it is not a manifest entry ({type(error).__name__}: {error})") from error
+
+    @classmethod
+    def _of(cls, facts: Mapping[str, Any]) -> Self:
+        for name, kind in _TYPES.items():
+            if not isinstance(facts[name], kind):
+                raise TypeError(f"{name} is {facts[name]!r}")
+        moments: dict[str, Any] = {name: _to_moment(facts[name]) for name in _MOMENTS}
+        return cls(
+            **{name: facts[name] for name in ("file", *_TYPES) if name not in moments},
+            **moments,
+            request_ids=tuple(map(str, facts["request_ids"])),
+            checks=tuple(RecordedResult(**check) for check in facts["checks"]),
+        )
+
+
+def path_of(file: BarFile) -> PurePosixPath:
+    """The path of the entry of `file`, relative to the data folder."""
+    return PurePosixPath(FOLDER, f"{file.path}.json")
+
+
+def _to_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _to_moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

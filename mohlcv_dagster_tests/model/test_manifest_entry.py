@@ -1,0 +1,142 @@
+"""The JSON of a manifest entry is stored: its text is pinned here."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from mohlcv_dagster.errors import ManifestEntryError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult, path_of
+
+FULL = ManifestEntry(
+    file="aggregated/15s/SPY_2024_01_15s.csv",
+    sha256="ab" * 32,
+    rows=2,
+    size=150,
+    software="mohlcv-dagster 0.1.0",
+    first_bar=datetime(2024, 1, 2, 9, tzinfo=UTC),
+    last_bar=datetime(2024, 1, 31, 23, 59, 45, tzinfo=UTC),
+    vendor="Massive.com",
+    adjusted=False,
+    fetched_at=datetime(2026, 3, 5, 12, 0, 0, 250_000, tzinfo=UTC),
+    complete_through=datetime(2024, 2, 1, tzinfo=UTC),
+    state="settled",
+    request_ids=("first", "second"),
+    raw_sha256="cd" * 32,
+    checks=(
+        RecordedResult("exact_form", passed=False, severity="warn", message='Byte 7 is "x".'),
+        RecordedResult("readable", passed=True, severity="error", message="Fine — 2 bars."),
+    ),
+)
+FULL_TEXT = """{
+ "adjusted": false,
+ "checks": [
+  {
+   "message": "Byte 7 is \\"x\\".",
+   "name": "exact_form",
+   "passed": false,
+   "severity": "warn"
+  },
+  {
+   "message": "Fine — 2 bars.",
+   "name": "readable",
+   "passed": true,
+   "severity": "error"
+  }
+ ],
+ "complete_through": "2024-02-01T00:00:00Z",
+ "fetched_at": "2026-03-05T12:00:00.250000Z",
+ "file": "aggregated/15s/SPY_2024_01_15s.csv",
+ "first_bar": "2024-01-02T09:00:00Z",
+ "last_bar": "2024-01-31T23:59:45Z",
+ "raw_sha256": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+ "request_ids": [
+  "first",
+  "second"
+ ],
+ "rows": 2,
+ "schema": 1,
+ "sha256": "abababababababababababababababababababababababababababababababab",
+ "size": 150,
+ "software": "mohlcv-dagster 0.1.0",
+ "state": "settled",
+ "vendor": "Massive.com"
+}
+"""
+BARE = ManifestEntry(file="raw_1s/A/A_2024_01.csv", sha256="00" * 32, rows=0, size=36, software="x 1")
+BARE_TEXT = """{
+ "adjusted": null,
+ "checks": [],
+ "complete_through": null,
+ "fetched_at": null,
+ "file": "raw_1s/A/A_2024_01.csv",
+ "first_bar": null,
+ "last_bar": null,
+ "raw_sha256": null,
+ "request_ids": [],
+ "rows": 0,
+ "schema": 1,
+ "sha256": "0000000000000000000000000000000000000000000000000000000000000000",
+ "size": 36,
+ "software": "x 1",
+ "state": null,
+ "vendor": null
+}
+"""
+
+
+@pytest.mark.parametrize(("entry", "text"), [(FULL, FULL_TEXT), (BARE, BARE_TEXT)], ids=["every field", "no more"])
+def test_an_entry_is_written_as_exactly_this_json_and_read_back(entry, text):
+    assert entry.encode().decode() == text
+    assert ManifestEntry.decode(text.encode()) == entry
+
+
+def test_a_moment_of_another_zone_is_written_in_utc():
+    eastern = replace(BARE, fetched_at=datetime(2024, 2, 1, 11, tzinfo=timezone(timedelta(hours=-5))))
+
+    assert '"fetched_at": "2024-02-01T16:00:00Z"' in eastern.encode().decode()
+    assert ManifestEntry.decode(eastern.encode()) == eastern
+
+
+def test_the_path_of_an_entry_is_that_of_its_file():
+    assert str(path_of(BarFile.parse("raw_1s/A/A_2024_01.csv"))) == "manifest/raw_1s/A/A_2024_01.csv.json"
+
+
+def test_the_latest_result_of_a_rule_replaces_the_former_one_and_their_order_is_by_name():
+    error = RecordedResult("readable", passed=False, severity="error", message="Cut.")
+    warning = RecordedResult("a_check", passed=False, severity="warn", message="Look.")
+
+    entry = FULL.with_results([error, warning])
+
+    assert [check.name for check in entry.checks] == ["a_check", "exact_form", "readable"]
+    assert entry.failed_errors == (error,)
+
+
+def test_the_former_result_of_a_rule_that_was_not_checked_now_is_dropped():
+    falls = RecordedResult("rising_time", passed=False, severity="error", message="Falls.")
+    absent = RecordedResult("readable", passed=False, severity="error", message="Absent.")
+
+    entry = FULL.with_results([falls]).with_results([absent], ["rising_time", "exact_form", "settled"])
+
+    assert entry.checks == (absent,)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text[:-40], "not a manifest entry"),
+        (lambda text: text.replace('"schema": 1', '"schema": 2'), "form 2"),
+        (lambda text: text.replace('"rows": 2', '"rows": "two"'), "rows is 'two'"),
+        (lambda text: text.replace("2024-01-02T09:00:00Z", "yesterday"), "yesterday"),
+        (lambda text: text.replace('"sha256"', '"md5"'), "KeyError: 'sha256'"),
+        (lambda text: "[]", "not a manifest entry"),
+        (lambda text: "\xff", "not a manifest entry"),
+    ],
+)
+def test_what_is_not_a_manifest_entry_is_refused_with_what_is_wrong(spoil, message):
+    spoilt = spoil(FULL_TEXT)
+
+    assert spoilt != FULL_TEXT
+    with pytest.raises(ManifestEntryError, match=message):
+        ManifestEntry.decode(spoilt.encode("latin-1", errors="replace"))
