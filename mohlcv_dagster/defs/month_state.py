@@ -1,4 +1,4 @@
-"""What is known of raw months, gathered for `model.month_decision`: records and checks in batches, one look at each file.
+"""What is known of raw months, gathered for `model.month_decision`: records, check results, and one look at each file.
 
 A file whose stamp is the one recorded is the file that was recorded; nothing of it is read. Where the stamp differs, or
 none was recorded, size and digest tell. An edit that leaves inode, size and time as they were is not seen here: `mohlcv
