@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mohlcv_dagster import calendar_file
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import registry
 from mohlcv_dagster.dagster_patches import run_processes
 from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
@@ -55,7 +55,7 @@ def build(
     rules_of = {
         dg.AssetCheckKey(asset_key(each), check.name): tuple(rule.name for rule in check.rules)
         for each in (RAW, *settings.timeframes)
-        for check in rules.checks_for(each)
+        for check in registry.checks_for(each)
     }
     assets = [bars, quality_asset(settings.timeframes, rules_of)]
     return dg.Definitions(

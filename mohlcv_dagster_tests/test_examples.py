@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster_tests.bars.whole_months import whole_month
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import location, run
 
 pytestmark = pytest.mark.slow  # pandas, Polars and DuckDB in one process

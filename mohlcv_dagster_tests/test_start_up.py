@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mohlcv_dagster
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES
+from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES
 
 
 def printed(program):
@@ -68,7 +68,7 @@ def test_a_command_that_looks_at_no_bars_loads_no_library_that_works_on_them(wor
 
 def imported_late():
     """What our functions import when they run, not when the process starts: names by module."""
-    late = {f"mohlcv_dagster.bars.rules.{rule.judged_in}": set() for rule in (*RULES, *AGAINST_VENDOR)}
+    late = {f"mohlcv_dagster.bars.rules.{rule.judged_in}": set() for rule in (*RULES, *VENDOR_RULES)}
     for path in Path(mohlcv_dagster.__file__).parent.rglob("*.py"):
         functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
         for node in (each for function in functions for each in ast.walk(function)):
@@ -107,7 +107,7 @@ def test_each_late_import_works_whatever_was_imported_before():
     found = late.keys() | {f"{module}.{name}" for module, names in late.items() for name in names}
     assert found >= {
         "mohlcv_dagster.storage.reader",
-        "mohlcv_dagster.bars.rules.values",
+        "mohlcv_dagster.checks.values",
         "mohlcv_dagster.defs.partition_loop",
         "mohlcv_dagster.defs.recheck",
         "mohlcv_dagster.defs.summing_up",

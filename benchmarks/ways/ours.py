@@ -9,7 +9,9 @@ import pyarrow as pa
 from benchmarks.case import Case
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.resample import Resampler
-from mohlcv_dagster.bars.rules import Finding, Reading, Recorded, Severity
+from mohlcv_dagster.checks.check_input import Provenance
+from mohlcv_dagster.checks.reading import Reading
+from mohlcv_dagster.checks.rule import RuleResult, Severity
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
@@ -66,14 +68,14 @@ def aggregate(case: Case) -> None:
         archive.write(BarFile(raw.symbol, timeframe, raw.month), csv_codec.encode_chunks(folds.into(timeframe)))
 
 
-def recorded(case: Case) -> dict[BarFile, Recorded]:
+def recorded(case: Case) -> dict[BarFile, Provenance]:
     """What would have been recorded of the case's files when they were written."""
     archive = Archive(case.folder)
     readings = {file: BarReader(archive).read(file, prove=True) for file in _files(case)}
-    return {file: Recorded(reading.rows, reading.sha256) for file, reading in readings.items()}
+    return {file: Provenance(reading.rows, reading.sha256) for file, reading in readings.items()}
 
 
-def check(case: Case, records: dict[BarFile, Recorded]) -> list[str]:
+def check(case: Case, records: dict[BarFile, Provenance]) -> list[str]:
     """Every rule on the raw file and the aggregates; one read of each."""
     archive = _CountingArchive(case.folder)
     reader = BarReader(archive)
@@ -106,13 +108,13 @@ def symbols(case: Case) -> list[str]:
     return [fault for symbol in case.symbol.split(",") for fault in month(replace(case, symbol=symbol))]
 
 
-def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Recorded:
+def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Provenance:
     """Write the file; what is recorded of it, for its checks."""
     written = archive.write(file, csv_codec.encode_chunks(bars))
-    return Recorded(bars.num_rows, written.sha256)
+    return Provenance(bars.num_rows, written.sha256)
 
 
-def _errors(findings: list[Finding]) -> list[str]:
+def _errors(findings: list[RuleResult]) -> list[str]:
     """What is wrong; generated months trade on holidays too, which is a warning."""
     return [each.message for each in findings if not each.passed and each.severity is Severity.ERROR]
 

@@ -189,10 +189,10 @@ class _Fetch:
         return failing(errors) if errors else NOTHING_RECORDED
 
     def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":
-        from mohlcv_dagster.bars.rules import OF_RECORD  # noqa: PLC0415 - as each_of has it
+        from mohlcv_dagster.checks.registry import PROVENANCE_RULES  # noqa: PLC0415 - as each_of has it
         from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
 
-        left_out = () if self.places.are_own or all_judged else OF_RECORD
+        left_out = () if self.places.are_own or all_judged else PROVENANCE_RULES
         return Display(self.console, _label(file), moving.name if moving else None, left_out)
 
     def _say(self, file: BarFile, decision: Decision) -> None:

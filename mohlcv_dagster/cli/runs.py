@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, RULES, checks_for
+from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
 from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
 from mohlcv_dagster.defs.evaluations import failed_rules
 from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
@@ -26,7 +26,7 @@ _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _UNLOGGED: Final = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
-_BLOCKS: Final = {rule.name: rule.blocking for rule in (*RULES, *AGAINST_VENDOR)}
+_BLOCKS: Final = {rule.name: rule.blocking for rule in (*RULES, *VENDOR_RULES)}
 _LOOK_EVERY: Final = 0.25
 NO_TAGS: Final[Mapping[str, str]] = {}
 

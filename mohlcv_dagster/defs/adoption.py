@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 import numpy as np
 
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.defs import evaluations, metadata, passports, records
 from mohlcv_dagster.defs.known import Known, Standing, partition_of
 from mohlcv_dagster.defs.measured import of_coverage, of_file
@@ -33,7 +33,8 @@ from mohlcv_dagster.storage.manifest import read_if_valid, write
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.bars.rules import Judged, Reading
+    from mohlcv_dagster.checks.reading import Reading
+    from mohlcv_dagster.checks.runner import RuleRun
     from mohlcv_dagster.defs.records import Record
 
 ADOPTED: Final = "adopted"
@@ -170,25 +171,25 @@ class Adoption:
     def _check(self, entry: Entry, recording: Recording, since: int) -> None:
         instance, file = self.standing.instance, entry.file
         record = records.latest(instance, file)
-        checks = [check for check in rules.checks_for(file.timeframe) if not check.asks_vendor]
+        checks = [check for check in registry.checks_for(file.timeframe) if not check.asks_vendor]
         found = self.reader.examine(file, record, records.beside(instance, file, record))
-        answers = rules.answers(checks, found.findings, found.not_judged)
-        for evaluation in (evaluations.of_answer(answer, file, record) for answer in answers if answer.is_given):
+        answers = runner.check_results(checks, found.results, found.not_checked)
+        for evaluation in (evaluations.of_answer(answer, file, record) for answer in answers if answer.is_conclusive):
             if entry.registered or not self.standing.is_told(file, evaluation, since):
                 recording.evaluated(evaluation)
                 entry.evaluated += 1
-        entry.red = {each.rule.name: each.message for each in found.findings if RecordedResult.of(each).is_error}
+        entry.red = {each.rule.name: each.message for each in found.results if RecordedResult.of(each).is_error}
         if record is not None:
             entry.described |= self._describe(file, record, found)
 
-    def _describe(self, file: BarFile, record: "Record", found: "Judged") -> bool:
+    def _describe(self, file: BarFile, record: "Record", found: "RuleRun") -> bool:
         """Write the passport: of what is recorded, unless one that is there speaks of bytes that nothing else knows."""
         there, recorded = read_if_valid(self.reader.archive, file), passports.of(file, record.facts)
         if there is not None and there.sha256 == record.sha256:
             recorded = there
         elif there is not None and record.sha256 != self.standing.measured[file].sha256:
             return False
-        verdicts, not_judged = map(RecordedResult.of, found.findings), (rule.name for rule, _ in found.not_judged)
+        verdicts, not_judged = map(RecordedResult.of, found.results), (rule.name for rule, _ in found.not_checked)
         return write(self.reader.archive, file, recorded.with_results(verdicts, not_judged))
 
     def _mirrored(self, entry: Entry) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.rules import Check
+from mohlcv_dagster.checks import registry, rule
+from mohlcv_dagster.checks.registry import Check
 from mohlcv_dagster.defs import automation, columns
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key
@@ -51,7 +51,7 @@ def bars_assets(
     @dg.multi_asset(
         name=OP,
         specs=[_raw_spec(partitions), *(_aggregate_spec(each, partitions) for each in timeframes)],
-        check_specs=[_check_spec(check, each, partitions) for each in own for check in rules.checks_for(each)],
+        check_specs=[_check_spec(check, each, partitions) for each in own for check in registry.checks_for(each)],
         can_subset=True,
         backfill_policy=BACKFILL,
         pool=POOL,
@@ -127,5 +127,5 @@ def _check_spec(check: Check, timeframe: Timeframe, partitions: dg.MultiPartitio
         )
 
 
-def _told(rule: rules.Rule) -> str:
+def _told(rule: rule.Rule) -> str:
     return f"- `{rule.name}`: {rule.sentence} Allowed: {rule.threshold}."

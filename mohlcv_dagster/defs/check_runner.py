@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.bars import bar_table, rules
-from mohlcv_dagster.bars.rules import Answer, Check, Finding, Judged, VendorMinutes
-from mohlcv_dagster.bars.rules.rule import Facts
+from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.checks import registry, runner
+from mohlcv_dagster.checks.check_input import VendorMinutes
+from mohlcv_dagster.checks.registry import Check
+from mohlcv_dagster.checks.rule import Facts, RuleResult
+from mohlcv_dagster.checks.runner import CheckResult, RuleRun
 from mohlcv_dagster.defs import evaluations, passports, records
 from mohlcv_dagster.defs.failures import INESCAPABLE
 from mohlcv_dagster.defs.records import Record
@@ -31,13 +34,13 @@ class Result:
         evaluations: of each of them that is given; the others could not look at what they ask for.
     """
 
-    answers: list[Answer]
+    answers: list[CheckResult]
     evaluations: list[dg.AssetCheckEvaluation]
 
     @property
-    def blocking(self) -> list[Finding]:
+    def blocking(self) -> list[RuleResult]:
         """What was found that keeps what is downstream from being made."""
-        return [finding for answer in self.answers if answer.holds_back for finding in answer.findings]
+        return [finding for answer in self.answers if answer.blocking for finding in answer.results]
 
 
 @dataclass(frozen=True)
@@ -106,33 +109,33 @@ class CheckRunner:
             file: which file.
             names: of checks, such as `intact`; `None` for all that this runner can run.
         """
-        checks = [check for check in rules.checks_for(file.timeframe) if self._is_chosen(check, names)]
+        checks = [check for check in registry.checks_for(file.timeframe) if self._is_chosen(check, names)]
         record = records.latest(self._instance, file)
         found = [*self._found(file, record, checks)]
-        answers = rules.answers(
+        answers = runner.check_results(
             checks,
-            (finding for each in found for finding in each.findings),
-            (left for each in found for left in each.not_judged),
+            (finding for each in found for finding in each.results),
+            (left for each in found for left in each.not_checked),
         )
         passports.note(self._reader.archive, file, record, answers, self._log)
-        made = [evaluations.of_answer(answer, file, record) for answer in answers if answer.is_given]
+        made = [evaluations.of_answer(answer, file, record) for answer in answers if answer.is_conclusive]
         return Result(answers, made)
 
     def _is_chosen(self, check: Check, names: Collection[str] | None) -> bool:
         return (names is None or check.name in names) and (self._vendor is not None or not check.asks_vendor)
 
-    def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[Judged]:
+    def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[RuleRun]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
             yield self._reader.examine(file, record, records.beside(self._instance, file, record))
         if self._vendor is not None and any(check.asks_vendor for check in checks):
             yield self._against_vendor(self._vendor, file, record)
 
-    def _against_vendor(self, vendor: VendorMinutesSource, file: BarFile, record: Record | None) -> Judged:
+    def _against_vendor(self, vendor: VendorMinutesSource, file: BarFile, record: Record | None) -> RuleRun:
         """What the rules say that compare with the vendor; it is asked only where there are bars to compare."""
         own = self._reader.read(file)
         there = own.bars is not None and self._reader.read(file.raw).bars is not None
         answer = vendor.minutes(file, record) if there else VendorAnswer()
         found = self._reader.examine_against(file, own, record, answer.minutes)
-        told = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.findings)
-        return replace(found, findings=tuple(told))
+        told = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.results)
+        return replace(found, results=tuple(told))

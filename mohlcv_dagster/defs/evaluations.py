@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.rules import Answer, Finding, Ground, Severity
-from mohlcv_dagster.bars.rules.groups import EQUAL
+from mohlcv_dagster.checks.rule import Requires, RuleResult, Severity
+from mohlcv_dagster.checks.runner import EQUALS_RAW, CheckResult
 from mohlcv_dagster.defs import rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
@@ -44,7 +44,7 @@ class FailedRule:
     message: str
 
 
-def of_answer(answer: Answer, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+def of_answer(answer: CheckResult, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
     """What the rules of a check say of a file, as the evaluation of its partition.
 
     It blocks nothing by itself: Dagster would fail the step with a text that names neither the month nor the rule.
@@ -100,32 +100,32 @@ def rule_results(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
     return {evaluation.check_name: PASSED if evaluation.passed else failed}
 
 
-def _sentence(answer: Answer) -> str:
+def _sentence(answer: CheckResult) -> str:
     """The first failing rule's message, headed by its name, and how many more fail; or that all passed."""
     if answer.failing:
         first, *more = answer.failing
         others = f" {len(more)} more {'rule fails' if len(more) == 1 else 'rules fail'}." if more else ""
         return f"{first.rule.name}: {first.message}{others}"
-    passed = f"all {len(answer.findings)} rules" if len(answer.findings) > 1 else answer.findings[0].rule.name
-    left = [rule.name for rule, reason in answer.not_judged if reason != EQUAL]
+    passed = f"all {len(answer.results)} rules" if len(answer.results) > 1 else answer.results[0].rule.name
+    left = [rule.name for rule, reason in answer.not_checked if reason != EQUALS_RAW]
     not_judged = f"; not judged: {', '.join(left)}" if left else ""
-    return f"{_bars(max(finding.of for finding in answer.findings))}, {passed} passed{not_judged}."
+    return f"{_bars(max(finding.of for finding in answer.results))}, {passed} passed{not_judged}."
 
 
 def _bars(count: int) -> str:
     return f"{count:,} {'bar' if count == 1 else 'bars'}"
 
 
-def _metadata(answer: Answer) -> dict[str, dg.MetadataValue]:
+def _metadata(answer: CheckResult) -> dict[str, dg.MetadataValue]:
     told: dict[str, dg.MetadataValue] = {RULES: _table(answer)}
     for finding in answer.failing:
         told |= _offence(finding)
-    for finding in answer.findings:
+    for finding in answer.results:
         told |= {name: _fact(value) for name, value in finding.facts.items()}
     return told
 
 
-def _table(answer: Answer) -> dg.MetadataValue:
+def _table(answer: CheckResult) -> dg.MetadataValue:
     """The table of the rules. Where all passed it is Markdown, a third of the bytes: only people read it."""
     rows = list(_rows(answer))
     if answer.failing:
@@ -139,27 +139,27 @@ def _cell(value: str | int) -> str:
     return str(value).replace("|", r"\|").replace("\n", " ")
 
 
-def _rows(answer: Answer) -> Iterator[tuple[str, str, int, str]]:
+def _rows(answer: CheckResult) -> Iterator[tuple[str, str, int, str]]:
     """A row for each rule, failing ones first. One that passed says little: every month would repeat it."""
-    passed = [finding for finding in answer.findings if finding.passed]
+    passed = [finding for finding in answer.results if finding.passed]
     for finding in (*answer.failing, *passed):
         result = PASSED if finding.passed else _RESULT[finding.severity]
         note = finding.message.removeprefix(finding.rule.sentence).strip(" ()")
         found = note.removesuffix(_bars(finding.of)) if finding.passed else finding.message
         yield finding.rule.name, result, finding.count, found
-    for rule, reason in answer.not_judged:
-        if reason != EQUAL:
+    for rule, reason in answer.not_checked:
+        if reason != EQUALS_RAW:
             yield rule.name, NOT_JUDGED, 0, f"{reason}."
 
 
-def _offence(finding: Finding) -> dict[str, dg.MetadataValue]:
+def _offence(finding: RuleResult) -> dict[str, dg.MetadataValue]:
     """What is told of a failing rule alone; of one that passed it would be the same for ever.
 
     The UI shows metadata in the order of their names: these come after the table `rules`.
     """
     name = finding.rule.name
     told: dict[str, dg.MetadataValue] = {f"threshold of {name}": dg.MetadataValue.text(finding.threshold)}
-    if finding.rule.ground is Ground.CALENDAR:
+    if finding.rule.requires is Requires.CALENDAR:
         told["trading calendar"] = dg.MetadataValue.text(exchange_calendar.source())
     if finding.bars.num_rows:
         shown = rows.of(finding.bars.slice(0, SAMPLE))

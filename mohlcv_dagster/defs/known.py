@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.rules import Check
+from mohlcv_dagster.checks import registry
+from mohlcv_dagster.checks.registry import Check
 from mohlcv_dagster.defs import evaluations, latest, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
@@ -157,7 +157,7 @@ class Standing:
 
 def _checks(timeframe: Timeframe) -> list[Check]:
     """The checks that need no network."""
-    return [check for check in rules.checks_for(timeframe) if not check.asks_vendor]
+    return [check for check in registry.checks_for(timeframe) if not check.asks_vendor]
 
 
 def partition_of(file: BarFile) -> str:

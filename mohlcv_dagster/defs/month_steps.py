@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import dagster as dg
 
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import runner
 from mohlcv_dagster.defs import charts, measured, metadata, notes, records
 from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
 from mohlcv_dagster.defs.metadata import Metadata
@@ -26,7 +26,7 @@ from mohlcv_dagster.model.timeframes import RAW
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.bars.rules import Finding
+    from mohlcv_dagster.checks.rule import RuleResult
     from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
     from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
     from mohlcv_dagster.model.bar_files import BarFile
@@ -93,7 +93,7 @@ class MonthSteps:
         """
         self._reader.forget()
         self._bars = 0
-        broken: list[tuple[BarFile, list[Finding]]] = []
+        broken: list[tuple[BarFile, list[RuleResult]]] = []
         for key in self._keys:
             if self.stored and partition not in self.stored[key]:
                 continue
@@ -106,7 +106,7 @@ class MonthSteps:
                 if file.timeframe == RAW:
                     break
         for file, findings in broken:
-            rules.require(file, findings)
+            runner.require(file, findings)
 
     def _materialized(self, file: "BarFile", partition: str) -> dg.AssetMaterialization:
         """Make and write a file; the event that records it."""
@@ -120,7 +120,7 @@ class MonthSteps:
             tags=partition_tags(partition),
         )
 
-    def _checked(self, file: "BarFile") -> "Generator[Any, None, list[Finding]]":
+    def _checked(self, file: "BarFile") -> "Generator[Any, None, list[RuleResult]]":
         """Check a file as it stands; returns the findings that block."""
         key = asset_key(file.timeframe)
         names = {check.name for check in self._context.selected_asset_check_keys if check.asset_key == key}

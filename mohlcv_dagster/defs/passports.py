@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mohlcv_dagster.bars.rules import Answer
+from mohlcv_dagster.checks.runner import CheckResult
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.metadata import Metadata
 from mohlcv_dagster.errors import FileError
@@ -58,14 +58,14 @@ def facts_of(passport: ManifestEntry) -> Metadata:
     return told
 
 
-def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequence[Answer], log: Logger) -> None:
+def note(archive: Archive, file: BarFile, record: "Record | None", answers: Sequence[CheckResult], log: Logger) -> None:
     """Bring the manifest entry of `file` up to date with what its checks found.
 
     A disk that refuses is told in the log and fails nothing: to check files is to read, also on one that is read-only.
     """
     recorded = of(file, record.facts) if record else None
-    verdicts = [RecordedResult.of(finding) for answer in answers for finding in answer.findings]
-    not_judged = [rule.name for answer in answers for rule, _ in answer.not_judged]
+    verdicts = [RecordedResult.of(finding) for answer in answers for finding in answer.results]
+    not_judged = [rule.name for answer in answers for rule, _ in answer.not_checked]
     try:
         manifest.update_checks(archive, file, recorded, verdicts, not_judged)
     except FileError as error:

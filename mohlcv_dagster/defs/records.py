@@ -6,7 +6,7 @@ from typing import Final
 
 import dagster as dg
 
-from mohlcv_dagster.bars.rules import NOTHING_BESIDE, Beside, Recorded
+from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, NeighbourMonths, Provenance
 from mohlcv_dagster.dagster_patches import hand_made_events
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import (
@@ -31,7 +31,7 @@ _OF_A_FILE: Final = frozenset({"dagster/partition_row_count", "sha256"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record(Recorded):
+class Record(Provenance):
     """The latest materialization of a file.
 
     Attributes (those of `Recorded` beside):
@@ -92,7 +92,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     )
 
 
-def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> Beside:
+def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> NeighbourMonths:
     """What is recorded of the raw months before and after that of `file`; nothing for an aggregate, which needs none.
 
     Args:
@@ -101,12 +101,12 @@ def beside(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -
         record: its own; bars of another basis of splits than it says have no close to go on from.
     """
     if file.timeframe != RAW:
-        return NOTHING_BESIDE
+        return NO_NEIGHBOURS
     found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.neighbours}
     occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
     before = next((each for month, each in found.items() if month < file.month), None)
     goes_on = before is not None and before.is_settled and record is not None and before.adjusted is record.adjusted
-    return Beside(occupancies, before.last_close if before is not None and goes_on else None)
+    return NeighbourMonths(occupancies, before.last_close if before is not None and goes_on else None)
 
 
 def _event(instance: dg.DagsterInstance, file: BarFile) -> dg.EventLogRecord | None:

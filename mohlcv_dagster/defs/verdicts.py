@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._core.storage.asset_check_execution_record import AssetCheckPartitionInfo  # as above
 
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import registry
 from mohlcv_dagster.defs import evaluations, latest
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
@@ -42,7 +42,7 @@ class Verdict:
 
 def checks_of(timeframe: Timeframe) -> dict[str, bool]:
     """The names of the asset checks on a file that can be made without the vendor, and whether each holds back."""
-    return {check.name: check.blocking for check in rules.checks_for(timeframe) if not check.asks_vendor}
+    return {check.name: check.blocking for check in registry.checks_for(timeframe) if not check.asks_vendor}
 
 
 def verdict(instance: dg.DagsterInstance, file: BarFile) -> Verdict:

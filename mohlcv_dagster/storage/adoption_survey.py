@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, csv_codec
-from mohlcv_dagster.bars.rules.form import differences, normalized
-from mohlcv_dagster.bars.rules.reading import NO_TIME, Reading
+from mohlcv_dagster.checks.file_form import differences, normalized
+from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.errors import InputError, MohlcvError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile

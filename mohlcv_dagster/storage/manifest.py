@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, for_timeframe
+from mohlcv_dagster.checks.registry import VENDOR_RULES, for_timeframe
 from mohlcv_dagster.errors import FileError, ManifestEntryError
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
@@ -105,7 +105,7 @@ def update_checks(
     entry = read_if_valid(archive, file) or recorded
     if entry is None or (recorded is not None and entry.sha256 != recorded.sha256):
         return False
-    rules = (*for_timeframe(file.timeframe), *for_timeframe(file.timeframe, AGAINST_VENDOR))
+    rules = (*for_timeframe(file.timeframe), *for_timeframe(file.timeframe, VENDOR_RULES))
     gone = {check.name for check in entry.checks} - {rule.name for rule in rules}
     return write(archive, file, entry.with_results(verdicts, gone | set(not_judged)))
 

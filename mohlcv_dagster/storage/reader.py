@@ -10,20 +10,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from mohlcv_dagster.bars import csv_stream, rules, runtime
+from mohlcv_dagster.bars import csv_stream, runtime
 from mohlcv_dagster.bars.resample import Resampler
-from mohlcv_dagster.bars.rules import (
-    AGAINST_VENDOR,
-    NOTHING_BESIDE,
-    Beside,
-    Evidence,
-    Finding,
-    Judged,
-    Reading,
-    Recorded,
-    VendorMinutes,
-)
-from mohlcv_dagster.bars.rules.rule import asset_of
+from mohlcv_dagster.checks import registry, runner
+from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, CheckInput, NeighbourMonths, Provenance, VendorMinutes
+from mohlcv_dagster.checks.reading import Reading
+from mohlcv_dagster.checks.registry import VENDOR_RULES
+from mohlcv_dagster.checks.rule import RuleResult, asset_of
+from mohlcv_dagster.checks.runner import RuleRun
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -41,9 +35,9 @@ class _Kept:
     stamp: str | None
     reading: Reading
     size: int
-    recorded: Recorded | None = None
-    beside: Beside = NOTHING_BESIDE
-    found: Judged | None = None
+    recorded: Provenance | None = None
+    beside: NeighbourMonths = NO_NEIGHBOURS
+    found: RuleRun | None = None
 
     @cached_property
     def folds(self) -> Resampler:
@@ -74,7 +68,7 @@ class BarReader:
         """
         return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
 
-    def examine(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> Judged:
+    def examine(self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None = None) -> RuleRun:
         """Check the file as it is against every rule; also tells which rules could not be checked.
 
         Args:
@@ -86,24 +80,26 @@ class BarReader:
         if file.timeframe != RAW:
             raw = self._raw(file.raw)
             self._give_back(raw)
-            return rules.examine(Evidence(file, self._read(file, prove=True), raw.reading, recorded))
+            return runner.run_rules(CheckInput(file, self._read(file, prove=True), raw.reading, recorded))
         earlier = self._found_before(file, recorded, beside)
         if earlier is not None:
             return earlier
         raw = self._raw(file, prove=True)
-        raw.recorded, raw.beside = recorded, beside or NOTHING_BESIDE
-        raw.found = found = rules.examine(Evidence(file, raw.reading, raw.reading, recorded, raw.beside))
+        raw.recorded, raw.beside = recorded, beside or NO_NEIGHBOURS
+        raw.found = found = runner.run_rules(CheckInput(file, raw.reading, raw.reading, recorded, raw.beside))
         if raw.reading.bars is not None and raw.reading.content is not None:
             raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom needed again
         return found
 
-    def judge(self, file: BarFile, recorded: Recorded | None, beside: Beside | None = None) -> list[Finding]:
+    def judge(
+        self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None = None
+    ) -> list[RuleResult]:
         """The findings of `examine`."""
-        return list(self.examine(file, recorded, beside).findings)
+        return list(self.examine(file, recorded, beside).results)
 
     def examine_against(
-        self, file: BarFile, own: Reading, recorded: Recorded | None, minutes: VendorMinutes | None
-    ) -> Judged:
+        self, file: BarFile, own: Reading, recorded: Provenance | None, minutes: VendorMinutes | None
+    ) -> RuleRun:
         """Check a file of minutes against the rules that compare it with the vendor's own.
 
         Args:
@@ -113,9 +109,9 @@ class BarReader:
             minutes: the vendor's minutes; `None` if it was not asked.
         """
         raw = self._raw(file.raw).reading
-        return rules.examine(Evidence(file, own, raw, recorded, vendor=minutes), AGAINST_VENDOR)
+        return runner.run_rules(CheckInput(file, own, raw, recorded, vendor=minutes), VENDOR_RULES)
 
-    def require(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+    def require(self, file: BarFile, recorded: Provenance | None) -> pa.Table:
         """The bars of a raw file that is good enough to resample.
 
         Raises:
@@ -126,10 +122,10 @@ class BarReader:
             raise FileMissingError(
                 f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
             )
-        rules.require(file, self.judge(file, recorded))
+        runner.require(file, self.judge(file, recorded))
         return self._raw(file).reading.present
 
-    def fold(self, file: BarFile, recorded: Recorded | None) -> pa.Table:
+    def fold(self, file: BarFile, recorded: Provenance | None) -> pa.Table:
         """The bars of an aggregate, resampled from its raw file, from shorter timeframes where possible.
 
         Args:
@@ -153,10 +149,10 @@ class BarReader:
         if last is not None:
             self._give_back(last)
 
-    def as_recorded(self, file: BarFile, recorded: Recorded) -> pa.Table | None:
+    def as_recorded(self, file: BarFile, recorded: Provenance) -> pa.Table | None:
         """The bars of a raw file if it is the recorded one and only rules on values block; `None` otherwise."""
-        names = {finding.rule.name for finding in self.judge(file, recorded) if finding.holds_back}
-        return None if names - rules.OF_VALUES else self._raw(file).reading.bars
+        names = {finding.rule.name for finding in self.judge(file, recorded) if finding.blocking}
+        return None if names - registry.VALUE_RULES else self._raw(file).reading.bars
 
     def _raw(self, file: BarFile, *, prove: bool = False) -> _Kept:
         stamp = self._stamp(file)
@@ -176,7 +172,9 @@ class BarReader:
         last = self._last
         return None if last is None or last.file != file or stamp is None or last.stamp != stamp else last
 
-    def _found_before(self, file: BarFile, recorded: Recorded | None, beside: Beside | None) -> Judged | None:
+    def _found_before(
+        self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None
+    ) -> RuleRun | None:
         """Former results for an unchanged raw file with the same records; `None` if it must be checked."""
         kept = self._still_kept(file, self._stamp(file))
         if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
-from mohlcv_dagster.bars.rules.reading import Reading
+from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import CannotRepairError, FileMissingError, InputError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile

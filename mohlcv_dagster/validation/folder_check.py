@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.rules import AGAINST_VENDOR, Beside, Finding, Ground, Recorded, Rule
+from mohlcv_dagster.checks import check_input, registry, runner
+from mohlcv_dagster.checks.check_input import NeighbourMonths, Provenance
+from mohlcv_dagster.checks.registry import VENDOR_RULES
+from mohlcv_dagster.checks.rule import Requires, Rule, RuleResult
 from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -14,7 +16,7 @@ from mohlcv_dagster.storage.inventory import BarFolder
 from mohlcv_dagster.storage.locations import AnyPath
 from mohlcv_dagster.storage.reader import BarReader
 
-_NEED_RAW: Final = frozenset({Ground.RAW, Ground.RECOMPUTED})
+_NEED_RAW: Final = frozenset({Requires.RAW, Requires.RECOMPUTED})
 
 NO_RECORD: Final = "nothing is recorded of this file: it was not written by this project's runs"
 NO_RAW: Final = "there are no raw files to compare with: name their folder by --raw-data-dir"
@@ -25,8 +27,8 @@ NOT_ASKED: Final = "the vendor is not asked here: execute the check in the Dagst
 class FileRecord:
     """What was recorded of a file, and of the months before and after it."""
 
-    recorded: Recorded
-    beside: Beside | None = None
+    recorded: Provenance
+    beside: NeighbourMonths | None = None
 
 
 RecordLookup: TypeAlias = Callable[[BarFile], FileRecord | None]
@@ -49,11 +51,11 @@ class CheckedFile:
 
     file: BarFile
     path: str
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleResult, ...]
     skipped: tuple[tuple[Rule, str], ...]
     rows: int | None
     problem: str | None = None
-    raw: Finding | None = None
+    raw: RuleResult | None = None
 
 
 def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -> Iterator[CheckedFile]:
@@ -75,12 +77,12 @@ def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -
 
 def _checked(reader: BarReader, file: BarFile, at: str, record: FileRecord | None, *, has_raw: bool) -> CheckedFile:
     recorded, beside = (record.recorded, record.beside) if record else (None, None)
-    results = reader.examine(file, recorded, (beside or Beside()) if file.timeframe == RAW else None)
+    results = reader.examine(file, recorded, (beside or NeighbourMonths()) if file.timeframe == RAW else None)
     # of a file that cannot be read, the rule `readable` says so
-    rows = next((each.of for each in results.findings if each.rule.name == "readable" and each.passed), None)
+    rows = next((each.of for each in results.results if each.rule.name == "readable" and each.passed), None)
     no_raw = rows is not None and not has_raw
-    skipped = _skipped(file, dict(results.not_judged), unknown=record is None, no_raw=no_raw)
-    kept = tuple(finding for finding in results.findings if finding.rule not in skipped)
+    skipped = _skipped(file, dict(results.not_checked), unknown=record is None, no_raw=no_raw)
+    kept = tuple(finding for finding in results.results if finding.rule not in skipped)
     raw = _fault_of_raw(reader, file.raw) if has_raw and rows is not None and file.timeframe != RAW else None
     return CheckedFile(file, at, kept, tuple(skipped.items()), rows, raw=raw)
 
@@ -95,22 +97,22 @@ def _skipped(file: BarFile, reasons: Mapping[Rule, str], *, unknown: bool, no_ra
         no_raw: whether there are no raw files to compare with.
     """
     skipped: dict[Rule, str] = {}
-    for rule in rules.for_timeframe(file.timeframe):
-        if no_raw and file.timeframe != RAW and rule.ground in _NEED_RAW:
+    for rule in registry.for_timeframe(file.timeframe):
+        if no_raw and file.timeframe != RAW and rule.requires in _NEED_RAW:
             skipped[rule] = NO_RAW
         elif rule in reasons:
             skipped[rule] = reasons[rule]
-        elif unknown and rule.name in rules.OF_RECORD:
+        elif unknown and rule.name in registry.PROVENANCE_RULES:
             skipped[rule] = NO_RECORD
-    return skipped | dict.fromkeys(rules.for_timeframe(file.timeframe, AGAINST_VENDOR), NOT_ASKED)
+    return skipped | dict.fromkeys(registry.for_timeframe(file.timeframe, VENDOR_RULES), NOT_ASKED)
 
 
-def _fault_of_raw(reader: BarReader, raw: BarFile) -> Finding | None:
+def _fault_of_raw(reader: BarReader, raw: BarFile) -> RuleResult | None:
     """The finding that a raw file is absent or cannot be read; `None` if it can be."""
     own = reader.read(raw)
     if own.problem is None:
         return None
-    return next(finding for finding in rules.judge(rules.Evidence(raw, own, own)) if not finding.passed)
+    return next(finding for finding in runner.check_file(check_input.CheckInput(raw, own, own)) if not finding.passed)
 
 
 class _FolderArchive(Archive):

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Final, Self
 
-from mohlcv_dagster.bars.rules import Finding, Severity
-from mohlcv_dagster.bars.rules.wording import as_text
+from mohlcv_dagster.checks.rule import RuleResult, Severity
+from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
 from mohlcv_dagster.model.timeframes import RAW
@@ -57,7 +57,7 @@ class RuleFailure:
     sample: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of_finding(cls, finding: Finding, file: BarFile) -> Self:
+    def of_finding(cls, finding: RuleResult, file: BarFile) -> Self:
         """What the report keeps of a finding that did not pass."""
         first = finding.bars.slice(0, SAMPLE)
         names = tuple(first.column_names) if first.num_rows else ()

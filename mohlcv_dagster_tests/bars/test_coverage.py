@@ -9,7 +9,7 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.coverage import is_liquid, measure
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster_tests.bars.whole_months import whole_month
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 
 JANUARY = Month(2024, 1)
 OPEN = int(datetime(2024, 1, 2, 14, 30, tzinfo=UTC).timestamp())

@@ -10,13 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import csv_codec, csv_stream
-from mohlcv_dagster.bars.rules import reading, writing
-from mohlcv_dagster.bars.rules.reading import Reading
+from mohlcv_dagster.checks import file_form, reading
+from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import CsvFormatError
-from mohlcv_dagster_tests.bars import clean_files
-from mohlcv_dagster_tests.bars.clean_files import CLEAN, HEADER, RAW, RAW_FRACTIONAL, WHOLE, judge_form
-from mohlcv_dagster_tests.bars.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.bars.strategies import nasty_floats, tables
+from mohlcv_dagster_tests.checks import clean_files
+from mohlcv_dagster_tests.checks.clean_files import CLEAN, HEADER, RAW, RAW_FRACTIONAL, WHOLE, check_form
+from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 
 A_ROW_OR_TWO = 70
 """Bytes of a piece."""
@@ -143,17 +143,17 @@ def by_pieces(found):
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=str)
 def test_every_rule_says_the_same_of_a_file_that_was_read_by_pieces(corruption):
-    whole = corruption.evidence()
+    whole = corruption.given()
     own, raw = by_pieces(whole.own), by_pieces(whole.raw)
     pieces = replace(whole, own=own, raw=own if whole.is_raw else raw)
 
-    assert [finding.message for finding in judge_form(pieces)] == [finding.message for finding in judge_form(whole)]
+    assert [finding.message for finding in check_form(pieces)] == [finding.message for finding in check_form(whole)]
 
 
 @FEWER
 @given(tables(min_size=1, volumes=nasty_floats))
 def test_the_rule_on_volumes_says_the_same_of_a_file_that_was_read_by_pieces(bars):
-    whole = clean_files.evidence(RAW, csv_codec.encode(bars), raw=None)
+    whole = clean_files.input_of(RAW, csv_codec.encode(bars), raw=None)
     own = by_pieces(whole.own)
 
-    assert told(writing.volume_precision(replace(whole, own=own))) == told(writing.volume_precision(whole))
+    assert told(file_form.volume_precision(replace(whole, own=own))) == told(file_form.volume_precision(whole))

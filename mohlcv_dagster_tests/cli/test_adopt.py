@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster import cli
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import registry
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster_tests.defs.location import rules_of
@@ -24,7 +24,7 @@ KEYS = [asset_key(each) for each in (timeframes.RAW, *timeframes.parse_list("15s
 CHECKS = [
     dg.AssetCheckKey(asset_key(each), check.name)
     for each in (timeframes.RAW, *timeframes.parse_list("15s,30s,1min"))
-    for check in rules.checks_for(each)
+    for check in registry.checks_for(each)
 ]
 
 

@@ -8,7 +8,7 @@ from mohlcv_dagster.cli.ranges import months_touched
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
 NOW = datetime(2024, 3, 15, tzinfo=UTC)

@@ -5,10 +5,10 @@ import json
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars import rules
+from mohlcv_dagster.checks import registry
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
 
@@ -114,7 +114,7 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
                 judged[str(file.month)] = {
                     name: row["what was found"] for name, row in rows.items() if row["result"] in {"warning", "error"}
                 }
-                assert rows.keys() == {rule.name for rule in rules.for_timeframe(file.timeframe)}
+                assert rows.keys() == {rule.name for rule in registry.for_timeframe(file.timeframe)}
     told = json.loads(mohlcv("validate", *RAW, "--json").out)["files"]
 
     assert [file["not_judged"] for file in told] == [[], []]

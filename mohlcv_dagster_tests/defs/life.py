@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, resample
-from mohlcv_dagster.bars.rules import LIFE
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
@@ -27,6 +26,7 @@ from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.sandbox.pages import MarketPages
 from mohlcv_dagster.settings import Settings
+from mohlcv_dagster_tests.checks.clean_files import LIFE
 from mohlcv_dagster_tests.defs.location import failing_rules, run
 
 RAW_KEY, AGGREGATE_KEY = dg.AssetKey("raw_1s"), dg.AssetKey(["aggregated", "15s"])

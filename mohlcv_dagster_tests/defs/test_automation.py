@@ -7,7 +7,7 @@ import pytest
 from dagster._core.test_utils import freeze_time
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 
 QUALITY = dg.AssetKey(["quality", "coverage"])

@@ -5,11 +5,13 @@ import json
 import dagster as dg
 
 from mohlcv_dagster.bars import bar_table
-from mohlcv_dagster.bars.rules import Answer, Finding, checks_for
+from mohlcv_dagster.checks.registry import checks_for
+from mohlcv_dagster.checks.rule import RuleResult
+from mohlcv_dagster.checks.runner import CheckResult
 from mohlcv_dagster.defs import evaluations
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
     evaluation_of,
@@ -217,10 +219,10 @@ def test_what_the_vendor_named_does_not_break_the_table_of_rules_that_passed():
     [check] = [check for check in checks_for(RAW) if check.name == "complete"]
     [rule] = [rule for rule in check.rules if rule.name == check.decisive.name]
     named = "ACME | Sons\nInc. was listed later"
-    found = Finding(rule, True, rule.severity, 0, 0, f"{rule.sentence} ({named})", bar_table.empty())
+    found = RuleResult(rule, True, rule.severity, 0, 0, f"{rule.sentence} ({named})", bar_table.empty())
     file = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
 
-    table = evaluations.of_answer(Answer(check, (found,), ()), file, None).metadata["rules"].value
+    table = evaluations.of_answer(CheckResult(check, (found,), ()), file, None).metadata["rules"].value
     assert table.splitlines() == [
         "|rule|result|count|what was found|",
         "|---|---|---|---|",

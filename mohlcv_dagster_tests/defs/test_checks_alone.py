@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster_tests.bars.clean_files import NOT_WHOLE, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import NOT_WHOLE, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
     evaluation_of,

@@ -9,7 +9,7 @@ from mohlcv_dagster.defs import records
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
+from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.impatient import ImpatientMassive
 from mohlcv_dagster_tests.defs.location import latest_evaluation, location, rules_of, run
 

@@ -14,7 +14,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.dagster_patches.kept_connections import KEPT, KeptSqliteEventLogStorage
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
 JANUARY = "2024-01|SPY"

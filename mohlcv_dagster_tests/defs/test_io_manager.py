@@ -13,7 +13,7 @@ from mohlcv_dagster.definitions import defs as real_location
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol, symbols
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, HEADER, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, HEADER, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import location, run
 
 PARTITIONS = months_by_symbol(Settings.from_environment({}).start)

@@ -10,7 +10,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, HEADER, RAW_CHECKS
+from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, HEADER, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, rule_verdicts, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
 from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, materializations_of, run
 
 JANUARY = "2024-01|SPY"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import evaluation_of, location, rules_of, run
 
 JANUARY, FEBRUARY = "2024-01|SPY", "2024-02|SPY"

@@ -12,7 +12,7 @@ import pytest
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars.clean_files import (
+from mohlcv_dagster_tests.checks.clean_files import (
     EQUAL_RULES,
     FRACTIONAL,
     FRACTIONAL_15S,

@@ -5,7 +5,7 @@ import pytest
 
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
 LOCATION = build(Settings.from_environment({}))

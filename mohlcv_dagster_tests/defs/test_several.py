@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from mohlcv_dagster.bars import csv_codec, csv_stream
-from mohlcv_dagster.bars.rules import reading
+from mohlcv_dagster.checks import reading
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import assets, partitions, records
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, HEADER, NOT_WHOLE, RAW_CHECKS, reorder
+from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, HEADER, NOT_WHOLE, RAW_CHECKS, reorder
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
     execute_checks_alone,

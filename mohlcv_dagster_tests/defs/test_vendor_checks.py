@@ -8,7 +8,7 @@ from mohlcv_dagster.definitions import build, defs
 from mohlcv_dagster.errors import PlanError, UnreachableError
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 from mohlcv_dagster_tests.defs import location as handed
 from mohlcv_dagster_tests.defs.impatient import KEY, ImpatientMassive
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, rules_of, run

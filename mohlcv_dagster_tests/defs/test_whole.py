@@ -6,8 +6,8 @@ from importlib.metadata import version
 import dagster as dg
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
-from mohlcv_dagster_tests.bars.whole_months import whole_month
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import (
     evaluation_of,
     execute_checks_alone,

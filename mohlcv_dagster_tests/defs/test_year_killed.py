@@ -7,7 +7,7 @@ import sys
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.bars.rules import checks_for
+from mohlcv_dagster.checks.registry import checks_for
 from mohlcv_dagster.model.timeframes import RAW, parse
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 from mohlcv_dagster_tests.defs.year_run import ASSETS, MONTHS, PARTITIONS, content, instance

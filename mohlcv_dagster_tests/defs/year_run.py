@@ -9,7 +9,7 @@ import sys
 
 import dagster as dg
 
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, location, run
 
 MONTHS = tuple(f"2023-{number:02d}" for number in range(1, 13))

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
-from mohlcv_dagster.bars import csv_codec, resample, rules
-from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.bars import csv_codec, resample
+from mohlcv_dagster.checks import reading, runner
+from mohlcv_dagster.checks.check_input import CheckInput, Provenance
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
@@ -38,7 +39,7 @@ def decode():
 
 def check(file, content, rows, raw=None):
     now = datetime(2024, 3, 2, tzinfo=UTC)
-    recorded = Recorded(rows, rules.Reading.of(content).sha256, now, file.month.end, adjusted=False)
-    findings = rules.judge(Evidence.of(file, content, raw=raw, recorded=recorded))
+    recorded = Provenance(rows, reading.Reading.of(content).sha256, now, file.month.end, adjusted=False)
+    findings = runner.check_file(CheckInput.of(file, content, raw=raw, recorded=recorded))
     failed = [found.message for found in findings if not found.passed]
     assert not failed, failed

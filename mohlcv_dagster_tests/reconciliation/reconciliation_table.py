@@ -45,7 +45,7 @@ that differ at once, then over each.
 _SEEDED = """## What was seeded, and what was found
 
 Each difference below was put into five clean sessions of a synthetic month, all of whose {minutes:,} minutes agree.
-Made by `uv run python -m mohlcv_dagster_tests.scoreboard`; a test holds this page equal to what is
+Made by `uv run python -m mohlcv_dagster_tests.checks.scoreboard`; a test holds this page equal to what is
 found. The tests try the same seeds on real SPY seconds and on fractional volumes, and those of errors on a stock
 that trades seldom.
 """

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from mohlcv_dagster.bars.rules import Reading
+from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import adoption_survey

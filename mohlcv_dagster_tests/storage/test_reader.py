@@ -3,8 +3,10 @@ import weakref
 
 import pytest
 
-from mohlcv_dagster.bars import csv_codec, rules
-from mohlcv_dagster.bars.rules import FORM, Beside, Recorded, reading
+from mohlcv_dagster import checks
+from mohlcv_dagster.bars import csv_codec
+from mohlcv_dagster.checks import reading
+from mohlcv_dagster.checks.check_input import NeighbourMonths, Provenance
 from mohlcv_dagster.errors import FailedRulesError, FileMissingError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
@@ -12,12 +14,12 @@ from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import FORM, WHOLE, WHOLE_15S
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 QQQ = BarFile("QQQ", RAW, Month(2024, 1))
 SPY_15S, SPY_MINUTE = (BarFile("SPY", timeframes.parse(name), Month(2024, 1)) for name in ("15s", "1min"))
-RECORDED = Recorded(6, hashlib.sha256(WHOLE).hexdigest())
+RECORDED = Provenance(6, hashlib.sha256(WHOLE).hexdigest())
 
 
 class Watched(Archive):
@@ -54,7 +56,7 @@ def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive,
     first = reader.examine(SPY, RECORDED)
     reader.read(SPY)
 
-    assert reader.examine(SPY, Recorded(RECORDED.rows, RECORDED.sha256)) is first
+    assert reader.examine(SPY, Provenance(RECORDED.rows, RECORDED.sha256)) is first
     assert failing(reader.judge(SPY_15S, None)) == ["as_recorded"]
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
@@ -68,18 +70,18 @@ def test_a_raw_file_that_changed_is_read_and_checked_again(archive, reader):
 
 def test_a_raw_file_is_checked_again_when_something_else_was_recorded_of_it(reader):
     assert failing(reader.judge(SPY, RECORDED)) == []
-    assert failing(reader.judge(SPY, Recorded(7, RECORDED.sha256))) == ["as_recorded"]
+    assert failing(reader.judge(SPY, Provenance(7, RECORDED.sha256))) == ["as_recorded"]
     assert failing(reader.judge(SPY, RECORDED)) == []
 
 
 def test_a_raw_file_is_checked_again_when_the_months_next_to_it_are_others_and_not_for_what_is_made_of_it(reader):
-    alone = reader.examine(SPY, RECORDED, Beside())
-    beside = reader.examine(SPY, RECORDED, Beside((0.99,)))
+    alone = reader.examine(SPY, RECORDED, NeighbourMonths())
+    beside = reader.examine(SPY, RECORDED, NeighbourMonths((0.99,)))
 
-    assert [finding.rule.name for finding in alone.findings if finding.passed] != [
-        finding.rule.name for finding in beside.findings if finding.passed
+    assert [finding.rule.name for finding in alone.results if finding.passed] != [
+        finding.rule.name for finding in beside.results if finding.passed
     ]
-    assert reader.examine(SPY, RECORDED, Beside((0.99,))) is beside
+    assert reader.examine(SPY, RECORDED, NeighbourMonths((0.99,))) is beside
     assert reader.require(SPY, RECORDED).num_rows == 6
     assert reader.examine(SPY, RECORDED) is beside
 
@@ -105,7 +107,7 @@ def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(arch
 
 def test_a_month_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader, monkeypatch):
     reader.judge(SPY, RECORDED)
-    monkeypatch.setattr(rules, "examine", lambda *_: pytest.fail("checked again"))
+    monkeypatch.setattr(checks, "run_rules", lambda *_: pytest.fail("checked again"))
 
     for _ in ("15s", "30s", "1min"):
         assert reader.require(SPY, RECORDED).num_rows == 6
@@ -125,7 +127,7 @@ def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_an
     monkeypatch.setattr(reading, "AT_ONCE", 0)
     assert reader.read(SPY).rows == 6
     assert failing(reader.judge(SPY, RECORDED)) == []
-    assert failing(reader.judge(SPY, Recorded(6, "0" * 64))) == ["as_recorded"]
+    assert failing(reader.judge(SPY, Provenance(6, "0" * 64))) == ["as_recorded"]
     reader.read(SPY, prove=True)
 
     assert len(archive.reads) == 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.bars.rules import Reading
+from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import CannotRepairError, InputError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import repair

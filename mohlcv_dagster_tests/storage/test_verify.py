@@ -15,7 +15,7 @@ from mohlcv_dagster.model.manifest_entry import RecordedResult
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.verify import DiscrepancyKind, verify
-from mohlcv_dagster_tests.bars.clean_files import CLEAN
+from mohlcv_dagster_tests.checks.clean_files import CLEAN
 from mohlcv_dagster_tests.storage.old_trees import put
 
 RAW, AGGREGATE, *_ = CLEAN

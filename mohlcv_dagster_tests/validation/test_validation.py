@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mohlcv_dagster.bars import rules
-from mohlcv_dagster.bars.rules import Evidence, Recorded
+from mohlcv_dagster.checks import registry, runner
+from mohlcv_dagster.checks.check_input import CheckInput, Provenance
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -16,7 +16,7 @@ from mohlcv_dagster.storage.locations import resolve_path
 from mohlcv_dagster.validation import folder_check, report_forms
 from mohlcv_dagster.validation.folder_check import FileRecord
 from mohlcv_dagster.validation.report import ValidationReport, collect
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
 SPY_15S = BarFile.parse("aggregated/15s/SPY_2024_01_15s.csv")
@@ -52,7 +52,11 @@ def report_of(tmp_path, content=CROOKED):
 def test_what_is_found_of_a_raw_file_is_what_the_rules_find_but_those_on_a_record_are_skipped(tmp_path, content):
     Archive(tmp_path).write(SPY, content)
     [found] = judged(tmp_path / "raw_1s", RAW)
-    by_the_rules = [each for each in said(rules.judge(Evidence.of(SPY, content))) if each[0] not in rules.OF_RECORD]
+    by_the_rules = [
+        each
+        for each in said(runner.check_file(CheckInput.of(SPY, content)))
+        if each[0] not in registry.PROVENANCE_RULES
+    ]
 
     assert said(found.findings) == by_the_rules
     if found.rows is None:
@@ -69,9 +73,9 @@ def test_what_is_found_of_an_aggregate_is_what_the_rules_find_beside_its_raw_fil
     archive.write(SPY, WHOLE)
     archive.write(SPY_15S, content)
     [found] = judged(tmp_path / "aggregated/15s", SPY_15S.timeframe, raw=resolve_path(tmp_path / "raw_1s"))
-    by_the_rules = rules.judge(Evidence.of(SPY_15S, content, raw=WHOLE))
+    by_the_rules = runner.check_file(CheckInput.of(SPY_15S, content, raw=WHOLE))
 
-    assert said(found.findings) == [each for each in said(by_the_rules) if each[0] not in rules.OF_RECORD]
+    assert said(found.findings) == [each for each in said(by_the_rules) if each[0] not in registry.PROVENANCE_RULES]
 
 
 def test_an_aggregate_without_raw_files_is_judged_by_itself_and_the_rest_is_no_pass(tmp_path):
@@ -130,7 +134,7 @@ def test_an_aggregate_that_equals_what_its_raw_file_gives_is_not_put_to_the_rule
 
 def test_what_was_recorded_of_a_file_is_judged_where_it_is_known(tmp_path):
     Archive(tmp_path).write(SPY, WHOLE)
-    other = Recorded(6, "0" * 64, datetime(2024, 3, 1, tzinfo=UTC), SPY.month.end, adjusted=False)
+    other = Provenance(6, "0" * 64, datetime(2024, 3, 1, tzinfo=UTC), SPY.month.end, adjusted=False)
     [found] = judged(tmp_path / "raw_1s", RAW, known=lambda _: FileRecord(other))
 
     assert [rule.name for rule, _ in found.skipped] == []

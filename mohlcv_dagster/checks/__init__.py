@@ -1,0 +1,19 @@
+"""What must be true of a file of bars: the rules, the asset checks that group them, and the code that runs them.
+
+A rule is a function with the decorator `@rule`, which says what must hold, how much is allowed, how bad a failure is
+and what to do about it. The rules are in modules named after what they look at:
+
+- `file_form`: how the file is written
+- `values`: each bar, and its order in the file
+- `completeness`: the month compared with the exchange calendar
+- `spikes`, `bad_prints`: prices that are probably wrong
+- `finality`: when and on which basis of splits the bars were fetched
+- `aggregates`: an aggregate compared with its raw file, by way of a second engine (`recompute`)
+- `vendor_minutes`: 1-minute bars compared with the vendor's own
+
+`registry` lists all rules and groups them into the asset checks. `check_input` has everything that a rule may look at,
+and `runner` runs the rules on it, without Dagster::
+
+    given = CheckInput.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
+    faults = [result.message for result in check_file(given) if not result.passed]
+"""

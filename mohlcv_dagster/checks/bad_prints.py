@@ -1,0 +1,309 @@
+"""The rules on bad prints but spikes: wicks, jumps from one session to the next, prices that stand still.
+
+A bad print is a bar that is well formed and yet can hardly be what was traded. These rules and `spikes` only warn: the
+market itself does odd things. They measure a symbol by its own bars, never by a list of symbols. They look at usable
+bars only: one without a time, or with a price that is missing, infinite or not above zero, is an error by other rules.
+"""
+
+from dataclasses import dataclass
+from math import log
+from typing import Any, Final, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.reading import NO_TIME, Reading
+from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
+from mohlcv_dagster.checks.wording import as_text, counted, offending
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import PRICES, TIME
+from mohlcv_dagster.model.exchange_calendar import Session
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+COMPARE: Final = (
+    "Compare {partition} at that time with another source, such as the vendor's minute bars: "
+    "a real move needs nothing; report a bad print to the vendor, and delete no bar."
+)
+SMALLEST: Final = 1e-100
+LARGEST: Final = 1e100
+"""Within them neither a sum nor a ratio of two prices leaves float64."""
+WICK: Final = 0.03
+QUIET: Final = 0.005
+JUMP: Final = 0.10
+NEAR_SPLIT: Final = 0.03
+"""How near a ratio must be, as a logarithm: the most at which no jump is near two of `_FORWARD` (5/4 and 4/3 are 0.065
+apart), and wide enough for the usual overnight move of 1 to 2 % on top of the split."""
+STALE_BARS: Final = 120
+
+_DAY: Final = 86_400
+_NIGHT: Final = 4 * 3600 + 1800
+"""04:30 UTC: trading ends at 01:00 UTC at the latest (winter) and begins at 08:00 at the earliest (summer)."""
+_FORWARD: Final = ((5, 4), (4, 3), (3, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
+_REVERSE: Final = tuple((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100))
+_BASIS: Final = {
+    False: "prices are recorded as unadjusted, so that a split shows like this and nothing is wrong",
+    True: "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?",
+    None: "whether prices are adjusted is not recorded",
+}
+
+
+@dataclass(frozen=True)
+class UsableBars:
+    """The bars of a file that these rules look at, in the file's order.
+
+    Attributes:
+        table: the whole file's bars.
+        rows: where in the file the usable ones are, shape (bars,); `None` where every bar is usable.
+        starts: theirs, Unix seconds, shape (bars,).
+        prices: their open, high, low and close, each of shape (bars,), from `SMALLEST` to `LARGEST`.
+    """
+
+    table: pa.Table
+    rows: Rows | None
+    starts: Seconds
+    prices: dict[str, Floats]
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """The usable bars of a file as read."""
+        starts, prices = reading.starts, reading.prices
+        if not starts.size or _all_usable(reading):
+            return cls(reading.present, None, starts, prices)
+        good = starts != NO_TIME
+        for price in prices.values():
+            good &= (price >= SMALLEST) & (price <= LARGEST)  # never of NaN
+        rows = np.flatnonzero(good)
+        return cls(reading.present, rows, starts[rows], {name: price[rows] for name, price in prices.items()})
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return int(self.starts.size)
+
+    def days(self, at: Rows | slice = slice(None)) -> Seconds:
+        """A number for the trading day of each bar, or of those at `at`.
+
+        From 20:00 to 04:00 Eastern no US exchange trades; the day changes between, at 04:30 UTC all year, so that
+        neither a calendar nor a gap in the bars is needed to tell two sessions apart.
+        """
+        days: Seconds = (self.starts[at] - _NIGHT) // _DAY
+        return days
+
+    def bars(self, at: Rows) -> pa.Table:
+        """The bars at these positions, as the file has them."""
+        return self.table.take(at if self.rows is None else self.rows[at])
+
+
+def _all_usable(reading: Reading) -> bool:
+    """Whether every bar is usable, as in most files; cheap to tell."""
+    ranges = reading.ranges.values()
+    return all(low >= SMALLEST and high <= LARGEST for low, high in ranges) and bool(reading.starts.min() != NO_TIME)
+
+
+@rule(
+    sentence="No high or low reaches far beyond its bar's open and close between two quiet bars.",
+    threshold="3 % beyond, with both neighbours within 0.5 %",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    cure=COMPARE,
+)
+def wicks(given: CheckInput) -> RuleOutcome:
+    """Look for a high or low more than 3 % beyond the body, between two quiet neighbours.
+
+    The body is what lies between open and close; a wick shorter than its body is a price that moves. A neighbour is the
+    bar before or after on the same trading day, quiet where its own body is within 0.5 % of this one's. A bar with one
+    neighbour is compared with that one, a bar without any is not checked. Context: `beyond_percent`, from the body.
+    """
+    usable = UsableBars.of(given.own)
+    at = _long_wicks(usable)
+    at = at[_between_quiet(usable, at)]
+    if not at.size:
+        return RuleOutcome(of=usable.size)
+    beyond = from_numpy(np.round(100 * _beyond(usable, at), 2))
+    bars = usable.bars(at).append_column("beyond_percent", beyond)
+    text = "a high or low more than 3 % beyond open and close, with both neighbours within 0.5 %"
+    return RuleOutcome(of=usable.size, fault=offending(bars, usable.size, text, shown=PRICES), bars=bars)
+
+
+def _long_wicks(usable: UsableBars) -> Rows:
+    """Where a high or low is over 3 % beyond the body and further than it is long; most fail by the close alone."""
+    high, low, close = (usable.prices[name] for name in ("high", "low", "close"))
+    at = np.flatnonzero((high > (1 + WICK) * close) | (low < (1 - WICK) * close))
+    top, bottom = _body(usable, at)
+    return at[_beyond(usable, at) > np.maximum(WICK, top / bottom - 1)]
+
+
+def _beyond(usable: UsableBars, at: Rows) -> Floats:
+    """How far the furthest of high and low is beyond the body, as a share of the body's end."""
+    top, bottom = _body(usable, at)
+    return np.maximum(usable.prices["high"][at] / top - 1, 1 - usable.prices["low"][at] / bottom)
+
+
+def _body(usable: UsableBars, at: Rows) -> tuple[Floats, Floats]:
+    opens, close = usable.prices["open"][at], usable.prices["close"][at]
+    return np.maximum(opens, close), np.minimum(opens, close)
+
+
+def _between_quiet(usable: UsableBars, at: Rows) -> Mask:
+    """Whether there is a neighbour, and the body of each is within 0.5 % of the bar's own."""
+    neighbours = np.stack([at - 1, at + 1]).clip(0, max(usable.size - 1, 0))
+    there = (usable.days(neighbours) == usable.days(at)) & (neighbours != at)
+    (top, bottom), (their_top, their_bottom) = _body(usable, at), _body(usable, neighbours)
+    quiet = (their_top <= (1 + QUIET) * top) & (their_bottom >= (1 - QUIET) * bottom)
+    return np.asarray((quiet | ~there).all(axis=0) & there.any(axis=0))
+
+
+@rule(
+    sentence="Each session opens near the close before it.",
+    threshold="10 %",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    cure="Look for a split, a dividend or news of that day: a real move needs nothing. Else compare {partition} "
+    "with another source, report a bad print to the vendor, and delete no bar.",
+)
+def open_jumps(given: CheckInput) -> RuleOutcome:
+    """Look for a session that opens more than 10 % off the last close before it, extended hours included.
+
+    The month's first session is compared with the `previous_close` of the month before, where that is known.
+    Context: `previous_ts_event`, `previous_close`, `jump_percent`, `looks_like`.
+    """
+    usable = UsableBars.of(given.own)
+    days = usable.days()
+    at = np.flatnonzero(days[1:] != days[:-1]) + 1
+    close, moment = usable.prices["close"][at - 1], usable.starts[at - 1]
+    known = given.neighbours.previous_close
+    if usable.size and known is not None and SMALLEST <= known <= LARGEST:
+        at, close, moment = np.insert(at, 0, 0), np.insert(close, 0, known), np.insert(moment, 0, NO_TIME)
+    opens = usable.prices["open"][at]
+    change = opens / close - 1
+    bad = np.abs(change) > JUMP
+    if not bad.any():
+        return RuleOutcome(of=usable.size)
+    pairs = zip(close[bad].tolist(), opens[bad].tolist(), strict=True)
+    likely = [str(split_like(before, after) or "") for before, after in pairs]
+    context = {
+        "previous_ts_event": from_numpy(moment[bad], moment[bad] == NO_TIME).cast(TIME_TYPE),
+        "previous_close": from_numpy(close[bad]),
+        "jump_percent": from_numpy(np.round(100 * change[bad], 2)),
+        "looks_like": from_strings(likely),
+    }
+    bars = _with_columns(usable.bars(at[bad]), context)
+    return RuleOutcome(of=usable.size, fault=_jumps_fault(bars, at.size, given), bars=bars)
+
+
+def _with_columns(bars: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    for name, column in columns.items():
+        bars = bars.append_column(name, column)
+    return bars
+
+
+def _jumps_fault(jumps: pa.Table, looked_at: int, given: CheckInput) -> str:
+    """What is wrong, in words: the first jump, then each that looks like a split."""
+    first = jumps.slice(0, 1).to_pylist()[0]
+    before = as_text(jumps["previous_ts_event"][0])
+    since = "the previous month" if before == "missing" else before
+    fault = (
+        f"{jumps.num_rows:,} of {counted(looked_at, 'session open')} "
+        f"{'jumps' if jumps.num_rows == 1 else 'jump'} more than 10 % from the close before; "
+        f"first at {as_text(jumps[TIME][0])} (open {first['open']}, close {first['previous_close']} of {since}: "
+        f"{first['jump_percent']:+} %)"
+    )
+    pairs = zip(jumps[TIME], jumps["looks_like"].to_pylist(), strict=True)
+    likely = [f"a {split} at {as_text(moment)}" for moment, split in pairs if split]
+    if not likely:
+        return fault
+    return f"{fault}. It looks like {'; '.join(likely)}; {_BASIS[given.adjusted]}"
+
+
+def split_like(before: float, after: float) -> str | None:
+    """The split whose ratio two prices are near, within 3 %, such as `4-for-1 split`; `None` where they are near none.
+
+    Args:
+        before: the last price before, above zero.
+        after: the first price after, above zero.
+    """
+    ratio = log(before / after)
+    off, new, old = min((abs(ratio - log(new / old)), new, old) for new, old in (*_FORWARD, *_REVERSE))
+    return f"{new}-for-{old} {'split' if new > old else 'reverse split'}" if off <= NEAR_SPLIT else None
+
+
+@rule(
+    sentence="The price of a liquid symbol does not stand still in regular hours.",
+    threshold="fewer than 120 unchanged bars in a row",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure=COMPARE,
+)
+def stale_prices(given: CheckInput) -> RuleOutcome:
+    """Look for 120 bars in a row in regular hours with all four prices equal to the close before; liquid symbols only.
+
+    Every such bar is counted; `bars` has the first of each run. Context: `last_ts_event`, `run_length`.
+    """
+    usable = UsableBars.of(given.own)
+    unchanged = _unchanged(usable)
+    if not _runs(unchanged)[0].size:  # as in most files
+        return RuleOutcome(of=usable.size)
+    if not given.liquid:
+        return RuleOutcome(of=usable.size, note="does not apply: a quiet symbol")
+    session = _session_of(usable.starts, exchange_calendar.sessions_in(given.file.month))
+    regular = np.flatnonzero(session >= 0)
+    firsts, lengths = _runs(unchanged[regular], breaks=np.diff(session[regular]) != 0)
+    if not firsts.size:
+        return RuleOutcome(of=usable.size)
+    last = from_numpy(usable.starts[regular[firsts + lengths - 1]]).cast(TIME_TYPE)
+    bars = usable.bars(regular[firsts])
+    bars = _with_columns(bars, {"last_ts_event": last, "run_length": from_numpy(lengths)})
+    return RuleOutcome(of=usable.size, fault=_stale_fault(bars, regular.size), bars=bars, count=int(lengths.sum()))
+
+
+def _unchanged(usable: UsableBars) -> Mask:
+    """Whether all four prices of a bar are the close of the bar before; never of the first."""
+    previous = usable.prices["close"][:-1]
+    same = np.ones(usable.size, dtype=bool)
+    same[:1] = False
+    for name in PRICES:
+        same[1:] &= usable.prices[name][1:] == previous
+    return same
+
+
+def _runs(unchanged: Mask, breaks: Mask | None = None) -> tuple[Rows, Rows]:
+    """The first position and the length of each run of 120 or more.
+
+    Args:
+        unchanged: shape (bars,).
+        breaks: whether a run must end between a bar and the next, shape (bars - 1,).
+    """
+    ends = unchanged[1:] != unchanged[:-1]
+    if breaks is not None:
+        ends |= breaks
+    firsts = np.concatenate([[0], np.flatnonzero(ends) + 1]) if unchanged.size else np.empty(0, np.intp)
+    lengths = np.diff(np.append(firsts, unchanged.size))
+    long = lengths >= STALE_BARS
+    long[long] = unchanged[firsts[long]]
+    return firsts[long], lengths[long]
+
+
+def _session_of(starts: Seconds, open_hours: tuple[Session, ...]) -> Rows:
+    """In whose regular hours each bar is, as a position in `open_hours`; -1 for none."""
+    if not open_hours:
+        return np.full(starts.size, -1)
+    opens = np.array([int(each.regular_open.timestamp()) for each in open_hours])
+    closes = np.array([int(each.regular_close.timestamp()) for each in open_hours])
+    session = np.searchsorted(opens, starts, side="right") - 1
+    return np.where((session >= 0) & (starts < closes[session]), session, -1)
+
+
+def _stale_fault(runs: pa.Table, of: int) -> str:
+    first = runs.slice(0, 1).to_pylist()[0]
+    bars = int(to_numpy(runs["run_length"]).sum())
+    return (
+        f"{counted(runs.num_rows, 'run')} of {STALE_BARS} or more bars at an unchanged price, {bars:,} of {of:,} bars "
+        f"in regular hours; first from {as_text(runs[TIME][0])} to {as_text(runs['last_ts_event'][0])} "
+        f"({first['run_length']:,} bars at {first['close']})"
+    )

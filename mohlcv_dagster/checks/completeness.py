@@ -1,0 +1,305 @@
+"""The rules on whether a month is all there: it has bars, and has them where the exchange calendar says it traded.
+
+None blocks: what a month has can be resampled exactly, whatever is missing. A session without any bar is reported by
+`sessions_present` alone; the rules on minutes, edges and gaps look at the sessions that have bars, and only if the
+symbol is liquid: a quiet one has empty minutes by nature (`coverage.is_liquid`). The facts are those of `coverage`.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from math import exp, sqrt
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from mohlcv_dagster.bars.bar_table import TIME_TYPE
+from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
+from mohlcv_dagster.checks import wording
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
+from mohlcv_dagster.checks.wording import counted
+from mohlcv_dagster.model.bar_files import TIME
+from mohlcv_dagster.model.exchange_calendar import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
+from mohlcv_dagster.model.listings import EmptyMonthCause
+
+OCCUPANCY_WARN: Final = 0.99
+OCCUPANCY_ERROR: Final = 0.95
+GAP_WARN: Final = timedelta(minutes=5)
+GAP_ERROR: Final = timedelta(minutes=15)
+
+_MINUTE: Final = timedelta(minutes=1)
+_KNOWN_DAYS: Final = tuple(
+    int(eastern_midnight(day).timestamp()) for day in (date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
+)
+"""Unix seconds, the last ones exclusive, between which a bar's day can be looked up."""
+_DEVIATIONS: Final = 5
+"""Standard deviations above what chance leaves empty; more is not chance."""
+_NAMED: Final = 3
+"""How many days a message names."""
+_UNRECORDED: Final = "it is not recorded up to when its bars were asked for, so the whole month is expected"
+_ASK_AGAIN: Final = ASK_AGAIN[0].lower() + ASK_AGAIN[1:]
+_UNLESS_HALTED: Final = f"If trading was not halted then, {_ASK_AGAIN}"
+
+
+@rule(
+    sentence="The month has bars, or was proven empty for a known reason.",
+    threshold="at least 1 bar",
+    blocking=False,
+    cure="Is the symbol right, and was it listed then? Re-materialize {asset} for {partition}, or delete the file.",
+)
+def not_empty(given: CheckInput) -> RuleOutcome:
+    """A warning where the month was proven empty and the reason is unknown."""
+    rows, path = given.own.rows, given.file.path
+    if rows:
+        return RuleOutcome(of=rows)
+    empty = given.provenance.empty if given.provenance else None
+    if empty is None:
+        return RuleOutcome(of=rows, fault=f"{path} has a header and not one bar")
+    proven = "no bars: every window of the month was answered whole and empty"
+    if empty.cause is EmptyMonthCause.EXPLAINED:
+        return RuleOutcome(of=rows, note=f"{proven}, as it must be: {empty.reason}")
+    if empty.cause is EmptyMonthCause.UNKNOWN:
+        return RuleOutcome(of=rows, fault=f"{path} has {proven}; {empty.reason}", severity=Severity.WARN)
+    return RuleOutcome(of=rows, fault=f"{path} has {proven}, yet {empty.reason}")
+
+
+@rule(
+    sentence="Each session of the month that is over has bars in regular hours.",
+    threshold="0 sessions; a warning for a quiet symbol",
+    blocking=False,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure=f"If it was listed then, {_ASK_AGAIN}",
+    counts="sessions",
+)
+def sessions_present(given: CheckInput) -> RuleOutcome:
+    """Rows: the sessions without, `ts_event` their opening, `closes` their close; `bars` in extended hours."""
+    coverage = given.coverage
+    if not given.own.rows and given.provenance and given.provenance.empty:
+        return _passed(given, "does not apply: the month was proven empty, see not_empty")
+    absent = [each for each in coverage.sessions if not each.is_present]
+    expected = counted(coverage.expected, "session")
+    if not absent:
+        return _passed(given, expected)
+    named = ", ".join(str(each.session.date) for each in absent[:_NAMED])
+    more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
+    fault = f"has no bar in the regular hours of {len(absent)} of {expected}: {named}{more}"
+    rows = _table(
+        absent,
+        lambda each: each.session.regular_open,
+        closes=lambda each: each.session.regular_close,
+        bars=lambda each: each.bars,
+    )
+    if given.liquid:
+        return _failed(given, fault, rows, Severity.ERROR)
+    return _failed(given, f"{fault} (a quiet symbol: perhaps nothing traded)", rows, Severity.WARN)
+
+
+@rule(
+    sentence="Nearly every regular minute has a bar, in each session and in all together, if the symbol is liquid.",
+    threshold="below 99 % a warning, below 95 % an error",
+    blocking=False,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure=_UNLESS_HALTED,
+    counts="sessions",
+)
+def minute_occupancy(given: CheckInput) -> RuleOutcome:
+    """Less is allowed where chance leaves more empty, which it does below 8 bars a minute.
+
+    Rows: the sessions that are short or, where only all together are, each with an empty minute; `ts_event` is their
+    first empty minute.
+    """
+    coverage = _coverage_of_liquid(given)
+    if isinstance(coverage, RuleOutcome):
+        return coverage
+    there = _present(coverage)
+    density, empty, minutes = coverage.density or 0.0, sum(map(_empty, there)), sum(each.minutes.size for each in there)
+    share = f"{wording.percent(1 - empty / minutes)} of the {minutes:,} regular minutes of {_count(there)}"
+    short = [each for each in there if _is_short(_empty(each), each.minutes.size, OCCUPANCY_WARN, density)]
+    if not short and not _is_short(empty, minutes, OCCUPANCY_WARN, density):
+        return _passed(given, share)
+    worst = min(there, key=lambda each: each.occupancy)
+    fault = (
+        f"has bars in {share}; {len(short)} of them {'is' if len(short) == 1 else 'are'} short, the worst "
+        f"{worst.session.date} with {wording.percent(worst.occupancy)} ({_empty(worst)} of {worst.minutes.size} "
+        f"minutes empty, the first at {wording.utc(_first_empty(worst))})"
+    )
+    rows = _table(
+        short or [each for each in there if _empty(each)],
+        _first_empty,
+        occupancy=lambda each: round(each.occupancy, 4),
+        empty_minutes=_empty,
+        regular_minutes=lambda each: each.minutes.size,
+    )
+    all_and_worst = (empty, minutes), (_empty(worst), worst.minutes.size)
+    bad = any(_is_short(*counts, OCCUPANCY_ERROR, density) for counts in all_and_worst)
+    return _failed(given, fault, rows, Severity.ERROR if bad else Severity.WARN)
+
+
+@rule(
+    sentence="The first and the last regular minute of each session have a bar, if the symbol is liquid.",
+    threshold="0 minutes",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure=_UNLESS_HALTED,
+    counts="minutes",
+)
+def session_edges(given: CheckInput) -> RuleOutcome:
+    """Rows: each such minute without, `ts_event` its start; `edge` and `nearest_bar`.
+
+    The `edge` is `opening` or `closing`, the `nearest_bar` the start of the session's first or last regular bar.
+    """
+    coverage = _coverage_of_liquid(given)
+    if isinstance(coverage, RuleOutcome):
+        return coverage
+    there = _present(coverage)
+    late = [(each.session.regular_open, "opening", each.first) for each in there if not each.minutes[0]]
+    early = [(each.session.regular_close - _MINUTE, "closing", each.last) for each in there if not each.minutes[-1]]
+    missing = sorted(late + early, key=lambda row: row[0])
+    if not missing:
+        return _passed(given, f"both of {_count(there)}")
+    starts, edges, nearest = zip(*missing, strict=True)
+    days = [str(start.astimezone(EASTERN).date()) for start in starts]
+    sides = [
+        f"the {side} regular minute of {len(found)}" for side, found in (("first", late), ("last", early)) if found
+    ]
+    fault = (
+        f"has no bar in {' and '.join(sides)} of {_count(there)}; first in the {edges[0]} "
+        f"minute of {days[0]}, {wording.utc(starts[0])}: the nearest bar starts at {wording.utc(nearest[0])}"
+    )
+    times, bars = pa.array(starts, TIME_TYPE), pa.array(nearest, TIME_TYPE)
+    rows = pa.table({TIME: times, "session": days, "edge": edges, "nearest_bar": bars})
+    return _failed(given, fault, rows, Severity.WARN)
+
+
+@rule(
+    sentence="No long stretch of regular hours is without a bar, if the symbol is liquid.",
+    threshold="over 5 minutes a warning, over 15 an error",
+    blocking=False,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure=_UNLESS_HALTED,
+    counts="gaps",
+)
+def largest_gap(given: CheckInput) -> RuleOutcome:
+    """Rows: the longest stretch of each session that has one, `ts_event` its first second; `seconds`, `until`.
+
+    `until` is exclusive, UTC.
+    """
+    coverage = _coverage_of_liquid(given)
+    if isinstance(coverage, RuleOutcome):
+        return coverage
+    there = _present(coverage)
+    worst = max(there, key=_gap)
+    wide = [each for each in there if _gap(each) > GAP_WARN]
+    if not wide:
+        return _passed(given, f"the longest of {_count(there)} is {worst.gap_seconds} s")
+    start, end = worst.gap_start, _gap_end(worst)
+    fault = (
+        f"has a stretch of over {wording.length(GAP_WARN)} without a bar in the regular hours of {len(wide)} of "
+        f"{_count(there)}; the longest is {wording.length(_gap(worst))} on {worst.session.date}, {wording.utc(start)} "
+        f"to {wording.utc(end)} ({wording.eastern(start)} to {wording.eastern(end)} Eastern)"
+    )
+    rows = _table(wide, lambda each: each.gap_start, seconds=lambda each: each.gap_seconds, until=_gap_end)
+    return _failed(given, fault, rows, Severity.ERROR if _gap(worst) > GAP_ERROR else Severity.WARN)
+
+
+@rule(
+    sentence="Every bar starts on a trading day from 04:00 to 20:00 Eastern, on an early close to 17:00.",
+    threshold="0 bars",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure="They are kept and resampled like all others. Where the exchange kept other hours, name the day in the file "
+    "of MOHLCV_CALENDAR; where it trades round the clock (24x5, planned), expect them; else re-materialize {asset} "
+    "for {partition}, and if they stay, report the request_ids of its materialization to the vendor.",
+)
+def trading_hours(given: CheckInput) -> RuleOutcome:
+    """Rows: the bars outside."""
+    own, outside = given.own, given.coverage.outside
+    if not outside.any():
+        return RuleOutcome(of=own.rows)
+    bars = own.present.filter(pa.array(outside))
+    fault = wording.offending(bars, own.rows, "a start outside trading hours", shown=())
+    first = int(own.starts[outside][0])
+    if _KNOWN_DAYS[0] <= first < _KNOWN_DAYS[1]:  # a missing start is before them
+        local = datetime.fromtimestamp(first, EASTERN)
+        kind = "a trading day" if session_on(local.date()) else "no trading day"
+        fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
+    return RuleOutcome(of=own.rows, fault=fault, bars=bars)
+
+
+def _coverage_of_liquid(given: CheckInput) -> Coverage | RuleOutcome:
+    """The coverage, where the symbol is liquid and has sessions with bars; else the outcome that says why not."""
+    coverage = given.coverage
+    if not coverage.present:
+        why = "no session of the month has bars" if coverage.expected else "no session of the month is over yet"
+        return _passed(given, f"does not apply: {why}")
+    if not given.liquid:
+        occupancy = wording.percent(coverage.occupancy or 0.0)
+        return _passed(given, f"does not apply: a quiet symbol, median occupancy {occupancy}")
+    return coverage
+
+
+def _is_short(empty: int, minutes: int, share: float, density: float) -> bool:
+    """Whether more minutes are empty than both the share to be filled and chance allow.
+
+    Trades that come at random leave `exp(-n)` of the minutes empty at `n` a minute. The density is a median of whole
+    numbers, so `n` is taken as one less. At 8 and more that is below 0.1 %, and the share decides alone.
+    """
+    chance = minutes * exp(1 - density)
+    return empty > max((1 - share) * minutes, chance + _DEVIATIONS * sqrt(chance))
+
+
+def _present(coverage: Coverage) -> list[SessionCoverage]:
+    return [each for each in coverage.sessions if each.is_present]
+
+
+def _count(there: list[SessionCoverage]) -> str:
+    return counted(len(there), "session")
+
+
+def _empty(each: SessionCoverage) -> int:
+    return int(each.minutes.size - each.minutes.sum())
+
+
+def _first_empty(each: SessionCoverage) -> datetime:
+    return each.session.regular_open + int(np.argmin(each.minutes)) * _MINUTE
+
+
+def _gap(each: SessionCoverage) -> timedelta:
+    return timedelta(seconds=each.gap_seconds)
+
+
+def _gap_end(each: SessionCoverage) -> datetime | None:
+    return each.gap_start + _gap(each) if each.gap_start else None
+
+
+def _table(
+    rows: Sequence[SessionCoverage],
+    at: Callable[[SessionCoverage], datetime | None],
+    **columns: Callable[[SessionCoverage], object],
+) -> pa.Table:
+    """A row for each session: `ts_event`, `session` (its date), and a column for each function."""
+    cells: dict[str, Any] = {TIME: pa.array(list(map(at, rows)), TIME_TYPE)}
+    cells["session"] = [str(each.session.date) for each in rows]
+    for name, value_of in columns.items():
+        values = list(map(value_of, rows))
+        cells[name] = pa.array(values, TIME_TYPE) if isinstance(values[0], datetime) else values
+    return pa.table(cells)
+
+
+def _passed(given: CheckInput, note: str) -> RuleOutcome:
+    return RuleOutcome(of=given.own.rows, note=note + _assumption(given))
+
+
+def _failed(given: CheckInput, fault: str, rows: pa.Table, severity: Severity) -> RuleOutcome:
+    whole = f"{given.file.path} {fault}{_assumption(given)}"
+    return RuleOutcome(of=given.own.rows, fault=whole, bars=rows, severity=severity)
+
+
+def _assumption(given: CheckInput) -> str:
+    return "" if given.provenance and given.provenance.complete_through else f"; {_UNRECORDED}"

@@ -1,0 +1,224 @@
+"""The rules on how a file is written: readable, unchanged, in the exact form, its volume in the right type."""
+
+import io
+from codecs import BOM_UTF8
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from mohlcv_dagster.bars import bar_table, csv_codec, resample
+from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.reading import Reading
+from mohlcv_dagster.checks.rule import AFTER_RAW, WRITE_AGAIN, Requires, RuleOutcome, Severity, rule
+from mohlcv_dagster.checks.wording import offending
+from mohlcv_dagster.model.bar_files import COLUMNS, VOLUME
+
+_HEADER: Final = ",".join(COLUMNS).encode()
+_COPY_BACK: Final = "Copy the file back, or re-materialize {asset} for {partition}, which writes it again."
+_RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file again and records it."
+
+
+@rule(
+    sentence="The file is CSV with ts_event, open, high, low, close and volume, each field a time or a number.",
+    threshold="0 faults",
+    requires=Requires.FILE,
+)
+def readable(given: CheckInput) -> RuleOutcome:
+    """An absent file is not readable."""
+    problem = given.own.problem
+    fault = f"{given.file.path} {problem.removeprefix('it ')}" if problem else None
+    return RuleOutcome(of=given.own.rows, fault=fault, cure=_COPY_BACK if given.own.is_absent else None)
+
+
+@rule(
+    sentence="Row count and sha256 are those recorded when the file was written.",
+    threshold="equal",
+    cure=_RECORD_AGAIN,
+    aggregate_cure=_RECORD_AGAIN,
+)
+def as_recorded(given: CheckInput) -> RuleOutcome:
+    """A warning where nothing was recorded."""
+    own, recorded, path = given.own, given.provenance, given.file.path
+    if recorded is None:
+        fault = f"Nothing is recorded of {path}, so a later change could not be told"
+        return RuleOutcome(of=own.rows, fault=fault, severity=Severity.WARN)
+    faults = []
+    if own.rows != recorded.rows:
+        faults.append(f"it has {own.rows:,} bars, {recorded.rows:,} were recorded")
+    if own.sha256 != recorded.sha256:
+        faults.append(f"its sha256 is {own.sha256[:12]}…, {recorded.sha256[:12]}… was recorded")
+    if not faults:
+        return RuleOutcome(of=own.rows)
+    return RuleOutcome(of=own.rows, fault=f"{path} has changed since it was written: {'; '.join(faults)}")
+
+
+@rule(
+    sentence="The file is, byte for byte, what the contract writes for its bars.",
+    threshold="0 bytes",
+    counts="lines",
+    cure=WRITE_AGAIN,
+    aggregate_cure=WRITE_AGAIN,
+)
+def exact_form(given: CheckInput) -> RuleOutcome:
+    """A warning where the only differences are additional columns, another order of columns, or CRLF.
+
+    Every reader accepts those. A missing last line end is an error: `152` may be what is left of `15234`.
+    Context: `line`, counted from 1, `found` and `expected`.
+    """
+    own, path = given.own, given.file.path
+    if own.is_exact:
+        return RuleOutcome(of=own.rows)
+    expected = csv_codec.encode(own.present)
+    plain, accepted = normalized(own.text)
+    if plain == expected:
+        fault = f"{path} has {' and '.join(accepted)}; every reader accepts that, byte comparison does not"
+        return RuleOutcome(of=own.rows, fault=fault, count=0, severity=Severity.WARN)
+    if plain + b"\n" == expected:
+        fault = f"{path} ends without a line end, so its last line may be cut short"
+        return RuleOutcome(of=own.rows, fault=fault, bars=own.present.slice(own.rows - 1) if own.rows else None)
+    found = differences(own.present, plain, expected)
+    fault = f"{path} is not in the form that data/README.md gives: {found.summary}"
+    return RuleOutcome(of=own.rows, fault=fault, bars=found.bars, count=found.lines)
+
+
+@rule(
+    sentence="Volume is written as integers exactly where every volume of the raw file is whole.",
+    threshold="0 files",
+    requires=Requires.RAW,
+    cure=WRITE_AGAIN,
+    aggregate_cure=AFTER_RAW,
+)
+def volume_type(given: CheckInput) -> RuleOutcome:
+    """The raw file of a raw file is itself."""
+    own, path = given.own.present, given.file.path
+    if given.is_raw:
+        if bar_table.normalize_volume_dtype(own).schema.equals(own.schema):
+            return RuleOutcome(of=own.num_rows)
+        fault = f"{path} writes volume as decimals although all {own.num_rows:,} volumes are whole"
+        return RuleOutcome(of=own.num_rows, fault=fault)
+    whole, raw_whole = bar_table.has_whole_volume(own), bar_table.has_whole_volume(given.raw.present)
+    if whole == raw_whole:
+        return RuleOutcome(of=own.num_rows)
+    kinds = {True: "integers", False: "decimals"}
+    return RuleOutcome(
+        of=own.num_rows, fault=f"{path} writes volume as {kinds[whole]}, its raw file as {kinds[raw_whole]}"
+    )
+
+
+@rule(
+    sentence="No volume has more than 6 decimals, or an exponent where 0.0001 share or more traded.",
+    threshold="0 bars",
+)
+def volume_precision(given: CheckInput) -> RuleOutcome:
+    """Below 0.0001 share the exact form has an exponent (`2.3e-05`), so 23 millionths of a share are fine.
+
+    A volume that is missing or infinite is left to `no_missing_values`. Context: `volume_text`.
+    """
+    own, volume = given.own, given.own.volume
+    if volume.dtype == np.int64:  # written as integers throughout, which have neither decimals nor an exponent
+        return RuleOutcome(of=own.rows)
+    finite = np.isfinite(volume)
+    exponent = _have_exponent(own) & finite & (np.abs(volume) >= csv_codec.SMALLEST_PLAIN)
+    bad = (finite & resample.beyond_millionths(volume)) | exponent
+    if not bad.any():
+        return RuleOutcome(of=own.rows)
+    bars, shown = own.present.filter(from_numpy(bad)), VOLUME
+    text = _texts_with_exponent(own.text)
+    if text is not None:
+        bars, shown = bars.append_column("volume_text", text.filter(from_numpy(bad))), "volume_text"
+    fault = offending(bars, own.rows, "a volume with more than 6 decimals or an exponent", shown=(shown,))
+    return RuleOutcome(of=own.rows, fault=fault, bars=bars)
+
+
+@dataclass(frozen=True)
+class LineDifferences:
+    """Where the lines of a file are not in the exact form.
+
+    Attributes:
+        lines: how many lines differ, those that only one side has included.
+        summary: the first of them, in words.
+        bars: the bars on those lines with `line`, `found` and `expected`; none where lines cannot be matched to bars.
+    """
+
+    lines: int
+    summary: str
+    bars: pa.Table
+
+
+def differences(bars: pa.Table, found: bytes, expected: bytes) -> LineDifferences:
+    """Where the lines of `found` are not those of `expected`; both hold the same bars."""
+    here, there = found.split(b"\n"), expected.split(b"\n")
+    lines = [at for at, (one, other) in enumerate(zip(here, there, strict=False)) if one != other]
+    lines += range(min(len(here), len(there)), max(len(here), len(there)))
+    first = lines[0]
+    differ = "1 line differs" if len(lines) == 1 else f"{len(lines):,} lines differ"
+    shown = f"{_shown(here, first)} where {_shown(there, first)} is expected"
+    # With as many lines as expected, line 0 is the header and line n the bar in row n - 1.
+    on_bars = [at for at in lines if 1 <= at <= bars.num_rows] if len(here) == len(there) else []
+    offending_bars = bars.take(pa.array([at - 1 for at in on_bars], pa.int64()))
+    offending_bars = offending_bars.append_column("line", pa.array([at + 1 for at in on_bars], pa.int64()))
+    for name, texts in (("found", here), ("expected", there)):
+        column = pa.array([_text(texts[at]) for at in on_bars], pa.string())
+        offending_bars = offending_bars.append_column(name, column)
+    return LineDifferences(len(lines), f"{differ}; first line {first + 1:,}, which is {shown}", offending_bars)
+
+
+def normalized(content: bytes) -> tuple[bytes, list[str]]:
+    """The text without the differences that every reader accepts, and what those were."""
+    accepted = []
+    if b"\r\n" in content:
+        accepted.append("CRLF line ends")
+        content = content.replace(b"\r\n", b"\n")
+    header = content.partition(b"\n")[0]
+    if header != _HEADER and not content.startswith(BOM_UTF8):  # some readers take the mark for a part of the name
+        accepted.append(f"the columns {header.decode(errors='backslashreplace')}")
+        content = _selected(content)
+    return content, accepted
+
+
+def _selected(content: bytes) -> bytes:
+    """The text of the six columns, in their order."""
+    table = _columns_as_text(content, COLUMNS)
+    comma = pa.scalar(",")
+    lines: Any = pc.binary_join_element_wise(*(table[name] for name in COLUMNS), comma)  # type: ignore[call-overload]  # the stubs know no separator
+    text = "\n".join([_HEADER.decode(), *lines.to_pylist()])
+    return text.encode() + (b"\n" if content.endswith(b"\n") else b"")
+
+
+def _columns_as_text(content: bytes, names: tuple[str, ...]) -> pa.Table:
+    """Columns of a readable file as written, by name, as strings."""
+    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), include_columns=list(names))
+    # Arrow does not take a header for one that no line end closes.
+    text = content if b"\n" in content else content + b"\n"
+    return csv.read_csv(io.BytesIO(text), convert_options=convert)
+
+
+def _shown(lines: list[bytes], at: int) -> str:
+    return repr(_text(lines[at])) if at < len(lines) else "no line"
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="backslashreplace")
+
+
+def _have_exponent(own: Reading) -> npt.NDArray[np.bool_]:
+    """Which volumes are written with an exponent, shape (rows,); small ones, which may be, need not be among them."""
+    if own.proven is not None:
+        large: npt.NDArray[np.bool_] = np.abs(own.volume) >= csv_codec.LEAST_WITH_EXPONENT
+        return large
+    text = _texts_with_exponent(own.text)
+    return np.zeros(own.rows, np.bool_) if text is None else to_numpy(pc.match_substring(text, "e"))
+
+
+def _texts_with_exponent(content: bytes) -> "pa.ChunkedArray[Any] | None":
+    """The volume column as written, in lower case; `None` where no byte after the header can be an exponent's."""
+    header = content.find(b"\n")
+    if content.find(b"e", header) < 0 and content.find(b"E", header) < 0:
+        return None
+    return pc.utf8_lower(_columns_as_text(content, (VOLUME,))[VOLUME])

@@ -1,0 +1,180 @@
+"""All rules in order, and the asset checks: groups of rules, each of which answers one question about a file."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from mohlcv_dagster.checks.aggregates import aligned, equals_recomputation, volume_conserved
+from mohlcv_dagster.checks.bad_prints import open_jumps, stale_prices, wicks
+from mohlcv_dagster.checks.completeness import (
+    largest_gap,
+    minute_occupancy,
+    not_empty,
+    session_edges,
+    sessions_present,
+    trading_hours,
+)
+from mohlcv_dagster.checks.file_form import as_recorded, exact_form, readable, volume_precision, volume_type
+from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.rule import Rule
+from mohlcv_dagster.checks.spikes import spikes
+from mohlcv_dagster.checks.values import (
+    inside_month,
+    no_missing_values,
+    non_negative_volume,
+    ohlc_order,
+    positive_prices,
+    rising_time,
+    volume_traded,
+)
+from mohlcv_dagster.checks.vendor_minutes import vendor_minutes, volume_ladder
+from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
+
+RULES: Final = (
+    readable,
+    as_recorded,
+    exact_form,
+    not_empty,
+    no_missing_values,
+    rising_time,
+    inside_month,
+    aligned,
+    ohlc_order,
+    positive_prices,
+    non_negative_volume,
+    volume_traded,
+    volume_type,
+    volume_precision,
+    volume_conserved,
+    equals_recomputation,
+    sessions_present,
+    minute_occupancy,
+    session_edges,
+    largest_gap,
+    trading_hours,
+    split_basis,
+    spikes,
+    wicks,
+    open_jumps,
+    stale_prices,
+    settled,
+    revised,
+)
+"""Every rule on stored files, in the order in which results are listed."""
+
+VENDOR_RULES: Final = (vendor_minutes, volume_ladder)
+"""The rules for which the vendor must be asked now."""
+
+VALUE_RULES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
+"""The rules that depend on a bar's values alone: when one fails, the bar's place among the others is still known."""
+
+PROVENANCE_RULES: Final = frozenset({"as_recorded", "split_basis", "settled", "revised"})
+"""The rules on what was recorded of a file when it was written: without that they have nothing to say."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question about a file, and the rules that answer it.
+
+    Attributes:
+        name: the name of its asset check, so it must not change.
+        question: what it asks, one sentence.
+        rules: in the order in which they are shown, the most important first.
+        blocking: whether it can keep downstream files from being made; its blocking rules decide when it does.
+        asks_vendor: whether the vendor must be asked, now, before it can be answered.
+        decisive: the rule that must be checked; without it, a check in which no rule fails says nothing.
+    """
+
+    name: str
+    question: str
+    rules: tuple[Rule, ...]
+    blocking: bool
+    asks_vendor: bool
+    decisive: Rule
+
+
+def _check(name: str, question: str, *rules: Rule, decisive: Rule | None = None) -> Check:
+    blocking = any(rule.blocking for rule in rules)
+    asks_vendor = any(rule in VENDOR_RULES for rule in rules)
+    return Check(name, question, rules, blocking, asks_vendor, decisive or rules[0])
+
+
+_ON_BARS: Final = (
+    no_missing_values,
+    rising_time,
+    inside_month,
+    ohlc_order,
+    positive_prices,
+    non_negative_volume,
+    volume_traded,
+)
+DIFFERENCE_RULES: Final = frozenset({volume_conserved, aligned, not_empty, *_ON_BARS})
+"""The rules that say how an aggregate differs from what its raw file gives; they do not run on one that equals it."""
+
+_INTACT: Final = _check(
+    "intact",
+    "Is the file the one that was written, in exact form?",
+    readable,
+    as_recorded,
+    exact_form,
+    volume_type,
+    volume_precision,
+)
+_RAW_CHECKS: Final = (
+    _INTACT,
+    _check("valid", "Is every bar a bar?", *_ON_BARS),
+    _check(
+        "complete",
+        "Is the month all there, by the exchange calendar?",
+        not_empty,
+        sessions_present,
+        minute_occupancy,
+        session_edges,
+        largest_gap,
+        trading_hours,
+        decisive=sessions_present,
+    ),
+    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, stale_prices),
+    _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
+)
+_AGGREGATE_CHECKS: Final = (
+    _INTACT,
+    _check(
+        "matches_raw",
+        "Does it equal, bar for bar, what a second engine makes of the raw file?",
+        equals_recomputation,
+        volume_conserved,
+        aligned,
+        not_empty,
+        *_ON_BARS,
+    ),
+)
+_MINUTE_CHECKS: Final = (
+    *_AGGREGATE_CHECKS,
+    _check("matches_vendor", "Does it agree with the vendor's own minutes?", vendor_minutes, volume_ladder),
+)
+
+
+def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
+    """The rules that apply to files of `timeframe`, in the order of `among`."""
+    return tuple(rule for rule in among if rule.scope.holds(timeframe))
+
+
+def checks_for(timeframe: Timeframe) -> tuple[Check, ...]:
+    """The checks of files of `timeframe`, in the order of the dashboard."""
+    if timeframe == RAW:
+        return _RAW_CHECKS
+    return _MINUTE_CHECKS if timeframe == MINUTE else _AGGREGATE_CHECKS
+
+
+@cache
+def check_of(timeframe: Timeframe, rule: str) -> Check:
+    """The check of files of `timeframe` that has the rule of this name.
+
+    Raises:
+        KeyError: none has it.
+    """
+    for check in checks_for(timeframe):
+        if rule in {each.name for each in check.rules}:
+            return check
+    raise KeyError(rule)

@@ -1,0 +1,157 @@
+"""The rules that compare our minutes with the vendor's own. How they differ is found by `reconciliation`.
+
+They need an answer from the vendor now, so they are not among the rules that are checked before a file is used.
+"""
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.rule import Facts, Requires, RuleOutcome, Scope, Severity, rule
+from mohlcv_dagster.checks.wording import as_text, counted
+from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
+from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation
+
+LEAST_PRICE_SHARE: Final = 0.99
+"""The share of minutes that must have the same four prices on both sides; below it is an error."""
+
+_KIND: Final = "kind"
+_ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once that is cured."
+_CURE_OURS: Final = (
+    "Cure first what raw_1s and {asset} fail for {partition}, then execute the check again; if they fail nothing, "
+    "report it to the vendor."
+)
+
+
+@rule(
+    sentence="Every minute is the vendor's own: on both sides, prices to the tick, volume within 0.5 %.",
+    threshold="0 minutes; an error where more than 1 % differ in price, or one in a way that is not known",
+    blocking=False,
+    scope=Scope.MINUTES,
+    requires=Requires.RAW,
+    aggregate_cure="docs/reconciliation.md has the meaning of each kind, and what shows it.",
+    counts="minutes",
+)
+def vendor_minutes(given: CheckInput) -> RuleOutcome:
+    """A warning where all differences are of kinds that are known of the vendor, or where it does not answer.
+
+    Context: `kind`, `vendor_…`. The first bar of each kind comes first, then the second of each.
+    """
+    if given.vendor_problem is not None:
+        return _not_compared(given, given.vendor_problem, Severity.WARN, _ASK_AGAIN)
+    found = given.reconciled
+    if isinstance(found, str):
+        return _not_compared(given, found, Severity.ERROR, _CURE_OURS)
+    facts = _facts(found)
+    if not found.counts:
+        return RuleOutcome(of=found.minutes, note=_compared(found), facts=facts)
+    wrong = any(KINDS[kind].wrong for kind in found.counts)
+    error = wrong or found.price_share < LEAST_PRICE_SHARE
+    return RuleOutcome(
+        of=found.minutes,
+        fault=_fault(found),
+        bars=_interleaved(found.differing),
+        severity=Severity.ERROR if error else Severity.WARN,
+        facts=facts,
+    )
+
+
+@rule(
+    sentence="No minute of the vendor's own has less volume than our seconds in it.",
+    threshold="0 minutes",
+    severity=Severity.WARN,
+    scope=Scope.MINUTES,
+    requires=Requires.VENDOR,
+    aggregate_cure="Our seconds may have a print twice, or one that was cancelled since: re-materialize raw_1s for "
+    "{partition}, then {asset}; if it stays, see what vendor_minutes says of these minutes.",
+    counts="minutes",
+)
+def volume_ladder(given: CheckInput) -> RuleOutcome:
+    """Context: `vendor_…`."""
+    found = given.reconciled
+    if isinstance(found, str):
+        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
+    bars = found.inverted
+    if not bars.num_rows:
+        return RuleOutcome(of=found.minutes, note=_compared(found))
+    ours, theirs = (_number(bars[name][0]) for name in (VOLUME, f"vendor_{VOLUME}"))
+    have, them = ("has", "it") if bars.num_rows == 1 else ("have", "them")
+    fault = (
+        f"{bars.num_rows:,} of {found.minutes:,} minutes of the vendor's {have} less volume than our seconds in "
+        f"{them}; first at {as_text(bars[TIME][0])} (volume {ours}, the vendor's {theirs})"
+    )
+    return RuleOutcome(of=found.minutes, fault=fault, bars=bars)
+
+
+def _compared(found: Reconciliation) -> str:
+    return f"{counted(found.minutes, 'minute')} compared"
+
+
+def _number(value: "pa.Scalar[pa.DataType]") -> str:
+    """A price or volume as messages show it, without rounding noise: `17.22`, `36,959`, `9,099.618093`."""
+    number = value.as_py()
+    return f"{number:,.12g}" if isinstance(number, (int, float)) else as_text(value)
+
+
+def _share(part: float) -> str:
+    """`99.27 %` of a share of 0 to 1."""
+    return f"{100 * part:.2f} %"
+
+
+def _not_compared(given: CheckInput, why: str, severity: Severity, cure: str) -> RuleOutcome:
+    fault = f"{given.file.path} could not be compared with the vendor's own minutes: {why}"
+    return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=severity, cure=cure)
+
+
+def _fault(found: Reconciliation) -> str:
+    """How many differ, of which kinds; what explains whole sessions; the first of the worst kind, and its cure."""
+    counts = found.counts
+    parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    many = found.differing.num_rows
+    differ = "differs" if many == 1 else "differ"
+    said = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
+    said += [cause.sentence for cause in found.causes]
+    if found.adjusted is not None and DifferenceKind.SPLIT_BASIS in counts:
+        said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
+    if found.price_share < LEAST_PRICE_SHARE:
+        said.append(
+            f"{_share(found.price_share)} of the minutes have the same prices, {_share(LEAST_PRICE_SHARE)} is the least"
+        )
+    worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
+    meaning = KINDS[worst]
+    return f"{'; '.join([*said, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
+
+
+def _first(found: Reconciliation, kind: DifferenceKind) -> str:
+    """`the first unknown at 2024-01-02 14:30:00Z (close 475.3, the vendor's 475.4)`."""
+    at = found.differing[_KIND].to_pylist().index(kind)
+    row = found.differing.slice(at, 1)
+    for column, who in ((VOLUME, "we do"), (f"vendor_{VOLUME}", "the vendor does")):
+        if row[column].null_count:
+            return f"the first {kind} at {as_text(row[TIME][0])}, which {who} not have"
+    pairs = [(name, _number(row[name][0]), _number(row[f"vendor_{name}"][0])) for name in COLUMNS[1:]]
+    values = ", ".join(f"{name} {ours}, the vendor's {theirs}" for name, ours, theirs in pairs if ours != theirs)
+    return f"the first {kind} at {as_text(row[TIME][0])} ({values or 'the same on both sides'})"
+
+
+def _facts(found: Reconciliation) -> Facts:
+    share = found.agreeing / found.minutes if found.minutes else 1.0
+    return {
+        "minutes that differ, by kind": {str(kind): count for kind, count in found.counts.items()},
+        "share of minutes that agree": f"{100 * share:.4f} %",
+        "share of minutes with the same prices": f"{100 * found.price_share:.4f} %",
+        "minutes on one side only": f"{found.only_ours:,} ours, {found.only_vendors:,} the vendor's",
+        "volumes that are unequal within the tolerance": f"{found.off_within:,}",
+        "largest deviation": f"price {found.largest_price:.6g} USD, volume {100 * found.largest_volume:.4f} %",
+    }
+
+
+def _interleaved(differing: pa.Table) -> pa.Table:
+    """The first of each kind, then the second of each, so that a sample shows them all."""
+    kinds = np.array(differing[_KIND].to_pylist())
+    turn = np.zeros(len(kinds), dtype=np.int64)
+    for kind in np.unique(kinds):
+        turn[kinds == kind] = np.arange((kinds == kind).sum())
+    return differing.take(np.argsort(turn, kind="stable"))

@@ -1,0 +1,131 @@
+"""Faults that only another source shows: the vendor's own minutes, or what other symbols lack at once. No test.
+
+What is seeded into minutes is in `mismatches`; here it is checked by the rules, and minutes lost in several symbols.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from mohlcv_dagster.bars import bar_table, coverage, incidents
+from mohlcv_dagster.bars.incidents import Gap
+from mohlcv_dagster.checks.check_input import CheckInput, Provenance, VendorMinutes
+from mohlcv_dagster.checks.reading import Reading
+from mohlcv_dagster.checks.registry import VENDOR_RULES
+from mohlcv_dagster.checks.rule import RuleResult
+from mohlcv_dagster.checks.runner import evaluate
+from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import MINUTE
+from mohlcv_dagster.reconciliation import KINDS
+from mohlcv_dagster_tests.checks.whole_months import (
+    Seeded,
+    days_lost,
+    full_days,
+    once,
+    single_minutes,
+    somewhere,
+    whole_month,
+)
+from mohlcv_dagster_tests.reconciliation import reconciled_months
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS, Seed
+from mohlcv_dagster_tests.reconciliation.reconciled_months import Case
+
+LIQUID = ("AAC", "ADC", "BAC")
+"""About 20 bars and more in a regular minute: none lacks one by chance."""
+
+
+def checked(case: Case) -> dict[str, RuleResult]:
+    """What the rules say of our minutes of a case beside the vendor's."""
+    own, raw = (Reading(b"", bars.table(), None) for bars in (case.seconds.minutes(), case.seconds))
+    recorded = Provenance(own.rows, "", complete_through=case.month.end, adjusted=False)
+    file = BarFile("KO", MINUTE, case.month)
+    given = CheckInput(file, own, raw, recorded, vendor=VendorMinutes(case.vendor.table()))
+    return {rule.name: evaluate(rule, given) for rule in VENDOR_RULES}
+
+
+def minutes_found(seed: Seed) -> tuple[bool, str]:
+    """Whether `vendor_minutes` names the kind of a seed, as an error where the kind is wrong; and the severity."""
+    found = checked(seed.make(reconciled_months.winter()))["vendor_minutes"]
+    kinds = found.facts["minutes that differ, by kind"]
+    assert isinstance(kinds, dict)
+    severe = found.severity == "error" or not KINDS[seed.kind].wrong
+    return not found.passed and seed.kind in kinds and severe, str(found.severity)
+
+
+def _seconds_twice(case: Case) -> Case:
+    at = np.arange(1_000, 1_006)
+    return replace(case, seconds=case.seconds.changed(at, v=case.seconds.v[at] * 2))
+
+
+def _shares_fewer(case: Case) -> Case:
+    at = np.arange(500, 512)
+    return replace(case, vendor=case.vendor.changed(at, v=case.vendor.v[at] - 1))
+
+
+_CANCELLED = next(seed.make for seed in SEEDS if seed.what == "six seconds that the vendor's minutes lack")
+LADDER: dict[str, Callable[[Case], Case]] = {
+    "the volume of six of our seconds twice": _seconds_twice,
+    "six seconds that the vendor's minutes lack": _CANCELLED,
+    "a share less in twelve of the vendor's minutes": _shares_fewer,
+}
+"""Minutes of the vendor's with less volume than our seconds, by what made them so."""
+
+
+def ladder_found(make: Callable[[Case], Case]) -> tuple[bool, str]:
+    """Whether `volume_ladder` tells of each minute of the vendor's that has less, worked out by itself; severity."""
+    case = make(reconciled_months.winter())
+    ours = case.seconds.minutes()
+    both, at, theirs = np.intersect1d(ours.t, case.vendor.t, return_indices=True)
+    less = both[case.vendor.v[theirs] < ours.v[at]]
+    found = checked(case)["volume_ladder"]
+    told = bar_table.seconds(found.bars)
+    return not found.passed and less.size > 0 and np.array_equal(told, less), str(found.severity)
+
+
+@dataclass(frozen=True)
+class LostMinutes:
+    """Minutes lost from several symbols at once."""
+
+    what: str
+    seeded: Seeded
+    symbols: tuple[str, ...] = LIQUID
+
+    def found(self, seed: int) -> bool:
+        """Whether incidents are made of exactly the minutes lost, each with exactly the symbols that lost them."""
+        month = ("2024-01", "2024-02", "2024-06")[seed % 3]
+        edit = self.seeded(full_days(month), np.random.default_rng([seed, len(self.what)]))
+        before = {name: missing(name, month) for name in LIQUID}
+        after = before | {name: missing(name, month, edit) for name in self.symbols}
+        lost = _minutes(after[self.symbols[0]]) - _minutes(before[self.symbols[0]])
+        told = find(after, month)
+        return {each.symbols for each in told} == {self.symbols} and set(
+            chain.from_iterable(_minutes((each.gap,)) for each in told)
+        ) == lost
+
+
+LOST_MINUTES = (
+    LostMinutes("a minute lost in three liquid symbols", single_minutes(1)),
+    LostMinutes("ten minutes lost in two of three liquid symbols", somewhere(10), LIQUID[:2]),
+    LostMinutes("an afternoon lost in three liquid symbols", once("13:00", "16:00")),
+    LostMinutes("a session lost in three liquid symbols", days_lost(1)),
+)
+
+
+def missing(symbol: str, month: str, edit: Callable = lambda bars: bars) -> tuple[Gap, ...]:
+    """The regular minutes that a synthetic month lacks."""
+    span = Month.parse(month)
+    return incidents.of_coverage(coverage.measure(bar_table.seconds(edit(whole_month(symbol, month))), span, span.end))
+
+
+def find(lacking: dict[str, tuple[Gap, ...]], month: str) -> tuple[incidents.Incident, ...]:
+    """The incidents of a month."""
+    regular = sum(session.regular_minutes for session in exchange_calendar.sessions_in(Month.parse(month)))
+    return incidents.find(lacking, regular)
+
+
+def _minutes(gaps: tuple[Gap, ...]) -> set[int]:
+    return {minute for gap in gaps for minute in range(gap.start, gap.end)}
