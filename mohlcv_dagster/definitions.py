@@ -12,11 +12,11 @@ import dagster as dg
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.dagster_patches import run_processes
-from mohlcv_dagster.defs import alerts, automation, backfill, quality_sensor, re_verify, schedules
+from mohlcv_dagster.defs import alerts, automation, backfill, quality_asset, re_verify, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
-from mohlcv_dagster.defs.quality import quality_asset
+from mohlcv_dagster.defs.quality_asset import coverage_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
@@ -57,7 +57,7 @@ def build(
         for each in (RAW, *settings.timeframes)
         for check in registry.checks_for(each)
     }
-    assets = [bars, quality_asset(settings.timeframes, rules_of)]
+    assets = [bars, coverage_asset(settings.timeframes, rules_of)]
     return dg.Definitions(
         assets=_linked_to_code(assets),
         resources={
@@ -76,7 +76,7 @@ def build(
             backfill.job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[schedules.schedule(refresh)],
-        sensors=[automation.sensor(), quality_sensor.sensor(), *alerts.sensors()],
+        sensors=[automation.sensor(), quality_asset.after_runs_sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
 

@@ -110,7 +110,7 @@ def test_each_late_import_works_whatever_was_imported_before():
         "mohlcv_dagster.checks.values",
         "mohlcv_dagster.defs.partition_loop",
         "mohlcv_dagster.defs.recheck",
-        "mohlcv_dagster.defs.summing_up",
+        "mohlcv_dagster.defs.quality_step",
         "mohlcv_dagster.defs.storing",
         "mohlcv_dagster.defs.loading",
     }

@@ -152,14 +152,14 @@ class _Resample:
         self, archive: "Archive", instance: "dg.DagsterInstance", file: BarFile, timeframe: Timeframe
     ) -> bool:
         """Whether the aggregate that stands there was made of the raw file that stands there, and judged good."""
-        from mohlcv_dagster.defs import records, verdicts  # noqa: PLC0415 - it loads Dagster
+        from mohlcv_dagster.defs import check_results, records  # noqa: PLC0415 - it loads Dagster
 
         own = BarFile(file.symbol, timeframe, file.month)
         record = records.latest(instance, own) if archive.exists(own) else None
         if record is None or record.raw_sha256 != _sha256(archive, file) or record.sha256 != _sha256(archive, own):
             return False
-        said = verdicts.verdict(instance, own)
-        return not said.errors and not said.unjudged
+        said = check_results.of_file(instance, own)
+        return not said.errors and not said.unchecked
 
 
 def _sha256(archive: "Archive", file: BarFile) -> str:

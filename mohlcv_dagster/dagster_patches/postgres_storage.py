@@ -1,8 +1,8 @@
-"""Dagster's storage on PostgreSQL that remembers what checks said, and survives a restart of the database.
+"""Dagster's storage on PostgreSQL with cached check states, which survives a restart of the database.
 
 The webserver keeps its connections. After a restart of the database each is dead, and Dagster learns that when it uses
-one: the first launch is lost (`server closed the connection unexpectedly`). Here a connection is asked whether it is
-alive when it leaves the pool, as SQLAlchemy's `pool_pre_ping` does, which Dagster has no setting for: one round trip.
+one: the first launch is lost (`server closed the connection unexpectedly`). Here a connection is pinged
+when it leaves the pool, as SQLAlchemy's `pool_pre_ping` does, which Dagster has no setting for: one round trip.
 
 Needs the package `dagster-postgres`. Private of it are `_event_log_storage` and its like of the storage, which hold its
 three parts, and `_engine` of each part; without them connections are used unasked, as by Dagster itself.
@@ -22,14 +22,14 @@ from dagster_postgres.utils import get_token_provider_from_config, pg_url_from_c
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DisconnectionError
 
+from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
-from mohlcv_dagster.dagster_patches.remembering import Remembering
 
 if TYPE_CHECKING:
     from dagster_postgres.auth import PgTokenProvider
 
 
-class _AsksFirst:
+class _PingsConnections:
     """Goes before a storage of `dagster-postgres` among the bases of a class."""
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
@@ -38,10 +38,10 @@ class _AsksFirst:
         if reason := obstacle(self, ["_engine"]):
             warn_once("Asking connections to PostgreSQL whether they are alive", reason)
         else:
-            listen(vars(self)["_engine"], "checkout", _ask)
+            listen(vars(self)["_engine"], "checkout", _ping)
 
 
-def _ask(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - a connection of psycopg2
+def _ping(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - a connection of psycopg2
     """Have the pool take another connection in the place of one that is dead (SQLAlchemy's rule for `checkout`)."""
     try:
         with connection.cursor() as cursor:
@@ -59,8 +59,8 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class RememberingPostgresEventLogStorage(Remembering, _AsksFirst, PostgresEventLogStorage):
-    """`PostgresEventLogStorage` that remembers what checks said."""
+class RememberingPostgresEventLogStorage(CachedCheckStates, _PingsConnections, PostgresEventLogStorage):
+    """`PostgresEventLogStorage` with cached check states."""
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
@@ -68,16 +68,16 @@ class RememberingPostgresEventLogStorage(Remembering, _AsksFirst, PostgresEventL
         return cls(inst_data=inst_data, **_arguments(config_value))
 
 
-class _RunStorage(_AsksFirst, PostgresRunStorage):
-    """Dagster's own, see `_AsksFirst`."""
+class _RunStorage(_PingsConnections, PostgresRunStorage):
+    """Dagster's own, see `_PingsConnections`."""
 
 
-class _ScheduleStorage(_AsksFirst, PostgresScheduleStorage):
-    """Dagster's own, see `_AsksFirst`."""
+class _ScheduleStorage(_PingsConnections, PostgresScheduleStorage):
+    """Dagster's own, see `_PingsConnections`."""
 
 
 class RememberingPostgresStorage(DagsterPostgresStorage):
-    """All that Dagster remembers, on PostgreSQL; named in `dagster.yaml` under `storage`, see docs/stores.md."""
+    """All three storages of Dagster on PostgreSQL; named in `dagster.yaml` under `storage`, see docs/stores.md."""
 
     def __init__(
         self,

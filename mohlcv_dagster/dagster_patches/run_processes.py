@@ -1,35 +1,82 @@
-"""How the process of a run begins: as a fork of one that has Dagster loaded, which takes a tenth of a second of CPU.
+"""Code servers whose runs begin as forks of a process that has Dagster loaded, which takes a tenth of a second of CPU.
 
-Dagster 1.13 starts an interpreter for each run (`multiprocessing`'s `spawn`), which loads Dagster anew: 1.2 s of CPU, a
-fifth of what a year of quiet months takes. Here the code server does it by `forkserver`: it starts a process that loads
-`run_preload` and nothing else, has one thread and does no work; each run is forked from that one. The code location is
-loaded in each run, as before. The server's own threads and connections are in no run, as before.
+Dagster 1.13 starts an interpreter for each run (`multiprocessing`'s `spawn`), which loads Dagster again: 1.2 s of CPU,
+a fifth of what a year of quiet months takes. A code server of ours uses `forkserver`: it starts a process that loads
+`PRELOADED` and nothing else, has one thread and does no work; each run is forked from that one. The code location is
+loaded in each run, as by Dagster. The server's own threads and connections are in no run, as with Dagster.
 
-A code server alone does so, and on Linux alone: Windows cannot fork, and macOS has libraries that do not outlive it. A
-private habit of Dagster is relied on, that it asks `multiprocessing` for `spawn` by name; where it does not, nothing
-changes. A test holds what such a run records, and how it is ended, against Dagster's own.
+On Linux alone: Windows cannot fork, and macOS has libraries that do not survive it. Two private parts of Dagster are
+relied on: that it starts code servers by the command of `get_python_environment_entry_point`, and that these ask
+`multiprocessing` for `spawn` by name. A test compares what such a run records, and how it is ended, with Dagster's own.
+
+As a command (`python -m mohlcv_dagster.dagster_patches.run_processes …`) it is `dagster …` as a code server of ours, or
+as the proxy that Dagster puts before one.
 """
 
 import multiprocessing
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from typing import Any, Final
 
-from mohlcv_dagster.dagster_patches.guard import obstacle
-
+PRELOADED: Final = (
+    "dagster._core.storage.legacy_storage",
+    "dagster._grpc.impl",
+    "massive",
+    "mohlcv_dagster.dagster_patches.run_queue",
+    "mohlcv_dagster.dagster_patches.sqlite_event_log",
+)
+"""Dagster, its storage and ours, the vendor's client. Not the code location, which may have been edited since; and
+neither NumPy nor Arrow, which start threads: a process that has some cannot be forked safely."""
 _CODE_SERVER: Final = ["api", "grpc"]
-_LOADED: Final = "mohlcv_dagster.dagster_patches.run_preload"
+_ENTRY_POINT: Final = "get_python_environment_entry_point"
 
 
-def fork() -> None:
-    """Have the runs of this process forked, if it is a code server; Dagster then says `spawn` and gets a fork."""
-    if obstacle(multiprocessing, ("get_context",)) is not None:  # runs are spawned, as Dagster does it
+@contextmanager
+def forking_code_servers() -> Iterator[None]:
+    """Have Dagster start code servers of ours in this process while the block lasts; on Linux alone."""
+    from dagster._grpc import server  # noqa: PLC0415 - each run executes this module too
+
+    from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once  # noqa: PLC0415 - as above
+
+    if sys.platform != "linux":
+        yield
         return
-    of_a_run = multiprocessing.parent_process() is not None  # it is handed the server's arguments
-    if sys.platform != "linux" or sys.argv[1:3] != _CODE_SERVER or of_a_run:
+    if reason := obstacle(server, (_ENTRY_POINT,)):
+        warn_once("Forking the processes of runs", reason)
+        yield
         return
+    dagsters_own = getattr(server, _ENTRY_POINT)
+    setattr(server, _ENTRY_POINT, _command)
+    try:
+        yield
+    finally:
+        setattr(server, _ENTRY_POINT, dagsters_own)
+
+
+def _command(executable: str) -> Sequence[str]:
+    return [executable, "-m", "mohlcv_dagster.dagster_patches.run_processes"]
+
+
+def main() -> None:
+    """Do what `dagster` does with the words of this command line; it ends the process."""
+    from dagster._cli import main as dagster_command  # noqa: PLC0415 - each run executes this module too
+
+    if sys.argv[1:3] == _CODE_SERVER:
+        _fork_runs()
+    with forking_code_servers():
+        dagster_command()  # type: ignore[no-untyped-call]
+
+
+def _fork_runs() -> None:
+    """Have the runs of this process forked: Dagster says `spawn` and gets a fork."""
     forked = multiprocessing.get_context("forkserver")
-    forked.set_forkserver_preload([_LOADED])
+    forked.set_forkserver_preload(list(PRELOADED))
     spawned: Any = multiprocessing.get_context("spawn")
     spawned.Process = forked.Process
     forkserver.ensure_running()  # now, so that the first run need not wait for it
+
+
+if __name__ == "__main__":
+    main()

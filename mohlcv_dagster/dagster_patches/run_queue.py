@@ -1,8 +1,8 @@
-"""Dagster's run queue with a daemon that looks for backfills every few seconds; the homes that `mohlcv` makes use it.
+"""Dagster's run queue with a daemon that looks for backfills every few seconds; homes made by `mohlcv` use it.
 
 Dagster 1.13 looks every 30 seconds for backfills that were launched or are over, and has no setting for it: a month is
-made in less time than that. The daemon asks the queue for its own interval before it starts to look; then the other is
-told to it, too. A private part of Dagster is set here and nowhere else; a test launches a backfill and sees it begin.
+made in less time than that. The daemon asks the queue for its own interval before it starts to look; then the interval
+for backfills, a private name of Dagster's, is set. A test launches a backfill and sees it begin.
 """
 
 import sys

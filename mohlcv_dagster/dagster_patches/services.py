@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import dagster as dg
 import uvicorn
 
+from mohlcv_dagster.dagster_patches import run_processes
 from mohlcv_dagster.same_origin import SameOrigin
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _POLL_MS: Final = 2000
 _DATABASE: Final = {"statement_timeout": 15_000, "pool_recycle": 3600, "max_overflow": 20}
 """Milliseconds, seconds and connections: what dagster-webserver has by default, as has the interval above."""
 _AS_DAGSTER_DEV: Final = {"DAGSTER_IS_DEV_CLI": "1", "DAGSTER_verbose": ""}
-"""For the code server: it tells an error of a location once, and without Dagster's own frames."""
+"""For the code server: it logs an error of a location once, and without Dagster's own frames."""
 _DAEMON_ENDS: Final = 45.0
 _REQUESTS_END: Final = 5
 """Seconds; together less than `mohlcv up` waits for this process."""
@@ -73,7 +74,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _target(workspace: str | None, module: str | None) -> "WorkspaceLoadTarget":
     """What is to be loaded."""
-    from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget  # noqa: PLC0415 - told in main
+    from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget  # noqa: PLC0415 - main reports what is missing
 
     if workspace is not None:
         return WorkspaceFileTarget([workspace])
@@ -81,7 +82,7 @@ def _target(workspace: str | None, module: str | None) -> "WorkspaceLoadTarget":
 
 
 def _serve(host: str, port: int, target: "WorkspaceLoadTarget") -> int:
-    from dagster._utils.log import configure_loggers  # noqa: PLC0415 - told in main
+    from dagster._utils.log import configure_loggers  # noqa: PLC0415 - main reports what is missing
 
     configure_loggers(log_level="INFO")
     with ExitStack() as stack:
@@ -114,16 +115,20 @@ def _until_ended(server: uvicorn.Server, daemon: Daemon) -> int:
     except KeyboardInterrupt:
         return 0
     if daemon.poll() is not None:
-        _LOG.error("Dagster's daemon has ended with %s; what it said stands above", daemon.returncode)
+        _LOG.error("Dagster's daemon has ended with %s; its last messages are above", daemon.returncode)
     return 1
 
 
 @contextmanager
 def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -> Iterator[Path]:
     """Run a code server for each location; a workspace file that leads to them."""
-    from dagster._cli.proxy_server_manager import ProxyServerManager  # noqa: PLC0415 - told in main
+    from dagster._cli.proxy_server_manager import ProxyServerManager  # noqa: PLC0415 - main reports what is missing
 
-    with ProxyServerManager(instance, target, "warning") as servers, TemporaryDirectory() as folder:
+    with (
+        run_processes.forking_code_servers(),
+        ProxyServerManager(instance, target, "warning") as servers,
+        TemporaryDirectory() as folder,
+    ):
         file = Path(folder) / "workspace.yaml"
         file.write_text(json.dumps({"load_from": servers.get_code_server_specs()}), encoding="utf-8")  # JSON is YAML
         yield file
@@ -132,7 +137,7 @@ def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[Daemon]:
     """Run the daemon; it is asked to end as the block is left."""
-    from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess  # noqa: PLC0415 - told in main
+    from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess  # noqa: PLC0415 - main reports what is missing
     from dagster_shared.ipc import send_ipc_shutdown_message as end  # noqa: PLC0415 - as above
 
     reads, writes = get_ipc_shutdown_pipe()
@@ -157,7 +162,7 @@ def _ended(daemon: Daemon) -> None:
 @contextmanager
 def _ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Any]:
     """Dagster's ASGI app, which nothing protects."""
-    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415 - told in main
+    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415 - main reports what is missing
     from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415 - as above
     from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415 - as above
 

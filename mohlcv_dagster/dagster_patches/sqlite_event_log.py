@@ -1,4 +1,4 @@
-"""The event log of homes that `mohlcv` makes: Dagster's on SQLite, with connections kept and checks remembered.
+"""The event log of homes that `mohlcv` makes: Dagster's on SQLite, with open connections and cached check states.
 
 With a Dagster that the patches were not tested with it is Dagster's own, on the same files.
 """
@@ -12,15 +12,15 @@ from dagster import Field, StringSource
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
+from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
-from mohlcv_dagster.dagster_patches.remembering import Remembering
 from mohlcv_dagster.errors import SettingsError
 
 
 def _storage() -> type[SqliteEventLogStorage]:
     """Dagster's class, with connections kept where that is known to work."""
     try:
-        from mohlcv_dagster.dagster_patches.kept_connections import (  # noqa: PLC0415 - its names may be missing
+        from mohlcv_dagster.dagster_patches.sqlite_connections import (  # noqa: PLC0415 - its names may be missing
             NEEDED,
             KeptSqliteEventLogStorage,
         )
@@ -30,7 +30,7 @@ def _storage() -> type[SqliteEventLogStorage]:
         reason = str(error)
     if reason is None:
         return KeptSqliteEventLogStorage
-    warn_once("The SQLite event log with connections that are kept", reason)
+    warn_once("The SQLite event log with open connections", reason)
     return SqliteEventLogStorage
 
 
@@ -40,8 +40,8 @@ else:
     _Storage = _storage()
 
 
-class RememberingSqliteEventLogStorage(Remembering, _Storage):
-    """`SqliteEventLogStorage` that keeps connections (`kept_connections`) and what checks said (`remembering`)."""
+class RememberingSqliteEventLogStorage(CachedCheckStates, _Storage):
+    """`SqliteEventLogStorage` with open connections (`sqlite_connections`) and cached check states."""
 
     @classmethod
     def config_type(cls) -> Any:  # noqa: ANN401 - what Dagster's own says

@@ -18,7 +18,8 @@ import dagster as dg
 
 from mohlcv_dagster import alerting
 from mohlcv_dagster.alerting import Alert
-from mohlcv_dagster.defs import automation, evaluations, failures, run_tags
+from mohlcv_dagster.dagster_patches import unexported
+from mohlcv_dagster.defs import evaluations, failures, run_tags
 from mohlcv_dagster.defs.assets import OP
 from mohlcv_dagster.defs.partitions import split
 from mohlcv_dagster.settings import Settings
@@ -151,7 +152,7 @@ def _of_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Setti
 
 def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
     """What is told of a failed run: each step that failed of itself, checks only where no other sensor tells them."""
-    told_apart = automation.is_on(instance, CHECKS)
+    told_apart = unexported.is_sensor_on(instance, CHECKS)
     for step, sentence, of_checks in _reasons(instance, run):
         if not (of_checks and told_apart):
             yield Alert(

@@ -118,7 +118,7 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
         key: that of `raw_1s`.
         now: aware.
     """
-    from mohlcv_dagster.defs import month_state, verdicts  # noqa: PLC0415 - as above
+    from mohlcv_dagster.defs import check_results, month_state  # noqa: PLC0415 - as above
     from mohlcv_dagster.model import finality  # noqa: PLC0415 - see the first lines of this package
     from mohlcv_dagster.model.month_decision import Action, decide  # noqa: PLC0415 - as above
 
@@ -127,7 +127,7 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
         horizon = horizon.previous()
     stored = instance.get_materialized_partitions(key)
     files = [file for file in files_of(key, stored).values() if file.month >= horizon]
-    undecided = set(files) - verdicts.known_final(instance, files)  # an event is read of each: half a millisecond
+    undecided = set(files) - check_results.known_final(instance, files)  # an event is read of each: half a millisecond
     for file, state in month_state.of_records(instance, undecided).items():
         if state.recorded and decide(state, now=now).action is Action.COMPLETE:
             yield partition_key(file.symbol, file.month)

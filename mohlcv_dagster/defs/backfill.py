@@ -55,15 +55,15 @@ def job(timeframes: Sequence[Timeframe], partitions: dg.MultiPartitionsDefinitio
         keys = [partition_key(symbol, month) for month in first.until(last)]
         run_tags.add(context.instance, context.run_id, run_tags.of_partitions(keys))
         context.instance.add_dynamic_partitions(SYMBOL, [symbol])
-        from mohlcv_dagster.defs import backfill_request  # noqa: PLC0415 - the location loads without Dagster's daemon
+        from mohlcv_dagster.dagster_patches import backfills  # noqa: PLC0415 - the location loads without Dagster's daemon
 
         wanted = {
-            key: backfill_request.failed_and_missing(context.instance, key, keys, partitions)
+            key: backfills.failed_and_missing(context.instance, key, keys, partitions)
             if config.only_failed_and_missing
             else keys
             for key in map(asset_key, (RAW, *timeframes))
         }
-        asked = backfill_request.ask(
+        asked = backfills.ask(
             context.instance, f"{symbol} {first} to {last}", wanted, partitions, Orders(force=config.force).tags()
         )
         told: dict[str, dg.MetadataValue] = {

@@ -13,7 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.checks.registry import Check
-from mohlcv_dagster.defs import evaluations, latest, records
+from mohlcv_dagster.defs import check_results, evaluations, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -21,7 +21,7 @@ from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import read_if_valid
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.defs.latest import Verdicts
+    from mohlcv_dagster.defs.check_results import CheckedPartitions
     from mohlcv_dagster.storage.manifest import Measured
 
 _OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
@@ -72,12 +72,14 @@ class Standing:
 
     def _materializations(self, timeframe: Timeframe) -> Iterator[tuple[str, dg.AssetMaterialization]]:
         partitions = [partition_of(file) for file in self.measured if file.timeframe == timeframe]
-        return latest.materializations(self.instance, asset_key(timeframe), partitions)
+        return check_results.materializations(self.instance, asset_key(timeframe), partitions)
 
     @cached_property
-    def _verdicts(self) -> "dict[tuple[Timeframe, str], Verdicts]":
+    def _verdicts(self) -> "dict[tuple[Timeframe, str], CheckedPartitions]":
         return {
-            (timeframe, check.name): latest.verdicts(self.instance, dg.AssetCheckKey(asset_key(timeframe), check.name))
+            (timeframe, check.name): check_results.of_check(
+                self.instance, dg.AssetCheckKey(asset_key(timeframe), check.name)
+            )
             for timeframe in self.timeframes
             for check in _checks(timeframe)
         }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.defs import latest, verdicts
+from mohlcv_dagster.dagster_patches import event_log_reads
+from mohlcv_dagster.defs import check_results
 from mohlcv_dagster.defs.metadata import FILE_STAMP, moment_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
@@ -68,7 +69,7 @@ def of_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict
 def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, Facts]:
     """What was recorded when each file was last written; nothing of an event that tells of no file."""
     own = {partition_key(file.symbol, file.month): file for file in files}
-    made = latest.materializations(instance, asset_key(RAW), list(own))
+    made = check_results.materializations(instance, asset_key(RAW), list(own))
     facts = {own[key]: {name: value.value for name, value in each.metadata.items()} for key, each in made}
     return {file: each for file, each in facts.items() if "sha256" in each}
 
@@ -127,8 +128,8 @@ def _as_entry_says(state: MonthState, entry: "ManifestEntry") -> MonthState:
 
 def _add_checks(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
     known = [file for file, state in states.items() if state.file is StoredFile.AS_RECORDED]
-    for file, found in verdicts.verdicts(instance, known).items():
-        states[file] = replace(states[file], errors=found.errors, unchecked=found.unjudged)
+    for file, found in check_results.of_files(instance, known).items():
+        states[file] = replace(states[file], errors=found.errors, unchecked=found.unchecked)
 
 
 def _add_interrupted(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
@@ -158,11 +159,11 @@ def _begun_without_record(instance: dg.DagsterInstance, files: Collection[BarFil
 
 def _planned(instance: dg.DagsterInstance, partitions: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The raw partitions that runs were to write, each with the run."""
-    for start in range(0, len(partitions), latest.MOST_AT_ONCE):
+    for start in range(0, len(partitions), event_log_reads.MOST_AT_ONCE):
         wanted = dg.EventRecordsFilter(
             dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
             asset_key=asset_key(RAW),
-            asset_partitions=partitions[start : start + latest.MOST_AT_ONCE],
+            asset_partitions=partitions[start : start + event_log_reads.MOST_AT_ONCE],
         )
         for record in instance.event_log_storage.get_event_records(wanted):
             yield str(record.partition_key), record.run_id

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.dagster_patches import hand_made_events
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import evaluations, failures, run_tags
 from mohlcv_dagster.defs.month_steps import MonthSteps
 from mohlcv_dagster.defs.partitions import files_of
@@ -62,7 +62,7 @@ def run(
     progress.over()
     if loop.failed:
         raise failures.of_partitions(loop.failed, len(loop.waiting), of=len(partitions))
-    yield from hand_made_events.outputs(context)
+    yield from unexported.outputs(context)
 
 
 def _has_partitions(context: dg.AssetExecutionContext) -> bool:

@@ -5,10 +5,11 @@ Not as events without a run: of those Dagster 1.13 keeps one evaluation a check 
 
 import uuid
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import dagster as dg
-from dagster._core.events import StepMaterializationData  # not exported, though the exported DagsterEvent carries it
+
+from mohlcv_dagster.dagster_patches.unexported import materialization_data
 
 JOB: Final = "mohlcv_adopt"
 """The job that the run is said to be of; no code location has it."""
@@ -45,7 +46,7 @@ class Recording:
 
     def materialized(self, made: dg.AssetMaterialization) -> None:
         """Record that a partition is materialized."""
-        self._tell(dg.DagsterEventType.ASSET_MATERIALIZATION, StepMaterializationData(made), self._begun())
+        self._tell(dg.DagsterEventType.ASSET_MATERIALIZATION, materialization_data(made), self._begun())
 
     def evaluated(self, evaluation: dg.AssetCheckEvaluation) -> None:
         """Record what a check says."""
@@ -58,8 +59,6 @@ class Recording:
             self._tell(dg.DagsterEventType.RUN_START, None, run.run_id)
         return self._run.run_id
 
-    def _tell(
-        self, kind: dg.DagsterEventType, what: StepMaterializationData | dg.AssetCheckEvaluation | None, run_id: str
-    ) -> None:
+    def _tell(self, kind: dg.DagsterEventType, what: Any, run_id: str) -> None:  # noqa: ANN401 - DagsterEvent's own type
         event = dg.DagsterEvent(event_type_value=kind.value, job_name=JOB, event_specific_data=what)
         self._instance.report_dagster_event(event, run_id=run_id)

@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 
 from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, NeighbourMonths, Provenance
-from mohlcv_dagster.dagster_patches import hand_made_events
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import splits
 from mohlcv_dagster.defs.metadata import (
     COMPARED,
@@ -45,7 +45,7 @@ class Record(Provenance):
         raw_sha256: of an aggregate, the digest of the raw file that it was folded from; `None` where unknown.
     """
 
-    materialization: hand_made_events.Target
+    materialization: unexported.Target
     facts: Mapping[str, dg.MetadataValue]
     origin: Mapping[str, dg.MetadataValue]
     occupancy: float | None = None
@@ -75,7 +75,7 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     return Record(
         rows=int(str(facts["dagster/partition_row_count"])),
         sha256=str(facts["sha256"]),
-        materialization=hand_made_events.target_of(event),
+        materialization=unexported.target_of(event),
         facts=made.metadata,
         origin={name: value for name, value in made.metadata.items() if name in ORIGIN},
         fetched_at=moment_of(facts, "fetched_at"),

@@ -13,6 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,  # not exported: what define_asset_job gives
 )
 
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import automation, run_tags
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, split
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -53,7 +54,7 @@ def schedule(refresh: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
         ),
     )
     def daily(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if automation.is_on(context.instance, automation.SENSOR):
+        if unexported.is_sensor_on(context.instance, automation.SENSOR):
             yield dg.SkipReason(f"The automation {automation.SENSOR} is on and asks for the same months.")
             return
         kept = set(context.instance.get_dynamic_partitions(SYMBOL))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from mohlcv_dagster_tests.bars import reconciliation_table
+from mohlcv_dagster_tests.reconciliation import reconciliation_table
 from mohlcv_dagster_tests.checks import form_scoreboard, plausibility, whole_corruptions
 from mohlcv_dagster_tests.checks.bad_prints import BAD_PRINTS
 from mohlcv_dagster_tests.checks.clean_files import PLAUSIBLE

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli.homes import DAGSTER_HOME
-from mohlcv_dagster.defs.verdicts import verdict
+from mohlcv_dagster.defs.check_results import of_file
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
@@ -122,7 +122,7 @@ def hold_nothing_back(folder, files):
             assert instance.event_log_storage.get_concurrency_run_ids() == set()
             for name in files:
                 file = BarFile.parse(name.removeprefix("data/"))
-                assert verdict(instance, file) == verdict(instance, file).__class__(), name
+                assert of_file(instance, file) == of_file(instance, file).__class__(), name
     assert [lock.name for lock in (home / "commands").iterdir()] == ["all.lock"]
 
 

@@ -1,17 +1,17 @@
-"""Event logs for a `dagster.yaml` of a test, each with bounds that bring out another way of remembering."""
+"""Event logs for a `dagster.yaml` of a test, each with bounds that bring out another way of caching."""
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from mohlcv_dagster.dagster_patches.check_memory import Limits
-from mohlcv_dagster.dagster_patches.remembering import Remembering
+from mohlcv_dagster.dagster_patches.check_state_cache import CacheLimits
+from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.sqlite_event_log import RememberingSqliteEventLogStorage
 
-AT_ONCE = Limits(settle=0, look_back=0, save_every=0)
+AT_ONCE = CacheLimits(settle=0, look_back=0, save_every=0)
 """Each event is read once; any that the next question misses is missed for good."""
-LOOKING_BACK = Limits(settle=1e9, look_back=30, save_every=1e9)
+LOOKING_BACK = CacheLimits(settle=1e9, look_back=30, save_every=1e9)
 """The last events are read at every question."""
-FORGETTING = Limits(settle=0, look_back=0, save_every=0, most=1)
-"""One asset is held; the others are loaded from what was kept."""
+FORGETTING = CacheLimits(settle=0, look_back=0, save_every=0, most=1)
+"""One asset is held; the others are loaded from what was stored."""
 
 
 class AtOnce(RememberingSqliteEventLogStorage):
@@ -26,7 +26,7 @@ class Forgetting(RememberingSqliteEventLogStorage):
     check_limits = FORGETTING
 
 
-class OverDagsters(Remembering, SqliteEventLogStorage):
+class OverDagsters(CachedCheckStates, SqliteEventLogStorage):
     """Over Dagster's own class, with no connection kept."""
 
     check_limits = AT_ONCE

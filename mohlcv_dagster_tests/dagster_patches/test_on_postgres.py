@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as db
 import yaml
 
-from mohlcv_dagster.dagster_patches.check_memory import CheckMemory, Limits
+from mohlcv_dagster.dagster_patches.check_state_cache import CacheLimits, CheckStateCache
 from mohlcv_dagster_tests.dagster_patches.compared import SYMBOLS, Run, answers, make, on_postgres
 from mohlcv_dagster_tests.dagster_patches.situations import IN_TURN
 from mohlcv_dagster_tests.postgres import Postgres, free_port, require
@@ -67,7 +67,7 @@ def test_the_answers_are_dagsters_own_after(situation, instances):
 def test_an_event_committed_after_one_with_a_higher_number_is_seen(instances):
     ours, clock = instances.ours["AtOnce"], SimpleNamespace(now=0.0)
     storage = ours.event_log_storage
-    storage._check_memory = CheckMemory(storage, Limits(look_back=0), lambda: clock.now)
+    storage._check_cache = CheckStateCache(storage, CacheLimits(look_back=0), lambda: clock.now)
     instances.stock.add_dynamic_partitions("symbol", SYMBOLS)
     make(instances.stock, "2024-09|SA")
     for clock.now in (0.0, 100.0):
@@ -89,7 +89,7 @@ def test_an_event_committed_after_one_with_a_higher_number_is_seen(instances):
 def test_a_check_evaluated_in_a_transaction_that_ends_late_is_seen(instances):
     ours, clock = instances.ours["AtOnce"], SimpleNamespace(now=0.0)
     storage = ours.event_log_storage
-    storage._check_memory = CheckMemory(storage, Limits(look_back=0), lambda: clock.now)
+    storage._check_cache = CheckStateCache(storage, CacheLimits(look_back=0), lambda: clock.now)
     run = Run(instances.stock, "2024-10|SA").plan().materialize()
     for clock.now in (0.0, 100.0):
         assert answers(ours) == answers(instances.stock)
@@ -156,6 +156,6 @@ def test_the_storage_of_a_dagster_yaml_remembers(database, tmp_path):
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"custom": {**storage, "config": url}}}))
 
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert instance.event_log_storage._check_memory is not None
+        assert instance.event_log_storage._check_cache is not None
         with dg.DagsterInstance.from_ref(instance.get_ref()) as of_a_run:
-            assert of_a_run.event_log_storage._check_memory is not None
+            assert of_a_run.event_log_storage._check_cache is not None

@@ -5,8 +5,9 @@ import json
 import dagster as dg
 import pytest
 
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster.defs import alerts, automation
+from mohlcv_dagster.defs import alerts
 from mohlcv_dagster.defs.alerts import Seen
 from mohlcv_dagster.errors import AlertError
 from mohlcv_dagster_tests.checks.clean_files import HEADER
@@ -157,7 +158,7 @@ def test_a_run_that_failed_of_its_checks_is_told_where_the_other_sensor_is_off(t
 def test_a_run_that_failed_of_its_checks_is_left_to_the_other_sensor_while_that_is_on(
     tmp_path, instance, told, monkeypatch
 ):
-    monkeypatch.setattr(automation, "is_on", lambda _, name: name == "alert_on_failing_check")
+    monkeypatch.setattr(unexported, "is_sensor_on", lambda _, name: name == "alert_on_failing_check")
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failed_run")
     sensor.look()
     fetch(tmp_path, instance, BROKEN, expect=False)

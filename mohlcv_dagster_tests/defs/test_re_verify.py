@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.defs import latest, re_verify
+from mohlcv_dagster.defs import check_results, re_verify
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.defs.location import (
     HandedVendor,
@@ -90,7 +90,7 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
 
     assert not result.success
     assert said(result).startswith("8 stored files, ")
-    assert {check: latest.verdicts(home, dg.AssetCheckKey(RAW, check)).failed for check in RAW_QUESTIONS} == {
+    assert {check: check_results.of_check(home, dg.AssetCheckKey(RAW, check)).failed for check in RAW_QUESTIONS} == {
         "intact": {SECOND},
         "valid": {SECOND},
         "complete": {FIRST, SECOND, THIRD, QQQ},  # a month of one bar is not whole

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
-from mohlcv_dagster.defs.quality import quality_asset
+from mohlcv_dagster.defs.quality_asset import coverage_asset
 from mohlcv_dagster.defs.resources import ArchiveResource
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.months import Month
@@ -138,7 +138,7 @@ def _location(folder, said, *, quality):
     return dg.Definitions(
         assets=[
             *(made(asset_key(each)) for each in (RAW, *AGGREGATES)),
-            *([quality_asset(AGGREGATES, CHECKS)] if quality else []),
+            *([coverage_asset(AGGREGATES, CHECKS)] if quality else []),
         ],
         resources={"archive": ArchiveResource(data_dir=str(folder))},
     )

@@ -15,7 +15,7 @@ from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.defs.quality import KEY
+from mohlcv_dagster.defs.quality_asset import KEY
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month

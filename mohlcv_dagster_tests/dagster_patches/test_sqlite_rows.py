@@ -10,8 +10,8 @@ from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from sqlalchemy.exc import IntegrityError
 
-from mohlcv_dagster.dagster_patches.kept_connections import KeptSqliteEventLogStorage
-from mohlcv_dagster_tests.checks.clean_files import WHOLE
+from mohlcv_dagster.dagster_patches.sqlite_connections import KeptSqliteEventLogStorage
+from mohlcv_dagster_tests.bars.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, location, run
 from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD
 
@@ -108,29 +108,35 @@ def test_lines_of_the_log_with_and_without_a_step(storages, tmp_path):
     assert found["index.db", "event_logs"] == []
 
 
-def test_what_is_planned_of_partitions_and_what_was_found_of_one(storages, tmp_path):
-    found = stored_alike(storages, [planned("2024-01", "2024-02"), evaluated("2024-02", passed=False)], tmp_path)
-
-    assert executions(found) == [("2024-01", "PLANNED"), ("2024-02", "FAILED")]
-
-
-def test_a_check_without_partitions(storages, tmp_path):
-    found = stored_alike(storages, [planned(), evaluated()], tmp_path)
-
-    assert executions(found) == [(None, "SUCCEEDED")]
-
-
-def test_an_evaluation_that_nobody_planned(storages, tmp_path):
-    found = stored_alike(storages, [planned(), evaluated("2024-01"), evaluated("2024-02", passed=False)], tmp_path)
-
-    assert executions(found) == [(None, "PLANNED"), ("2024-01", "SUCCEEDED"), ("2024-02", "FAILED")]
-
-
-def test_a_check_that_is_evaluated_twice_in_a_run(storages, tmp_path):
-    twice = [evaluated("2024-01", passed=False), evaluated("2024-01", at=3.5)]
-    found = stored_alike(storages, [planned("2024-01"), *twice, evaluated(), evaluated(passed=False)], tmp_path)
-
-    assert executions(found) == [(None, "FAILED"), ("2024-01", "SUCCEEDED")]
+@pytest.mark.parametrize(
+    ("events", "stored"),
+    [
+        pytest.param(
+            [planned("2024-01", "2024-02"), evaluated("2024-02", passed=False)],
+            [("2024-01", "PLANNED"), ("2024-02", "FAILED")],
+            id="planned of partitions and found of one",
+        ),
+        pytest.param([planned(), evaluated()], [(None, "SUCCEEDED")], id="a check without partitions"),
+        pytest.param(
+            [planned(), evaluated("2024-01"), evaluated("2024-02", passed=False)],
+            [(None, "PLANNED"), ("2024-01", "SUCCEEDED"), ("2024-02", "FAILED")],
+            id="an evaluation that nobody planned",
+        ),
+        pytest.param(
+            [
+                planned("2024-01"),
+                evaluated("2024-01", passed=False),
+                evaluated("2024-01", at=3.5),
+                evaluated(),
+                evaluated(passed=False),
+            ],
+            [(None, "FAILED"), ("2024-01", "SUCCEEDED")],
+            id="a check that is evaluated twice in a run",
+        ),
+    ],
+)
+def test_what_was_planned_and_found_is_stored_alike(storages, tmp_path, events, stored):
+    assert executions(stored_alike(storages, events, tmp_path)) == stored
 
 
 def test_an_evaluation_that_carries_what_it_is_about(storages, tmp_path, instance):

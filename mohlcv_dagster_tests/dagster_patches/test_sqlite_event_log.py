@@ -12,7 +12,7 @@ from dagster._core.storage.event_log.base import EventLogCursor
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from mohlcv_dagster.cli.homes import Home
-from mohlcv_dagster.dagster_patches.kept_connections import KEPT, KeptSqliteEventLogStorage
+from mohlcv_dagster.dagster_patches.sqlite_connections import KEPT, KeptSqliteEventLogStorage
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run

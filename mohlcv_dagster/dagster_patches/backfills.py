@@ -1,7 +1,7 @@
 """Asking Dagster for a backfill from within a run. Its daemon carries it out as it does one that the UI launched.
 
-Dagster exports nothing of this, and the UI makes its backfills of nothing else: the names are used in this module only,
-which is imported by the step that asks, and not when the location loads.
+Dagster exports nothing of this; the UI makes its backfills of the same parts. A step that asks imports this module, the
+code location does not.
 """
 
 import time

@@ -8,8 +8,8 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from mohlcv_dagster.definitions import defs
-from mohlcv_dagster.defs import quality_sensor
-from mohlcv_dagster.defs.quality import KEY
+from mohlcv_dagster.defs import quality_asset
+from mohlcv_dagster.defs.quality_asset import KEY
 from mohlcv_dagster_tests.defs.twelve_checks import Said, location
 
 PARTITION = "2024-01|SPY"
@@ -19,7 +19,7 @@ PARTITION = "2024-01|SPY"
 def asked(instance, tmp_path):
     """What a look asks for: the runs that its run keys name; a run key that was asked for before counts once."""
     repository = location(tmp_path, Said()).get_repository_def()
-    sensor, seen = quality_sensor.sensor(), set()
+    sensor, seen = quality_asset.after_runs_sensor(), set()
 
     def look():
         context = dg.build_sensor_context(instance=instance, repository_def=repository)

@@ -1,4 +1,4 @@
-"""What the step of `quality/coverage` does: rows of what was recorded, shown and stored, and the incidents in them."""
+"""The step of `quality/coverage`: it writes the table, shows it in metadata, and looks for incidents of the vendor."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,13 +8,14 @@ import dagster as dg
 
 from mohlcv_dagster.bars import incidents, parquet_codec, runtime
 from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.defs import charts, latest, rows, stored_months
+from mohlcv_dagster.defs import charts, check_results, rows
 from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.failures import told_to_dagster
 from mohlcv_dagster.defs.partitions import partition_key
-from mohlcv_dagster.defs.quality import VENDOR_INCIDENT
+from mohlcv_dagster.defs.quality_asset import VENDOR_INCIDENT
+from mohlcv_dagster.defs.quality_rows import CheckedAssets, QualityRow
+from mohlcv_dagster.defs.quality_state import QualityReader
 from mohlcv_dagster.defs.resources import ArchiveResource
-from mohlcv_dagster.defs.stored_months import StoredMonth
 from mohlcv_dagster.model import exchange_calendar, quality_rows
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.quality_rows import MonthStatus
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.storage.archive import Written
 
 MOST_SHOWN: Final = 50
-"""Rows of the table in the UI: each is kept in the event log for ever. The file has them all."""
+"""Rows of the table in the UI: each stays in the event log for ever. The file has them all."""
 MOST_NAMED: Final = 5
 """Symbols that a message names, and of which request ids are quoted."""
 MOST_IDS: Final = 6
@@ -48,32 +49,32 @@ _SHOWN: Final = {
     "revised": "revised",
     "not_judged": "not judged",
 }
-"""The columns of the table in the UI by their heads there, what is to be done first: the page cuts it at the right."""
+"""The columns of the table in the UI and their heads there; the page cuts it at the right."""
 
 
-def made(context: dg.AssetExecutionContext, archive: ArchiveResource, rules: stored_months.Rules) -> Iterator[Any]:
-    """What the asset's step yields: the table, written, and the check on incidents.
+def make_table(context: dg.AssetExecutionContext, archive: ArchiveResource, checked: CheckedAssets) -> Iterator[Any]:
+    """Write the table; yields its materialization with the check on incidents.
 
     Args:
         context: of the step.
         archive: where the table is written.
-        rules: the checks on bars and their rules.
+        checked: the assets of bars and their checks.
     """
     with told_to_dagster(), runtime.gc_paused():
-        reader = stored_months.Reader(context.instance, archive.open(), rules)
+        reader = QualityReader(context.instance, archive.open(), checked)
         stored = reader.read()
         months = quality_rows.by_symbol(each.quality for each in stored)
         written = archive.open().write_path(
             quality_rows.PATH, parquet_codec.encode_quality(parquet_codec.quality_table(months))
         )
-        reader.remember(context.run.run_id, written.sha256)
+        reader.save(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
-        metadata={**charts.of_quality(months), **_told(months, written)},
+        metadata={**charts.of_quality(months), **_metadata(months, written)},
         check_results=[_incidents(context.instance, stored)],
     )
 
 
-def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
+def _metadata(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
     first = parquet_codec.quality_table(quality_rows.worst_first(months)[:MOST_SHOWN])
     shown = rows.of(first.select(list(_SHOWN)).rename_columns(list(_SHOWN.values())))
     facts: dict[str, dg.MetadataValue] = {
@@ -91,7 +92,7 @@ def _told(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.
     return {**facts, "months, worst first": dg.MetadataValue.table(shown)} if shown else facts
 
 
-def _incidents(instance: dg.DagsterInstance, every: Sequence[StoredMonth]) -> dg.AssetCheckResult:
+def _incidents(instance: dg.DagsterInstance, every: Sequence[QualityRow]) -> dg.AssetCheckResult:
     stored = [each for each in every if each.event is not None]
     liquid = [each for each in stored if each.missing is not None]
     by_month: dict[Month, dict[str, tuple[Gap, ...]]] = defaultdict(dict)
@@ -107,7 +108,7 @@ def _incidents(instance: dg.DagsterInstance, every: Sequence[StoredMonth]) -> dg
         severity=dg.AssetCheckSeverity.WARN,
         description=_UNMEASURED.format(len(stored))
         if unmeasured
-        else _said([incident for _, incident in found], len(liquid)),
+        else _sentence([incident for _, incident in found], len(liquid)),
         metadata={
             "incidents": dg.MetadataValue.int(len(found)),
             "months of liquid symbols looked at": dg.MetadataValue.text(f"{len(liquid):,} of {len(stored):,} stored"),
@@ -123,13 +124,13 @@ _UNMEASURED: Final = (
 
 
 def _request_ids(
-    instance: dg.DagsterInstance, liquid: Sequence[StoredMonth], told: Sequence[tuple[Month, Incident]]
+    instance: dg.DagsterInstance, liquid: Sequence[QualityRow], shown: Sequence[tuple[Month, Incident]]
 ) -> dict[tuple[str, Month], tuple[str, ...]]:
-    """The request ids of the months that are quoted in the incidents told: of the first symbols of each."""
-    named = {(symbol, month) for month, incident in told for symbol in incident.symbols[:MOST_NAMED]}
+    """The request ids of the months that the shown incidents quote: of the first symbols of each."""
+    named = {(symbol, month) for month, incident in shown for symbol in incident.symbols[:MOST_NAMED]}
     months = {each.event: (each.quality.symbol, each.quality.month) for each in liquid}
     wanted = [number for number, place in months.items() if number is not None and place in named]
-    return {months[number]: ids for number, ids in latest.request_ids(instance, wanted)}
+    return {months[number]: ids for number, ids in check_results.request_ids(instance, wanted)}
 
 
 def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
@@ -154,7 +155,7 @@ def _quoted(symbol: str, month: Month, ids: Sequence[str]) -> str:
     return f"{symbol}: {', '.join(ids[:MOST_IDS])}{more}"
 
 
-def _said(found: Sequence[Incident], liquid: int) -> str:
+def _sentence(found: Sequence[Incident], liquid: int) -> str:
     if not found:
         looked_at = _plural(liquid, "month")
         return f"No minute of regular hours is missing in several liquid symbols at once ({looked_at} looked at)."

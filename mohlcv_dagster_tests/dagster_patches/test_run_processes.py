@@ -5,13 +5,14 @@ import runpy
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._grpc import server
 
 from mohlcv_dagster.cli import homes
 from mohlcv_dagster.dagster_patches import run_processes
@@ -24,15 +25,14 @@ pytestmark = [
 LOCATION = """
 import multiprocessing, os, pathlib, signal, time
 import dagster as dg
-{first}
 
 @dg.asset
 def quick(context):
     context.log.info("a line")
-    parent = pathlib.Path(f"/proc/{{os.getppid()}}/cmdline").read_text()
+    parent = pathlib.Path(f"/proc/{os.getppid()}/cmdline").read_text()
     spawned = multiprocessing.get_context("spawn").Process
     own = spawned is multiprocessing.context.SpawnProcess
-    context.add_output_metadata({{"forked": "forkserver" in parent, "spawns what it spawns": own}})
+    context.add_output_metadata({"forked": "forkserver" in parent, "spawns what it spawns": own})
 
 @dg.asset
 def failing():
@@ -49,7 +49,6 @@ def lasting(context):
 
 defs = dg.Definitions(assets=[quick, failing, killed, lasting], executor=dg.in_process_executor)
 """
-OURS = "from mohlcv_dagster.dagster_patches import run_processes; run_processes.fork()"
 OVER = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
@@ -97,15 +96,16 @@ def both(tmp_path_factory):
     """The same location twice: whose runs Dagster starts, and whose runs are forked."""
     with ExitStack() as stack:
         served = {}
-        for name, first in {"dagster": "", "ours": OURS}.items():
+        for name, how in {"dagster": nullcontext, "ours": run_processes.forking_code_servers}.items():
             folder = tmp_path_factory.mktemp(name)
             storage = f"config: {{base_dir: {folder / 'history'}}}"
             (folder / "dagster.yaml").write_text(homes.configuration().replace("config: {}", storage))
-            (folder / "location.py").write_text(LOCATION.format(first=first))
+            (folder / "location.py").write_text(LOCATION)
             names = runpy.run_path(str(folder / "location.py"))
             instance = stack.enter_context(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder))))
             target = PythonFileTarget(str(folder / "location.py"), None, str(folder), None)
-            workspace = stack.enter_context(WorkspaceProcessContext(instance, target))
+            with how():
+                workspace = stack.enter_context(WorkspaceProcessContext(instance, target))
             served[name] = Served(instance, workspace, names["defs"])
         yield served
 
@@ -142,15 +142,29 @@ def test_a_forked_run_that_is_killed_is_missed_as_one_is_that_dagster_starts(bot
     assert {status for status, _ in found.values()} == {dg.DagsterRunStatus.FAILURE}
 
 
-def test_no_other_process_than_a_code_server_is_changed():
-    before = run_processes.multiprocessing.get_context("spawn").Process
-    run_processes.fork()
-    assert run_processes.multiprocessing.get_context("spawn").Process is before
+def test_outside_the_block_dagster_starts_its_own_code_servers():
+    own = server.get_python_environment_entry_point
+    with run_processes.forking_code_servers():
+        assert server.get_python_environment_entry_point is not own
+    assert server.get_python_environment_entry_point is own
+
+
+def test_importing_the_code_location_leaves_multiprocessing_as_it_is():
+    code = (
+        "import sys, multiprocessing\n"
+        "sys.argv[1:] = ['api', 'grpc']\n"
+        "before = multiprocessing.get_context('spawn').Process\n"
+        "import mohlcv_dagster.definitions\n"
+        "assert multiprocessing.get_context('spawn').Process is before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_runs_begin_with_has_one_thread():
     code = (
-        "import pathlib, mohlcv_dagster.dagster_patches.run_preload; "
+        "import importlib, pathlib\n"
+        "from mohlcv_dagster.dagster_patches.run_processes import PRELOADED\n"
+        "for each in PRELOADED: importlib.import_module(each)\n"
         "print(len(list(pathlib.Path('/proc/self/task').iterdir())))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "1\n"

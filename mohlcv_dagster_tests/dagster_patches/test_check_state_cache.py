@@ -1,4 +1,4 @@
-"""The memory of what checks said: kept for the next process, bounded, open to many at once, with a way back."""
+"""The cache of check states: stored for the next process, bounded, open to many at once, with a way back."""
 
 import logging
 import subprocess
@@ -13,9 +13,10 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from sqlalchemy.exc import OperationalError
 
-from mohlcv_dagster.dagster_patches import guard, remembering
-from mohlcv_dagster.dagster_patches.check_facts import AssetFacts, CheckFacts, Mark
-from mohlcv_dagster.dagster_patches.check_memory import KEPT_AS, CheckMemory, Limits
+from mohlcv_dagster.dagster_patches import check_state_storage, guard
+from mohlcv_dagster.dagster_patches.check_queries import EventId
+from mohlcv_dagster.dagster_patches.check_state_cache import STORED_AS, CacheLimits, CheckStateCache
+from mohlcv_dagster.dagster_patches.check_states import CachedAsset, CachedCheck
 from mohlcv_dagster.dagster_patches.sqlite_event_log import RememberingSqliteEventLogStorage
 from mohlcv_dagster_tests.dagster_patches.compared import RAW, SYMBOLS, Run, answers, make, on_sqlite
 from mohlcv_dagster_tests.dagster_patches.storages import AtOnce, Forgetting
@@ -70,7 +71,7 @@ def test_a_question_reads_what_is_new_alone(instances, ours, monkeypatch):
     assert readings.of == [1] * len(CHECKS[FIFTEEN])
 
 
-def test_a_new_process_begins_with_what_was_kept(instances, ours, monkeypatch):
+def test_a_new_process_begins_with_what_was_stored(instances, ours, monkeypatch):
     make(ours, "2024-01|SA", failing=["valid"])
     make(ours, "2024-01|SB")
     Run(ours, "2024-01|SC").plan()
@@ -89,24 +90,24 @@ def test_a_new_process_begins_with_what_was_kept(instances, ours, monkeypatch):
     [lambda _: "", lambda _: "no such thing", lambda text: text[: len(text) // 2], lambda text: text[:-9] + "A" * 9],
     ids=["empty", "another text", "cut short", "damaged"],
 )
-def test_what_was_kept_and_cannot_be_read_is_made_again(spoil, instances, ours, caplog):
+def test_a_stored_state_that_cannot_be_read_is_made_again(spoil, instances, ours, caplog):
     make(ours, "2024-01|SA", failing=["valid"])
     answers(ours)
-    name = KEPT_AS.format(RAW.to_string())
+    name = STORED_AS.format(RAW.to_string())
     text = ours.run_storage.get_cursor_values({name})[name]
     ours.run_storage.set_cursor_values({name: spoil(text)})
     instances.renew()
 
     assert not instances.differences()
     assert ("of raw_1s is made again" in caplog.text) == bool(spoil(text))
-    assert AssetFacts.from_text(ours.run_storage.get_cursor_values({name})[name]).checks["valid"].failed == {
+    assert CachedAsset.from_text(ours.run_storage.get_cursor_values({name})[name]).checks["valid"].failed == {
         "2024-01|SA"
     }
 
 
-def test_what_was_kept_in_another_form_is_made_again(instances, ours, monkeypatch, caplog):
+def test_a_state_stored_in_another_form_is_made_again(instances, ours, monkeypatch, caplog):
     make(ours, "2024-01|SA", failing=["valid"])
-    monkeypatch.setattr("mohlcv_dagster.dagster_patches.check_facts.FORM", 0)
+    monkeypatch.setattr("mohlcv_dagster.dagster_patches.check_states.FORM", 0)
     answers(ours)
     monkeypatch.undo()
     instances.renew()
@@ -115,14 +116,14 @@ def test_what_was_kept_in_another_form_is_made_again(instances, ours, monkeypatc
     assert "form 0 is not form 1" in caplog.text
 
 
-def test_facts_are_the_same_when_they_were_kept():
-    check = CheckFacts({"2024-01|A", "2024-03|A"}, {"2024-02|A"}, {"2024-04|A": "run-1", "2024-05|A": "run-2"}, 9, 5)
-    mark = Mark(9, "run-1", "2024-06-01 12:00:00.000001")
-    facts = AssetFacts(
-        (mark,), "wiped", 3, {"2024-01|A": 4, "2024-06|Ä": 7}, mark, 2, {"intact": check, "new": CheckFacts()}
+def test_a_stored_state_reads_as_it_was():
+    check = CachedCheck({"2024-01|A", "2024-03|A"}, {"2024-02|A"}, {"2024-04|A": "run-1", "2024-05|A": "run-2"}, 9, 5)
+    mark = EventId(9, "run-1", "2024-06-01 12:00:00.000001")
+    facts = CachedAsset(
+        (mark,), "wiped", 3, {"2024-01|A": 4, "2024-06|Ä": 7}, mark, 2, {"intact": check, "new": CachedCheck()}
     )
 
-    assert AssetFacts.from_text(facts.to_text()) == facts
+    assert CachedAsset.from_text(facts.to_text()) == facts
 
 
 def test_no_more_is_held_than_allowed_but_for_the_asset_asked_for_last(tmp_path):
@@ -133,20 +134,20 @@ def test_no_more_is_held_than_allowed_but_for_the_asset_asked_for_last(tmp_path)
 
     for _ in range(2):
         assert not instances.differences()
-        held = ours.event_log_storage._check_memory._assets
+        held = ours.event_log_storage._check_cache._assets
         assert list(held) == [KEYS[-1][0].asset_key]
     instances.dispose()
 
 
-def test_a_remembered_partition_takes_some_hundred_bytes():
+def test_a_cached_partition_takes_some_hundred_bytes():
     partitions = [
         f"{year}-{month:02d}|{symbol}" for year in range(2004, 2024) for month in range(1, 13) for symbol in SYMBOLS
     ]
     names = CHECKS[RAW]
     tracemalloc.start()
-    facts = AssetFacts(
+    facts = CachedAsset(
         materialized={partition: 10**6 + number for number, partition in enumerate(partitions)},
-        checks={name: CheckFacts(passed=set(partitions)) for name in names},
+        checks={name: CachedCheck(passed=set(partitions)) for name in names},
     )
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -217,7 +218,7 @@ class Clock:
 def test_an_event_is_looked_at_again_until_a_minute_after_it_was_seen(instances, ours, monkeypatch):
     # Dagster commits an event before the row that says what its check said: a question may fall between them
     clock, stock, late = Clock(), instances.stock.event_log_storage, []
-    ours.event_log_storage._check_memory = CheckMemory(ours.event_log_storage, Limits(look_back=0), clock)
+    ours.event_log_storage._check_cache = CheckStateCache(ours.event_log_storage, CacheLimits(look_back=0), clock)
     make(instances.stock, "2024-01|SA")
     run = Run(instances.stock, "2024-01|SB").plan().materialize()
     for clock.now in (0, 100):
@@ -253,7 +254,7 @@ def test_an_error_half_way_leaves_nothing_half_known(instances, ours, monkeypatc
     assert not instances.differences()
 
 
-def test_what_cannot_be_kept_is_answered_all_the_same(instances, ours, monkeypatch, caplog):
+def test_a_state_that_cannot_be_stored_is_answered_all_the_same(instances, ours, monkeypatch, caplog):
     def refuse(_):
         raise OperationalError("INSERT", {}, OSError("database or disk is full"))
 
@@ -261,7 +262,7 @@ def test_what_cannot_be_kept_is_answered_all_the_same(instances, ours, monkeypat
     monkeypatch.setattr(ours.run_storage, "set_cursor_values", refuse)
 
     assert not instances.differences()
-    assert "of raw_1s could not be kept" in caplog.text
+    assert "of raw_1s could not be stored" in caplog.text
 
 
 def another_version(monkeypatch):
@@ -270,13 +271,13 @@ def another_version(monkeypatch):
 
 
 def without_a_name(monkeypatch):
-    monkeypatch.setattr(remembering, "_NEEDED", ("renamed_by_dagster",))
+    monkeypatch.setattr(check_state_storage, "_NEEDED", ("renamed_by_dagster",))
     return "has no renamed_by_dagster"
 
 
 def without_a_module(monkeypatch):
-    monkeypatch.setitem(sys.modules, "mohlcv_dagster.dagster_patches.check_memory", None)
-    return "check_memory"
+    monkeypatch.setitem(sys.modules, "mohlcv_dagster.dagster_patches.check_state_cache", None)
+    return "check_state_cache"
 
 
 @pytest.mark.parametrize("change", [another_version, without_a_name, without_a_module])
@@ -288,20 +289,20 @@ def test_where_dagster_is_another_its_own_way_is_taken_and_the_log_says_so_once(
 
     assert not instances.differences()
     assert not instances.differences()
-    assert instances.ours["AtOnce"].event_log_storage._check_memory is None
+    assert instances.ours["AtOnce"].event_log_storage._check_cache is None
     [said] = [record for record in caplog.records if record.name == guard.__name__]
     assert said.levelname == "WARNING"
     assert reason in said.getMessage()
 
 
-def test_a_home_that_names_the_former_class_remembers_too(tmp_path, monkeypatch):
+def test_a_home_that_names_the_former_class_has_the_cache_too(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     storage = {"module": "mohlcv_dagster.defs.event_log", "class": "KeptSqliteEventLogStorage", "config": {}}
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"event_log_storage": storage}))
 
     with dg.DagsterInstance.get() as instance:
         assert type(instance.event_log_storage) is RememberingSqliteEventLogStorage
-        assert instance.event_log_storage._check_memory is not None
+        assert instance.event_log_storage._check_cache is not None
 
 
 def test_checks_without_partitions_are_answered_by_dagster(instances, ours):

@@ -1,12 +1,12 @@
-"""An event log that remembers the state of partitioned asset checks, for pages that show them.
+"""An event log that answers from a cache which partitions passed a check, for pages that show asset checks.
 
 Dagster 1.13 makes that state again at each question, of all rows and one partition at a time: with 27,900 partitions
-and twelve checks the lineage page takes 102 s of CPU at each load. Remembered it takes some 2 s, in a process that has
+and twelve checks the lineage page takes 102 s of CPU at each load. Cached it takes some 2 s, in a process that has
 just started as well; docs/performance.md has the figures. The hook that Dagster has for this,
 `get_checkpointed_asset_check_state`, gives wrong answers from the first evaluation that replaces another on, since
 what it adds to a checkpoint never takes a partition out of its former status.
 
-Private of Dagster are the tables, `AssetCheckState`, `SerializableEntitySubset` and, of the storage, the names in
+Private parts of Dagster are the tables, `AssetCheckState`, `SerializableEntitySubset` and, of the storage, the names in
 `_NEEDED`. Without them, or with a version that was not tested, the answers are Dagster's own.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dagster._core.storage.asset_check_state import AssetCheckState
     from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-    from mohlcv_dagster.dagster_patches.check_memory import CheckMemory, Limits
+    from mohlcv_dagster.dagster_patches.check_state_cache import CacheLimits, CheckStateCache
 
     _Base = SqlEventLogStorage
 else:
@@ -34,37 +34,39 @@ _NEEDED: Final = (
     "get_latest_storage_id_by_partition",
     "index_connection",
 )
-_PATCH: Final = "The memory of what asset checks said"
 
 
-class Remembering(_Base):
+class CachedCheckStates(_Base):
     """Goes before a SQL event log storage of Dagster's among the bases of a class.
 
     Attributes:
-        check_limits: bounds of the memory; `None` for those of `check_memory.Limits`.
+        check_limits: bounds of the cache; `None` for those of `check_state_cache.CacheLimits`.
     """
 
-    check_limits: "Limits | None" = None
+    check_limits: "CacheLimits | None" = None
 
     def get_asset_check_state(
         self, keys: "Sequence[tuple[dg.AssetCheckKey, Any]]"
     ) -> "Mapping[dg.AssetCheckKey, AssetCheckState]":
-        """The state of each of these checks: of partitioned ones from memory, of others as Dagster makes it."""
-        memory = self._check_memory
-        others = keys if memory is None else [key for key in keys if key[1] is None]
+        """The state of each of these checks: of partitioned ones from the cache, of others as Dagster makes it."""
+        cache = self._check_cache
+        others = keys if cache is None else [key for key in keys if key[1] is None]
         states = dict(super().get_asset_check_state(others)) if others else {}
-        return states if memory is None else states | memory.states(key for key in keys if key[1] is not None)
+        return states if cache is None else states | cache.states(key for key in keys if key[1] is not None)
 
     @cached_property
-    def _check_memory(self) -> "CheckMemory | None":
-        """The memory; `None` where the installed Dagster is not one that it was tested with."""
+    def _check_cache(self) -> "CheckStateCache | None":
+        """The cache; `None` where the installed Dagster is not one that it was tested with."""
         reason = obstacle(self, _NEEDED)
         if reason is None:
             try:  # names of Dagster's that moved are found missing here
-                from mohlcv_dagster.dagster_patches.check_memory import CheckMemory, Limits  # noqa: PLC0415
+                from mohlcv_dagster.dagster_patches.check_state_cache import (  # noqa: PLC0415
+                    CacheLimits,
+                    CheckStateCache,
+                )
 
-                return CheckMemory(self, self.check_limits or Limits())
+                return CheckStateCache(self, self.check_limits or CacheLimits())
             except ImportError as error:
                 reason = str(error)
-        warn_once(_PATCH, reason)
+        warn_once("The cache of asset check states", reason)
         return None

@@ -1,4 +1,4 @@
-"""Histories made by chance: after each thing that happens, the answers are Dagster's own."""
+"""The cached states of checks are Dagster's own, whatever happened: named situations in turn, and random histories."""
 
 import logging
 import random
@@ -7,17 +7,32 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster_tests.dagster_patches.compared import RAW, SYMBOLS, Run, make, on_sqlite, report
-from mohlcv_dagster_tests.dagster_patches.storages import AtOnce, Forgetting, OverDagsters
+from mohlcv_dagster_tests.dagster_patches.situations import IN_TURN
+from mohlcv_dagster_tests.dagster_patches.storages import SQLITE, AtOnce, Forgetting, OverDagsters
 
 FIFTEEN = dg.AssetKey(["aggregated", "15s"])
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch):
-    monkeypatch.setattr(logging.getLogger("dagster"), "disabled", True)  # runs that are told to fail say so
-
-
 MONTHS = [f"2024-{month:02d}" for month in range(1, 4)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet():
+    logging.disable(logging.ERROR)  # runs that are told to fail say so
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="module")
+def instances(tmp_path_factory):
+    """One history, which the situations go on with in turn."""
+    instances = on_sqlite(tmp_path_factory.mktemp("compared"), SQLITE)
+    yield instances
+    instances.dispose()
+
+
+@pytest.mark.parametrize("situation", IN_TURN, ids=lambda situation: situation.__name__)
+def test_the_answers_are_dagsters_own_after(situation, instances):
+    situation(instances)
+    assert not instances.differences()
 
 
 class Chance:
