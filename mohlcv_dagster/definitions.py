@@ -1,6 +1,6 @@
 """The code location: everything joined. `workspace.yaml` loads `defs` from here.
 
-Loading needs no key and no network: settings are read, nothing is asked of the vendor.
+Loading needs no key and no network. Definitions that users scaffold into `defs/` are part of it.
 """
 
 import os
@@ -11,10 +11,9 @@ import dagster as dg
 
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.checks import registry
-from mohlcv_dagster.dagster_patches import run_processes
-from mohlcv_dagster.defs import alerts, automation, backfill, quality_asset, re_verify, schedules
+from mohlcv_dagster.defs import alerts, automation, jobs, quality_asset, scaffolded, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
-from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality_asset import coverage_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
@@ -38,7 +37,7 @@ def build(
         retry: how often, and after what time, a vendor that was away is asked again.
 
     Raises:
-        CalendarError: the file of overridden days cannot be used. They hold for the process: the last location built
+        CalendarError: the file of overridden days cannot be used. They apply to the process: the last location built
             decides.
     """
     calendar_file.apply_overrides(settings)
@@ -51,7 +50,7 @@ def build(
         parquet=settings.parquet,
     )
     bars = bars_assets(partitions, settings.timeframes, retry)
-    refresh = schedules.job(settings.timeframes)
+    refresh = jobs.refresh_job(settings.timeframes)
     rules_of = {
         dg.AssetCheckKey(asset_key(each), check.name): tuple(rule.name for rule in check.rules)
         for each in (RAW, *settings.timeframes)
@@ -72,10 +71,10 @@ def build(
         },
         jobs=[
             refresh,
-            re_verify.job(settings.timeframes, settings.start),
-            backfill.job(settings.timeframes, partitions, settings.start),
+            jobs.re_verify_job(settings.timeframes, settings.start),
+            jobs.backfill_job(settings.timeframes, partitions, settings.start),
         ],
-        schedules=[schedules.schedule(refresh)],
+        schedules=[schedules.refresh_schedule()],
         sensors=[automation.sensor(), quality_asset.after_runs_sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
@@ -89,5 +88,4 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefi
     return [each for each in linked if isinstance(each, dg.AssetsDefinition)]
 
 
-run_processes.fork()
-defs = build(Settings.from_environment(os.environ))
+defs = dg.Definitions.merge(build(Settings.from_environment(os.environ)), *scaffolded.load())

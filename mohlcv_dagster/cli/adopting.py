@@ -11,9 +11,8 @@ import dagster as dg
 from mohlcv_dagster import calendar_file
 from mohlcv_dagster.bars.runtime import map_in_order
 from mohlcv_dagster.cli.adoption_report import Report
-from mohlcv_dagster.defs.adoption import Adoption
-from mohlcv_dagster.defs.known import Standing
-from mohlcv_dagster.defs.recording import Recording
+from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
+from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
@@ -71,7 +70,7 @@ class Adopting:
         journal = RewriteJournal(archive) if rewrite or isinstance(archive.root, Path) else None
         rewritten = journal.read() if journal else {}
         timeframes = (RAW, *self.settings.timeframes)
-        standing = Standing(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
+        standing = AdoptionState(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
         if rewrite and journal is not None:
             self._rewrite(standing, journal, measured)
             rewritten |= journal.read()
@@ -79,9 +78,9 @@ class Adopting:
         if journal is not None and not self.report.dry_run and rewritten.keys() <= {str(file.path) for file in files}:
             journal.clear()
 
-    def _rewrite(self, standing: Standing, journal: RewriteJournal, measured: dict[BarFile, Measured]) -> None:
+    def _rewrite(self, standing: AdoptionState, journal: RewriteJournal, measured: dict[BarFile, Measured]) -> None:
         rewriter = Rewriter(standing.archive, None if self.report.dry_run else journal, standing.closed)
-        for told in rewriter.rewrite(filter(standing.may_be_mended, list(measured))):
+        for told in rewriter.rewrite(filter(standing.may_be_repaired, list(measured))):
             self.report.rewritten.append(told)
             measured[told.file] = measure(standing.archive.path(told.file))
 
@@ -89,7 +88,7 @@ class Adopting:
         if self.report.dry_run:
             self.report.entries.extend(self._told("examined", adoption.look(files), len(files)))
             return
-        with Recording(self.instance) as recording:
+        with AdoptionRun(self.instance) as recording:
             registered = list(self._told("registered", adoption.register(files, recording), len(files)))
             self.report.entries.extend(self._told("judged", adoption.judge(registered, recording), len(files)))
 

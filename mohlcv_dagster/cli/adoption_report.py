@@ -8,7 +8,7 @@ from mohlcv_dagster.cli.console import FAILED, OK, WARNED
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.defs.adoption import Entry
+    from mohlcv_dagster.defs.adoption import AdoptedFile
     from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.adoption_survey import Deviation
     from mohlcv_dagster.storage.repair import Rewritten
@@ -30,7 +30,7 @@ class Report:
     strange: "list[Deviation]" = field(default_factory=list)
     outside: "dict[BarFile, str]" = field(default_factory=dict)
     rewritten: "list[Rewritten]" = field(default_factory=list)
-    entries: "list[Entry]" = field(default_factory=list)
+    entries: "list[AdoptedFile]" = field(default_factory=list)
 
     @property
     def is_wrong(self) -> bool:
@@ -93,7 +93,7 @@ class Report:
         return f"{of}{state}. {new:,} registered now, {evaluated:,} results of checks recorded."
 
 
-def _show(console: "Console", entry: "Entry") -> None:
+def _show(console: "Console", entry: "AdoptedFile") -> None:
     from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
 
     path = escape(str(entry.file.path))

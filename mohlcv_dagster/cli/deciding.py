@@ -59,7 +59,7 @@ class Deciding:
         """
         from mohlcv_dagster.defs import month_state  # noqa: PLC0415 - it loads Dagster
 
-        return self._decided(month_state.of_files(instance, self.archive, files))
+        return self._decided(month_state.for_files(instance, self.archive, files))
 
     def without_running(self, home: "Home", files: Collection[BarFile]) -> dict[BarFile, Decision]:
         """As `about`, by what `home` has recorded; no home is made."""

@@ -10,9 +10,9 @@ from rich.markup import escape
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
 from mohlcv_dagster.cli.interrupts import was_interrupted
-from mohlcv_dagster.defs.evaluations import FailedRule, failed_rules
+from mohlcv_dagster.defs.asset_checks import FailedRule, failed_rules
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
-from mohlcv_dagster.defs.progress import TRYING
+from mohlcv_dagster.defs.progress import RETRYING
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -77,7 +77,7 @@ class Display:
 
     def _logged(self, entry: dg.EventLogEntry) -> None:
         """A line of the run's log: shown where it says why nothing happens for a while."""
-        if entry.user_message.startswith(TRYING):
+        if entry.user_message.startswith(RETRYING):
             self._console.print(f"{WARNED} {self._label}  {escape(entry.user_message)}")
         if self._move_other is None:
             self._move(entry.user_message)

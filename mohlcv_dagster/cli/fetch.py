@@ -12,7 +12,7 @@ from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.cli.places import Places
 from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
 from mohlcv_dagster.cli.summary import Summary
-from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs.run_options import RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import FORCED, NOTHING_RECORDED, UNREADABLE, Action, Decision, failing
 from mohlcv_dagster.model.timeframes import RAW
@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     settings = home.settings()
     refuse_earlier(months[0], settings)
     settings.require_key()
-    orders = Orders(force=force, accept_loss=accept_loss)
+    orders = RunOptions(force=force, accept_loss=accept_loss)
     summary = Summary("fetch", _DEEDS, len(files))
     console = open_console(stderr=as_json)
     with summary.told(console, as_json=as_json):
@@ -92,7 +92,7 @@ class _Fetch:
     home: Home
     settings: Settings
     places: Places
-    orders: Orders
+    orders: RunOptions
     console: "Console"
     summary: Summary
 

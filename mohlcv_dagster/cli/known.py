@@ -38,4 +38,4 @@ def _known(instance: "dg.DagsterInstance", file: BarFile) -> FileRecord | None:
     record = records.latest(instance, file)
     if record is None:
         return None
-    return FileRecord(record, records.beside(instance, file, record) if file.timeframe == RAW else None)
+    return FileRecord(record, records.neighbours(instance, file, record) if file.timeframe == RAW else None)

@@ -10,10 +10,9 @@ from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.homes import Home
 from mohlcv_dagster.cli.runs import Outcome
-from mohlcv_dagster.defs.adoption import Adoption
-from mohlcv_dagster.defs.known import Standing
+from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
+from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -55,7 +54,7 @@ def register(
         FileError: a file could not be read.
     """
     measured = {file: measure(archive.path(file)) for file in files}
-    adoption = Adoption(Standing(instance, archive, (RAW,), measured, {}), BarReader(archive), parquet)
+    adoption = Adoption(AdoptionState(instance, archive, (RAW,), measured, {}), BarReader(archive), parquet)
     with _alone(home), _Listening(instance) as recording:
         entries = [entry for entry in adoption.register(files, recording) if entry.registered]
         for _ in adoption.judge(entries, recording):
@@ -63,7 +62,7 @@ def register(
     return {file: _registered(recording.heard.get(file, [])) for file in files}
 
 
-class _Listening(Recording):
+class _Listening(AdoptionRun):
     """A recording that keeps what checks said."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:

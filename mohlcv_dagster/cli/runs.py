@@ -13,9 +13,9 @@ from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
 from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
-from mohlcv_dagster.defs.evaluations import failed_rules
-from mohlcv_dagster.defs.orders import NO_ORDERS, Orders
+from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
+from mohlcv_dagster.defs.run_options import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import Timeframe
 
@@ -88,7 +88,7 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     timeframes: Sequence[Timeframe],
     on_event: Callable[[dg.EventLogEntry], None] | None = None,
     *,
-    orders: Orders = NO_ORDERS,
+    orders: RunOptions = NO_OPTIONS,
     tags: Mapping[str, str] = NO_TAGS,
     offline: bool = False,
 ) -> Outcome:

@@ -1,11 +1,25 @@
 """Dagster definitions: assets and asset checks, partitions, resources, IO manager, jobs, schedules, sensors.
 
-All assets of bars and their checks are one `multi_asset` (`assets`), whose step takes one month after the other its
-whole way (`partition_loop`, `month_steps`). The rules are those of `bars.rules`; none is named here.
+All assets of bars and their checks are one `multi_asset` (`assets`), whose step takes one month after the other through
+all steps (`partition_loop`, `month_steps`). The rules are those of `checks`; none is named here.
 
-What the code location is made of (`assets`, `quality_asset`, `re_verify`, `io_manager`, …) loads with it, and loads no
-bars: no NumPy, no Arrow, no reader. What its steps do is in modules of their own (`partition_loop`, `month_steps`,
-`check_runner`, `recheck`, `quality_step`, `storing`, `loading`), which a step imports when it begins: a process that
-shows or launches needs none of it. Tests check both: what a load imports, and that every step's module can be
-imported.
+The code location loads no reader and no client of the vendor. Modules that need them are imported when a step begins
+(`partition_loop`, `month_steps`, `check_runner`, `recheck`, `month_metadata`, `quality_step`). Tests check both: what a
+load imports, and that every module imported late can be imported.
+
+Other modules in this folder are users' own, such as `dg scaffold defs dagster.asset my_asset.py` makes (`scaffolded`).
 """
+
+from typing import Final
+
+MODULES: Final = frozenset(
+    """
+    __init__ adoption adoption_state alerts asset_checks assets automation check_results check_runner event_log
+    failures io_managers jobs metadata month_metadata month_state month_steps partition_loop partitions progress
+    quality_asset quality_events quality_history quality_rows quality_state quality_step recheck records refresh
+    resources run_options run_queue run_tags scaffolded schedules
+    """.split()  # noqa: SIM905 - as a list it would have a line for each
+)
+"""The modules of this package itself."""
+ENVIRONMENT: Final = "environment"
+"""The folder whose `defs.yaml` names the settings for `dg list envs`."""

@@ -1,9 +1,9 @@
-"""The sensors that tell of failed runs and failing checks, off until they are turned on. Who is told is `alerting`'s.
+"""The sensors that alert of failed runs and failing checks, off until they are turned on. Delivery is in `alerting`.
 
 Both look at the runs that ended since the last look, so that a look costs what happened and not what is stored. All
-that is new is one message. The cursor moves on when the message was taken, not before: a webhook that is away is tried
-again at the next look, and nothing is told twice but where the daemon dies in between. What ended before a sensor was
-first turned on is not told.
+that is new is one message. The cursor moves on once the message was delivered: a webhook that is away is tried again at
+the next look, and nothing is sent twice unless the daemon dies in between. What ended before a sensor was first turned
+on is not sent.
 """
 
 import itertools
@@ -19,7 +19,7 @@ import dagster as dg
 from mohlcv_dagster import alerting
 from mohlcv_dagster.alerting import Alert
 from mohlcv_dagster.dagster_patches import unexported
-from mohlcv_dagster.defs import evaluations, failures, run_tags
+from mohlcv_dagster.defs import asset_checks, failures, run_tags
 from mohlcv_dagster.defs.assets import OP
 from mohlcv_dagster.defs.partitions import split
 from mohlcv_dagster.settings import Settings
@@ -38,8 +38,8 @@ _WHERE: Final = (
     "for Slack and e-mail."
 )
 
-Tell: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Settings], Iterable[Alert]]
-"""What is to be told of an ended run."""
+Alerts: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Settings], Iterable[Alert]]
+"""The alerts of an ended run."""
 
 
 def sensors() -> list[dg.SensorDefinition]:
@@ -53,10 +53,15 @@ def sensors() -> list[dg.SensorDefinition]:
         "Tells of runs that failed: symbol, months, asset, the sentence with its cure, and the run. A run that failed "
         f"of its checks alone is left to {CHECKS} while that is on.\n\n{_WHERE}"
     )
-    return [_sensor(CHECKS, failing, _ENDED, _of_checks), _sensor(RUNS, failed, [dg.DagsterRunStatus.FAILURE], _of_run)]
+    return [
+        _sensor(CHECKS, failing, _ENDED, _check_alerts),
+        _sensor(RUNS, failed, [dg.DagsterRunStatus.FAILURE], _run_alerts),
+    ]
 
 
-def _sensor(name: str, description: str, ended: Sequence[dg.DagsterRunStatus], tell: Tell) -> dg.SensorDefinition:
+def _sensor(
+    name: str, description: str, ended: Sequence[dg.DagsterRunStatus], alerts_of: Alerts
+) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         minimum_interval_seconds=EVERY_SECONDS,
@@ -65,20 +70,20 @@ def _sensor(name: str, description: str, ended: Sequence[dg.DagsterRunStatus], t
     )
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
-            begun = Seen(datetime.now(UTC).timestamp(), {})
-            return dg.SensorResult(cursor=begun.written(), skip_reason="From now on: what ended before is not told.")
-        seen, settings = Seen.parse(context.cursor), Settings.from_environment(os.environ)
+            begun = EndedRunsCursor(datetime.now(UTC).timestamp(), {})
+            return dg.SensorResult(cursor=begun.encode(), skip_reason="From now on: what ended before is not sent.")
+        seen, settings = EndedRunsCursor.parse(context.cursor), Settings.from_environment(os.environ)
         records = list(itertools.islice(_ended_since(context.instance, seen, ended), MOST_RUNS))
-        alerts = [alert for each in records for alert in tell(context.instance, each.dagster_run, settings)]
-        return _told(context, alerts, settings, seen.and_of(records).written())
+        alerts = [alert for each in records for alert in alerts_of(context.instance, each.dagster_run, settings)]
+        return _deliver(context, alerts, settings, seen.advanced(records).encode())
 
     return look
 
 
-def _told(
+def _deliver(
     context: dg.SensorEvaluationContext, alerts: Sequence[Alert], settings: Settings, cursor: str
 ) -> dg.SensorResult:
-    """Tell all at once, then move on; where nobody takes it the tick fails, and the next one tells it again."""
+    """Send all at once, then move the cursor; if that fails the tick fails, and the next one sends them again."""
     if not alerts:
         return dg.SensorResult(cursor=cursor, skip_reason="Nothing new is wrong.")
     context.log.warning(alerting.text_of(alerts))
@@ -89,7 +94,7 @@ def _told(
 
 
 @dataclass(frozen=True)
-class Seen:
+class EndedRunsCursor:
     """The cursor over ended runs.
 
     Attributes:
@@ -102,22 +107,22 @@ class Seen:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cursor as it was written."""
+        """The cursor in a text that `encode` gave."""
         return cls(**json.loads(text))
 
-    def written(self) -> str:
+    def encode(self) -> str:
         """As text."""
         return json.dumps(asdict(self))
 
-    def and_of(self, records: Iterable[dg.RunRecord]) -> "Seen":
-        """The cursor when these were seen, too."""
+    def advanced(self, records: Iterable[dg.RunRecord]) -> "EndedRunsCursor":
+        """The cursor after these runs."""
         ended = {**self.runs, **{record.dagster_run.run_id: record.end_time or 0.0 for record in records}}
         since = max([self.since, *(end - _OVERLAP for end in ended.values())])
-        return Seen(since, {run: end for run, end in ended.items() if end > since})
+        return EndedRunsCursor(since, {run: end for run, end in ended.items() if end > since})
 
 
 def _ended_since(
-    instance: dg.DagsterInstance, seen: Seen, ended: Sequence[dg.DagsterRunStatus]
+    instance: dg.DagsterInstance, seen: EndedRunsCursor, ended: Sequence[dg.DagsterRunStatus]
 ) -> Iterator[dg.RunRecord]:
     """The runs that ended since in one of these ways, the first one first."""
     filters = dg.RunsFilter(statuses=list(ended), updated_after=datetime.fromtimestamp(seen.since, UTC))
@@ -127,16 +132,16 @@ def _ended_since(
             yield record
 
 
-def _of_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
-    """What is told of the checks that failed in a run; nothing of a warning, unless that is wanted."""
+def _check_alerts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
+    """An alert for each rule that failed in a run; none for a warning, unless the settings ask for it."""
     entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     found = [entry.dagster_event.asset_check_evaluation_data for entry in entries if entry.dagster_event is not None]
     partitioned = {each.asset_check_key for each in found if each.partition is not None}
     for each in found:
         if each.passed or (each.partition is None and each.asset_check_key in partitioned):
-            continue  # the latter sums up what is told one by one
+            continue  # the latter sums up what is sent one by one
         month, symbol = split(each.partition or "")
-        for rule in evaluations.failed_rules(each):
+        for rule in asset_checks.failed_rules(each):
             if rule.is_error or settings.alert_warnings:
                 yield Alert(
                     what=rule.name,
@@ -150,11 +155,11 @@ def _of_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Setti
                 )
 
 
-def _of_run(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
-    """What is told of a failed run: each step that failed of itself, checks only where no other sensor tells them."""
-    told_apart = unexported.is_sensor_on(instance, CHECKS)
+def _run_alerts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
+    """An alert for each step that failed by itself; for failing checks only while the other sensor is off."""
+    sent_apart = unexported.is_sensor_on(instance, CHECKS)
     for step, sentence, of_checks in _reasons(instance, run):
-        if not (of_checks and told_apart):
+        if not (of_checks and sent_apart):
             yield Alert(
                 what="run",
                 severity="error",
@@ -176,7 +181,7 @@ def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str
         failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
         step = _named(run, event.step_key or "")
         if failure is not None and failure.description:
-            steps.append((step, failure.description, failures.is_of_checks(failure.metadata)))
+            steps.append((step, failure.description, failures.is_check_failure(failure.metadata)))
         elif error is not None:
             steps.append((step, error.message.strip(), False))
     return steps or [("", event.message or "", False) for event in events]

@@ -1,23 +1,21 @@
 """The assets of bars and their checks: `raw_1s` from the vendor, and one aggregate for each timeframe from `raw_1s`.
 
-They are one `multi_asset`, whose step takes each month its whole way before the next one (see `partition_loop`): a
+They are one `multi_asset`, whose step takes each month through all steps before the next one (see `partition_loop`): a
 month is fetched, written, checked, resampled and compared while its bars are in memory, and each event is recorded as
-it happens. Any of the assets and checks can be launched alone. That checks carry partitions is a preview feature of
-Dagster 1.13, used in this module only.
+it happens. Any of the assets and checks can be launched alone.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.checks import registry, rule
-from mohlcv_dagster.checks.registry import Check
-from mohlcv_dagster.defs import automation, columns
-from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+from mohlcv_dagster.checks import registry
+from mohlcv_dagster.defs import asset_checks, automation
+from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.model.bar_files import BOUNDS, BOUNDS_BETWEEN, COLUMNS, MEANINGS, PRICES, TIME, UNITS, VOLUME
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 OP: Final = "bars"
@@ -31,7 +29,7 @@ BACKFILL: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=12)
 RETRY_WHEN_UNAVAILABLE: Final = dg.RetryPolicy(
     max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-"""For vendors that were away longer than a fetch outlasts by itself."""
+"""For vendors that are away longer than a fetch retries by itself."""
 
 
 def bars_assets(
@@ -46,12 +44,15 @@ def bars_assets(
         timeframes: those of the aggregates.
         retry: how often, and after what time, a vendor that was away is asked again.
     """
-    own = (RAW, *timeframes)
 
     @dg.multi_asset(
         name=OP,
         specs=[_raw_spec(partitions), *(_aggregate_spec(each, partitions) for each in timeframes)],
-        check_specs=[_check_spec(check, each, partitions) for each in own for check in registry.checks_for(each)],
+        check_specs=[
+            asset_checks.spec(check, each, partitions)
+            for each in (RAW, *timeframes)
+            for check in registry.checks_for(each)
+        ],
         can_subset=True,
         backfill_policy=BACKFILL,
         pool=POOL,
@@ -62,7 +63,7 @@ def bars_assets(
         archive: ArchiveResource,
         bars_csv: dg.ResourceParam[BarsCsvIOManager],
     ) -> Iterator[Any]:
-        from mohlcv_dagster.defs import partition_loop  # noqa: PLC0415 - see the first lines of this package
+        from mohlcv_dagster.defs import partition_loop  # noqa: PLC0415 - the location loads without arrays
 
         yield from partition_loop.run(context, massive, archive, bars_csv, retry)
 
@@ -78,18 +79,18 @@ def _raw_spec(partitions: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
         owners=OWNERS,
         tags={"timeframe": RAW.name},
         automation_condition=automation.raw_condition(),
-        metadata={"dagster/column_schema": columns.schema_of_bars()},
+        metadata={"dagster/column_schema": column_schema()},
         description=(
             "1-second OHLCV bars of one symbol in one UTC month.\n\n"
-            "Downloaded from Massive.com. Each page of the answer is proven before a bar of it is believed; a month "
-            "that cannot be proven whole fails and leaves the stored file as it was. A second without trades has no "
-            "bar. A month proven empty is a file with its header only, and the reason is recorded and judged by the "
-            "rule not_empty.\n\n"
+            "Downloaded from Massive.com. Each page of the answer is verified before a bar of it is used; a month that "
+            "cannot be verified whole fails and leaves the stored file as it was. A second without trades has no bar. "
+            "A month verified to be empty is a file with its header only, and the reason is recorded and checked by "
+            "the rule not_empty.\n\n"
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
             "it) is completed, a final one is downloaded again and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
             "and missing partitions within selection*.\n\n"
-            f"{columns.meanings(columns.schema_of_bars())}"
+            f"{column_table(column_schema())}"
         ),
     ).with_io_manager_key(IO_MANAGER)
 
@@ -104,28 +105,37 @@ def _aggregate_spec(timeframe: Timeframe, partitions: dg.MultiPartitionsDefiniti
         owners=OWNERS,
         tags={"timeframe": timeframe.name},
         automation_condition=automation.aggregate_condition(),
-        metadata={"dagster/column_schema": columns.schema_of_bars()},
+        metadata={"dagster/column_schema": column_schema()},
         description=(
             f"{timeframe} bars of one symbol in one UTC month, resampled from raw_1s.\n\n"
             "Made of the raw file as it stands on disk. Buckets start at midnight UTC and are labelled by their start "
             "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
             "bar.\n\n"
-            f"{columns.meanings(columns.schema_of_bars())}"
+            f"{column_table(column_schema())}"
         ),
     ).with_io_manager_key(IO_MANAGER)
 
 
-def _check_spec(check: Check, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(
-            name=check.name,
-            asset=asset_key(timeframe),
-            description="\n".join([f"{check.question}\n", *map(_told, check.rules)]),
-            blocking=check.blocking,
-            partitions_def=partitions,
-        )
+def column_schema() -> dg.TableSchema:
+    """The columns of every file with types, units and meanings; which type volume has is recorded with each file."""
+    types = {TIME: "timestamp[s, UTC]", **dict.fromkeys(PRICES, "float64")}
+    types[VOLUME] = "int64 or float64"
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name,
+                type=types[name],
+                description=MEANINGS[name],
+                constraints=dg.TableColumnConstraints(nullable=False, unique=name == TIME, other=list(BOUNDS[name])),
+                tags={"unit": UNITS[name]},
+            )
+            for name in COLUMNS
+        ],
+        constraints=dg.TableConstraints(other=list(BOUNDS_BETWEEN)),
+    )
 
 
-def _told(rule: rule.Rule) -> str:
-    return f"- `{rule.name}`: {rule.sentence} Allowed: {rule.threshold}."
+def column_table(schema: dg.TableSchema) -> str:
+    """The columns with their meanings as a Markdown table, for the description of an asset."""
+    rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in schema.columns]
+    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])

@@ -1,15 +1,14 @@
-"""What keeps itself current once the user turns it on: raw months are refreshed until settled, aggregates follow.
+"""The automation that keeps assets current once it is turned on: raw months until they are final, then aggregates.
 
-Each day after settlement time (11:15 Eastern) those raw partitions are asked for again that are provisional and for
-which there is something new, and the month in progress of every symbol with a stored month of late: the month begun,
-the one before it until it has settled, and any that was left provisional while nothing ran. Settled partitions are left
-alone. An aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that
-block pass.
+Each day at 11:15 Eastern, when the vendor's bars of the day before are final, raw partitions are fetched again that are
+provisional and have something new: the month in progress, begun for every symbol with a recently stored month, the one
+before it until it is final, and any that was left provisional while nothing ran. Final partitions are left alone. An
+aggregate is made whenever its raw partition was, unless the same run made it, and once the raw checks that block pass.
 The table of their quality is made once a day, half an hour later or when they are done.
 
 Which partitions are provisional is in their records, which no built-in condition reads; so one condition is Python, and
 the sensor evaluates it where the code is (a beta feature of Dagster 1.13, used in this module only). It is asked at the
-tick alone, not every thirty seconds. When a month counts as settled is in `model.finality`.
+tick only, not every thirty seconds. When a month counts as final is in `model.finality`.
 """
 
 import warnings
@@ -18,8 +17,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.definitions.events import AssetKeyPartitionKey  # not exported, and a subset is made of nothing else
 
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs.partitions import files_of, partition_key
 from mohlcv_dagster.model.months import Month
 
@@ -44,10 +43,8 @@ class HasNews(dg.AutomationCondition[dg.AssetKey]):
         view = context.asset_graph_view
         if context.candidate_subset.is_empty:
             return dg.AutomationResult(context, context.get_empty_subset())
-        asked = {
-            AssetKeyPartitionKey(context.key, key) for key in due(view.instance, context.key, context.evaluation_time)
-        }
-        found = view.get_asset_subset_from_asset_partitions(context.key, asked)
+        due = due_partitions(view.instance, context.key, context.evaluation_time)
+        found = unexported.asset_subset(view, context.key, due)
         return dg.AutomationResult(context, context.candidate_subset.compute_intersection(found))
 
 
@@ -88,7 +85,7 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
             default_status=dg.DefaultSensorStatus.STOPPED,
             use_user_code_server=True,
             description=(
-                "Turn it on to have provisional months completed each day at 11:15 Eastern until they are settled, "
+                "Turn it on to have provisional months completed each day at 11:15 Eastern until they are final, "
                 "the month in progress begun for every symbol with a month stored of the last thirteen, aggregates "
                 "made whenever their raw month was, and quality/coverage at 11:45. Leave the schedule "
                 "refresh_month_in_progress_daily off then: it asks for the same months."
@@ -96,21 +93,7 @@ def sensor() -> dg.AutomationConditionSensorDefinition:
         )
 
 
-def is_on(instance: dg.DagsterInstance, sensor: str) -> bool:
-    """Whether the sensor of this name is turned on."""
-    from dagster._core.scheduler.instigation import (  # noqa: PLC0415 - not exported, and not needed to load the location
-        InstigatorStatus,
-        InstigatorType,
-    )
-
-    states = instance.all_instigator_state(
-        instigator_type=InstigatorType.SENSOR,
-        instigator_statuses={InstigatorStatus.RUNNING},
-    )
-    return any(state.instigator_name == sensor for state in states)
-
-
-def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterator[str]:
+def due_partitions(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterator[str]:
     """The partitions of `raw_1s` to be asked for at `now`: provisional with something new, and months to be begun.
 
     Args:
@@ -128,7 +111,7 @@ def due(instance: dg.DagsterInstance, key: dg.AssetKey, now: datetime) -> Iterat
     stored = instance.get_materialized_partitions(key)
     files = [file for file in files_of(key, stored).values() if file.month >= horizon]
     undecided = set(files) - check_results.known_final(instance, files)  # an event is read of each: half a millisecond
-    for file, state in month_state.of_records(instance, undecided).items():
+    for file, state in month_state.from_records(instance, undecided).items():
         if state.recorded and decide(state, now=now).action is Action.COMPLETE:
             yield partition_key(file.symbol, file.month)
     if finality.has_traded(running, now):

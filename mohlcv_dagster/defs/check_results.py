@@ -15,7 +15,7 @@ from mohlcv_dagster.checks import registry
 from mohlcv_dagster.dagster_patches import event_log_reads
 from mohlcv_dagster.dagster_patches.event_log_reads import CheckSummary, in_batches
 from mohlcv_dagster.defs import metadata
-from mohlcv_dagster.defs.evaluations import failed_rules
+from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -70,7 +70,7 @@ def request_ids(instance: dg.DagsterInstance, events: Sequence[int]) -> Iterator
     for record in _records(instance, asset_key(RAW), events):
         if record.asset_materialization is not None:
             facts = {name: value.value for name, value in record.asset_materialization.metadata.items()}
-            yield record.storage_id, metadata.request_ids_of(facts)
+            yield record.storage_id, metadata.request_ids(facts)
 
 
 @dataclass(frozen=True)

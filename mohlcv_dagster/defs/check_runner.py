@@ -12,11 +12,13 @@ from mohlcv_dagster.checks.check_input import VendorMinutes
 from mohlcv_dagster.checks.registry import Check
 from mohlcv_dagster.checks.rule import Facts, RuleResult
 from mohlcv_dagster.checks.runner import CheckResult, RuleRun
-from mohlcv_dagster.defs import evaluations, passports, records
+from mohlcv_dagster.defs import asset_checks, records
 from mohlcv_dagster.defs.failures import INESCAPABLE
 from mohlcv_dagster.defs.records import Record
-from mohlcv_dagster.errors import MohlcvError, NoTradesError, VendorUnavailableError
+from mohlcv_dagster.errors import FileError, MohlcvError, NoTradesError, VendorUnavailableError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import RecordedResult
+from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Result:
+class FileCheckResult:
     """What the checks of a file found.
 
     Attributes:
@@ -39,13 +41,13 @@ class Result:
 
     @property
     def blocking(self) -> list[RuleResult]:
-        """What was found that keeps what is downstream from being made."""
+        """The findings that keep what is downstream from being made."""
         return [finding for answer in self.answers if answer.blocking for finding in answer.results]
 
 
 @dataclass(frozen=True)
 class VendorAnswer:
-    """What the vendor said of a month, and what is worth keeping of how it did; `minutes` is `None` if not asked."""
+    """What the vendor said of a month, and facts about that worth keeping; `minutes` is `None` if it was not asked."""
 
     minutes: VendorMinutes | None = None
     facts: Facts = field(default_factory=dict)
@@ -63,7 +65,7 @@ class VendorMinutesSource:
         self._given_up: str | None = None
 
     def minutes(self, file: BarFile, record: Record | None) -> VendorAnswer:
-        """The vendor's minutes of the month of `file`, on the basis of splits that `record` tells."""
+        """The vendor's minutes of the month of `file`, on the basis of splits in `record`."""
         if self._given_up is not None:
             return VendorAnswer(VendorMinutes(None, self._given_up))
         try:
@@ -90,7 +92,7 @@ class CheckRunner:
     Args:
         instance: knows what was recorded of them.
         reader: reads them.
-        log: told of a manifest entry that could not be written.
+        log: warns of a manifest entry that could not be written.
         vendor: asked for its own minutes; `None`: checks that need them are left out.
     """
 
@@ -102,8 +104,8 @@ class CheckRunner:
         self._log = log
         self._vendor = vendor
 
-    def check(self, file: BarFile, names: Collection[str] | None = None) -> Result:
-        """What the checks of these names find of `file` as it stands; its manifest entry is told, too.
+    def check(self, file: BarFile, names: Collection[str] | None = None) -> FileCheckResult:
+        """What the checks of these names find of `file` as it stands; its manifest entry is brought up to date.
 
         Args:
             file: which file.
@@ -117,9 +119,22 @@ class CheckRunner:
             (finding for each in found for finding in each.results),
             (left for each in found for left in each.not_checked),
         )
-        passports.note(self._reader.archive, file, record, answers, self._log)
-        made = [evaluations.of_answer(answer, file, record) for answer in answers if answer.is_conclusive]
-        return Result(answers, made)
+        self._update_manifest(file, record, answers)
+        made = [asset_checks.evaluation(answer, file, record) for answer in answers if answer.is_conclusive]
+        return FileCheckResult(answers, made)
+
+    def _update_manifest(self, file: BarFile, record: Record | None, answers: Sequence[CheckResult]) -> None:
+        """Bring the manifest entry of `file` up to date with what its checks found.
+
+        A disk that refuses is logged and fails nothing: to check files is to read, also on one that is read-only.
+        """
+        recorded = records.manifest_entry(file, record.written, record.origin) if record else None
+        verdicts = [RecordedResult.of(finding) for answer in answers for finding in answer.results]
+        not_judged = [rule.name for answer in answers for rule, _ in answer.not_checked]
+        try:
+            manifest.update_checks(self._reader.archive, file, recorded, verdicts, not_judged)
+        except FileError as error:
+            self._log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
 
     def _is_chosen(self, check: Check, names: Collection[str] | None) -> bool:
         return (names is None or check.name in names) and (self._vendor is not None or not check.asks_vendor)
@@ -127,7 +142,7 @@ class CheckRunner:
     def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[RuleRun]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
-            yield self._reader.examine(file, record, records.beside(self._instance, file, record))
+            yield self._reader.examine(file, record, records.neighbours(self._instance, file, record))
         if self._vendor is not None and any(check.asks_vendor for check in checks):
             yield self._against_vendor(self._vendor, file, record)
 
@@ -137,5 +152,5 @@ class CheckRunner:
         there = own.bars is not None and self._reader.read(file.raw).bars is not None
         answer = vendor.minutes(file, record) if there else VendorAnswer()
         found = self._reader.examine_against(file, own, record, answer.minutes)
-        told = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.results)
-        return replace(found, results=tuple(told))
+        with_facts = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.results)
+        return replace(found, results=tuple(with_facts))

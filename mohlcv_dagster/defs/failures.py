@@ -1,4 +1,4 @@
-"""Our errors as Dagster failures: the cure as description, the facts as metadata."""
+"""Our errors as Dagster failures: the message with its cure as description, the facts as metadata."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ _SHOWN: Final = 12
 
 
 @contextmanager
-def told_to_dagster() -> Iterator[None]:
+def as_dagster_failure() -> Iterator[None]:
     """Turn an error of ours that leaves the block into a `dagster.Failure`; others pass through as they are."""
     try:
         yield
@@ -36,7 +36,7 @@ def told_to_dagster() -> Iterator[None]:
 
 
 def failure(error: MohlcvError) -> dg.Failure:
-    """The failure that tells `error` to the user."""
+    """The failure that shows `error` to the user."""
     metadata: dict[str, dg.MetadataValue] = {
         KIND: dg.MetadataValue.text(type(error).__name__),
         "trying again helps": dg.MetadataValue.bool(isinstance(error, VendorUnavailableError)),
@@ -49,7 +49,7 @@ def failure(error: MohlcvError) -> dg.Failure:
     return dg.Failure(description=str(error), metadata=metadata, allow_retries=False)
 
 
-def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int) -> dg.Failure:
+def partitions_failure(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int) -> dg.Failure:
     """The failure of a run in which partitions failed: how many, which, and why, each reason once.
 
     Args:
@@ -74,7 +74,7 @@ def of_partitions(errors: Mapping[str, MohlcvError], not_tried: int, *, of: int)
 def _reasons(errors: Mapping[str, MohlcvError]) -> dict[str, list[str]]:
     """The partitions that failed, by reason.
 
-    A plan refuses each month in a sentence that names it: the one of the newest month is told for all of them.
+    A plan refuses each month in a sentence that names it: that of the newest month stands for all of them.
     """
     refused = [partition for partition, error in errors.items() if isinstance(error, PlanError)]
     newest = str(errors[max(refused)]) if refused else ""
@@ -84,8 +84,8 @@ def _reasons(errors: Mapping[str, MohlcvError]) -> dict[str, list[str]]:
     return reasons
 
 
-def is_of_checks(metadata: Mapping[str, object]) -> bool:
-    """Whether the failure with this metadata says nothing but that checks failed which block."""
+def is_check_failure(metadata: Mapping[str, object]) -> bool:
+    """Whether the failure with this metadata is one of blocking checks only."""
     kind = metadata.get(KIND)
     return isinstance(kind, dg.TextMetadataValue) and kind.text == FailedRulesError.__name__
 

@@ -1,176 +1,307 @@
-"""Facts of the domain as Dagster metadata and back: standard keys where Dagster has them, plain words elsewhere."""
+"""What is recorded of a file as Dagster metadata, and its conversion there and back.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Labels are persisted in the event log: they never change. Standard keys are used where Dagster has them.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.defs import rows
 from mohlcv_dagster.model import finality
+from mohlcv_dagster.model.finality import Finality
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
 from mohlcv_dagster.model.splits import KnownSplits, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pyarrow as pa
 
-    from mohlcv_dagster.bars.revision import Revision
+    from mohlcv_dagster.model.manifest_entry import ManifestEntry
     from mohlcv_dagster.model.months import Month
     from mohlcv_dagster.providers.base import FetchedMonth
 
 Metadata = Mapping[str, dg.MetadataValue]
+Values: TypeAlias = Mapping[str, object]
+"""The values of metadata, by label."""
 
+ROWS: Final = "dagster/partition_row_count"
+SHA256: Final = "sha256"
 STATE: Final = "state"
+FETCHED_AT: Final = "fetched_at"
+COMPLETE_THROUGH: Final = "complete_through"
 EMPTY_BECAUSE: Final = "empty_because"
 EMPTY_CAUSE: Final = "empty_cause"
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
-
-ORIGIN: Final = ("vendor", "adjusted", "delayed", "fetched_at", "complete_through", STATE, EMPTY_BECAUSE, EMPTY_CAUSE)
-"""What is recorded of a raw month's fetch that holds for its aggregates too."""
-
-LAST_CLOSE: Final = "last_close"
-"""The close of a raw month's last bar, US dollars; the next month's first open is held against it."""
-OCCUPANCY: Final = "occupancy"
-"""The share of regular minutes that have a bar, in the median session of a raw month; by it liquid symbols are told."""
+REQUEST_IDS: Final = "request_ids"
+NOTES: Final = "notes"
 RAW_DIGEST: Final = "raw_sha256"
-"""Of an aggregate: the digest of the raw file that it was folded from."""
+"""Of an aggregate: the digest of the raw file that it was resampled from."""
 FILE_STAMP: Final = "file_stamp"
 """The stamp of a written file (see `archive.Seen`): a file that still has it is the one that was written."""
+
+LAST_CLOSE: Final = "last_close"
+"""The close of a raw month's last bar, US dollars; the next month's first open is compared with it."""
+OCCUPANCY: Final = "occupancy"
+"""The share of regular minutes that have a bar, in the median session of a raw month; it tells liquid symbols."""
 LARGEST_GAP: Final = "largest_gap_minutes"
 OUTSIDE_HOURS: Final = "bars_outside_hours"
 MISSING_MINUTES: Final = "missing_minutes"
 """Of a liquid symbol's month: the regular minutes without a bar, such as `2024-01-05T15:30Z/3` for three."""
 REVISED: Final = ("settled_changed", "settled_gained", "settled_lost")
-"""Settled bars that fetching a month anew changed, added and lost."""
+"""Final bars that fetching a month again changed, added and lost."""
 COMPARED: Final = ("settled_compared", *REVISED)
-"""Settled bars that were compared with those fetched anew, and what became of them."""
+"""Final bars that were compared with those fetched again, and what became of them."""
 MISMATCHES: Final = "minutes that differ, by kind"
 """Of the evaluation of the check against the vendor's own minutes: how many minutes differ, by kind."""
-REVISED_ROWS: Final = 20
-"""How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
 
-NOTES: Final = "notes"
-REQUEST_IDS: Final = "request_ids"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What fetching a stored month anew did to it.
-
-    Attributes:
-        said: what was compared, or why nothing was.
-        settled: what became of bars that were settled; `None` where nothing was compared.
-        unsettled: what became of bars that were not.
-    """
-
-    said: str
-    settled: "Revision | None" = None
-    unsettled: "Revision | None" = None
+_CONVERTERS: Final[Mapping[type, Callable[[Any], dg.MetadataValue[Any]]]] = {
+    str: dg.MetadataValue.text,
+    bool: dg.MetadataValue.bool,  # before int, which a bool is too
+    int: dg.MetadataValue.int,
+    float: dg.MetadataValue.float,
+    datetime: dg.MetadataValue.timestamp,
+}
 
 
-def of_fetch(fetched: "FetchedMonth") -> Metadata:
-    """What is recorded of how a month was fetched."""
-    return {
-        "vendor": dg.MetadataValue.text(fetched.vendor),
-        "adjusted": dg.MetadataValue.bool(fetched.adjusted),
-        "delayed": dg.MetadataValue.bool(fetched.plan_delayed),
-        "fetched_at": dg.MetadataValue.timestamp(fetched.fetched_at),
-        "complete_through": dg.MetadataValue.timestamp(fetched.complete_through),
-        "requests": dg.MetadataValue.int(fetched.requests),
-        "retries": dg.MetadataValue.int(fetched.retries),
-        "fetch_seconds": dg.MetadataValue.float(round(fetched.seconds, 3)),
-        "downloaded_bytes": dg.MetadataValue.int(fetched.bytes),
-        REQUEST_IDS: dg.MetadataValue.json(list(fetched.request_ids)),
-        **_of_empty(fetched.empty),
-        **_of_splits(fetched.splits),
-    }
+def convert(facts: Mapping[str, object]) -> Metadata:
+    """Each of `facts` as metadata of its type, lists and mappings as JSON; what is `None` is left out."""
+    return {name: _convert(value) for name, value in facts.items() if value is not None}
 
 
-def moment_of(facts: Mapping[str, object], name: str) -> datetime | None:
-    """The moment that was recorded under `name`, UTC; `None` where none was.
+def values(metadata: Metadata) -> dict[str, object]:
+    """The values of `metadata`, by label."""
+    return {name: value.value for name, value in metadata.items()}
 
-    Args:
-        facts: the values of what was recorded.
-        name: such as `fetched_at`.
-    """
-    seconds = facts.get(name)
+
+def moment(recorded: Values, name: str) -> datetime | None:
+    """The moment that is recorded as a timestamp under `name`, UTC; `None` where none is."""
+    seconds = recorded.get(name)
     return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
 
 
-def request_ids_of(facts: Mapping[str, object]) -> tuple[str, ...]:
-    """The vendor's marks of its answers that were recorded with a month; none where they were not.
-
-    Args:
-        facts: the values of what was recorded.
-    """
-    ids = facts.get(REQUEST_IDS)
+def request_ids(recorded: Values) -> tuple[str, ...]:
+    """The vendor's request ids that are recorded with a month; none where they were not."""
+    ids = recorded.get(REQUEST_IDS)
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def of_state(month: "Month", fetched_at: datetime) -> Metadata:
-    """Whether a month fetched at `fetched_at` is settled."""
-    return {STATE: dg.MetadataValue.text(finality.state(month, fetched_at).value)}
-
-
-def of_span(since: datetime) -> Metadata:
-    """From where on a month that is topped up was asked for."""
-    return {"topped_up_from": dg.MetadataValue.timestamp(since)}
-
-
-def of_comparison(comparison: Comparison) -> Metadata:
-    """What fetching a stored month anew did to it, with the first revised bars before and after."""
-    facts: dict[str, dg.MetadataValue] = {"compared": dg.MetadataValue.text(comparison.said)}
-    if comparison.settled is not None:
-        counts = comparison.settled.counts
-        figures = counts.compared, counts.changed, counts.gained, counts.lost
-        facts |= {name: dg.MetadataValue.int(figure) for name, figure in zip(COMPARED, figures, strict=True)}
-        if counts.total:
-            facts["revision"] = dg.MetadataValue.table(rows.of(comparison.settled.rows.slice(0, REVISED_ROWS)))
-    if comparison.unsettled is not None:
-        facts["unsettled_revised"] = dg.MetadataValue.int(comparison.unsettled.counts.total)
-    return facts
-
-
-def _of_empty(empty: EmptyMonthReason | None) -> Metadata:
-    if empty is None:
-        return {}
-    return {EMPTY_BECAUSE: dg.MetadataValue.text(empty.reason), EMPTY_CAUSE: dg.MetadataValue.text(empty.cause.value)}
-
-
-def empty_of(facts: Mapping[str, object]) -> EmptyMonthReason | None:
-    """Why a month was recorded as empty; `None` where it was not.
-
-    Args:
-        facts: the values of what was recorded.
-    """
-    if EMPTY_BECAUSE not in facts:
+def splits(recorded: Values) -> tuple[Split, ...] | None:
+    """The splits that are recorded with a month, rising; `None` where none are."""
+    rows = recorded.get(SPLITS)
+    if not isinstance(rows, list):
         return None
-    return EmptyMonthReason(EmptyMonthCause(str(facts[EMPTY_CAUSE])), str(facts[EMPTY_BECAUSE]))
+    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
 
 
-def _of_splits(known: KnownSplits | None) -> Metadata:
-    if known is None:
-        return {}
-    if known.splits is None:
-        return {SPLITS_UNKNOWN: dg.MetadataValue.text(known.why_unknown)}
-    told = [{"executed": str(each.executed), "from": each.before, "to": each.after} for each in known.splits]
-    return {SPLITS: dg.MetadataValue.json(told)}
+def table_rows(table: "pa.Table") -> list[dg.TableRecord]:
+    """Every row of `table` for a table in the UI. Events are kept for ever: pass the first rows of a long table."""
+    return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in table.to_pylist()]
 
 
-def splits_of(facts: Mapping[str, object]) -> tuple[Split, ...] | None:
-    """The splits that were recorded with a month, rising; `None` where none were told.
+@dataclass(frozen=True, kw_only=True)
+class WrittenFile:
+    """A file of bars as it was written.
 
-    Args:
-        facts: the values of what was recorded.
+    Attributes:
+        rows: its number of bars.
+        sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
+        size: bytes; `None` where unknown.
+        uri: where it was written.
+        first_bar: the start of its first bar, UTC; `None` where it has none.
+        last_bar: as `first_bar`, of its last.
+        volume_type: `int64` or `float64`.
+        stamp: see `FILE_STAMP`; `None` on a store without one.
     """
-    told = facts.get(SPLITS)
-    if not isinstance(told, list):
+
+    rows: int
+    sha256: str
+    size: int | None = None
+    uri: str | None = None
+    first_bar: datetime | None = None
+    last_bar: datetime | None = None
+    volume_type: str | None = None
+    stamp: str | None = None
+
+    @classmethod
+    def from_metadata(cls, metadata: Metadata) -> Self | None:
+        """The file of which `metadata` is recorded; `None` where it is not about a file."""
+        recorded = values(metadata)
+        if ROWS not in recorded or SHA256 not in recorded:
+            return None
+        size = recorded.get("size_bytes")
+        return cls(
+            rows=int(str(recorded[ROWS])),
+            sha256=str(recorded[SHA256]),
+            size=None if size is None else int(str(size)),
+            uri=_text(recorded.get("dagster/uri")),
+            first_bar=_iso_moment(recorded.get("first_bar")),
+            last_bar=_iso_moment(recorded.get("last_bar")),
+            volume_type=_text(recorded.get("volume_type")),
+            stamp=_text(recorded.get(FILE_STAMP)),
+        )
+
+    def to_metadata(self) -> Metadata:
+        """What is recorded of the file; nothing of what is unknown."""
+        return convert(
+            {
+                "dagster/uri": self.uri,
+                ROWS: self.rows,
+                "first_bar": None if self.first_bar is None else str(self.first_bar),
+                "last_bar": None if self.last_bar is None else str(self.last_bar),
+                "size_bytes": self.size,
+                "volume_type": self.volume_type,
+                SHA256: self.sha256,
+                FILE_STAMP: self.stamp,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where the bars of a file came from, for an aggregate those of its raw month; `None` says that it is not known.
+
+    Attributes:
+        vendor: who gave them.
+        adjusted: whether they are adjusted for later splits.
+        delayed: whether the vendor marked an answer as delayed.
+        fetched_at: when they were asked for, UTC.
+        complete_through: the moment (exclusive) up to which they were asked for, UTC.
+        state: `provisional` or `settled`.
+        empty: why the month was proven to have no bars; `None` also where it has some.
+        splits: of adjusted bars: the symbol's splits, or why they are unknown.
+        request_ids: the vendor's ids of the answers that the bars came in.
+        raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
+    """
+
+    vendor: str | None = None
+    adjusted: bool | None = None
+    delayed: bool | None = None
+    fetched_at: datetime | None = None
+    complete_through: datetime | None = None
+    state: str | None = None
+    empty: EmptyMonthReason | None = None
+    splits: KnownSplits | None = None
+    request_ids: tuple[str, ...] | None = None
+    raw_sha256: str | None = None
+
+    @classmethod
+    def of_fetch(cls, month: "Month", fetched: "FetchedMonth") -> Self:
+        """That of bars just fetched."""
+        return cls(
+            vendor=fetched.vendor,
+            adjusted=fetched.adjusted,
+            delayed=fetched.plan_delayed,
+            fetched_at=fetched.fetched_at,
+            complete_through=fetched.complete_through,
+            state=finality.state(month, fetched.fetched_at).value,
+            empty=fetched.empty,
+            splits=fetched.splits,
+            request_ids=fetched.request_ids,
+        )
+
+    @classmethod
+    def of_manifest_entry(cls, entry: "ManifestEntry") -> Self:
+        """That which a manifest entry tells."""
+        return cls(
+            vendor=entry.vendor,
+            adjusted=entry.adjusted,
+            fetched_at=entry.fetched_at,
+            complete_through=entry.complete_through,
+            state=entry.state,
+            request_ids=entry.request_ids or None,
+            raw_sha256=entry.raw_sha256,
+        )
+
+    @classmethod
+    def from_metadata(cls, metadata: Metadata) -> Self:
+        """That which is recorded in `metadata`."""
+        recorded = values(metadata)
+        adjusted, delayed = recorded.get("adjusted"), recorded.get("delayed")
+        return cls(
+            vendor=_text(recorded.get("vendor")),
+            adjusted=adjusted if isinstance(adjusted, bool) else None,
+            delayed=delayed if isinstance(delayed, bool) else None,
+            fetched_at=moment(recorded, FETCHED_AT),
+            complete_through=moment(recorded, COMPLETE_THROUGH),
+            state=_text(recorded.get(STATE)),
+            empty=_empty(recorded),
+            splits=_known_splits(recorded),
+            request_ids=request_ids(recorded) if REQUEST_IDS in recorded else None,
+            raw_sha256=_text(recorded.get(RAW_DIGEST)),
+        )
+
+    def to_metadata(self) -> Metadata:
+        """What is recorded of it; nothing of what is unknown."""
+        splits = self.splits.splits if self.splits else None
+        return convert(
+            {
+                "vendor": self.vendor,
+                "adjusted": self.adjusted,
+                "delayed": self.delayed,
+                FETCHED_AT: self.fetched_at,
+                COMPLETE_THROUGH: self.complete_through,
+                STATE: self.state,
+                REQUEST_IDS: None if self.request_ids is None else list(self.request_ids),
+                EMPTY_BECAUSE: self.empty.reason if self.empty else None,
+                EMPTY_CAUSE: self.empty.cause.value if self.empty else None,
+                SPLITS: None if splits is None else [_split_row(each) for each in splits],
+                SPLITS_UNKNOWN: self.splits.why_unknown if self.splits and splits is None else None,
+                RAW_DIGEST: self.raw_sha256,
+            }
+        )
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the bars were final when they were fetched."""
+        return self.state == Finality.FINAL.value
+
+    def inherited(self, raw_sha256: str | None = None) -> Self:
+        """That of a file made of this one, whose digest is `raw_sha256`."""
+        return replace(self, splits=None, request_ids=None, raw_sha256=raw_sha256)
+
+
+def _convert(value: Any) -> dg.MetadataValue[Any]:  # noqa: ANN401 - a fact is of any of these types
+    if isinstance(value, dg.MetadataValue):
+        return value
+    for kind, converted in _CONVERTERS.items():
+        if isinstance(value, kind):
+            return converted(value)
+    return dg.MetadataValue.json(dict(value) if isinstance(value, Mapping) else value)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _iso_moment(text: object) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(str(text))
+
+
+def _empty(recorded: Values) -> EmptyMonthReason | None:
+    if EMPTY_BECAUSE not in recorded:
         return None
-    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in told)
+    return EmptyMonthReason(EmptyMonthCause(str(recorded[EMPTY_CAUSE])), str(recorded[EMPTY_BECAUSE]))
 
 
-def of_notes(notes: "Sequence[str]") -> Metadata:
-    """What is worth knowing of a month beside its bars, where there is something."""
-    return {NOTES: dg.MetadataValue.text(" ".join(notes))} if notes else {}
+def _known_splits(recorded: Values) -> KnownSplits | None:
+    known = splits(recorded)
+    if known is None and SPLITS_UNKNOWN not in recorded:
+        return None
+    return KnownSplits(known, str(recorded.get(SPLITS_UNKNOWN, "")))
+
+
+def _split_row(split: Split) -> dict[str, object]:
+    return {"executed": str(split.executed), "from": split.before, "to": split.after}
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    """A value that JSON can carry: times, and numbers that are not finite, as text; a list as its items."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -5,16 +5,16 @@ none was recorded, size and digest tell. An edit that leaves inode, size and tim
 verify` reads every file.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import dagster as dg
 
 from mohlcv_dagster.dagster_patches import event_log_reads
 from mohlcv_dagster.defs import check_results
-from mohlcv_dagster.defs.metadata import FILE_STAMP, moment_of
+from mohlcv_dagster.defs.metadata import Origin, WrittenFile
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import MonthState, StoredFile
@@ -24,19 +24,16 @@ from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import FileStatus
 from mohlcv_dagster.storage.manifest import measure
 
-if TYPE_CHECKING:
-    from mohlcv_dagster.model.manifest_entry import ManifestEntry
-
-Facts: TypeAlias = Mapping[str, object]
-"""What was recorded when a file was written: values by name."""
+Facts: TypeAlias = tuple[WrittenFile, Origin]
+"""What was recorded when a file was written."""
 
 
-def of_file(instance: dg.DagsterInstance, archive: Archive, file: BarFile) -> MonthState:
-    """What is known of a month that somebody asks for: its checks do not matter then, and are not looked up."""
+def for_request(instance: dg.DagsterInstance, archive: Archive, file: BarFile) -> MonthState:
+    """What is known of a month that somebody requests: its checks do not matter then, and are not looked up."""
     return _with_file(archive, file, _recorded(instance, [file]).get(file))
 
 
-def of_files(
+def for_files(
     instance: dg.DagsterInstance | None, archive: Archive, files: Collection[BarFile]
 ) -> dict[BarFile, MonthState]:
     """What is known of raw months, in a few queries for a thousand of them.
@@ -57,7 +54,7 @@ def of_files(
     return states
 
 
-def of_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, MonthState]:
+def from_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, MonthState]:
     """What was recorded of raw months, as if each file were the one recorded: no file and no check is looked at."""
     recorded = _recorded(instance, files)
     return {
@@ -70,21 +67,23 @@ def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[
     """What was recorded when each file was last written; nothing of an event that tells of no file."""
     own = {partition_key(file.symbol, file.month): file for file in files}
     made = check_results.materializations(instance, asset_key(RAW), list(own))
-    facts = {own[key]: {name: value.value for name, value in each.metadata.items()} for key, each in made}
-    return {file: each for file, each in facts.items() if "sha256" in each}
+    files = {
+        own[key]: (WrittenFile.from_metadata(each.metadata), Origin.from_metadata(each.metadata)) for key, each in made
+    }
+    return {file: (written, origin) for file, (written, origin) in files.items() if written is not None}
 
 
 def _state(file: BarFile, facts: Facts | None, found: StoredFile) -> MonthState:
     if facts is None:
         return MonthState(file.month, found)
-    vendor, adjusted = facts.get("vendor"), facts.get("adjusted")
+    _, origin = facts
     return MonthState(
         file.month,
         found,
         recorded=True,
-        fetched_at=moment_of(facts, "fetched_at"),
-        vendor=None if vendor is None else str(vendor),
-        adjusted=adjusted if isinstance(adjusted, bool) else None,
+        fetched_at=origin.fetched_at,
+        vendor=origin.vendor,
+        adjusted=origin.adjusted,
     )
 
 
@@ -94,35 +93,31 @@ def _with_file(archive: Archive, file: BarFile, facts: Facts | None) -> MonthSta
     if seen is None:
         return _state(file, facts, StoredFile.ABSENT)
     if facts is None:
-        return _of_unrecorded(archive, file)
-    difference = _difference(archive, file, seen, facts)
+        return _unrecorded(archive, file)
+    difference = _difference(archive, file, seen, facts[0])
     state = _state(file, facts, StoredFile.DIFFERENT if difference else StoredFile.AS_RECORDED)
     written_at = archive.written_at(file) if state.fetched_at is None else None
     return replace(state, difference=difference, written_at=written_at)
 
 
-def _difference(archive: Archive, file: BarFile, seen: FileStatus, facts: Facts) -> str:
-    """In what the file differs from the one recorded; empty where it is that one."""
-    if seen.stamp == facts.get(FILE_STAMP):
+def _difference(archive: Archive, file: BarFile, seen: FileStatus, written: WrittenFile) -> str:
+    """How the file differs from the one recorded; empty where it is that one."""
+    if seen.stamp == written.stamp:
         return ""
-    size = facts.get("size_bytes")
-    if size is not None and size != seen.size:
-        return f"it has {seen.size:,} bytes, {size:,} were written"
-    sha256 = measure(archive.path(file)).sha256
-    return "" if sha256 == facts["sha256"] else "its digest is another one"
+    if written.size is not None and written.size != seen.size:
+        return f"it has {seen.size:,} bytes, {written.size:,} were written"
+    return "" if measure(archive.path(file)).sha256 == written.sha256 else "its digest is another one"
 
 
-def _of_unrecorded(archive: Archive, file: BarFile) -> MonthState:
+def _unrecorded(archive: Archive, file: BarFile) -> MonthState:
     written_at = archive.written_at(file)
     entry = manifest.read_if_valid(archive, file) if manifest.in_layout(archive, file) else None
     if entry is None:
         return MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at)
     matches_manifest = entry.sha256 == measure(archive.path(file)).sha256
     state = MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at, matches_manifest=matches_manifest)
-    return _as_entry_says(state, entry) if matches_manifest else state
-
-
-def _as_entry_says(state: MonthState, entry: "ManifestEntry") -> MonthState:
+    if not matches_manifest:
+        return state
     return replace(state, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted)
 
 

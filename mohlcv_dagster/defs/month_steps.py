@@ -1,7 +1,7 @@
 """What is done for one month of a symbol: fetch, write, check, resample, write, check, compare with the vendor.
 
-Each step is told to Dagster as it happens, as an event of its partition. `partition_loop` decides which months and what
-becomes of one that fails.
+Each step yields an event of its partition for Dagster as it happens. `partition_loop` decides which months, and what
+happens after one that fails.
 """
 
 from collections.abc import Generator, Iterator, Mapping
@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import dagster as dg
 
 from mohlcv_dagster.checks import runner
-from mohlcv_dagster.defs import charts, measured, metadata, notes, records
+from mohlcv_dagster.defs import metadata, month_metadata, records
 from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
-from mohlcv_dagster.defs.metadata import Metadata
-from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs.metadata import Metadata, convert
 from mohlcv_dagster.defs.partitions import asset_key, file_of, partition_tags, timeframe_of
-from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.defs.progress import RunProgress
 from mohlcv_dagster.defs.refresh import Refresh
+from mohlcv_dagster.defs.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mohlcv_dagster.checks.rule import RuleResult
-    from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+    from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
     from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
     from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.providers.base import BarProvider
@@ -41,23 +41,23 @@ class MonthSteps:
 
     Args:
         context: of the step of all bars.
-        massive: the vendor, who is asked only when a step needs it.
+        massive: the vendor, asked only when a step needs it.
         archive: reads the files.
         files: writes them.
-        progress: told how far the fetches have come.
+        progress: shows how far the fetches have come.
         stored: in a run that names no partition, the stored partitions of each asset; else empty.
 
     Raises:
         InputError: a tag of the run is invalid.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what is asked for, the three it is done with, and who is told
+    def __init__(  # noqa: PLR0913, PLR0917 - what is selected, the three it is done with, and the progress
         self,
         context: dg.AssetExecutionContext,
         massive: "ProviderResource",
         archive: "ArchiveResource",
         files: "BarsCsvIOManager",
-        progress: Standing,
+        progress: RunProgress,
         stored: Mapping[dg.AssetKey, AbstractSet[str]],
     ) -> None:
         self._context = context
@@ -66,9 +66,11 @@ class MonthSteps:
         self._files = files
         self._progress = progress
         self.stored = stored
-        self._options = Orders.of(context.run.tags)
+        self._options = RunOptions.from_tags(context.run.tags)
         self._open = ExitStack()
-        self._checks = CheckRunner(context.instance, self._reader, context.log, VendorMinutesSource(self._asked))
+        self._checks = CheckRunner(
+            context.instance, self._reader, context.log, VendorMinutesSource(lambda: self._vendor)
+        )
         self._bars = 0
         self._made = set(context.selected_asset_keys)
         touched = {*self._made, *(check.asset_key for check in context.selected_asset_check_keys)}
@@ -85,7 +87,7 @@ class MonthSteps:
         """How many bars the first file of the last month had."""
         return self._bars
 
-    def of(self, partition: str) -> Iterator[Any]:
+    def run(self, partition: str) -> Iterator[Any]:
         """All selected steps of a partition, as events for Dagster.
 
         Raises:
@@ -132,24 +134,28 @@ class MonthSteps:
 
     def _resample(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
         record = records.latest(self._context.instance, file.raw)
-        return self._reader.fold(file, record), record.inherited if record else {}
+        return self._reader.fold(file, record), record.origin.inherited(record.sha256).to_metadata() if record else {}
 
     def _fetch(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
-        refresh = Refresh(self._vendor, self._reader, self._context.instance, self._options, self._context.log)
+        instance, log = self._context.instance, self._context.log
+        refresh = Refresh(self._vendor, self._reader, instance, self._options, log)
         fetched, facts = refresh.fetch(file, self._progress.fetching(file))
-        told = notes.of_month(self._context.instance, file, fetched)
-        for note in told:
-            self._context.log.warning(note)
-        covered = measured.of_coverage(fetched.bars, file.month, fetched.complete_through)
-        shown = charts.of_month(file, fetched.bars, fetched.complete_through)
-        return fetched.bars, _in_order({**shown, **metadata.of_notes(told), **covered, **facts})
+        bars, until = fetched.bars, fetched.complete_through
+        notes = month_metadata.notes(instance, file, fetched)
+        for note in notes:
+            log.warning(note)
+        return bars, _in_order(
+            {
+                **month_metadata.charts(file, bars, until),
+                **convert({metadata.NOTES: " ".join(notes) or None}),
+                **month_metadata.coverage_metadata(bars, file.month, until),
+                **facts,
+            }
+        )
 
     @cached_property
     def _vendor(self) -> "BarProvider":
         return self._open.enter_context(self._massive.create_provider())
-
-    def _asked(self) -> "BarProvider":
-        return self._vendor
 
 
 def _in_order(facts: Metadata) -> Metadata:

@@ -1,4 +1,4 @@
-"""The loop over the partitions of a run: one month goes its whole way before the next one is begun.
+"""The loop over the partitions of a run: one month goes through all steps before the next one is begun.
 
 A backfill gives each run up to twelve months, since starting a process costs more than a quiet month. A month that
 fails does so alone: the others are made, recorded and checked, then the run fails and says which. A process that is
@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from mohlcv_dagster.dagster_patches import unexported
-from mohlcv_dagster.defs import evaluations, failures, run_tags
+from mohlcv_dagster.defs import asset_checks, failures, run_tags
 from mohlcv_dagster.defs.month_steps import MonthSteps
 from mohlcv_dagster.defs.partitions import files_of
-from mohlcv_dagster.defs.progress import TRYING, Standing
+from mohlcv_dagster.defs.progress import RETRYING, RunProgress
 from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnavailableError
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+    from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
     from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 
-_AWAY: Final = 2
-"""So many months in a row that the vendor was away for: it is away for the others, too."""
+_MOST_AWAY: Final = 2
+"""After so many months in a row that the vendor was away for, the others are not tried."""
 
 
 def run(
@@ -50,18 +50,18 @@ def run(
     Raises:
         dagster.Failure: a partition failed.
     """
-    with failures.told_to_dagster():
+    with failures.as_dagster_failure():
         stored = {} if _has_partitions(context) else _stored(context)
         partitions = sorted(set().union(*stored.values())) if stored else list(context.partition_keys)
-        progress = Standing.of_run(context, _label(context), len(partitions))
+        progress = RunProgress.for_run(context, _label(context), len(partitions))
         steps = MonthSteps(context, massive, archive, files, progress, stored)
-    run_tags.mark(context)
+    run_tags.add_to_run(context)
     loop = _Loop(context, steps, progress, retry, deque(partitions))
     with steps:
-        yield from _sweep(loop) if stored else loop.all_partitions()
-    progress.over()
+        yield from _all_stored(loop) if stored else loop.all_partitions()
+    progress.end()
     if loop.failed:
-        raise failures.of_partitions(loop.failed, len(loop.waiting), of=len(partitions))
+        raise failures.partitions_failure(loop.failed, len(loop.waiting), of=len(partitions))
     yield from unexported.outputs(context)
 
 
@@ -89,7 +89,7 @@ class _Loop:
     Attributes:
         context: of the step.
         steps: does the work.
-        progress: told how far it has come.
+        progress: shows how far it has come.
         retry: how often a vendor that is away is asked again.
         waiting: the partitions that are still to be done; at the end, those that were not tried.
         failed: why others failed.
@@ -97,7 +97,7 @@ class _Loop:
 
     context: dg.AssetExecutionContext
     steps: MonthSteps
-    progress: Standing
+    progress: RunProgress
     retry: dg.RetryPolicy
     waiting: deque[str]
     failed: dict[str, MohlcvError] = field(default_factory=dict)
@@ -116,20 +116,20 @@ class _Loop:
 
     def _wait(self, attempt: int, again: Sequence[str]) -> None:
         seconds = self.retry.calculate_delay(attempt)
-        self.progress.reopened(len(again))
+        self.progress.retry(len(again))
         reason = self.failed[again[0]]
-        self.context.log.warning("%s in %.0f s: %s: %s", TRYING, seconds, failures.listed(again), reason)
+        self.context.log.warning("%s in %.0f s: %s: %s", RETRYING, seconds, failures.listed(again), reason)
         time.sleep(seconds)
 
     def _each(self) -> Iterator[Any]:
         away = 0
-        while self.waiting and away < _AWAY:
+        while self.waiting and away < _MOST_AWAY:
             partition = self.waiting.popleft()
             self.failed.pop(partition, None)
             try:
-                yield from self.steps.of(partition)
+                yield from self.steps.run(partition)
             except MohlcvError as error:
-                self._note(partition, error)
+                self._fail(partition, error)
                 away = away + 1 if isinstance(error, VendorUnavailableError) else 0
                 if self._is_over:
                     return
@@ -140,9 +140,9 @@ class _Loop:
     def _done(self, partition: str) -> None:
         self.progress.finished(self.steps.bars)
         if self.progress.months > 1:
-            self.context.log.info("%s done, %s", partition, self.progress.said)
+            self.context.log.info("%s done, %s", partition, self.progress.summary)
 
-    def _note(self, partition: str, error: MohlcvError) -> None:
+    def _fail(self, partition: str, error: MohlcvError) -> None:
         """A partition failed; what no partition can escape ends the loop."""
         if isinstance(error, PlanError):
             self._look_at_newest(partition)
@@ -162,7 +162,7 @@ class _Loop:
             self.waiting.appendleft(self._newest)
 
 
-def _sweep(loop: _Loop) -> Iterator[Any]:
+def _all_stored(loop: _Loop) -> Iterator[Any]:
     """Check every stored partition, then sum up each check."""
     context = loop.context
     failing: dict[dg.AssetCheckKey, list[dg.AssetCheckEvaluation]] = {
@@ -173,4 +173,4 @@ def _sweep(loop: _Loop) -> Iterator[Any]:
         if isinstance(event, dg.AssetCheckEvaluation) and not event.passed:
             failing[event.asset_check_key].append(event)
     for check, found in failing.items():
-        yield evaluations.sum_up(check, found, len(loop.steps.stored[check.asset_key]))
+        yield asset_checks.summary_evaluation(check, found, len(loop.steps.stored[check.asset_key]))

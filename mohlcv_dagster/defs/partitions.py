@@ -75,7 +75,7 @@ def file_of(key: dg.AssetKey, partition: str) -> BarFile:
 
 
 def files_of(key: dg.AssetKey, partitions: Iterable[str]) -> dict[str, BarFile]:
-    """The file of each of `partitions` of the asset `key`; one of another making, which no file can hold, is left out.
+    """The file of each of `partitions` of the asset `key`; without those that no file can hold.
 
     Raises:
         TimeframeError: `key` is not an asset of bars.

@@ -13,7 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster.dagster_patches.event_log_reads import in_batches
 from mohlcv_dagster.defs import metadata
-from mohlcv_dagster.defs.evaluations import ERROR, PASSED, WARNING, rule_results
+from mohlcv_dagster.defs.asset_checks import ERROR, PASSED, WARNING, rule_results
 from mohlcv_dagster.defs.failures import FAILED_PARTITIONS
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.model.timeframes import RAW

@@ -109,8 +109,8 @@ def _row(file: BarFile, month: MonthEvents, checks: Sequence[tuple[str, str, Seq
         not_judged=total.not_checked,
         failing=(*total.errors, *total.warnings),
         stale=_stale(month) if stored else (),
-        complete_through=metadata.moment_of(facts, "complete_through"),
-        fetched_at=metadata.moment_of(facts, "fetched_at"),
+        complete_through=metadata.moment(facts, "complete_through"),
+        fetched_at=metadata.moment(facts, "fetched_at"),
     )
     gaps = facts.get(metadata.MISSING_MINUTES)
     return QualityRow(

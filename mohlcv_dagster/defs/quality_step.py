@@ -8,9 +8,9 @@ import dagster as dg
 
 from mohlcv_dagster.bars import incidents, parquet_codec, runtime
 from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.defs import charts, check_results, rows
-from mohlcv_dagster.defs.evaluations import SAMPLE
-from mohlcv_dagster.defs.failures import told_to_dagster
+from mohlcv_dagster.defs import check_results, metadata, month_metadata
+from mohlcv_dagster.defs.asset_checks import SAMPLE
+from mohlcv_dagster.defs.failures import as_dagster_failure
 from mohlcv_dagster.defs.partitions import partition_key
 from mohlcv_dagster.defs.quality_asset import VENDOR_INCIDENT
 from mohlcv_dagster.defs.quality_rows import CheckedAssets, QualityRow
@@ -60,7 +60,7 @@ def make_table(context: dg.AssetExecutionContext, archive: ArchiveResource, chec
         archive: where the table is written.
         checked: the assets of bars and their checks.
     """
-    with told_to_dagster(), runtime.gc_paused():
+    with as_dagster_failure(), runtime.gc_paused():
         reader = QualityReader(context.instance, archive.open(), checked)
         stored = reader.read()
         months = quality_rows.by_symbol(each.quality for each in stored)
@@ -69,14 +69,14 @@ def make_table(context: dg.AssetExecutionContext, archive: ArchiveResource, chec
         )
         reader.save(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
-        metadata={**charts.of_quality(months), **_metadata(months, written)},
+        metadata={**month_metadata.quality_heat_map(months), **_metadata(months, written)},
         check_results=[_incidents(context.instance, stored)],
     )
 
 
 def _metadata(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:
     first = parquet_codec.quality_table(quality_rows.worst_first(months)[:MOST_SHOWN])
-    shown = rows.of(first.select(list(_SHOWN)).rename_columns(list(_SHOWN.values())))
+    shown = metadata.table_rows(first.select(list(_SHOWN)).rename_columns(list(_SHOWN.values())))
     facts: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(len(months)),
         "dagster/uri": dg.MetadataValue.text(written.uri),

@@ -1,20 +1,18 @@
-"""What the job `re_verify_a_range` does: finds the stored files that are meant, checks them, and says what failed."""
+"""The step of the job `re_verify_a_range`: selects stored files, checks them, and says what failed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.defs import run_tags, spans
+from mohlcv_dagster.defs import jobs, run_tags
+from mohlcv_dagster.defs.asset_checks import SAMPLE
 from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
-from mohlcv_dagster.defs.evaluations import SAMPLE
 from mohlcv_dagster.defs.partitions import asset_key, files_of, partition_key
-from mohlcv_dagster.defs.progress import Standing
-from mohlcv_dagster.defs.re_verify import JOB, Range
+from mohlcv_dagster.defs.progress import RunProgress
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
@@ -27,8 +25,8 @@ _CURE: Final = "Look at the check's page, tab Partitions, for the cure, and mate
 
 
 @dataclass
-class Found:
-    """What came of it so far.
+class RecheckSummary:
+    """What was checked so far, and what failed.
 
     Attributes:
         files: how many were checked.
@@ -42,8 +40,8 @@ class Found:
     errors: list[dict[str, str]] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
 
-    def note(self, evaluation: dg.AssetCheckEvaluation) -> None:
-        """Take note of an evaluation."""
+    def add(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        """Count an evaluation."""
         self.evaluations += 1
         if not evaluation.passed:
             failing = self.errors if evaluation.severity is dg.AssetCheckSeverity.ERROR else self.warnings
@@ -52,7 +50,7 @@ class Found:
             failing.append({**row, "found": evaluation.description or ""})
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
         """All of it in a sentence."""
         checked = f"{self.files:,} stored files, {self.evaluations:,} checks"
         return f"{checked}: {len(self.errors):,} failed with an error, {len(self.warnings):,} with a warning."
@@ -60,18 +58,18 @@ class Found:
     def metadata(self) -> dict[str, dg.MetadataValue]:
         """The first of what failed, errors before warnings."""
         first = [dg.TableRecord(row) for row in [*self.errors, *self.warnings][:SAMPLE]]
-        shown: dict[str, dg.MetadataValue] = {"found": dg.MetadataValue.text(self.said)}
+        shown: dict[str, dg.MetadataValue] = {"found": dg.MetadataValue.text(self.sentence)}
         return {**shown, "first failing checks": dg.MetadataValue.table(first)} if first else shown
 
 
-def meant(
-    instance: dg.DagsterInstance, config: Range, timeframes: Iterable[Timeframe], earliest: Month
+def stored_files(
+    instance: dg.DagsterInstance, config: jobs.ReVerifyConfig, timeframes: Iterable[Timeframe], earliest: Month
 ) -> dict[str, list[BarFile]]:
-    """The stored files meant, by partition, in order of symbol and month; of each the raw one first.
+    """The stored files that `config` selects, by partition, in order of symbol and month; of each the raw one first.
 
     Args:
         instance: knows what is stored.
-        config: which months are meant.
+        config: which months are selected.
         timeframes: those that have assets, the raw one among them.
         earliest: the first month there is.
 
@@ -80,10 +78,8 @@ def meant(
     """
     keys = [asset_key(each) for each in timeframes]
     stored = [file for key in keys for file in files_of(key, instance.get_materialized_partitions(key)).values()]
-    first, last = spans.months(
-        config.first_month, config.last_month, earliest=earliest, latest=Month.of(datetime.now(UTC))
-    )
-    symbols = set(spans.symbols(config.symbols, {file.symbol for file in stored}))
+    first, last = jobs.parse_months(config.first_month, config.last_month, earliest=earliest)
+    symbols = set(jobs.parse_symbols(config.symbols, {file.symbol for file in stored}))
     months: dict[str, list[BarFile]] = {}
     for file in sorted(stored, key=lambda file: (file.symbol, file.month)):  # stable: raw files stay in front
         if file.symbol in symbols and first <= file.month <= last:
@@ -97,32 +93,32 @@ def check(
     archive: ArchiveResource,
     massive: ProviderResource | None,
 ) -> Iterator[Any]:
-    """What the op yields: an evaluation of each check for each file that is meant, and its output.
+    """What the op yields: an evaluation of each check for each selected file, and its output.
 
     Args:
         context: of the op.
-        months: the files that are meant, by partition.
+        months: the selected files, by partition.
         archive: where they stand.
-        massive: whom to ask for its own minutes; `None`: minutes are not compared with them.
+        massive: asked for its own minutes; `None`: minutes are not compared with them.
 
     Raises:
         dagster.Failure: a check failed with an error.
     """
-    run_tags.add(context.instance, context.run_id, run_tags.of_partitions(list(months)))
-    found, progress = Found(), Standing.of_run(context, JOB, len(months))
+    run_tags.add(context.instance, context.run_id, run_tags.for_partitions(list(months)))
+    summary, progress = RecheckSummary(), RunProgress.for_run(context, jobs.RE_VERIFY, len(months))
     with ExitStack() as stack:
         vendor = None if massive is None else VendorMinutesSource(cache(lambda: _opened(massive, stack)))
         runner = CheckRunner(context.instance, archive.reader(), context.log, vendor)
         for files in months.values():
             for evaluation in (each for file in files for each in runner.check(file).evaluations):
-                found.note(evaluation)
+                summary.add(evaluation)
                 yield evaluation
-            found.files += len(files)
+            summary.files += len(files)
             progress.finished(0)
-    progress.over()
-    if found.errors:
-        raise dg.Failure(f"{found.said} {_CURE}", metadata=found.metadata(), allow_retries=False)
-    yield dg.Output(None, metadata=found.metadata())
+    progress.end()
+    if summary.errors:
+        raise dg.Failure(f"{summary.sentence} {_CURE}", metadata=summary.metadata(), allow_retries=False)
+    yield dg.Output(None, metadata=summary.metadata())
 
 
 def _opened(massive: ProviderResource, stack: ExitStack) -> "BarProvider":

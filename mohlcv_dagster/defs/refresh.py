@@ -1,28 +1,29 @@
-"""Fetching a raw month with regard to what is stored of it: topped up, or fetched whole and compared.
+"""Fetching a raw month that may be stored: the bars that are not final yet, or the whole month, compared.
 
-A month that is stored, sound, provisional and of the same vendor and basis is topped up: what was not settled when it
-was fetched is asked for again, behind an overlap that must come back unchanged. Else the whole month is fetched, and
-what was settled of a stored one is compared before it is replaced, even where the vendor gave it with values that no
-bar has, such as a volume below zero. Which bars those are is in `bars`.
+A month that is stored, sound, provisional and of the same vendor and basis of splits is refreshed incrementally: what
+was not final when it was fetched is asked for again, after an overlap that must come back unchanged. Otherwise the
+whole month is fetched, and the final bars of a stored one are compared before it is replaced, even where the vendor
+gave it with values that no bar has, such as a volume below zero. Which bars are final is in `bars`.
 """
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, revision
 from mohlcv_dagster.bars.revision import Revision
-from mohlcv_dagster.defs import metadata, month_state, records
-from mohlcv_dagster.defs.metadata import Comparison, Metadata
-from mohlcv_dagster.defs.orders import Orders
+from mohlcv_dagster.defs import month_state, records
+from mohlcv_dagster.defs.metadata import COMPARED, Metadata, Origin, convert, table_rows
 from mohlcv_dagster.defs.records import Record
+from mohlcv_dagster.defs.run_options import RunOptions
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import Action, Decision, decide
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -32,18 +33,48 @@ if TYPE_CHECKING:
     from mohlcv_dagster.providers.base import BarProvider, FetchedMonth, FetchProgress
 
 Report: TypeAlias = "Callable[[FetchProgress], None]"
+REVISED_ROWS: Final = 20
+"""How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class Comparison:
+    """What fetching a stored month again did to it.
+
+    Attributes:
+        said: what was compared, or why nothing was.
+        final: what became of bars that were final; `None` where nothing was compared.
+        provisional: what became of bars that were not.
+    """
+
+    said: str
+    final: Revision | None = None
+    provisional: Revision | None = None
+
+    def to_metadata(self) -> Metadata:
+        """What is recorded of it, with the first revised bars before and after."""
+        facts: dict[str, object] = {"compared": self.said}
+        if self.final is not None:
+            counts = self.final.counts
+            figures = counts.compared, counts.changed, counts.gained, counts.lost
+            facts |= dict(zip(COMPARED, figures, strict=True))
+            if counts.total:
+                facts["revision"] = dg.MetadataValue.table(table_rows(self.final.rows.slice(0, REVISED_ROWS)))
+        if self.provisional is not None:
+            facts["unsettled_revised"] = self.provisional.counts.total
+        return convert(facts)
+
+
+@dataclass(frozen=True)
+class StoredBars:
     """What stands in the archive as the vendor gave it.
 
     Attributes:
         bars: as recorded, rising strictly, none without a value.
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
-        request_ids: the vendor's marks of the answers that they came in.
-        broken: what rules they break, so that they may be compared and not be topped up; empty where none.
+        request_ids: the vendor's ids of the answers that they came in.
+        broken: what rules they break, so that they are compared and the whole month is fetched; empty where none.
     """
 
     bars: pa.Table
@@ -61,44 +92,44 @@ class Refresh:
         vendor: who is asked.
         reader: what is stored.
         instance: what is recorded of it.
-        orders: what the run's tags say.
-        told: the run's log, told what is done and why.
+        options: what the run's tags say.
+        log: the run's log, which says what is done and why.
     """
 
     vendor: "BarProvider"
     reader: BarReader
     instance: dg.DagsterInstance
-    orders: Orders
-    told: "Logger"
+    options: RunOptions
+    log: "Logger"
 
     def fetch(self, file: BarFile, report: Report) -> "tuple[FetchedMonth, Metadata]":
-        """The bars of a whole month, and what is to be recorded of how they were come by and what they changed.
+        """The bars of a whole month, and what is to be recorded of how they were fetched and what they changed.
 
         Args:
             file: which month.
-            report: told how far the fetch has come.
+            report: called with how far the fetch has come.
 
         Raises:
-            BarsLostError: more settled bars than may be are missing from the new answer, and no order accepts it.
+            BarsLostError: more final bars than allowed are missing from the new answer, and no option accepts it.
             MohlcvError: as `BarProvider.fetch_month` has it.
         """
         decision = self._decide(file)
         stored = self._stored(file, decision)
-        fetched, facts = self._topped_up(file, stored, decision, report) or self._whole(file, stored, report)
-        return fetched, {**metadata.of_fetch(fetched), **metadata.of_state(file.month, fetched.fetched_at), **facts}
+        fetched, compared = self._incremental(file, stored, decision, report) or self._whole(file, stored, report)
+        return fetched, {**fetch_metadata(file.month, fetched), **compared}
 
     def _decide(self, file: BarFile) -> Decision:
         """What is to be done about a month that somebody asks for."""
         return decide(
-            month_state.of_file(self.instance, self.reader.archive, file),
+            month_state.for_request(self.instance, self.reader.archive, file),
             now=datetime.now(UTC),
             vendor=self.vendor.name,
             adjusted=self.vendor.adjusted,
-            force=self.orders.force,
+            force=self.options.force,
             asked=True,
         )
 
-    def _stored(self, file: BarFile, decision: Decision) -> Stored | str | None:
+    def _stored(self, file: BarFile, decision: Decision) -> StoredBars | str | None:
         """What is stored of `file`; why it cannot be relied on; `None` where there is nothing."""
         if decision.not_compared:
             return decision.not_compared
@@ -107,7 +138,9 @@ class Refresh:
             return None
         through = record.complete_through or record.fetched_at
         bars, why = self._sound_bars(file, record)
-        return why if bars is None else Stored(bars, record.fetched_at, through, record.request_ids, why)
+        return (
+            why if bars is None else StoredBars(bars, record.fetched_at, through, record.origin.request_ids or (), why)
+        )
 
     def _sound_bars(self, file: BarFile, record: Record) -> tuple[pa.Table | None, str]:
         """The stored bars, and what rules they break; no bars where they cannot even be compared."""
@@ -116,33 +149,33 @@ class Refresh:
         except FailedRulesError as error:
             return self.reader.as_recorded(file, record), f"the stored file is broken: {error}"
 
-    def _topped_up(
-        self, file: BarFile, stored: Stored | str | None, decision: Decision, report: Report
+    def _incremental(
+        self, file: BarFile, stored: StoredBars | str | None, decision: Decision, report: Report
     ) -> "tuple[FetchedMonth, Metadata] | None":
         """The month from what is stored and the rest from the vendor; `None` where all of it must be fetched."""
-        if decision.action is not Action.COMPLETE or not isinstance(stored, Stored) or stored.broken:
+        if decision.action is not Action.COMPLETE or not isinstance(stored, StoredBars) or stored.broken:
             return None
         span = finality.refresh_span(file.month, stored.fetched_at)
         if span is None:
             return None
-        self.told.info(f"{file} is stored and provisional: asking for {span.since:%Y-%m-%d %H:%M:%S}Z and later")
+        self.log.info("%s is stored and provisional: asking for %s and later", file, f"{span.since:%Y-%m-%d %H:%M:%S}Z")
         part = self.vendor.fetch_month(file.symbol, file.month, since=span.since, on_progress=report)
         tail = bar_table.between(stored.bars, span.since, None)
         proof = revision.compare(tail, part.bars, span.provisional_from)
         bars = revision.join(stored.bars, part.bars, span.since)
         if proof.counts.total or not bars.num_rows:
             found = "is not as it was" if proof.counts.total else "and all before it are empty"
-            self.told.warning(f"{file}: the overlap {found}; the whole month is fetched")
+            self.log.warning("%s: the overlap %s; the whole month is fetched", file, found)
             return self._whole(file, stored, report, before=part, overlap=proof)
-        later = _unsettled(stored, part.bars, span.provisional_from)
+        later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
         whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
-        return whole, {**metadata.of_comparison(comparison), **metadata.of_span(span.since)}
+        return whole, {**comparison.to_metadata(), **convert({"topped_up_from": span.since})}
 
     def _whole(
         self,
         file: BarFile,
-        stored: Stored | str | None,
+        stored: StoredBars | str | None,
         report: Report,
         *,
         before: "FetchedMonth | None" = None,
@@ -155,8 +188,8 @@ class Refresh:
             return fetched, {}
         if isinstance(stored, str):
             self._refuse_emptying(file, fetched.bars)
-            self.told.info(f"{file}: not compared with the stored file, since {stored}")
-            return fetched, metadata.of_comparison(Comparison(f"not compared: {stored}"))
+            self.log.info("%s: not compared with the stored file, since %s", file, stored)
+            return fetched, Comparison(f"not compared: {stored}").to_metadata()
         until = finality.final_until(file.month, stored.fetched_at)
         found = revision.compare(stored.bars, fetched.bars, until)
         said = self._judged(file, found)
@@ -164,13 +197,12 @@ class Refresh:
             said += f"; {stored.broken}"
         if overlap is not None:
             said += f"; fetched whole since {overlap.counts.total:,} settled bars of the overlap were not as stored"
-        comparison = Comparison(said, found, _unsettled(stored, fetched.bars, until))
-        return fetched, metadata.of_comparison(comparison)
+        return fetched, Comparison(said, found, _provisional(stored, fetched.bars, until)).to_metadata()
 
     def _refuse_emptying(self, file: BarFile, bars: pa.Table) -> None:
         """Keep a month that cannot be compared from being replaced by one without bars."""
         record = records.latest(self.instance, file)
-        if not bars.num_rows and record is not None and record.rows and not self.orders.accept_loss:
+        if not bars.num_rows and record is not None and record.rows and not self.options.accept_loss:
             raise BarsLostError(
                 f"{file.symbol} {file.month} was answered whole and empty although {record.rows:,} bars of it were "
                 f"stored before; the stored file stays as it is. Try again later. {revision.HOW_TO_ACCEPT}"
@@ -183,16 +215,25 @@ class Refresh:
         try:
             revision.require_small_loss(file, found)
         except BarsLostError as error:
-            if not self.orders.accept_loss:
+            if not self.options.accept_loss:
                 raise
-            self.told.warning(f"accepted, since the run's tags say so: {error}")
+            self.log.warning("accepted, since the run's tags say so: %s", error)
             said += "; their loss was accepted by a tag of the run"
         if counts.total:
-            self.told.warning(
-                f"{file}: settled bars were revised, {counts.changed:,} changed, {counts.gained:,} added, "
-                f"{counts.lost:,} lost of {counts.compared:,}"
-            )
+            text = f"{counts.changed:,} changed, {counts.gained:,} added, {counts.lost:,} lost of {counts.compared:,}"
+            self.log.warning("%s: settled bars were revised, %s", file, text)
         return said
+
+
+def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
+    """What is recorded of how a month was fetched."""
+    cost = {
+        "requests": fetched.requests,
+        "retries": fetched.retries,
+        "fetch_seconds": round(fetched.seconds, 3),
+        "downloaded_bytes": fetched.bytes,
+    }
+    return {**Origin.of_fetch(month, fetched).to_metadata(), **convert(cost)}
 
 
 def _kept(proof: Revision) -> str:
@@ -201,8 +242,8 @@ def _kept(proof: Revision) -> str:
     return f"the last {proof.counts.compared:,} settled bars of the stored file came back unchanged"
 
 
-def _unsettled(stored: Stored, bars: pa.Table, since: datetime) -> Revision:
-    """What became of the bars that were stored before they settled."""
+def _provisional(stored: StoredBars, bars: pa.Table, since: datetime) -> Revision:
+    """What became of the bars that were stored before they were final."""
     return revision.compare(
         bar_table.between(stored.bars, since, None), bar_table.between(bars, since, None), stored.through
     )

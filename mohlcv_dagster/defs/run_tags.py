@@ -8,7 +8,7 @@
     how far the run has come; see `progress`.
 
 Dagster's own `dagster/partition/symbol` stands on runs that were launched for one partition only, and its tags of a
-range name the ends. So these are put on by the step, when it begins.
+range name the ends. So the step adds these when it begins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ SYMBOL: Final = "mohlcv/symbol"
 MONTH: Final = "mohlcv/month"
 PROGRESS: Final = "mohlcv/progress"
 MOST_SYMBOLS: Final = 12
-"""More symbols than this, which no backfill gives a run, are told by their number."""
+"""More symbols than this, which no backfill gives a run, are given as a number."""
 
 
-def of_partitions(keys: Sequence[str]) -> dict[str, str]:
+def for_partitions(keys: Sequence[str]) -> dict[str, str]:
     """The tags of a run over these partitions.
 
     Args:
@@ -41,14 +41,14 @@ def of_partitions(keys: Sequence[str]) -> dict[str, str]:
     }
 
 
-def mark(context: dg.AssetExecutionContext) -> None:
-    """Put the tags on the run of a step; one without partitions gets none."""
+def add_to_run(context: dg.AssetExecutionContext) -> None:
+    """Add the tags to the run of a step; a run without partitions gets none."""
     if context.has_partition_key or context.has_partition_key_range:
-        add(context.instance, context.run.run_id, of_partitions(context.partition_keys))
+        add(context.instance, context.run.run_id, for_partitions(context.partition_keys))
 
 
 def add(instance: dg.DagsterInstance, run_id: str, tags: Mapping[str, str]) -> None:
-    """Put `tags` on a run that this instance knows, where it has not got them from an earlier step."""
+    """Add those of `tags` to a run that it does not have from an earlier step."""
     run = instance.get_run_by_id(run_id)
     lacking = {name: value for name, value in tags.items() if run is None or run.tags.get(name) != value}
     if lacking:

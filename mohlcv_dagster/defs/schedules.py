@@ -1,55 +1,37 @@
-"""The job `refresh_month_in_progress` and its daily schedule: for those who would rather see a schedule than a sensor.
+"""The daily schedule of the job `refresh_month_in_progress`, for those who would rather have a schedule than a sensor.
 
 It asks for the same months as the automation `keep_current` (see `automation`), a run each with raw bars, aggregates
-and checks, and does not look after aggregates made stale by other runs or after the table of quality. It stands back
-while that automation is on: together they would ask for each month twice.
+and checks, but not for aggregates made stale by other runs or for the table of quality. It skips its ticks while that
+automation is on: together they would ask for each month twice.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (
-    UnresolvedAssetJobDefinition,  # not exported: what define_asset_job gives
-)
 
 from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import automation, run_tags
+from mohlcv_dagster.defs.jobs import REFRESH, REFRESH_SCHEDULE
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, split
-from mohlcv_dagster.model.timeframes import RAW, Timeframe
-
-JOB: Final = "refresh_month_in_progress"
-SCHEDULE: Final = "refresh_month_in_progress_daily"
+from mohlcv_dagster.model.timeframes import RAW
 
 
-def job(timeframes: Sequence[Timeframe]) -> UnresolvedAssetJobDefinition:
-    """The job: raw bars, aggregates of `timeframes` and the checks of both, of a month."""
-    return dg.define_asset_job(
-        JOB,
-        selection=dg.AssetSelection.assets(*map(asset_key, (RAW, *timeframes))),
-        description=(
-            "Completes the month in progress of a symbol: bars that came since it was fetched are asked for, "
-            "aggregates are folded again, and all is checked. By hand: *Materialize all*, the month *Latest* and the "
-            f"symbols. Daily: its schedule {SCHEDULE}."
-        ),
-    )
-
-
-def schedule(refresh: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
-    """The schedule: each day after settlement time, a run for each symbol and month that there is something new of."""
+def refresh_schedule() -> dg.ScheduleDefinition:
+    """Each day, once the session before is final: a run for each symbol and month that there is something new of."""
 
     @dg.schedule(
-        name=SCHEDULE,
-        job=refresh,
+        name=REFRESH_SCHEDULE,
+        job_name=REFRESH,
         cron_schedule=automation.DAILY,
         execution_timezone=automation.EASTERN,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description=(
-            "Off until you turn it on. Each day at 11:15 Eastern, when the vendor has settled the session before: a "
-            "run for each symbol with a month stored of the last thirteen, on the month in progress; in the first days "
-            "of a month one more on the month before, until it has settled. On days without anything new, none.\n\n"
+            "Off until you turn it on. Each day at 11:15 Eastern, when the vendor's bars of the session before are "
+            "final: a run for each symbol with a month stored of the last thirteen, on the month in progress; in the "
+            "first days of a month one more on the month before, until it is final. On days without anything new, "
+            "none.\n\n"
             f"Turn on this schedule or the automation {automation.SENSOR}, not both: the automation asks for the same "
-            "months, and also makes aggregates anew whenever their raw month was and quality/coverage each day. While "
+            "months, and also makes aggregates again whenever their raw month was and quality/coverage each day. While "
             "it is on, this schedule skips its ticks and says so."
         ),
     )
@@ -59,10 +41,11 @@ def schedule(refresh: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
             return
         kept = set(context.instance.get_dynamic_partitions(SYMBOL))
         now = context.scheduled_execution_time
-        due = [key for key in automation.due(context.instance, asset_key(RAW), now) if split(key)[1] in kept]
-        if not due:
+        due = automation.due_partitions(context.instance, asset_key(RAW), now)
+        keys = sorted({key for key in due if split(key)[1] in kept})
+        if not keys:
             yield dg.SkipReason("No month has anything new.")
-        for key in sorted(set(due)):
-            yield dg.RunRequest(run_key=f"{key} {now:%Y-%m-%d}", partition_key=key, tags=run_tags.of_partitions([key]))
+        for key in keys:
+            yield dg.RunRequest(run_key=f"{key} {now:%Y-%m-%d}", partition_key=key, tags=run_tags.for_partitions([key]))
 
     return daily

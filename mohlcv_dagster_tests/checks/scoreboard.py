@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from mohlcv_dagster_tests.reconciliation import reconciliation_table
 from mohlcv_dagster_tests.checks import form_scoreboard, plausibility, whole_corruptions
 from mohlcv_dagster_tests.checks.bad_prints import BAD_PRINTS
 from mohlcv_dagster_tests.checks.clean_files import PLAUSIBLE
@@ -22,6 +21,7 @@ from mohlcv_dagster_tests.checks.plausibility import Tally
 from mohlcv_dagster_tests.checks.recorded_faults import RECORDED_FAULTS
 from mohlcv_dagster_tests.checks.vendor_faults import LADDER, LOST_MINUTES, ladder_found, minutes_found
 from mohlcv_dagster_tests.checks.whole_corruptions import CLEAN, WHOLE_CORRUPTIONS
+from mohlcv_dagster_tests.reconciliation import reconciliation_table
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 from mohlcv_dagster_tests.tables import table
 

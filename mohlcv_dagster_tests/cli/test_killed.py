@@ -128,7 +128,7 @@ def hold_nothing_back(folder, files):
 
 DIES = {
     "before the file is written": "mohlcv_dagster.storage.archive.Archive.write",
-    "between the file and its record": "mohlcv_dagster.defs.measured.of_file",
+    "between the file and its record": "mohlcv_dagster.defs.month_metadata.written_file",
     "between the record and the checks": "mohlcv_dagster.defs.check_runner.CheckRunner.check",
 }
 DYING = """

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from mohlcv_dagster.dagster_patches.sqlite_connections import KeptSqliteEventLogStorage
 from mohlcv_dagster_tests.bars.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, location, run
-from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD
+from mohlcv_dagster_tests.defs.test_partition_loop import BROKEN, FIRST, THIRD
 
 RUN = "a-run"
 KEY = dg.AssetKey(["aggregated", "15s"])

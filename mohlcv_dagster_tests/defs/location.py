@@ -8,7 +8,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from mohlcv_dagster.bars import bar_table, csv_codec, resample
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.defs import assets, evaluations
+from mohlcv_dagster.defs import asset_checks, assets
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.model.months import Month
@@ -72,6 +72,7 @@ class HandedVendor:
             bytes=4321,
             fetched_at=self.fetched_at,
             complete_through=min(self.fetched_at, Month.parse(str(month)).end),
+            base_url="http://127.0.0.1:1",
             vendor=self.name,
             adjusted=self.adjusted if adjusted is None else adjusted,
             request_ids=("first", "second"),
@@ -155,7 +156,7 @@ def latest_evaluation(instance, asset, name, partition):
 
 def rules_of(evaluation):
     """The table of an evaluation: the row of each rule, by its name; empty where it sums up partitions."""
-    table = evaluation.metadata.get(evaluations.RULES)
+    table = evaluation.metadata.get(asset_checks.RULES)
     if isinstance(table, dg.MarkdownMetadataValue):  # where all passed
         header, _, *rows = (_cells(line) for line in table.value.splitlines())
         records = [dict(zip(header, row, strict=True)) for row in rows]
@@ -182,8 +183,8 @@ def rule_results(result):
 
 def rule_verdicts(result):
     """Whether each rule passed that the checks of a run judged, by asset, rule and partition."""
-    judged = {key: found for key, found in rule_results(result).items() if found != evaluations.NOT_JUDGED}
-    return {key: found == evaluations.PASSED for key, found in judged.items()}
+    judged = {key: found for key, found in rule_results(result).items() if found != asset_checks.NOT_JUDGED}
+    return {key: found == asset_checks.PASSED for key, found in judged.items()}
 
 
 def failing_rules(result):

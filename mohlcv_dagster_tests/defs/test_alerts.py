@@ -8,9 +8,9 @@ import pytest
 from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import alerts
-from mohlcv_dagster.defs.alerts import Seen
+from mohlcv_dagster.defs.alerts import EndedRunsCursor
 from mohlcv_dagster.errors import AlertError
-from mohlcv_dagster_tests.checks.clean_files import HEADER
+from mohlcv_dagster_tests.bars.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import UNLOGGED, location, run
 from mohlcv_dagster_tests.test_alerting import webhook
 
@@ -66,7 +66,7 @@ def test_both_sensors_are_off_until_they_are_turned_on_and_say_where_they_tell()
 
 def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cure_and_link(tmp_path, instance, told):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
-    assert sensor.look() == "From now on: what ended before is not told."
+    assert sensor.look() == "From now on: what ended before is not sent."
     run_id = fetch(tmp_path, instance, BROKEN, expect=False).run_id
 
     assert sensor.look() == "Told 1 to the webhook at 127.0.0.1; no run is needed."
@@ -185,9 +185,9 @@ def test_the_cursor_keeps_the_runs_of_the_last_two_minutes_and_no_more():
             self.dagster_run = type("Run", (), {"run_id": run_id})
             self.end_time = end
 
-    seen = Seen(1000.0, {})
+    seen = EndedRunsCursor(1000.0, {})
     for number in range(10):
-        seen = seen.and_of([Record(f"run-{number}", 1000.0 + 60 * number)])
+        seen = seen.advanced([Record(f"run-{number}", 1000.0 + 60 * number)])
 
-    assert json.loads(seen.written()) == {"since": 1420.0, "runs": {"run-8": 1480.0, "run-9": 1540.0}}
-    assert Seen.parse(seen.written()) == seen
+    assert json.loads(seen.encode()) == {"since": 1420.0, "runs": {"run-8": 1480.0, "run-9": 1540.0}}
+    assert EndedRunsCursor.parse(seen.encode()) == seen

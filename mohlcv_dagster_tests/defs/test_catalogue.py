@@ -163,12 +163,12 @@ def test_a_failure_says_that_trying_again_does_not_help_where_it_does_not(error)
 @pytest.mark.parametrize("error", [RateLimitError("too many requests"), SettingsError("no key")])
 def test_no_step_is_tried_again_as_a_whole_since_it_tries_its_months_again_itself(error):
     assert failures.failure(error).allow_retries is False
-    assert failures.of_partitions({"2024-01|SPY": error, "2024-02|SPY": error}, 0, of=2).allow_retries is False
+    assert failures.partitions_failure({"2024-01|SPY": error, "2024-02|SPY": error}, 0, of=2).allow_retries is False
     assert defs.resolve_asset_graph().get(dg.AssetKey("raw_1s")).assets_def.op.retry_policy is None
 
 
 def test_an_error_that_is_not_ours_passes_through_as_it_is():
-    with pytest.raises(ZeroDivisionError), failures.told_to_dagster():
+    with pytest.raises(ZeroDivisionError), failures.as_dagster_failure():
         raise ZeroDivisionError
 
 

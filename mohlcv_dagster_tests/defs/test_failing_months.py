@@ -20,7 +20,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster_tests.defs.location import HandedVendor, check_verdicts, failure_of, location, rule_verdicts, run
-from mohlcv_dagster_tests.defs.test_several import (
+from mohlcv_dagster_tests.defs.test_partition_loop import (
     AGGREGATE_QUESTIONS,
     ALL,
     FEBRUARY,

@@ -13,7 +13,7 @@ from mohlcv_dagster.definitions import defs
 from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, HEADER, RAW_CHECKS
 from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, rule_verdicts, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
-from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE
+from mohlcv_dagster_tests.defs.test_partition_loop import FIRST, SECOND, THIRD, WHOLE
 
 ALL = ("raw_1s", "aggregated/15s")
 

@@ -8,9 +8,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from mohlcv_dagster.defs import check_results, month_state, records
+from mohlcv_dagster.defs.adoption import AdoptionRun
 from mohlcv_dagster.defs.check_results import FileChecks
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
-from mohlcv_dagster.defs.recording import Recording
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import StoredFile
 from mohlcv_dagster.model.months import Month
@@ -38,14 +38,14 @@ def record(instance, archive, file):
         "adjusted": False,
         "fetched_at": dg.MetadataValue.timestamp(FETCHED),
     }
-    with Recording(instance) as recording:
+    with AdoptionRun(instance) as recording:
         recording.materialized(dg.AssetMaterialization(asset_key(RAW), partition=_key(file), metadata=facts))
 
 
 def check(instance, file, **options):
     """Record what every check says of `file`: that it passes, but for those that `options` names."""
     pointer = records.latest(instance, file).materialization
-    with Recording(instance) as recording:
+    with AdoptionRun(instance) as recording:
         for name in check_results.offline_checks(RAW):
             said = {"passed": True, "severity": dg.AssetCheckSeverity.WARN, **options.get(name, {})}
             if said.pop("left_out", False):
@@ -128,8 +128,8 @@ def test_the_statements_do_not_rise_with_the_months(instance, tmp_path):
         record(instance, archive, file)
         check(instance, file)
 
-    few = statements_of(lambda: month_state.of_files(instance, archive, wanted[:3]))
-    many = statements_of(lambda: month_state.of_files(instance, archive, wanted))
+    few = statements_of(lambda: month_state.for_files(instance, archive, wanted[:3]))
+    many = statements_of(lambda: month_state.for_files(instance, archive, wanted))
     assert few[0] == many[0]
     assert {state.file for state in many[1].values()} == {StoredFile.AS_RECORDED}
     few = statements_of(lambda: check_results.known_final(instance, wanted[:3]))
@@ -157,17 +157,17 @@ def test_nothing_of_a_file_is_read_while_its_stamp_is_the_one_recorded(instance,
     archive, [file] = Archive(tmp_path / "data"), files(1)
     record(instance, archive, file)
     monkeypatch.setattr(month_state, "measure", lambda _: pytest.fail("it was read"))
-    assert month_state.of_file(instance, archive, file).file is StoredFile.AS_RECORDED
+    assert month_state.for_request(instance, archive, file).file is StoredFile.AS_RECORDED
 
     archive.path(file).write_bytes(b"longer than it was, so that the size tells without a look inside\n")
-    assert month_state.of_file(instance, archive, file).difference == "it has 65 bytes, 36 were written"
+    assert month_state.for_request(instance, archive, file).difference == "it has 65 bytes, 36 were written"
 
 
 def test_without_an_instance_nothing_is_recorded(tmp_path):
     archive, [there, absent] = Archive(tmp_path / "data"), files(2)
     archive.write(there, b"ts_event,open,high,low,close,volume\n")
 
-    states = month_state.of_files(None, archive, [there, absent])
+    states = month_state.for_files(None, archive, [there, absent])
     assert [states[file].file for file in (there, absent)] == [StoredFile.UNRECORDED, StoredFile.ABSENT]
 
 
@@ -176,4 +176,4 @@ def test_a_record_that_tells_of_no_file_is_none(instance, tmp_path):
     archive.write(file, b"ts_event,open,high,low,close,volume\n")
     instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(RAW), partition=_key(file)))
 
-    assert month_state.of_file(instance, archive, file).file is StoredFile.UNRECORDED
+    assert month_state.for_request(instance, archive, file).file is StoredFile.UNRECORDED

@@ -3,11 +3,11 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.defs.progress import Standing
+from mohlcv_dagster.defs.progress import RunProgress
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.providers.base import FetchProgress
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
-from mohlcv_dagster_tests.defs.test_several import BROKEN, FIRST, THIRD, WHOLE
+from mohlcv_dagster_tests.defs.test_partition_loop import BROKEN, FIRST, THIRD, WHOLE
 
 FILE = BarFile.parse("raw_1s/SPY/SPY_2024_03.csv")
 
@@ -17,11 +17,11 @@ class Stage:
         self.now = 100.0
         self.lines = []
         self.figures = []
-        self.standing = Standing("raw_1s", months, self.lines.append, self.figures.append, lambda: self.now)
+        self.progress = RunProgress("raw_1s", months, self.lines.append, self.figures.append, lambda: self.now)
 
     def fetch(self, seconds, windows, *, of=None):
         """A fetch in which so many windows, of all or of more to come, come evenly over so many seconds."""
-        told = self.standing.fetching(FILE)
+        told = self.progress.fetching(FILE)
         for done in range(1, windows + 1):
             self.now += seconds / windows
             told(FetchProgress(done, of or windows, 1000 * done, 1_000_000 * done, done))
@@ -46,34 +46,34 @@ def test_the_figure_says_which_month_of_how_many_and_how_long_the_rest_will_take
     stage = Stage(12)
     for _ in range(2):
         stage.fetch(20, 10)
-        stage.standing.finished(10_000)
+        stage.progress.finished(10_000)
     stage.fetch(10, 5, of=10)
 
     # two months and a half in 50 s: 9.5 more at 20 s each
-    assert stage.standing.figure == "raw_1s: month 3 of 12, 5 of 10 windows, 25,000 bars, 25.0 MB, about 3 min left"
-    stage.standing.finished(5_000)
+    assert stage.progress.status == "raw_1s: month 3 of 12, 5 of 10 windows, 25,000 bars, 25.0 MB, about 3 min left"
+    stage.progress.finished(5_000)
     # three in 50 s: 9 more at 16.7 s each
-    assert stage.standing.said == "3 of 12 months done, about 2 min left"
+    assert stage.progress.summary == "3 of 12 months done, about 2 min left"
 
 
 def test_months_that_are_tried_again_are_not_done_until_they_are():
     stage = Stage(3)
     stage.fetch(20, 10)
-    stage.standing.finished(10_000)
+    stage.progress.finished(10_000)
     for _ in range(2):
-        stage.standing.finished(None)
-    assert stage.standing.said == "1 of 3 months done, 2 failed"
-    stage.standing.reopened(2)
+        stage.progress.finished(None)
+    assert stage.progress.summary == "1 of 3 months done, 2 failed"
+    stage.progress.retry(2)
 
     # one of three in 20 s
-    assert stage.standing.said == "1 of 3 months done, about 40 s left"
+    assert stage.progress.summary == "1 of 3 months done, about 40 s left"
 
 
 def test_the_figure_is_written_every_five_seconds_at_most_and_at_the_end():
     stage = Stage(1)
     stage.fetch(60, 240)
-    stage.standing.finished(240_000)
-    stage.standing.over()
+    stage.progress.finished(240_000)
+    stage.progress.end()
 
     assert len(stage.figures) == 13
     assert stage.figures[-1] == "raw_1s: 1 of 1 months, 240,000 bars, 240.0 MB, done in 60 s"
@@ -82,8 +82,8 @@ def test_the_figure_is_written_every_five_seconds_at_most_and_at_the_end():
 def test_a_quick_month_alone_has_no_figure_and_no_line():
     stage = Stage(1)
     stage.fetch(2, 54)
-    stage.standing.finished(54_000)
-    stage.standing.over()
+    stage.progress.finished(54_000)
+    stage.progress.end()
 
     assert (stage.figures, stage.lines) == ([], [])
 

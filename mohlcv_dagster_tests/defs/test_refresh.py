@@ -6,10 +6,10 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.defs import records
-from mohlcv_dagster.defs.evaluations import failed_rules
+from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.finality import RevisionCounts
-from mohlcv_dagster_tests.checks.clean_files import BASIS_RULES, HEADER, PLAUSIBLE_RULES, WHOLE_RULES
+from mohlcv_dagster_tests.bars.clean_files import BASIS_RULES, HEADER, PLAUSIBLE_RULES, WHOLE_RULES
 from mohlcv_dagster_tests.defs.location import HandedVendor, failure_of, location, run
 
 JANUARY = "2024-01|SPY"
@@ -199,12 +199,12 @@ def test_the_tag_force_downloads_a_provisional_month_anew_and_compares_what_was_
     assert (facts(result)["settled_compared"], facts(result)["unsettled_revised"]) == (3, 0)
 
 
-def test_a_tag_that_cannot_be_meant_is_refused_before_anything_is_asked(tmp_path, instance):
+def test_an_invalid_tag_is_refused_before_anything_is_asked(tmp_path, instance):
     result, asked = fetch(tmp_path, instance, FEW, WEDNESDAY, tags={"mohlcv/force": "yes"}, expect=False)
 
     assert asked == []
     failure = failure_of(result)
-    assert failure.description == "the run's tag mohlcv/force is 'yes'; write true or false, or leave it away"
+    assert failure.description == "the run's tag mohlcv/force is 'yes'; write true or false, or leave it out"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import dagster as dg
 
 from mohlcv_dagster.defs import run_tags
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, location, run
-from mohlcv_dagster_tests.defs.test_several import FIRST, SECOND, THIRD, WHOLE
+from mohlcv_dagster_tests.defs.test_partition_loop import FIRST, SECOND, THIRD, WHOLE
 
 ALL = ("raw_1s", "aggregated/15s")
 
@@ -30,19 +30,19 @@ def test_a_run_of_one_month_and_one_of_a_range_are_found_by_symbol_and_month(tmp
 
 
 def test_tags_of_several_symbols_name_each_and_the_first_and_the_last_month():
-    assert run_tags.of_partitions(["2024-02|SPY", "2024-01|QQQ", "2024-02|QQQ"]) == {
+    assert run_tags.for_partitions(["2024-02|SPY", "2024-01|QQQ", "2024-02|QQQ"]) == {
         "mohlcv/symbol": "QQQ, SPY",
         "mohlcv/month": "2024-01...2024-02",
     }
-    assert run_tags.of_partitions([]) == {}
+    assert run_tags.for_partitions([]) == {}
 
 
 def test_more_symbols_than_a_tag_has_room_for_are_told_by_their_number():
     symbols = [f"AA{chr(65 + number)}" for number in range(13)]
 
-    twelve = run_tags.of_partitions([f"2024-01|{symbol}" for symbol in symbols[:12]])
+    twelve = run_tags.for_partitions([f"2024-01|{symbol}" for symbol in symbols[:12]])
     assert twelve["mohlcv/symbol"] == ", ".join(symbols[:12])
-    thirteen = run_tags.of_partitions([f"2024-01|{symbol}" for symbol in symbols])
+    thirteen = run_tags.for_partitions([f"2024-01|{symbol}" for symbol in symbols])
     assert thirteen == {"mohlcv/symbol": "13 symbols", "mohlcv/month": "2024-01"}
 
 
@@ -59,4 +59,4 @@ def test_a_run_of_checks_alone_is_found_by_its_month_and_one_over_all_that_is_st
 def test_a_run_of_a_decade_carries_no_tag_a_month():
     decade = [f"{year}-{month:02d}|SPY" for year in range(2010, 2020) for month in range(1, 13)]
 
-    assert run_tags.of_partitions(decade) == {"mohlcv/month": "2010-01...2019-12", "mohlcv/symbol": "SPY"}
+    assert run_tags.for_partitions(decade) == {"mohlcv/month": "2010-01...2019-12", "mohlcv/symbol": "SPY"}

@@ -8,7 +8,7 @@ import pytest
 
 from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.defs import splits
+from mohlcv_dagster.defs import records
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.sandbox import Sandbox, synthetic_market
 from mohlcv_dagster.settings import Settings
@@ -85,7 +85,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     fetch(APRIL)
     assert [served.path for served in fetch.sandbox.requests if "/aggs/" not in served.path] == ["/stocks/v1/splits"]
     assert noted(instance, APRIL) == (
-        "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them anew."
+        "2 stored months of AAA came before a split (4 for 1 on 2024-02-15): 2024-01, 2024-02; fetch them again."
     )
     found = checked(fetch, instance, JANUARY, FEBRUARY, MARCH, APRIL)
     assert {partition: each["result"] for partition, each in found.items()} == {
@@ -102,7 +102,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
 
     fetch(JANUARY)
     assert noted(instance, JANUARY) == (
-        "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them anew."
+        "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them again."
     )
     again = checked(fetch, instance, JANUARY, FEBRUARY)
     assert (again[JANUARY]["result"], again[FEBRUARY]["result"]) == ("passed", "error")
@@ -137,7 +137,7 @@ def test_a_split_to_come_counts_from_its_day_on_and_without_another_fetch(fetch,
         def now(cls, tz=None):
             return cls.today
 
-    monkeypatch.setattr(splits, "datetime", Clock)
+    monkeypatch.setattr(records, "datetime", Clock)
     assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "passed"
     Clock.today = datetime(2026, 11, 25, 5, 0, tzinfo=UTC)  # midnight in New York
     assert checked(fetch, instance, JANUARY)[JANUARY]["result"] == "error"

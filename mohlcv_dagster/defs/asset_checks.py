@@ -1,18 +1,25 @@
-"""An asset check as the UI shows it: a sentence that names the rule, a table of the rules, the first offending bars."""
+"""The asset checks: their specs, and their evaluations as the UI shows them.
 
-from collections.abc import Iterator, Mapping, Sequence
+An evaluation is a sentence that names the rule, a table of the rules and the first offending bars. That checks carry
+partitions is a preview feature of Dagster 1.13, used in this module only.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 
+from mohlcv_dagster.checks.registry import Check
 from mohlcv_dagster.checks.rule import Requires, RuleResult, Severity
 from mohlcv_dagster.checks.runner import EQUALS_RAW, CheckResult
-from mohlcv_dagster.defs import rows
+from mohlcv_dagster.defs.metadata import convert, table_rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import Timeframe
 
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
@@ -31,7 +38,7 @@ _SCHEMA: Final = dg.TableSchema([dg.TableColumn(name, "int" if name == "count" e
 
 @dataclass(frozen=True)
 class FailedRule:
-    """A rule that failed, as an evaluation tells of it.
+    """A rule that failed in an evaluation.
 
     Attributes:
         name: such as `ohlc_order`.
@@ -44,7 +51,21 @@ class FailedRule:
     message: str
 
 
-def of_answer(answer: CheckResult, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+def spec(check: Check, timeframe: Timeframe, partitions: dg.MultiPartitionsDefinition) -> dg.AssetCheckSpec:
+    """The check of the asset of `timeframe`; its description is its question and what its rules allow."""
+    allowed = (f"- `{rule.name}`: {rule.sentence} Allowed: {rule.threshold}." for rule in check.rules)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name=check.name,
+            asset=asset_key(timeframe),
+            description="\n".join([f"{check.question}\n", *allowed]),
+            blocking=check.blocking,
+            partitions_def=partitions,
+        )
+
+
+def evaluation(answer: CheckResult, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
     """What the rules of a check say of a file, as the evaluation of its partition.
 
     It blocks nothing by itself: Dagster would fail the step with a text that names neither the month nor the rule.
@@ -117,12 +138,12 @@ def _bars(count: int) -> str:
 
 
 def _metadata(answer: CheckResult) -> dict[str, dg.MetadataValue]:
-    told: dict[str, dg.MetadataValue] = {RULES: _table(answer)}
+    metadata: dict[str, dg.MetadataValue] = {RULES: _table(answer)}
     for finding in answer.failing:
-        told |= _offence(finding)
+        metadata |= _offence(finding)
     for finding in answer.results:
-        told |= {name: _fact(value) for name, value in finding.facts.items()}
-    return told
+        metadata |= convert(finding.facts)
+    return metadata
 
 
 def _table(answer: CheckResult) -> dg.MetadataValue:
@@ -153,21 +174,23 @@ def _rows(answer: CheckResult) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _offence(finding: RuleResult) -> dict[str, dg.MetadataValue]:
-    """What is told of a failing rule alone; of one that passed it would be the same for ever.
+    """What is said of a failing rule only; of one that passed it would be the same in every month.
 
     The UI shows metadata in the order of their names: these come after the table `rules`.
     """
-    name = finding.rule.name
-    told: dict[str, dg.MetadataValue] = {f"threshold of {name}": dg.MetadataValue.text(finding.threshold)}
-    if finding.rule.requires is Requires.CALENDAR:
-        told["trading calendar"] = dg.MetadataValue.text(exchange_calendar.source())
+    name, rule = finding.rule.name, finding.rule
+    facts: dict[str, object] = {f"threshold of {name}": finding.threshold}
+    if rule.requires is Requires.CALENDAR:
+        facts["trading calendar"] = exchange_calendar.source()
     if finding.bars.num_rows:
-        shown = rows.of(finding.bars.slice(0, SAMPLE))
-        told[f"the first offending {finding.rule.counts} of {name}"] = dg.MetadataValue.table(shown)
-    return told
+        shown = table_rows(finding.bars.slice(0, SAMPLE))
+        facts[f"the first offending {rule.counts} of {name}"] = dg.MetadataValue.table(shown)
+    return dict(convert(facts))
 
 
-def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], stored: int) -> dg.AssetCheckEvaluation:
+def summary_evaluation(
+    check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], stored: int
+) -> dg.AssetCheckEvaluation:
     """The evaluation of a check over all stored partitions; without any, it warns that there was nothing to check.
 
     Args:
@@ -188,11 +211,3 @@ def sum_up(check: dg.AssetCheckKey, failing: Sequence[dg.AssetCheckEvaluation], 
         metadata={"first failing partitions": dg.MetadataValue.table(first)} if first else {},
         blocking=False,
     )
-
-
-def _fact(value: str | float | Mapping[str, int]) -> dg.MetadataValue[Any]:
-    if isinstance(value, str):
-        return dg.MetadataValue.text(value)
-    if isinstance(value, int):
-        return dg.MetadataValue.int(value)
-    return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.json(dict(value))

@@ -1,4 +1,4 @@
-"""What is known of the files of a tree before any is looked at: their digests beside those recorded, and the checks.
+"""What is known of the files of a tree before any is adopted: their digests, those recorded, and their checks.
 
 A few queries for the whole tree, whatever its size.
 """
@@ -13,7 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.checks.registry import Check
-from mohlcv_dagster.defs import check_results, evaluations, records
+from mohlcv_dagster.defs import asset_checks, check_results, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -28,22 +28,22 @@ _OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
 """The checks that fail of every fault that `adoption.survey` names: a file on which none of them did has none."""
 
 
-class Known(Enum):
+class FileStatus(Enum):
     """What is known of a file as it stands."""
 
-    NOTHING = auto()
-    """Neither Dagster nor a passport knows it."""
+    UNKNOWN = auto()
+    """Neither Dagster nor the manifest knows it."""
     RECORDED = auto()
     """Dagster recorded these very bytes."""
     VOUCHED = auto()
-    """Its passport, or the journal of what was rewritten, has these very bytes."""
-    OTHERWISE = auto()
+    """Its manifest entry, or the journal of what was rewritten, has these very bytes."""
+    CHANGED = auto()
     """Other bytes were recorded."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How the files of a tree stand beside what is recorded of them.
+class AdoptionState:
+    """What is known of the files of a tree.
 
     Attributes:
         instance: whose event log is read.
@@ -88,72 +88,71 @@ class Standing:
         """Whether Dagster recorded its partition, with these bytes or others."""
         return (file.timeframe, partition_of(file)) in self._digests
 
-    def knows(self, file: BarFile) -> Known:
+    def status(self, file: BarFile) -> FileStatus:
         """What is known of `file`."""
         sha256 = self.measured[file].sha256
         recorded = self._digests.get((file.timeframe, partition_of(file)))
         if recorded == sha256:
-            return Known.RECORDED
-        passport = read_if_valid(self.archive, file)
-        if (passport and passport.sha256 == sha256) or self.rewritten.get(str(file.path)) == sha256:
-            return Known.VOUCHED
-        return Known.NOTHING if self.accept_changed or not (recorded or passport) else Known.OTHERWISE
+            return FileStatus.RECORDED
+        entry = read_if_valid(self.archive, file)
+        if (entry and entry.sha256 == sha256) or self.rewritten.get(str(file.path)) == sha256:
+            return FileStatus.VOUCHED
+        return FileStatus.UNKNOWN if self.accept_changed or not (recorded or entry) else FileStatus.CHANGED
 
-    def is_settled(self, file: BarFile) -> bool:
+    def is_sound(self, file: BarFile) -> bool:
         """Whether `file` is recorded as it stands, and every check that finds faults of form passed."""
         names = {check.name for check in _checks(file.timeframe)} & _OF_FORM
         passed = (self._verdicts[file.timeframe, name].passed for name in names)
-        return self.knows(file) is Known.RECORDED and all(partition_of(file) in each for each in passed)
+        return self.status(file) is FileStatus.RECORDED and all(partition_of(file) in each for each in passed)
 
-    def may_be_mended(self, file: BarFile) -> bool:
-        """Whether a fault of form may be in `file`, and mending it would not make a change look like our own work."""
-        return not self.is_settled(file) and self.knows(file) is not Known.OTHERWISE
+    def may_be_repaired(self, file: BarFile) -> bool:
+        """Whether a fault of form may be in `file`, and its repair would not make a foreign change look like ours."""
+        return not self.is_sound(file) and self.status(file) is not FileStatus.CHANGED
 
     def closed(self, file: BarFile) -> str | None:
-        """Why no rows of another file may be put into `file`, to follow its name; `None` where they may."""
+        """Why no rows of another file may be moved into `file`, where its name says they belong; `None` if they may."""
         record = records.latest(self.instance, file)
-        told = record.origin.get("vendor") if record else None
-        passport = read_if_valid(self.archive, file)
-        vendor = str(told.value) if told else passport.vendor if passport else None
+        entry = read_if_valid(self.archive, file)
+        vendor = (record.origin.vendor if record else None) or (entry.vendor if entry else None)
         if vendor is not None:
             return f"came whole from {vendor}"
-        changed = file in self.measured and self.knows(file) is Known.OTHERWISE
+        changed = file in self.measured and self.status(file) is FileStatus.CHANGED
         return "is not as it was recorded" if changed else None
 
     def raw_written(self) -> Mapping[str, int]:
-        """Dagster's number of the event that recorded each raw partition last; asked for anew with each call."""
+        """The storage id of the event that recorded each raw partition last; read again with each call."""
         return self.instance.event_log_storage.get_latest_storage_id_by_partition(
             asset_key(RAW), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
 
-    def is_judged(self, file: BarFile, since: int) -> bool:
-        """Whether every check has an evaluation of the file that is recorded, and its passport has them too.
+    def is_checked(self, file: BarFile, since: int) -> bool:
+        """Whether every check has an evaluation of the recorded file, and its manifest entry has them too.
 
         Args:
             file: which file.
             since: of an aggregate, the event after which evaluations are about its raw file as it is now; else 0.
         """
-        passport, digest = read_if_valid(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
-        if passport is None or passport.sha256 != digest or not passport.checks:
+        entry, digest = read_if_valid(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
+        if entry is None or entry.sha256 != digest or not entry.checks:
             return False
-        said = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
-        return all(each.at.get(partition_of(file), -1) > since for each in said)
+        verdicts = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
+        return all(each.at.get(partition_of(file), -1) > since for each in verdicts)
 
-    def is_told(self, file: BarFile, evaluation: dg.AssetCheckEvaluation, since: int) -> bool:
+    def is_evaluated(self, file: BarFile, evaluation: dg.AssetCheckEvaluation, since: int) -> bool:
         """Whether the check's latest evaluation, if it is later than the event `since`, says the same."""
-        said, partition = self._verdicts[file.timeframe, evaluation.check_name], partition_of(file)
-        if said.at.get(partition, -1) <= since:
+        verdicts, partition = self._verdicts[file.timeframe, evaluation.check_name], partition_of(file)
+        if verdicts.at.get(partition, -1) <= since:
             return False
         if evaluation.passed:
-            return partition in said.passed
-        told = said.evaluations.get(partition)
-        return partition in said.failed and told is not None and told.description == evaluation.description
+            return partition in verdicts.passed
+        former = verdicts.evaluations.get(partition)
+        return partition in verdicts.failed and former is not None and former.description == evaluation.description
 
-    def red(self, file: BarFile) -> dict[str, str]:
-        """The rules that failed as errors when they were put to the file, with what they found."""
-        said = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
-        told = (each.evaluations.get(partition_of(file)) for each in said)
-        failed = (rule for each in told if each is not None for rule in evaluations.failed_rules(each))
+    def errors(self, file: BarFile) -> dict[str, str]:
+        """The rules that failed as errors when the file was checked, with what they found."""
+        verdicts = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
+        found = (each.evaluations.get(partition_of(file)) for each in verdicts)
+        failed = (rule for each in found if each is not None for rule in asset_checks.failed_rules(each))
         return {rule.name: rule.message for rule in failed if rule.is_error}
 
 

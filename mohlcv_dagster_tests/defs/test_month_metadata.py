@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from mohlcv_dagster.defs import notes, splits
+from mohlcv_dagster.defs import month_metadata, records
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.splits import KnownSplits, Split
-from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
+from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"
@@ -29,10 +29,10 @@ def test_an_adjusted_month_next_to_an_unadjusted_one_says_so(tmp_path, instance)
 
     february = BarFile.parse("raw_1s/SPY/SPY_2024_02.csv")
     unadjusted = HandedVendor({("SPY", "2024-02"): FEBRUARY}).fetch_month("SPY", "2024-02")
-    assert notes.of_month(instance, february, replace(unadjusted, adjusted=True)) == [
-        "SPY 2024-02 is adjusted for splits, 2024-01 beside it unadjusted: fetch one anew."
+    assert month_metadata.notes(instance, february, replace(unadjusted, adjusted=True)) == [
+        "SPY 2024-02 is adjusted for splits, 2024-01 next to it is unadjusted: fetch one of them again."
     ]
-    assert notes.of_month(instance, february, unadjusted) == []
+    assert month_metadata.notes(instance, february, unadjusted) == []
 
 
 def test_a_symbol_that_another_disk_could_not_hold_is_told_with_its_first_month(tmp_path, instance):
@@ -53,8 +53,8 @@ def test_a_month_fetched_after_a_split_names_the_stored_months_that_came_before_
     fetched = HandedVendor(vendor).fetch_month("SPY", "2024-02")
     later = replace(fetched, adjusted=True, splits=KnownSplits((split,)), fetched_at=datetime(2026, 4, 2, tzinfo=UTC))
     february = BarFile.parse("raw_1s/SPY/SPY_2024_02.csv")
-    assert splits.made_stale(instance, february, later) == {}
+    assert records.months_before_split(instance, february, later) == {}
 
     run(location(tmp_path, vendor, adjusted=True), instance, "2024-01|SPY", "raw_1s")
-    assert splits.made_stale(instance, february, later) == {Month(2024, 1): (split,)}
-    assert splits.made_stale(instance, february, fetched) == {}
+    assert records.months_before_split(instance, february, later) == {Month(2024, 1): (split,)}
+    assert records.months_before_split(instance, february, fetched) == {}

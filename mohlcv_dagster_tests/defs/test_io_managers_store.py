@@ -12,12 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.defs import storing
+from mohlcv_dagster.defs import io_managers
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.inventory import Inventory
-from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE
+from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, WHOLE
 from mohlcv_dagster_tests.defs.location import failure_of, location, run
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
@@ -42,7 +41,8 @@ def archive(root):
 
 def standing(archive):
     """Every file under the root, hidden ones too, with its bytes."""
-    return {file.path: (archive.root / file.path).read_bytes() for file in Inventory.of(archive.root).files}
+    files = (path for path in archive.paths() if (archive.root / str(path)).is_file())
+    return {str(path): (archive.root / str(path)).read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def refusing(monkeypatch):
 
 @pytest.mark.parametrize("parquet", [True, False])
 def test_a_file_is_stored_with_its_manifest_entry_and_its_mirror_where_there_is_one(archive, parquet):
-    recorded = storing.store(archive, SPY, BARS, FACTS, parquet=parquet)
+    recorded = io_managers.store(archive, SPY, BARS, FACTS, parquet=parquet)
 
     files = standing(archive)
     assert files.keys() == ({CSV, MIRROR, ENTRY} if parquet else {CSV, ENTRY})
@@ -76,12 +76,12 @@ def test_a_file_is_stored_with_its_manifest_entry_and_its_mirror_where_there_is_
 
 @pytest.mark.parametrize("folder", ["manifest", "parquet"])
 def test_where_one_of_the_three_cannot_be_written_the_former_ones_stay_byte_for_byte(archive, refusing, folder):
-    storing.store(archive, SPY, BARS, FACTS, parquet=True)
+    io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
     before = standing(archive)
     refusing(folder)
 
     with pytest.raises(FileError, match="No space left on device"):
-        storing.store(archive, SPY, OTHER, FACTS, parquet=True)
+        io_managers.store(archive, SPY, OTHER, FACTS, parquet=True)
 
     assert standing(archive) == before
 
@@ -91,35 +91,35 @@ def test_where_one_of_the_three_cannot_be_written_and_none_was_there_none_is_lef
     refusing(folder)
 
     with pytest.raises(FileError, match="No space left on device"):
-        storing.store(archive, SPY, BARS, FACTS, parquet=True)
+        io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
 
     assert standing(archive) == {}
 
 
 def test_without_a_mirror_the_former_csv_and_entry_stay_where_the_new_entry_cannot_be_written(archive, refusing):
-    storing.store(archive, SPY, BARS, FACTS, parquet=False)
+    io_managers.store(archive, SPY, BARS, FACTS, parquet=False)
     before = standing(archive)
     refusing("manifest")
 
     with pytest.raises(DiskFullError):
-        storing.store(archive, SPY, OTHER, FACTS, parquet=False)
+        io_managers.store(archive, SPY, OTHER, FACTS, parquet=False)
 
     assert standing(archive) == before
 
 
 def test_bars_that_the_mirror_cannot_hold_leave_all_three_as_they_were(archive):
-    storing.store(archive, SPY, BARS, FACTS, parquet=True)
+    io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
     before = standing(archive)
 
     with pytest.raises(VolumePrecisionError, match=r"2\^53 shares or more"):
-        storing.store(archive, SPY, TOO_LARGE, FACTS, parquet=True)
+        io_managers.store(archive, SPY, TOO_LARGE, FACTS, parquet=True)
 
     assert standing(archive) == before
 
 
 def test_a_csv_that_the_disk_does_not_take_leaves_all_three_as_they_were(tmp_path, monkeypatch):
     archive = Archive(tmp_path)
-    storing.store(archive, SPY, BARS, FACTS, parquet=True)
+    io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
     before = standing(archive)
 
     def refuse(handle):
@@ -127,7 +127,7 @@ def test_a_csv_that_the_disk_does_not_take_leaves_all_three_as_they_were(tmp_pat
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(DiskFullError, match=r"SPY 2024-01 1s could not be written to .*No space left"):
-        storing.store(archive, SPY, OTHER, FACTS, parquet=True)
+        io_managers.store(archive, SPY, OTHER, FACTS, parquet=True)
 
     assert standing(archive) == before
 
@@ -137,7 +137,7 @@ def test_an_entry_whose_place_is_taken_leaves_no_csv_and_no_mirror(tmp_path):
     (tmp_path / ENTRY).mkdir(parents=True)
 
     with pytest.raises(FileError, match=r"SPY_2024_01\.csv\.json"):
-        storing.store(archive, SPY, BARS, FACTS, parquet=True)
+        io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
 
     assert standing(archive) == {}
 
@@ -160,12 +160,12 @@ def test_a_run_that_cannot_write_the_manifest_keeps_what_was_stored_and_says_why
 def test_a_frame_and_a_table_of_the_same_bars_are_the_same():
     frame = pd.read_csv(io.BytesIO(WHOLE), index_col="ts_event", parse_dates=True)
 
-    assert storing.table_of(frame).equals(BARS)
-    assert storing.table_of(BARS) is BARS
+    assert io_managers._table(frame).equals(BARS)
+    assert io_managers._table(BARS) is BARS
 
 
 @pytest.mark.parametrize("given", [[1, 2], {"open": 1.0}, None, "bars"])
 def test_what_is_neither_table_nor_frame_is_refused_by_its_type(given):
     told = f"bars are a pyarrow.Table or a pandas.DataFrame, was {type(given).__name__}"
     with pytest.raises(InputError, match=re.escape(told)):
-        storing.table_of(given)
+        io_managers._table(given)

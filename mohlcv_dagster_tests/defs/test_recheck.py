@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.defs import check_results, re_verify
+from mohlcv_dagster.defs import check_results, jobs
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.defs.location import (
     HandedVendor,
@@ -15,7 +15,7 @@ from mohlcv_dagster_tests.defs.location import (
     rule_verdicts,
     run,
 )
-from mohlcv_dagster_tests.defs.test_several import (
+from mohlcv_dagster_tests.defs.test_partition_loop import (
     AGGREGATE_QUESTIONS,
     FIRST,
     RAW_QUESTIONS,
@@ -33,7 +33,7 @@ QQQ = "2024-02|QQQ"
 
 
 def said(result):
-    return failure_of(result, re_verify.OP).description
+    return failure_of(result, jobs.RE_VERIFY_OP).description
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def stored(folder, home):
 
 def test_the_checks_are_made_again_of_a_range_and_of_nothing_else_and_no_file_is_written(folder, home, stored):
     before = {at: at.stat().st_mtime_ns for at in folder.rglob("*.csv")}
-    result = launch(stored, home, re_verify.JOB, symbols=["SPY"], first_month="2024-02", last_month="2024-03")
+    result = launch(stored, home, jobs.RE_VERIFY, symbols=["SPY"], first_month="2024-02", last_month="2024-03")
 
     assert result.success
     assert rule_verdicts(result) == raw_verdicts(SECOND, THIRD) | aggregate_verdicts(SECOND, THIRD)
@@ -75,7 +75,7 @@ def test_the_checks_are_made_again_of_a_range_and_of_nothing_else_and_no_file_is
 
 
 def test_as_it_stands_in_the_launchpad_it_checks_every_stored_month(home, stored):
-    result = launch(stored, home, re_verify.JOB)
+    result = launch(stored, home, jobs.RE_VERIFY)
 
     every = (FIRST, SECOND, THIRD, QQQ)
     assert rule_verdicts(result) == raw_verdicts(*every) | aggregate_verdicts(*every)
@@ -85,7 +85,7 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
     file = folder / str(BarFile.parse("raw_1s/SPY/SPY_2024_02.csv").path)
     content = file.read_bytes()
     file.write_bytes(content.replace(b"11.0", b"8.0"))
-    result = launch(stored, home, re_verify.JOB)
+    result = launch(stored, home, jobs.RE_VERIFY)
     file.write_bytes(content)
 
     assert not result.success
@@ -122,12 +122,12 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
     ],
 )
 def test_what_is_invalid_is_told_with_what_to_write(config, sentence, home, stored):
-    assert sentence in said(launch(stored, home, re_verify.JOB, **config))
+    assert sentence in said(launch(stored, home, jobs.RE_VERIFY, **config))
 
 
 def test_a_slip_of_the_pen_in_a_name_is_told_before_anything_runs(home, stored):
     with pytest.raises(dg.DagsterInvalidConfigError, match='unexpected config entry "fist_month"'):
-        launch(stored, home, re_verify.JOB, fist_month="2024-01")
+        launch(stored, home, jobs.RE_VERIFY, fist_month="2024-01")
 
 
 @pytest.mark.slow
@@ -138,9 +138,9 @@ def test_minutes_are_compared_with_the_vendors_only_when_that_is_asked_for(tmp_p
     run(definitions, instance, FIRST, "aggregated/1min")
     vendor.asked.clear()
 
-    launch(definitions, instance, re_verify.JOB)
+    launch(definitions, instance, jobs.RE_VERIFY)
     assert vendor.asked == []
-    result = launch(definitions, instance, re_verify.JOB, ask_the_vendor=True)
+    result = launch(definitions, instance, jobs.RE_VERIFY, ask_the_vendor=True)
     assert vendor.asked == [("SPY", "2024-01", "minute", False)]
     names = {rule for asset, rule, _ in rule_verdicts(result) if asset == "aggregated/1min"}
     assert {"vendor_minutes", "volume_ladder"} <= names

@@ -8,10 +8,10 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.checks.registry import checks_for
 from mohlcv_dagster.checks.rule import RuleResult
 from mohlcv_dagster.checks.runner import CheckResult
-from mohlcv_dagster.defs import evaluations
+from mohlcv_dagster.defs import asset_checks
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
     evaluation_of,
@@ -222,7 +222,7 @@ def test_what_the_vendor_named_does_not_break_the_table_of_rules_that_passed():
     found = RuleResult(rule, True, rule.severity, 0, 0, f"{rule.sentence} ({named})", bar_table.empty())
     file = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
 
-    table = evaluations.of_answer(CheckResult(check, (found,), ()), file, None).metadata["rules"].value
+    table = asset_checks.evaluation(CheckResult(check, (found,), ()), file, None).metadata["rules"].value
     assert table.splitlines() == [
         "|rule|result|count|what was found|",
         "|---|---|---|---|",

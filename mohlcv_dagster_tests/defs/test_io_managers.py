@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mohlcv_dagster.definitions import defs as real_location
-from mohlcv_dagster.defs.io_manager import BarsCsvIOManager
+from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import months_by_symbol, symbols
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, HEADER, WHOLE, WHOLE_15S

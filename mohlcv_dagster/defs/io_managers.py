@@ -1,0 +1,192 @@
+"""The IO manager: a partition of an asset ⇄ its CSV file. It writes every partition, in every kind of run.
+
+A downstream asset of the user's gets what its annotation asks for::
+
+    def my_asset(raw_1s: pyarrow.Table): ...              # also the default without an annotation
+    def my_asset(raw_1s: pandas.DataFrame): ...           # indexed by ts_event
+    def my_asset(raw_1s: dict[str, pandas.DataFrame]): ...  # by partition key such as 2024-01|SPY
+
+With several partitions, a table or frame holds them one after the other in order of symbol and month, with a column
+`symbol` in front when there are several symbols. Partitions that are not stored are an error, unless the input says
+`AssetIn(metadata={"allow_missing_partitions": True})`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, get_args, get_origin
+
+import dagster as dg
+
+from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs.failures import as_dagster_failure
+from mohlcv_dagster.defs.metadata import Origin
+from mohlcv_dagster.defs.partitions import file_of
+from mohlcv_dagster.defs.resources import NO_CONFIG, reader_of
+from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
+from mohlcv_dagster.storage import manifest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mohlcv_dagster.defs.metadata import Metadata
+    from mohlcv_dagster.model.bar_files import BarFile
+    from mohlcv_dagster.storage.archive import Archive
+    from mohlcv_dagster.storage.reader import BarReader
+
+ALLOW_MISSING: Final = "allow_missing_partitions"
+
+
+@dataclass(frozen=True)
+class BarsCsvIOManager(dg.IOManager):
+    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`."""
+
+    data_dir: str
+    raw_dir: str | None = None
+    aggregated_dir: str | None = None
+    parquet: bool = False
+
+    def definition(self) -> dg.IOManagerDefinition:
+        """This IO manager in every run; as of the resources, a launch with config for it is refused."""
+        return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
+
+    def write(self, file: "BarFile", bars: object, metadata: "Metadata") -> "Metadata":
+        """Write a file of bars and its manifest entry, in every kind of run; what is to be recorded of the file.
+
+        Args:
+            file: which file.
+            bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
+            metadata: what is recorded of how they were made.
+
+        Raises:
+            MohlcvError: they are no bars, or cannot be written; the former file and entry stay as they were.
+        """
+        return store(self._reader.archive, file, _table(bars), metadata, parquet=self.parquet)
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Write what a user's own step gave for a partition; a step over several gives a `dict` by partition key."""
+        partitions = list(context.asset_partition_keys)
+        with as_dagster_failure():
+            given = _by_partition(partitions, obj)
+            for partition in partitions:
+                recorded = self.write(file_of(context.asset_key, partition), given[partition], {})
+                if len(partitions) == 1:
+                    context.add_output_metadata(recorded)
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """The bars of the partitions asked for, in the form of the input's annotation.
+
+        Raises:
+            dagster.Failure: one is not stored, and the input does not allow for that; or none is; or one is unreadable.
+        """
+        from mohlcv_dagster.bars import bar_table  # noqa: PLC0415 - the location loads without arrays
+
+        wanted = context.dagster_type.typing_type
+        as_frame = bar_table.is_pandas_frame(get_args(wanted)[-1] if get_args(wanted) else wanted)
+        allow_missing = bool((context.definition_metadata or {}).get(ALLOW_MISSING, False))
+        with as_dagster_failure():
+            files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
+            loaded = _load(self._reader, files, allow_missing=allow_missing)
+            if dict in (wanted, get_origin(wanted)):
+                return {key: bar_table.to_pandas(bars) if as_frame else bars for key, bars in loaded.items()}
+            joined = _join({files[key]: bars for key, bars in loaded.items()})
+            return bar_table.to_pandas(joined) if as_frame else joined
+
+    @property
+    def _reader(self) -> "BarReader":
+        return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
+
+
+def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Metadata", *, parquet: bool) -> "Metadata":
+    """Write a file of bars, its Parquet mirror where there is one, and its manifest entry; what is to be recorded.
+
+    All of them or none: where one cannot be written, the others are put back as they were.
+
+    Args:
+        archive: where they stand.
+        file: which file.
+        bars: what is in it.
+        metadata: what is recorded of how they were made.
+        parquet: whether the mirror is written.
+
+    Raises:
+        FileError: the disk refused, or the name clashes with another symbol's.
+        VolumePrecisionError: a volume is too large for the mirror.
+    """
+    from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - the location loads without arrays
+    from mohlcv_dagster.defs import month_metadata  # noqa: PLC0415 - as above
+
+    with archive.restored_on_error(file):
+        written = month_metadata.written_file(bars, archive.write(file, csv_codec.encode_chunks(bars)))
+        entry = records.manifest_entry(file, written, Origin.from_metadata(metadata))
+        if not parquet:
+            manifest.write(archive, file, entry)
+            return written.to_metadata()
+        from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
+        from mohlcv_dagster.storage import parquet_mirror  # noqa: PLC0415 - as above
+
+        with archive.restored_on_error(parquet_codec.path_of(file)):
+            parquet_mirror.write(archive, file, bars, entry.sha256)
+            manifest.write(archive, file, entry)
+    return written.to_metadata()
+
+
+def _table(bars: object) -> "pa.Table":
+    """The bars that a step gave, as a table.
+
+    Raises:
+        InputError: they are neither a table nor a frame.
+        BarsError: the frame does not have what a table of bars has.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - the location loads without arrays
+
+    from mohlcv_dagster.bars import bar_table  # noqa: PLC0415 - as above
+
+    if isinstance(bars, pa.Table):
+        return bars
+    if bar_table.is_pandas_frame(type(bars)):
+        return bar_table.from_pandas(bars)  # type: ignore[arg-type] # it was just shown to be a frame
+    raise InputError(f"bars are a pyarrow.Table or a pandas.DataFrame, was {type(bars).__name__}")
+
+
+def _by_partition(partitions: Sequence[str], given: object) -> Mapping[str, object]:
+    """The bars of each partition of a run.
+
+    Raises:
+        InputError: it is not said which bars belong to which partition, or one has none.
+    """
+    if not isinstance(given, dict):
+        if len(partitions) == 1:
+            return {partitions[0]: given}
+        raise InputError(
+            f"the run is over {len(partitions)} partitions and the step gave a {type(given).__name__}; "
+            "give a dict of bars by partition key, or set the asset's backfill_policy to one partition a run"
+        )
+    if set(given) != set(partitions):
+        raise InputError(f"the run is over {sorted(partitions)} and the step gave bars of {sorted(map(str, given))}")
+    return given
+
+
+def _load(reader: "BarReader", files: "dict[str, BarFile]", *, allow_missing: bool) -> "dict[str, pa.Table]":
+    loaded = {}
+    for key in sorted(files, key=lambda key: (files[key].symbol, files[key].month)):
+        reading = reader.read(files[key])
+        if reading.bars is not None:
+            loaded[key] = reading.bars
+        elif reading.content is not None:
+            raise CsvFormatError(f"{files[key].path}: {reading.problem}; materialize partition {key} again")
+        elif not allow_missing:
+            raise FileMissingError(f"{files[key]} is not stored; materialize partition {key} first")
+    return loaded
+
+
+def _join(loaded: "dict[BarFile, pa.Table]") -> "pa.Table":
+    """One table of all; volume becomes float64 when it is in one of them."""
+    import pyarrow as pa  # noqa: PLC0415 - the location loads without arrays
+
+    if not loaded:
+        raise FileMissingError("none of the partitions asked for is stored; materialize one first")
+    tables = list(loaded.values())
+    if len({file.symbol for file in loaded}) > 1:
+        names = (pa.array([file.symbol] * bars.num_rows) for file, bars in loaded.items())
+        tables = [bars.add_column(0, "symbol", name) for bars, name in zip(tables, names, strict=True)]
+    return pa.concat_tables(tables, promote_options="permissive")

@@ -1,0 +1,223 @@
+"""The jobs: refresh the month in progress, backfill a symbol, check a range of stored months again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from mohlcv_dagster.dagster_patches.unexported import AssetJob
+from mohlcv_dagster.defs import run_tags
+from mohlcv_dagster.defs.failures import as_dagster_failure
+from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.defs.run_options import RunOptions
+from mohlcv_dagster.errors import InputError, MonthError
+from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
+
+REFRESH: Final = "refresh_month_in_progress"
+REFRESH_SCHEDULE: Final = "refresh_month_in_progress_daily"
+BACKFILL: Final = "backfill_a_symbol"
+RE_VERIFY: Final = "re_verify_a_range"
+BACKFILL_OP: Final = "ask_for_a_backfill"
+RE_VERIFY_OP: Final = "judge_stored_months"
+_SHOWN: Final = 12
+
+
+def refresh_job(timeframes: Sequence[Timeframe]) -> AssetJob:
+    """The job `refresh_month_in_progress`: raw bars, aggregates of `timeframes` and the checks of both, of a month."""
+    return dg.define_asset_job(
+        REFRESH,
+        selection=dg.AssetSelection.assets(*map(asset_key, (RAW, *timeframes))),
+        description=(
+            "Completes the month in progress of a symbol: bars that came since it was fetched are asked for, "
+            "aggregates are resampled again, and all is checked. By hand: *Materialize all*, the month *Latest* and "
+            f"the symbols. Daily: its schedule {REFRESH_SCHEDULE}."
+        ),
+    )
+
+
+class BackfillConfig(dg.Config):
+    """Which months of which symbol are to be fetched and resampled."""
+
+    symbol: str = Field(description="One symbol, such as SPY or BRK.B; it is added if it is not kept yet.")
+    first_month: str = Field(default="", description="The first month, such as 2024-01; blank: the first there is.")
+    last_month: str = Field(default="", description="The last month (inclusive); blank: the one in progress.")
+    only_failed_and_missing: bool = Field(
+        default=True,
+        description="Leave out what is stored and did not fail; false: fetch and resample all of it again.",
+    )
+    force: bool = Field(
+        default=False, description="Download whole months where a part would do (the tag mohlcv/force)."
+    )
+
+
+def backfill_job(
+    timeframes: Sequence[Timeframe], partitions: dg.MultiPartitionsDefinition, earliest: Month
+) -> dg.JobDefinition:
+    """The job `backfill_a_symbol`: adds a symbol and asks Dagster for a backfill of its months, as the UI launches one.
+
+    It fetches nothing and is over in a moment; the daemon carries the backfill out, up to a year a run.
+
+    Args:
+        timeframes: those of the aggregates.
+        partitions: month × symbol.
+        earliest: the first month that can be asked for.
+    """
+
+    @dg.op(name=BACKFILL_OP, out=dg.Out(dg.Nothing))
+    def ask(context: dg.OpExecutionContext, config: BackfillConfig) -> Iterator[Any]:
+        with as_dagster_failure():
+            symbol = check_symbol(config.symbol.strip())
+            first, last = parse_months(config.first_month, config.last_month, earliest=earliest)
+        yield _request_backfill(context, config, symbol, first, last, [RAW, *timeframes], partitions)
+
+    @dg.config_mapping
+    def flat(config: BackfillConfig) -> dg.RunConfig:
+        return dg.RunConfig(ops={BACKFILL_OP: config})
+
+    @dg.job(name=BACKFILL, config=flat, description=_BACKFILL_DESCRIPTION, executor_def=dg.in_process_executor)
+    def backfill_a_symbol() -> None:
+        ask()
+
+    return backfill_a_symbol
+
+
+def _request_backfill(  # noqa: PLR0913, PLR0917 - the months of a symbol, and what is made of them
+    context: dg.OpExecutionContext,
+    config: BackfillConfig,
+    symbol: str,
+    first: Month,
+    last: Month,
+    timeframes: Sequence[Timeframe],
+    partitions: dg.MultiPartitionsDefinition,
+) -> dg.Output[None]:
+    from mohlcv_dagster.dagster_patches import backfills  # noqa: PLC0415 - the location loads without Dagster's daemon
+
+    keys = [partition_key(symbol, month) for month in first.until(last)]
+    run_tags.add(context.instance, context.run_id, run_tags.for_partitions(keys))
+    context.instance.add_dynamic_partitions(SYMBOL, [symbol])
+    wanted = {
+        key: backfills.failed_and_missing(context.instance, key, keys, partitions)
+        if config.only_failed_and_missing
+        else keys
+        for key in map(asset_key, timeframes)
+    }
+    title, options = f"{symbol} {first} to {last}", RunOptions(force=config.force)
+    backfill = backfills.ask(context.instance, title, wanted, partitions, options.tags())
+    metadata: dict[str, dg.MetadataValue] = {
+        "partitions to make": dg.MetadataValue.json({key.to_user_string(): len(each) for key, each in wanted.items()})
+    }
+    if backfill is None:
+        context.log.info("All is stored or under way; only_failed_and_missing: false makes it again.")
+    else:
+        context.log.info("Backfill %s begins within a minute.", backfill)
+        metadata["backfill"] = dg.MetadataValue.url(f"/runs/b/{backfill}")
+    return dg.Output(None, metadata=metadata)
+
+
+class ReVerifyConfig(dg.Config):
+    """Which stored months are checked again."""
+
+    symbols: list[str] = Field(default=[], description="Symbols such as [SPY, QQQ]; empty: all that are stored.")
+    first_month: str = Field(default="", description="The first month, such as 2024-01; blank: the first there is.")
+    last_month: str = Field(default="", description="The last month (inclusive); blank: the one in progress.")
+    ask_the_vendor: bool = Field(
+        default=False, description="Compare minutes with the vendor's own too: one request a month."
+    )
+
+
+def re_verify_job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDefinition:
+    """The job `re_verify_a_range`: the checks only, on the stored months of a range, each under its own partition.
+
+    An op and no selection of checks: Dagster 1.13 launches a job of partitioned checks alone neither for a range nor
+    with a config. Its evaluations stand on the same pages as those that follow a materialization.
+
+    Args:
+        timeframes: those of the aggregates.
+        earliest: the first month there is.
+    """
+
+    @dg.op(name=RE_VERIFY_OP, out=dg.Out(dg.Nothing))
+    def re_verify(
+        context: dg.OpExecutionContext, config: ReVerifyConfig, massive: ProviderResource, archive: ArchiveResource
+    ) -> Iterator[Any]:
+        from mohlcv_dagster.defs import recheck  # noqa: PLC0415 - the location loads without arrays
+
+        with as_dagster_failure():
+            months = recheck.stored_files(context.instance, config, (RAW, *timeframes), earliest)
+        yield from recheck.check(context, months, archive, massive if config.ask_the_vendor else None)
+
+    @dg.config_mapping
+    def flat(config: ReVerifyConfig) -> dg.RunConfig:
+        return dg.RunConfig(ops={RE_VERIFY_OP: config})
+
+    @dg.job(name=RE_VERIFY, config=flat, description=_RE_VERIFY_DESCRIPTION, executor_def=dg.in_process_executor)
+    def re_verify_a_range() -> None:
+        re_verify()
+
+    return re_verify_a_range
+
+
+def parse_months(first: str, last: str, *, earliest: Month) -> tuple[Month, Month]:
+    """The first and the last month that a config names, both inclusive.
+
+    Args:
+        first: such as `2024-01`; blank for `earliest`.
+        last: as `first`; blank for the month in progress.
+        earliest: the first month that may be named.
+
+    Raises:
+        InputError: one is not a month, lies outside, or they are the wrong way round.
+    """
+    latest = Month.of(datetime.now(UTC))
+    begin, end = _month("first_month", first, earliest), _month("last_month", last, latest)
+    if begin > end:
+        raise InputError(f"first_month {begin} is after last_month {end}: swap them")
+    if begin < earliest:
+        raise InputError(f"first_month {begin} is before {earliest}, the first month there is (MOHLCV_START decides)")
+    if end > latest:
+        raise InputError(f"last_month {end} has not begun: write {latest} or an earlier month, or leave it blank")
+    return begin, end
+
+
+def parse_symbols(named: Iterable[str], stored: Iterable[str]) -> list[str]:
+    """The symbols that a config names, in order; all that are stored where none is named.
+
+    Raises:
+        InputError: one is not a symbol, or nothing of it is stored.
+    """
+    known, symbols = sorted(stored), sorted({check_symbol(each.strip()) for each in named})
+    unknown = [each for each in symbols if each not in known]
+    if unknown:
+        there = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "") if known else "nothing"
+        raise InputError(f"symbols: no month is stored of {', '.join(unknown)}; stored is {there}")
+    return symbols or known
+
+
+def _month(name: str, written: str, default: Month) -> Month:
+    try:
+        return Month.parse(written.strip()) if written.strip() else default
+    except MonthError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+_BACKFILL_DESCRIPTION: Final = (
+    "Adds a symbol and backfills its months: raw bars, aggregates and their checks, a run up to a year of months.\n\n"
+    "Launch it from *Launchpad*:\n\n"
+    "    symbol: SPY\n    first_month: 2024-01\n    last_month: 2024-12\n\n"
+    "The job is over in a moment: it hands the months to Dagster's daemon, and the link in its output leads to the "
+    "backfill, where they are watched, cancelled and resumed. What is stored already is left out unless "
+    "`only_failed_and_missing: false`."
+)
+_RE_VERIFY_DESCRIPTION: Final = (
+    "Checks only: reads the stored files of a range of months and checks them again, raw bars and aggregates, without "
+    "making any of them. Every evaluation stands under its partition on the checks tab of its asset; the run fails if "
+    "one fails with an error, and says which.\n\n"
+    "Launch it from *Launchpad*. As it stands there, it checks every stored month; narrow it down with\n\n"
+    "    symbols: [SPY]\n    first_month: 2024-01\n    last_month: 2024-12\n\n"
+    "`ask_the_vendor: true` also compares `aggregated/1min` with the vendor's own minutes, one request a month."
+)
