@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.cli.dagster_home import Home
 
 
 @pytest.fixture(scope="module")

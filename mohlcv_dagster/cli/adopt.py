@@ -1,42 +1,56 @@
-"""`mohlcv adopt`: the files that stand in the data folder already, made known to the project's home."""
+"""`mohlcv adopt`: register the files of the data folder in Dagster: the command, its steps and its report."""
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
-from filelock import FileLock, Timeout
 
-from mohlcv_dagster.cli.adoption_report import Report
-from mohlcv_dagster.cli.console import open_console
-from mohlcv_dagster.cli.documents import json_option, print_document
-from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.errors import InputError, SettingsError
-from mohlcv_dagster.model.bar_files import check_symbol
-from mohlcv_dagster.settings import DATA_DIR, Settings
+from mohlcv_dagster.cli.arguments import Symbol
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
+from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.model.bar_files import BarFile, check_symbol
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.settings import DATA_DIR, START, TIMEFRAMES, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import dagster as dg
     from rich.console import Console
+
+    from mohlcv_dagster.defs.adoption import AdoptedFile, Adoption
+    from mohlcv_dagster.defs.adoption_state import AdoptionState
+    from mohlcv_dagster.storage.adoption_survey import Deviation
+    from mohlcv_dagster.storage.manifest import Measured
+    from mohlcv_dagster.storage.repair import RewriteJournal, Rewritten
+
+T = TypeVar("T")
+
+_FETCH_AGAIN: Final = "Fetch it again: mohlcv fetch --force, or materialize the partition"
 
 
 @click.command("adopt", short_help="Register the CSV files that are there already.")
 @click.argument("folder", metavar="[DIR]", required=False)
-@click.option("--symbol", "symbols", multiple=True, help="Only files of this symbol; give it again for more.")
-@click.option("--rewrite", is_flag=True, help="Mend what can be mended without loss, in place.")
+@click.option(
+    "--symbol", "symbols", type=Symbol(), multiple=True, help="Only files of this symbol; give it again for more."
+)
+@click.option("--rewrite", is_flag=True, help="Repair in place what can be repaired without loss.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; record and write nothing.")
-@click.option("--accept-changed", is_flag=True, help="Take files that are not as they were recorded, as they are.")
+@click.option("--accept-changed", is_flag=True, help="Accept files that differ from what was recorded, as they are.")
 @json_option
 def command(  # noqa: PLR0913 - one argument for each option
     folder: str | None, symbols: tuple[str, ...], *, rewrite: bool, dry_run: bool, accept_changed: bool, as_json: bool
 ) -> int:
-    """Register the CSV files that stand in the data folder: as partitions that the UI shows, with their checks.
+    """Register the CSV files of the data folder, so that the UI shows them as partitions with their checks.
 
-    Files of the original scripts and of the Databento sibling are fine. Says of each what is not as the contract says.
-    No file of bars is changed without --rewrite. What is registered already is left as it is: calling it again does
-    nothing. Leaves with 1 when a file is not right. See docs/adopt.md.
+    Files of the original scripts and of the Databento sibling can be adopted. Reports where a file differs from the
+    format. No file of bars is changed without --rewrite. Files that are registered already are left as they are: a
+    second run does nothing. Exits with 1 when a file has faults. See docs/adopt.md.
 
     \b
     Examples:
@@ -50,36 +64,34 @@ def command(  # noqa: PLR0913 - one argument for each option
     home = Home.real(project_root())
     settings = home.settings()
     _require_data_folder(folder, settings)
-    report = Report(dry_run=dry_run)
+    report = AdoptionReport(dry_run=dry_run)
     console = open_console()
-    with _instance(home, dry_run=dry_run) as instance, _moving(console) as progress:
-        from mohlcv_dagster.cli.adopting import Adopting  # noqa: PLC0415 - it takes its time to load
-
-        work = Adopting(settings, instance, report, accept_changed, progress)
-        work.adopt(frozenset(symbols), rewrite=rewrite)
+    with _instance(home, dry_run=dry_run) as instance, _status(console) as set_status:
+        steps = _Steps(settings, instance, report, accept_changed, set_status)
+        steps.adopt(frozenset(symbols), rewrite=rewrite)
     if as_json:
-        print_document(report.told())
+        print_json(report.document())
     else:
         report.show(console)
-    return 1 if report.is_wrong else 0
+    return 1 if report.has_faults else 0
 
 
 def _require_data_folder(folder: str | None, settings: Settings) -> None:
-    """Refuse another tree than the project's own: its partitions would lead to files that nothing else here reads."""
+    """Refuse another folder than the project's own: partitions of it would name files that no command reads."""
     if folder is None or folder == settings.data_dir:
         return
     if "://" not in folder + settings.data_dir and Path(folder).resolve() == Path(settings.data_dir).resolve():
         return
     raise InputError(
-        f"{folder} is not the data folder of this project, which is {settings.data_dir}; partitions of it would lead "
-        f"to files that nothing here reads. Set {DATA_DIR.variable}={folder} in .env to work with them where they "
-        "are, or copy them into the data folder and run this without DIR"
+        f"{folder} is not the data folder of this project, which is {settings.data_dir}; no command would read the "
+        f"files of its partitions. Set {DATA_DIR.variable}={folder} in .env to use them where they are, or copy them "
+        "into the data folder and run this without DIR"
     )
 
 
 @contextmanager
-def _moving(console: "Console") -> "Iterator[Callable[[str], None]]":
-    """What takes words on how far it has come: on a terminal a line that moves, else nothing."""
+def _status(console: "Console") -> "Iterator[Callable[[str], None]]":
+    """Give what shows the progress: a status line on a terminal, else nothing."""
     if not console.is_terminal:
         yield lambda _: None
         return
@@ -89,16 +101,185 @@ def _moving(console: "Console") -> "Iterator[Callable[[str], None]]":
 
 @contextmanager
 def _instance(home: Home, *, dry_run: bool) -> "Iterator[dg.DagsterInstance]":
-    """The instance of the home; in a dry run without one, one that forgets, so that not even a home is made."""
-    import dagster as dg  # noqa: PLC0415 - it takes its time to load: not before the options have been understood
+    """The instance of the home; for a dry run without a home an empty one, so that none is made."""
+    if dry_run and not home.exists:
+        import dagster as dg  # noqa: PLC0415 - it takes its time to load: not before the options have been understood
 
-    if dry_run and not (home.path / "dagster.yaml").exists():
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
         return
-    home.prepare()
-    try:
-        with FileLock(home.adopt_lock, timeout=0), dg.DagsterInstance.get() as instance:
-            yield instance
-    except Timeout as error:
-        raise SettingsError(f"`mohlcv adopt` is at work on {home.path} already: wait until it is done") from error
+    with home.prepare().recording_lock(), home.instance() as instance:
+        yield instance
+
+
+@dataclass
+class AdoptionReport:
+    """What was found and done.
+
+    Attributes:
+        strange: files whose names are not the layout's.
+        outside: files of the layout that have no partition here, each with the reason.
+        rewritten: what became of files with faults that were to be repaired.
+        entries: what became of each file.
+    """
+
+    dry_run: bool
+    strange: "list[Deviation]" = field(default_factory=list)
+    outside: dict[BarFile, str] = field(default_factory=dict)
+    rewritten: "list[Rewritten]" = field(default_factory=list)
+    entries: "list[AdoptedFile]" = field(default_factory=list)
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether a file has faults that are left, or failing checks."""
+        refused = any(not each.done for each in self.rewritten)
+        return bool(self.strange) or refused or any(entry.red or not entry.readable for entry in self.entries)
+
+    def document(self) -> dict[str, object]:
+        """All of it, for JSON."""
+        return {
+            "dry_run": self.dry_run,
+            "files": [
+                {
+                    "path": str(entry.file.path),
+                    "registered": entry.registered,
+                    "evaluations": entry.evaluated,
+                    "readable": entry.readable,
+                    "faults": {str(each.fault): each.message for each in entry.deviations},
+                    "failing checks": dict(entry.red),
+                }
+                for entry in self.entries
+            ],
+            "names": [asdict(each) for each in self.strange],
+            "outside": {str(file.path): why for file, why in self.outside.items()},
+            "rewritten": {str(each.file.path): each.said for each in self.rewritten if each.done},
+            "refused": {str(each.file.path): each.said for each in self.rewritten if not each.done},
+        }
+
+    def show(self, console: "Console") -> None:
+        """Print it, a line for each thing, and a summary."""
+        from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
+
+        done = "would be rewritten" if self.dry_run else "rewritten"
+        for each in self.rewritten:
+            mark, what = (OK, done) if each.done else (FAILED, "not repaired")
+            console.print(f"{mark} {escape(str(each.file.path))}  {what}: {escape(each.said)}")
+        for other in self.strange:
+            console.print(f"{FAILED} {escape(other.path)}  {other.fault}: {escape(other.message)}")
+        for file, why in self.outside.items():
+            console.print(f"- {escape(str(file.path))}  not registered: {escape(why)}")
+        for entry in self.entries:
+            _show_entry(console, entry)
+        console.print(f"\n{self._summary()}")
+
+    def _summary(self) -> str:
+        entries = self.entries
+        files = quantity(len(entries), "file")
+        broken = sum(not entry.readable for entry in entries)
+        if self.dry_run:
+            faulty = sum(bool(entry.deviations) for entry in entries)
+            return f"{files}: {faulty:,} with faults, {broken:,} of them unreadable. Nothing was recorded or written."
+        red = sum(bool(entry.red) and entry.readable for entry in entries)
+        passed = len(entries) - red - broken
+        state = f"{passed:,} passed, {red:,} with failing checks, {broken:,} unreadable and not registered"
+        if not any(entry.is_news for entry in entries) and not any(each.done for each in self.rewritten):
+            return f"{files}: {state}. Nothing to do: everything that can be is already registered."
+        new = sum(entry.registered for entry in entries)
+        evaluated = sum(entry.evaluated for entry in entries)
+        return f"{files}: {state}. {new:,} registered now, {quantity(evaluated, 'check result')} recorded."
+
+
+def _show_entry(console: "Console", entry: "AdoptedFile") -> None:
+    from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
+
+    path = escape(str(entry.file.path))
+    mark = FAILED if entry.red or not entry.readable else WARNED
+    for each in entry.deviations:
+        console.print(f"{mark} {path}  {each.fault}: {escape(each.message)}")
+    if not entry.readable:
+        console.print(f"    it is not registered as it is. {_FETCH_AGAIN}")
+    elif entry.red:
+        console.print(f"{FAILED} {path}  failing: {escape(', '.join(entry.red))}")
+        if not entry.deviations:
+            for message in entry.red.values():
+                console.print(f"    {escape(message)}")
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps, which add what they find and do to the report."""
+
+    settings: Settings
+    instance: "dg.DagsterInstance"
+    report: AdoptionReport
+    accept_changed: bool
+    set_status: Callable[[str], None]
+
+    def adopt(self, symbols: frozenset[str], *, rewrite: bool) -> None:
+        """Measure, repair (with `rewrite`), record and check the files of these symbols; of all where none is named."""
+        from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
+        from mohlcv_dagster.bars.runtime import map_in_order  # noqa: PLC0415 - as above
+        from mohlcv_dagster.defs.adoption import Adoption  # noqa: PLC0415 - as above
+        from mohlcv_dagster.defs.adoption_state import AdoptionState  # noqa: PLC0415 - as above
+        from mohlcv_dagster.storage import adoption_survey  # noqa: PLC0415 - as above
+        from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as above
+        from mohlcv_dagster.storage.reader import BarReader  # noqa: PLC0415 - as above
+        from mohlcv_dagster.storage.repair import RewriteJournal  # noqa: PLC0415 - as above
+
+        calendar_file.apply_overrides(self.settings)
+        archive = Paths(self.settings.data_dir).archive()
+        tree = adoption_survey.survey(archive, symbols)
+        self.report.strange.extend(tree.strange)
+        files = [file for file in tree.files if self._has_partition(file)]
+        measuring = map_in_order(lambda file: measure(archive.path(file)), files)
+        measured = dict(zip(files, self._counted("read", measuring, len(files)), strict=True))
+        journal = RewriteJournal(archive) if rewrite or isinstance(archive.root, Path) else None
+        rewritten = journal.read() if journal else {}
+        timeframes = (RAW, *self.settings.timeframes)
+        standing = AdoptionState(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
+        if rewrite and journal is not None:
+            self._rewrite(standing, journal, measured)
+            rewritten |= journal.read()
+        self._record(Adoption(standing, BarReader(archive), self.settings.parquet), files)
+        if journal is not None and not self.report.dry_run and rewritten.keys() <= {str(file.path) for file in files}:
+            journal.clear()
+
+    def _rewrite(
+        self, standing: "AdoptionState", journal: "RewriteJournal", measured: "dict[BarFile, Measured]"
+    ) -> None:
+        from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as in adopt
+        from mohlcv_dagster.storage.repair import Rewriter  # noqa: PLC0415 - as in adopt
+
+        rewriter = Rewriter(standing.archive, None if self.report.dry_run else journal, standing.closed)
+        for each in rewriter.rewrite(filter(standing.may_be_repaired, list(measured))):
+            self.report.rewritten.append(each)
+            measured[each.file] = measure(standing.archive.path(each.file))
+
+    def _record(self, adoption: "Adoption", files: list[BarFile]) -> None:
+        from mohlcv_dagster.defs.adoption import AdoptionRun  # noqa: PLC0415 - as in adopt
+
+        if self.report.dry_run:
+            self.report.entries.extend(self._counted("examined", adoption.look(files), len(files)))
+            return
+        with AdoptionRun(self.instance) as recording:
+            registered = list(self._counted("registered", adoption.register(files, recording), len(files)))
+            self.report.entries.extend(self._counted("checked", adoption.judge(registered, recording), len(files)))
+
+    def _counted(self, what: str, work: Iterable[T], of: int) -> Iterator[T]:
+        """`work`, counted in the status line."""
+        for done, each in enumerate(work, start=1):
+            self.set_status(f"{done:,} of {of:,} files {what}")
+            yield each
+
+    def _has_partition(self, file: BarFile) -> bool:
+        """Whether there is a partition for `file` in this project; the report takes why not."""
+        why = None
+        if file.month < self.settings.start:
+            why = f"{file.month} is before {self.settings.start}, the first month of {START.variable}; set it earlier"
+        elif file.month > Month.of(datetime.now(UTC)):
+            why = f"{file.month} has not begun yet"
+        elif file.timeframe not in (RAW, *self.settings.timeframes):
+            why = f"{file.timeframe} is not among {TIMEFRAMES.variable}; add it there"
+        if why is not None:
+            self.report.outside[file] = why
+        return why is None

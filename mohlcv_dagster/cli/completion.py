@@ -1,4 +1,4 @@
-"""`mohlcv completion`: the script that lets a shell complete the command's words."""
+"""`mohlcv completion`: print the script that lets a shell complete the command's words."""
 
 from typing import Final
 
@@ -26,13 +26,13 @@ _INSTALL: Final = {
 }
 
 
-@click.command("completion", short_help="Print the script that completes words in a shell.")
+@click.command("completion", short_help="Print the script for completion in a shell.")
 @click.argument("shell", type=click.Choice(tuple(_INSTALL)))
 def command(shell: str) -> None:
     """Print the script that completes commands, options, stored symbols and timeframes in SHELL.
 
-    How to install it stands in its first lines; new shells have it then. It completes the word `mohlcv`, so that must
-    be on the PATH, as it is with `uv tool install` or in an activated environment.
+    Its first lines say how to install it; shells started after that have it. `mohlcv` must be on the PATH, as it is
+    after `uv tool install` or in an activated environment.
 
     \b
     Examples:
@@ -44,16 +44,16 @@ def command(shell: str) -> None:
 
 
 def script(shell: str) -> str:
-    """The script for `bash`, `zsh` or `fish`, how to install it in its first lines."""
+    """The script for `bash`, `zsh` or `fish`; its first lines say how to install it."""
     kind = get_completion_class(shell)
     if kind is None:
         raise ValueError(f"click has no completion for {shell!r}")
     root = click.Command("mohlcv")
-    # not `source()`, which starts a bash to ask for its version, also where the script is for another machine
+    # not `source()`, which starts a bash to ask for its version, even if the script is for another machine
     completes = kind(root, {}, "mohlcv", _VARIABLE)
     body = completes.source_template % completes.source_vars()
-    # zsh wants its mark on the first line
+    # zsh wants its marker on the first line
     first, _, rest = body.strip().partition("\n")
-    mark, code = (f"{first}\n", rest) if first.startswith("#compdef") else ("", f"{first}\n{rest}")
+    marker, code = (f"{first}\n", rest) if first.startswith("#compdef") else ("", f"{first}\n{rest}")
     lines = "".join(f"#   {line}\n" for line in _INSTALL[shell])
-    return f"{mark}# Completion of mohlcv for {shell}. To install it:\n{lines}\n{code.strip()}\n"
+    return f"{marker}# Completion of mohlcv for {shell}. To install it:\n{lines}\n{code.strip()}\n"

@@ -1,16 +1,26 @@
-"""Where the command speaks: a terminal at its own width, anything else in lines that are never cut.
+"""What the command prints: text on the console, one JSON document, or a summary of months.
 
-rich keeps to `NO_COLOR`, and to `FORCE_COLOR` where there is no terminal; colour then is all that is forced.
+Text on a terminal has the terminal's width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
+`FORCE_COLOR` where there is no terminal, which then forces colour and nothing else.
 """
 
+import json
 import sys
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-from rich.markup import escape
+import click
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mohlcv_dagster.cli.runs import RunOutcome
+    from mohlcv_dagster.model.bar_files import BarFile
 
 OK: Final = "[green]✓[/]"
 WARNED: Final = "[yellow]![/]"
@@ -19,30 +29,210 @@ FAILED: Final = "[red]✗[/]"
 _WIDTH_OF_A_FILE: Final = 160
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave with a code of its own: whoever reads may stop when they have seen enough."""
-        try:
-            super().on_broken_pipe()
-        except SystemExit:
-            raise SystemExit(ExitCode.UNREAD) from None
+@cache
+def _console_class() -> "type[Console]":
+    # rich takes 80 ms to load: not for the help text
+    from rich.console import Console  # noqa: PLC0415
 
-    def show_cursor(self, show: bool = True) -> bool:  # noqa: FBT001, FBT002 - the signature is rich's
-        """Hide the cursor, or show it again, where there is one: a line that moves in a file has none."""
-        return super().show_cursor(show) if self.is_interactive else False
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """Exit with a code of its own: readers may stop when they have seen enough."""
+            try:
+                super().on_broken_pipe()
+            except SystemExit:
+                raise SystemExit(ExitCode.UNREAD) from None
+
+        def show_cursor(self, show: bool = True) -> bool:  # noqa: FBT001, FBT002 - the signature is rich's
+            """Hide the cursor, or show it again, on a terminal only."""
+            return super().show_cursor(show) if self.is_interactive else False
+
+    return OurConsole
 
 
-def open_console(*, stderr: bool = False) -> Console:
-    """Standard output, or standard error; numbers and paths are not coloured of themselves."""
-    # FORCE_COLOR has rich take a file for a terminal: no line may move in it, and none be cut
+def open_console(*, stderr: bool = False) -> "Console":
+    """Standard output, or standard error; numbers and paths are not coloured."""
+    # FORCE_COLOR makes rich take a file for a terminal: no status line may be drawn in it, and no line be cut
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    console = _Console(highlight=False, soft_wrap=True, stderr=stderr, force_interactive=None if terminal else False)
+    interactive = None if terminal else False
+    console = _console_class()(highlight=False, soft_wrap=True, stderr=stderr, force_interactive=interactive)
     if not terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
 
 
-def show_reasons(console: Console, label: str, reasons: Iterable[str]) -> None:
-    """Say why `label` failed, a line a reason, in its own words: brackets in them are no colours."""
+def show_reasons(console: "Console", label: str, reasons: Iterable[str], mark: str = FAILED) -> None:
+    """Print each reason on a line behind `label`; brackets in it are not markup."""
+    from rich.markup import escape  # noqa: PLC0415 - as above
+
     for reason in reasons:
-        console.print(f"{FAILED} {label}:  {escape(reason)}")
+        console.print(f"{mark} {label}:  {escape(reason)}")
+
+
+JSON_OPTION: Final = "--json"
+
+json_option: Final = click.option(
+    JSON_OPTION, "as_json", is_flag=True, help="Print one JSON document; everything else goes to standard error."
+)
+"""The option of each command that scripts may call; its argument is `as_json`."""
+
+
+def wants_json(words: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: by its words, since it may be invalid."""
+    return JSON_OPTION in words
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Print the one JSON document; values that are not of JSON become their text."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def print_json_error(message: str, code: int, cure: str = "") -> None:
+    """Print the document of a command that failed: `error`, `exit_code` and perhaps `cure`."""
+    print_json({"error": message, **({"cure": cure} if cure else {}), "exit_code": int(code)})
+
+
+def print_text(text: str, *, as_json: bool) -> None:
+    """Print a line for a person: on standard output, or on standard error where that has a JSON document."""
+    click.echo(text, file=sys.stderr if as_json else sys.stdout)
+
+
+_SKIPPED: Final = "skipped"
+_FAILED: Final = "failed"
+_WORDS: Final = {"folded": "resampled"}
+"""What is printed for outcomes that JSON documents call otherwise."""
+
+
+@dataclass(frozen=True)
+class MonthResult:
+    """What became of a month.
+
+    Attributes:
+        outcome: `skipped`, `failed`, or what was done, such as `downloaded`.
+        reasons: why it was skipped or failed; else the errors of checks that do not block.
+        empty: whether it was stored without bars.
+        run_id: the run, as the UI shows it; empty where there was none.
+        because: why it was done, a clause; may be empty.
+        timeframes: the names of those that it was resampled into.
+    """
+
+    file: "BarFile"
+    outcome: str
+    reasons: tuple[str, ...] = ()
+    empty: bool = False
+    run_id: str = ""
+    timeframes: tuple[str, ...] = ()
+    because: str = ""
+
+    @property
+    def label(self) -> str:
+        """`SPY 2024-01`."""
+        return f"{self.file.symbol} {self.file.month}"
+
+    def document(self) -> dict[str, object]:
+        """For JSON: without what is empty."""
+        optional = {
+            "timeframes": list(self.timeframes),
+            "because": self.because,
+            "empty": self.empty,
+            "run_id": self.run_id,
+        }
+        return {
+            "symbol": self.file.symbol,
+            "month": str(self.file.month),
+            "outcome": self.outcome,
+            "reasons": list(self.reasons),
+            **{name: value for name, value in optional.items() if value},
+        }
+
+
+@dataclass
+class Summary:
+    """What became of the months that a command was given.
+
+    Attributes:
+        outcomes: what may be done to a month, in the order printed; those but the first are printed where they occur.
+        total: how many months were given.
+    """
+
+    command: str
+    outcomes: Sequence[str]
+    total: int
+    months: list[MonthResult] = field(default_factory=list)
+    interrupted: bool = False
+
+    def add(
+        self, file: "BarFile", done: str, run: "RunOutcome", timeframes: Sequence[str] = (), because: str = ""
+    ) -> None:
+        """Add a month of a run that was to do `done`."""
+        reasons = tuple(dict.fromkeys(run.reasons))  # each aggregate of a broken month says the same
+        outcome = done if run.succeeded else _FAILED
+        self.months.append(MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because))
+
+    def skip(self, file: "BarFile", why: str) -> None:
+        """Add a month for which there was nothing to do."""
+        self.months.append(MonthResult(file, _SKIPPED, (why,)))
+
+    def fail(self, file: "BarFile", why: str) -> None:
+        """Add a month that could not be started."""
+        self.months.append(MonthResult(file, _FAILED, (why,)))
+
+    @property
+    def failed(self) -> list[MonthResult]:
+        """The months that failed."""
+        return [month for month in self.months if month.outcome == _FAILED]
+
+    @property
+    def _with_errors(self) -> list[MonthResult]:
+        """The months that were stored although checks that do not block found errors."""
+        return [month for month in self.months if month.outcome in self.outcomes and month.reasons]
+
+    def _counts(self) -> dict[str, int]:
+        outcomes = [*self.outcomes, _SKIPPED, _FAILED]
+        return {outcome: sum(month.outcome == outcome for month in self.months) for outcome in outcomes}
+
+    @contextmanager
+    def printed(self, console: "Console", *, as_json: bool) -> Iterator[None]:
+        """Print it when the block ends, after Ctrl-C or an error too."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
+        finally:
+            if self.months or self.interrupted:
+                self.show(console)
+            if as_json:
+                print_json(self._document())
+
+    def show(self, console: "Console") -> None:
+        """Print the counts, then each month that failed or has errors, with its reasons."""
+        console.print(f"\n{self._line()}")
+        for month in self.failed:
+            show_reasons(console, month.label, month.reasons)
+        for month in self._with_errors:
+            show_reasons(console, month.label, month.reasons, WARNED)
+
+    def _line(self) -> str:
+        counts, first = self._counts(), self.outcomes[0]
+        parts = [
+            f"{count} {_WORDS.get(outcome, outcome)}"
+            for outcome, count in counts.items()
+            if count or outcome in {first, _SKIPPED, _FAILED}
+        ]
+        if empty := sum(month.empty and month.outcome == first for month in self.months):
+            parts[0] += f" ({empty} without bars)"
+        if self._with_errors:
+            parts.append(f"{len(self._with_errors)} stored with errors that do not block")
+        line = ", ".join(parts)
+        if self.interrupted:
+            line += f"; interrupted, {self.total - len(self.months)} of {self.total} not started or not finished"
+        return line
+
+    def _document(self) -> dict[str, object]:
+        return {
+            "command": self.command,
+            "ok": not self.failed and not self.interrupted,
+            "counts": {**self._counts(), "stored_with_errors": len(self._with_errors)},
+            "months": [month.document() for month in self.months],
+            "interrupted": self.interrupted,
+        }

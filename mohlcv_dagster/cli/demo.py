@@ -1,4 +1,4 @@
-"""`mohlcv demo`: the whole job with no key, on the sandbox, in a home and a data folder of its own."""
+"""`mohlcv demo`: all steps once without a key, on the sandbox, in a home and a data folder of its own."""
 
 import time
 from typing import TYPE_CHECKING, Final
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console, show_reasons
-from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths, open_instance, project_root
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
@@ -14,7 +14,7 @@ from mohlcv_dagster.model.timeframes import RAW
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.cli.runs import Outcome
+    from mohlcv_dagster.cli.runs import RunOutcome
     from mohlcv_dagster.storage.archive import Archive
 
 SYMBOLS: Final = ("SPY", "QQQ")
@@ -22,19 +22,19 @@ MONTH: Final = Month(2024, 1)
 _HEAD: Final = 4
 
 
-@click.command("demo", short_help="Do the whole job once, with no key.")
+@click.command("demo", short_help="Run all steps once, without a key.")
 @click.option(
-    "--fault", "faults", multiple=True, metavar="SPEC", help="Let the sandbox misbehave: see docs/sandbox.md."
+    "--fault", "faults", multiple=True, metavar="SPEC", help="Make the sandbox misbehave; see docs/sandbox.md."
 )
 def command(faults: tuple[str, ...]) -> int:
-    """Do the whole job once, with no key: a stand-in vendor, two symbols, one month, every check.
+    """Run all steps once, without a key: a stand-in vendor, two symbols, one month, every check.
 
-    What it makes stays in .mohlcv/sandbox, apart from your own files. Leaves with 1 when a month failed.
+    Its files stay in .mohlcv/sandbox, apart from your own. Exits with 1 when a month failed.
 
     \b
     Examples:
       mohlcv demo
-      mohlcv demo --fault bad-bar:symbol=QQQ      a check that fails, honestly
+      mohlcv demo --fault bad-bar:symbol=QQQ      see a check fail
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - not for the help text
 
@@ -46,29 +46,29 @@ def command(faults: tuple[str, ...]) -> int:
         outcomes = _materialize(home, console)
     _show_files(home, console)
     _show_checks(outcomes, console)
-    # an error that holds nothing back, such as a lost session, lets the run succeed, and the month is not whole
+    # a check that does not block, such as that of a lost session, lets the run succeed, and the month is not complete
     failed = [symbol for symbol, outcome in outcomes.items() if outcome.reasons or not outcome.succeeded]
     for symbol in failed:
         show_reasons(console, f"{symbol} {MONTH}", outcomes[symbol].reasons)
-    whole = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
-    console.print(f"\n{whole} months whole and right, in {time.monotonic() - began:.0f} s.")
+    complete = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
+    console.print(f"\n{complete} months complete and checked, in {time.monotonic() - began:.0f} s.")
     console.print("Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
     return 1 if failed else 0
 
 
-def _materialize(home: Home, console: "Console") -> "dict[str, Outcome]":
+def _materialize(home: Home, console: "Console") -> "dict[str, RunOutcome]":
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it takes its time to load
-    from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli.progress_bar import Display  # noqa: PLC0415 - as above
     from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
 
     settings = home.settings()
     definitions = build(settings)
     timeframes = [RAW, *settings.timeframes]
     outcomes = {}
-    with runs.instance() as instance:
+    with open_instance() as instance:
         for symbol in SYMBOLS:
             display = Display(console, f"{symbol} {MONTH}")
-            with display.moving():
+            with display.status():
                 raw = BarFile(symbol, RAW, MONTH)
                 outcomes[symbol] = runs.materialize(definitions, instance, raw, timeframes, display)
     return outcomes
@@ -79,9 +79,7 @@ def _show_files(home: Home, console: "Console") -> None:
     from rich.markup import escape  # noqa: PLC0415 - as above
     from rich.tree import Tree  # noqa: PLC0415 - as above
 
-    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - as above
-
-    archive = Archive(home.settings().data_dir)
+    archive = Paths(home.settings().data_dir).archive()
     tree = Tree(escape(str(archive.root)))
     folders: dict[str, Tree] = {}
     for file in archive.files():
@@ -103,7 +101,7 @@ def _show_head(archive: "Archive", file: BarFile, console: "Console") -> None:
             console.print(line.rstrip("\n"), markup=False)
 
 
-def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
+def _show_checks(outcomes: "dict[str, RunOutcome]", console: "Console") -> None:
     from dagster import AssetKey  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
 
@@ -122,10 +120,10 @@ def _show_checks(outcomes: "dict[str, Outcome]", console: "Console") -> None:
     console.print(table)
 
 
-def marks(outcomes: "dict[str, Outcome]", asset: str, name: str) -> str:
+def marks(outcomes: "dict[str, RunOutcome]", asset: str, name: str) -> str:
     """A mark for each symbol: passed, warned, failed, or nothing where the check was not reached.
 
-    An error is a failure whether or not it holds anything back.
+    An error is a failure, blocking or not.
     """
     found = []
     for outcome in outcomes.values():

@@ -1,4 +1,4 @@
-"""`mohlcv doctor`: what keeps this installation from working, and the cure. What is looked at is in `examinations`."""
+"""`mohlcv doctor`: report what is wrong with this installation, and the cure."""
 
 import os
 from collections import Counter
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
-from mohlcv_dagster.cli.documents import json_option, print_document
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, env_file, project_root
 from mohlcv_dagster.cli.exit_codes import ExitCode
-from mohlcv_dagster.cli.homes import DAGSTER_HOME, Home, env_file, project_root
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
 
 if TYPE_CHECKING:
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mohlcv_dagster.cli.examinations.finding import Finding
+    from mohlcv_dagster.cli.diagnostics import Diagnosis
 
 _MARKS: Final = {"fine": OK, "warning": WARNED, "wrong": FAILED}
 
 
-@click.command("doctor", short_help="Say what keeps it from working, and the cure.")
-@click.option("--offline", is_flag=True, help="Ask nothing of the vendor, nor of a store behind a URL.")
+@click.command("doctor", short_help="Report what is wrong, and the cure.")
+@click.option("--offline", is_flag=True, help="Ask neither the vendor nor a store behind a URL.")
 @json_option
 def command(*, offline: bool, as_json: bool) -> int:
-    """Look at key, plan, clock, disk, files, home, settings and versions; say what is wrong and the cure.
+    """Check key, plan, clock, disk, files, home, settings and versions; report what is wrong, and the cure.
 
-    Nothing is changed. With a key set the vendor is asked up to three times for a minute of bars. Leaves with 1 when
-    something is wrong, with 0 when there are warnings only.
+    Files of bars are not changed. With a key set, the vendor is asked up to three times for a minute of bars. Exits
+    with 1 when something is wrong, with 0 when there are only warnings.
 
     \b
     Examples:
@@ -38,74 +38,75 @@ def command(*, offline: bool, as_json: bool) -> int:
       mohlcv doctor --offline --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     console = None if as_json else open_console()
-    findings: list[Finding] = []
-    for finding in _examine(offline=offline):
-        findings.append(finding)
+    diagnoses: list[Diagnosis] = []
+    for diagnosis in _diagnose(offline=offline):
+        diagnoses.append(diagnosis)
         if console is not None:
-            _show(console, finding)
-    counts = Counter(finding.verdict.value for finding in findings)
+            _show(console, diagnosis)
+    counts = Counter(diagnosis.verdict.value for diagnosis in diagnoses)
     if console is None:
-        print_document(_document(findings, counts))
+        print_json(_document(diagnoses, counts))
     else:
-        warnings = f"{counts['warning']} warning{'' if counts['warning'] == 1 else 's'}"
+        warnings = quantity(counts["warning"], "warning")
         console.print(f"\n{counts['wrong']} wrong, {warnings}, {counts['fine']} fine.")
     return ExitCode.FAILED if counts["wrong"] else ExitCode.DONE
 
 
-def _examine(*, offline: bool) -> "Iterator[Finding]":
-    """Every finding, what is quick to find first."""
-    from mohlcv_dagster.cli.examinations import folder, home, machine, settings, vendor  # noqa: PLC0415 - not for --help
-    from mohlcv_dagster.cli.examinations.finding import warning, wrong  # noqa: PLC0415 - as above
+def _diagnose(*, offline: bool) -> "Iterator[Diagnosis]":
+    """Every diagnosis, the quick ones first."""
+    from mohlcv_dagster.cli import diagnostics, storage_diagnostics  # noqa: PLC0415 - not for the help text
 
     root = project_root()
     try:
-        told = env_file(root)
-        place = Home.real(root)
+        file = env_file(root)
+        home = Home.real(root)
     except SettingsError as error:
-        yield wrong("setting", str(error), "Save the file .env again, as plain text in UTF-8.")
-        yield from machine.examine()
+        yield diagnostics.wrong("setting", str(error), "Save the file .env again, as plain text in UTF-8.")
+        yield from diagnostics.installation()
         return
-    yield from settings.examine(os.environ, told)
-    yield from settings.calendar(place.environment.get(CALENDAR.variable, ""))
-    yield from machine.examine()
-    yield from folder.examine(place.environment[DATA_DIR.variable], offline=offline)
-    yield from home.examine(place.path, told=bool({**told, **os.environ}.get(DAGSTER_HOME)))
+    environment = home.environment
+    from_variable = bool({**file, **os.environ}.get(DAGSTER_HOME))
+    yield from diagnostics.settings(os.environ, file)
+    yield from diagnostics.calendar(environment.get(CALENDAR.variable, ""))
+    yield from diagnostics.installation()
+    yield from storage_diagnostics.data_folder(environment[DATA_DIR.variable], offline=offline)
+    yield from storage_diagnostics.dagster_home(home, from_variable=from_variable)
+    yield from _diagnose_vendor(home, offline=offline)
+
+
+def _diagnose_vendor(home: Home, *, offline: bool) -> "Iterator[Diagnosis]":
+    from mohlcv_dagster.cli.diagnostics import vendor, warning  # noqa: PLC0415 - not for the help text
+
+    variables = {each.variable: home.environment.get(each.variable, "") for each in (API_KEY, BASE_URL)}
     try:
-        sound = Settings.from_environment(
-            {each.variable: place.environment.get(each.variable, "") for each in (API_KEY, BASE_URL)}
-        )
+        settings = Settings.from_environment(variables)
     except SettingsError:
-        yield warning("vendor", f"not asked: {BASE_URL.variable} cannot be used")
+        yield warning("vendor", f"not asked: {BASE_URL.variable} is invalid")
         return
-    if offline or sound.api_key is None:
+    if offline or settings.api_key is None:
         why = "--offline" if offline else f"{API_KEY.variable} is not set"
         yield warning("vendor", f"not asked about key, plan and clock: {why}")
         return
     try:
-        yield from vendor.examine(sound.api_key, sound.base_url)
+        yield from vendor(settings.api_key, settings.base_url)
     except SettingsError:
-        yield warning("vendor", "not asked: the key cannot be sent")  # said above, with the cure
+        yield warning("vendor", "not asked: the key cannot be sent")  # the line on the key has the cure
 
 
-def _show(console: "Console", finding: "Finding") -> None:
-    from rich.markup import escape  # noqa: PLC0415 - as above
+def _show(console: "Console", diagnosis: "Diagnosis") -> None:
+    from rich.markup import escape  # noqa: PLC0415 - not for the help text
 
-    console.print(f"{_MARKS[finding.verdict.value]} {finding.topic:<12} {escape(finding.found)}")
-    if finding.cure:
-        console.print(f"  {'':<12} {escape(finding.cure)}")
+    console.print(f"{_MARKS[diagnosis.verdict.value]} {diagnosis.topic:<12} {escape(diagnosis.found)}")
+    if diagnosis.cure:
+        console.print(f"  {'':<12} {escape(diagnosis.cure)}")
 
 
-def _document(findings: "list[Finding]", counts: Counter[str]) -> dict[str, object]:
+def _document(diagnoses: "list[Diagnosis]", counts: Counter[str]) -> dict[str, object]:
     """As docs/plan-and-doctor.md describes it."""
     return {
         "healthy": not counts["wrong"],
         "findings": [
-            {
-                "topic": finding.topic,
-                "verdict": finding.verdict.value,
-                "found": finding.found,
-                "cure": finding.cure or None,
-            }
-            for finding in findings
+            {"topic": each.topic, "verdict": each.verdict.value, "found": each.found, "cure": each.cure or None}
+            for each in diagnoses
         ],
     }

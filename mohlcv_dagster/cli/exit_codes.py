@@ -1,11 +1,11 @@
-"""The exit codes of `mohlcv`, once: the command, its help and docs/exit-codes.md are made of this table."""
+"""The exit codes of `mohlcv`. The command, its help and docs/exit-codes.md are made from this table."""
 
 from enum import IntEnum
 from typing import Self
 
 
 class ExitCode(IntEnum):
-    """How the command leaves.
+    """How a command ends.
 
     Attributes:
         meaning: what happened, a clause.
@@ -23,30 +23,30 @@ class ExitCode(IntEnum):
         made.cure = cure
         return made
 
-    DONE = 0, "all is well"
+    DONE = 0, "success"
     FAILED = (
         1,
-        "something failed, and was said",
-        "The message names what, and the cure. A month that failed left its former file as it was.",
+        "something failed; the message says what",
+        "The message also gives the cure. A month that failed left its former file unchanged.",
     )
     UNUSABLE = (
         2,
-        "the command line or a setting cannot be meant",
-        "The message names the option or the variable. Nothing was begun.",
+        "the command line or a setting is invalid",
+        "The message names the option or the variable. Nothing was started.",
     )
     INTERRUPTED = (
         130,
         "interrupted with Ctrl-C",
-        "What was finished is kept; the same command goes on from there.",
+        "Finished work is kept; run the same command again to continue.",
     )
     UNREAD = (
         141,
-        "whoever read the output left first, as `head` does",
-        "Nothing to do where that was meant.",
+        "the reader of the output closed it early, as `head` does",
+        "Nothing to do where that was intended.",
     )
 
 
 def epilog() -> str:
-    """The table as the end of `mohlcv --help` has it."""
-    # \b is click's mark for a paragraph kept as it is
+    """The table at the end of `mohlcv --help`."""
+    # \b makes click keep the line breaks of a paragraph
     return "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)

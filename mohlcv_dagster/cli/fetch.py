@@ -1,41 +1,45 @@
-"""`mohlcv fetch`: raw bars of a range of days, by whole months, through Dagster; the original's download script."""
+"""`mohlcv fetch`: download the raw bars of a range of days, by whole months, through Dagster."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from mohlcv_dagster.cli.console import open_console
-from mohlcv_dagster.cli.documents import json_option
-from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.cli.places import Places
-from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
-from mohlcv_dagster.cli.summary import Summary
+from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
+from mohlcv_dagster.cli.console import Summary, json_option, open_console
+from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
 from mohlcv_dagster.defs.run_options import RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.month_decision import FORCED, NOTHING_RECORDED, UNREADABLE, Action, Decision, failing
+from mohlcv_dagster.model.month_decision import (
+    FORCED,
+    NOTHING_RECORDED,
+    UNREADABLE,
+    Action,
+    Decision,
+    MonthState,
+    StoredFile,
+    decide,
+    failing,
+)
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import dagster as dg
     from rich.console import Console
 
-    from mohlcv_dagster.cli.deciding import Deciding
-    from mohlcv_dagster.cli.display import Display
-    from mohlcv_dagster.cli.moving import Moving
-    from mohlcv_dagster.cli.runs import Outcome
+    from mohlcv_dagster.cli.progress_bar import Display, ProgressBar
+    from mohlcv_dagster.cli.runs import RunOutcome
+    from mohlcv_dagster.storage.archive import Archive
 
-_DEEDS: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, Action.CHECK))
+_OUTCOMES: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, Action.CHECK))
 
 
 @click.command("fetch", short_help="Download the months that a range of days touches.")
-@click.option(
-    "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
-)
+@symbol_option
 @click.option(
     "--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its whole month is fetched."
 )
@@ -43,8 +47,8 @@ _DEEDS: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, 
     "--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is fetched."
 )
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
-@click.option("--force", is_flag=True, help="Download whole months anew, whatever is stored.")
-@click.option("--accept-loss", is_flag=True, help="Replace a stored month although settled bars of it are gone.")
+@click.option("--force", is_flag=True, help="Download whole months again, whatever is stored.")
+@click.option("--accept-loss", is_flag=True, help="Replace a stored month although final bars of it are gone.")
 @json_option
 def command(  # noqa: PLR0913 - one argument for each option
     symbols: tuple[str, ...],
@@ -58,12 +62,11 @@ def command(  # noqa: PLR0913 - one argument for each option
 ) -> int:
     """Download 1-second bars of the months that a range of days touches.
 
-    A month that is stored and final (fetched from 11:00 Eastern on the trading day after its last session on) is
-    skipped; a provisional one is completed: only what is missing or not final is asked for. A stored file that is not
+    A month that is stored and final (fetched after 11:00 Eastern on the trading day after its last session) is
+    skipped; a provisional one is completed: only what is missing or not final is requested. A stored file that is not
     the one recorded, or whose blocking checks fail, is downloaded again; one without a record is checked and recorded.
     With --force final bars are compared before they are replaced, and a month that would lose some fails. Each month
-    is checked as it is written. Exits with 1 when a month failed. Ctrl-C ends it cleanly, and the same command goes on
-    from there.
+    is checked as it is written. Exits with 1 when a month failed. After Ctrl-C the same command continues.
 
     \b
     Examples:
@@ -72,130 +75,182 @@ def command(  # noqa: PLR0913 - one argument for each option
       mohlcv fetch --symbol SPY,QQQ --start 2024-01-01 --end 2024-12-31 --json > summary.json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     months = months_touched(start, end, now=datetime.now(UTC))
-    files = [BarFile(symbol, RAW, month) for symbol in chosen(symbols) for month in months]
+    files = [BarFile(symbol, RAW, month) for symbol in split_symbols(symbols) for month in months]
     home = Home.real(project_root()).prepare()
     settings = home.settings()
-    refuse_earlier(months[0], settings)
+    require_partition(months[0], settings)
     settings.require_key()
     orders = RunOptions(force=force, accept_loss=accept_loss)
-    summary = Summary("fetch", _DEEDS, len(files))
+    summary = Summary("fetch", _OUTCOMES, len(files))
     console = open_console(stderr=as_json)
-    with summary.told(console, as_json=as_json):
-        _Fetch(home, settings, Places.of(settings, raw_dir=output_dir), orders, console, summary).each_of(files)
+    with summary.printed(console, as_json=as_json):
+        _Fetch(home, settings, Paths.of(settings, raw_dir=output_dir), orders, console, summary).fetch(files)
     return 1 if summary.failed else 0
 
 
 @dataclass(frozen=True)
+class FetchDecisions:
+    """Decides what a fetch does about raw months, from their files and records; `mohlcv plan` asks it too.
+
+    Attributes:
+        archive: where the files are.
+        vendor: who would be asked.
+        adjusted: whether bars adjusted for splits would be asked for.
+        force: whether whole months were ordered, whatever is stored.
+    """
+
+    archive: "Archive"
+    vendor: str
+    adjusted: bool
+    force: bool
+
+    @classmethod
+    def of(cls, settings: Settings, archive: "Archive", *, force: bool) -> Self:
+        """The decisions of a fetch with these settings.
+
+        Raises:
+            SettingsError: the base URL is invalid.
+        """
+        from mohlcv_dagster.providers.massive.provider import provider_name  # noqa: PLC0415 - not for the help text
+
+        return cls(archive, provider_name(settings.base_url), settings.adjusted, force)
+
+    def about(self, instance: "dg.DagsterInstance | None", files: "Collection[BarFile]") -> dict[BarFile, Decision]:
+        """What is to be done about each of `files`, in their order.
+
+        Args:
+            instance: knows what was recorded; `None` where nothing was.
+            files: raw files, whether or not they are there.
+
+        Raises:
+            FileError: a file could not be looked at.
+            MonthError: a month is beyond the exchange calendar.
+        """
+        from mohlcv_dagster.defs import month_state  # noqa: PLC0415 - it loads Dagster
+
+        return self._decided(month_state.for_files(instance, self.archive, files))
+
+    def in_home(self, home: Home, files: "Collection[BarFile]") -> dict[BarFile, Decision]:
+        """As `about`, by what `home` has recorded; without a file, Dagster is not loaded. No home is made."""
+        if any(self.archive.exists(file) for file in files):
+            with home.instance_if_made() as instance:
+                return self.about(instance, files)
+        return self._decided({file: MonthState(file.month, StoredFile.ABSENT) for file in files})
+
+    def _decided(self, states: dict[BarFile, MonthState]) -> dict[BarFile, Decision]:
+        now = datetime.now(UTC)
+        return {
+            file: decide(state, now=now, vendor=self.vendor, adjusted=self.adjusted, force=self.force)
+            for file, state in states.items()
+        }
+
+
+@dataclass(frozen=True)
 class _Fetch:
-    """A fetch of months, one after the other; the requests of each run side by side."""
+    """Fetches months, one after the other; the requests of a month are concurrent."""
 
     home: Home
     settings: Settings
-    places: Places
+    paths: Paths
     orders: RunOptions
     console: "Console"
     summary: Summary
 
-    def each_of(self, files: list[BarFile]) -> None:
+    def fetch(self, files: list[BarFile]) -> None:
         # Dagster takes its time to load: not before the options have been understood
-        from mohlcv_dagster.cli.moving import Moving  # noqa: PLC0415
+        from mohlcv_dagster.cli.progress_bar import ProgressBar  # noqa: PLC0415
         from mohlcv_dagster.definitions import build  # noqa: PLC0415
         from mohlcv_dagster.defs import progress  # noqa: PLC0415
 
-        definitions = build(self.settings, archive=self.places.resource())
-        with self.places.remembered() as (instance, tags):
+        definitions = build(self.settings, archive=self.paths.resource())
+        with self.paths.instance() as (instance, tags):
             to_do = list(self._to_do(instance, files))
-            if not self.places.are_own:
-                self.console.print("- another folder than the project's: the runs are not remembered")
-            moving = Moving(self.console, len(to_do))
-            with moving.shown(), progress.watched(moving.fetched):
+            if not self.paths.are_own:
+                self.console.print("- not the project's own folder: Dagster does not remember these runs")
+            bar = ProgressBar(self.console, len(to_do))
+            with bar.shown(), progress.watched(bar.fetched):
                 for file, decision in to_do:
-                    moving.begin(_label(file))
-                    self._do(_Run(definitions, instance, file, tags, moving), decision)
-                    moving.end()
+                    with bar.month(_label(file)):
+                        self._do(_Run(definitions, instance, file, tags, bar), decision)
 
     def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
         """The months that are neither skipped nor done, each with what is to be done about it."""
-        decided = self._deciding.about(instance, files)
+        decided = self._decisions.about(instance, files)
         unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
-        if not self.places.are_own:
+        if not self.paths.are_own:
             decided |= dict.fromkeys(unrecorded, NOTHING_RECORDED)
         for file, decision in decided.items():
             if not decision.is_new and decision.reason != FORCED:
-                self._say(file, decision)
+                self._print(file, decision)
             if decision.action is Action.SKIP:
                 self.summary.skip(file, decision.reason)
-        if unrecorded and self.places.are_own:
-            decided |= self._recorded(instance, unrecorded, decided)
+        if unrecorded and self.paths.are_own:
+            decided |= self._record(instance, unrecorded, decided)
         yield from ((file, decision) for file, decision in decided.items() if decision.action is not Action.SKIP)
 
     @property
-    def _deciding(self) -> "Deciding":
-        from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415 - as each_of has it
+    def _decisions(self) -> "FetchDecisions":
+        return FetchDecisions.of(self.settings, self.paths.archive(), force=self.orders.force)
 
-        return Deciding.of(self.settings, self.places.archive(), force=self.orders.force)
-
-    def _recorded(
+    def _record(
         self, instance: "dg.DagsterInstance", files: list[BarFile], decided: "Mapping[BarFile, Decision]"
     ) -> "dict[BarFile, Decision]":
         """Record files that have no record and check them; what is to be done about each of them after that."""
-        from mohlcv_dagster.cli.registering import register  # noqa: PLC0415 - as each_of has it
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
 
-        archive = self.places.archive()
-        registered = register(self.home, instance, archive, files, parquet=self.settings.parquet)
-        after = self._deciding.about(instance, files)
-        for file, found in registered.items():
-            self._display(file).checked(found.evaluations)
+        recorded = runs.record(self.home, instance, self.paths.archive(), files, parquet=self.settings.parquet)
+        after = self._decisions.about(instance, files)
+        for file, evaluations in recorded.items():
+            self._display(file).show_checks(evaluations)
             if after[file].action is Action.RECORD:
                 after[file] = UNREADABLE
             if after[file].action is Action.SKIP:
-                self.summary.add(file, Action.RECORD.done, found.outcome, why=decided[file].reason)
+                self.summary.add(file, Action.RECORD.done, runs.outcome_of(evaluations), because=decided[file].reason)
             else:
-                self._say(file, after[file])
+                self._print(file, after[file])
         return after
 
     def _do(self, run: "_Run", decision: Decision) -> None:
-        """Do what was decided; a stored file that fails a check that blocks is fetched again at once."""
-        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as each_of has it
-        from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as above
+        """Do what was decided; a stored file that fails a blocking check is fetched again at once."""
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
 
         if decision.action is Action.CHECK:
-            run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
-            display = self._display(run.file, run.moving)
-            outcome = runs.judge(run.definitions, run.instance, run.file, display, tags=run.tags)
+            outcome = self._check(run)
             broken = any(check.blocking for check in outcome.checks)
             after = self._after_checks(run, outcome) if broken or not outcome.succeeded else decision
-            if after.action is not Action.FETCH:  # passed, or the checks themselves could not be made
-                self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
+            if after.action is not Action.FETCH:  # passed, or the checks could not be run
+                self.summary.add(run.file, decision.action.done, outcome, because=decision.reason)
                 return
             decision = after
-            self._say(run.file, decision)
+            self._print(run.file, decision)
+        display = self._display(run.file, run.bar, all_rules=True)
         outcome = runs.materialize(
-            run.definitions,
-            run.instance,
-            run.file,
-            [RAW],
-            self._display(run.file, run.moving, all_judged=True),
-            orders=self.orders,
-            tags=run.tags,
+            run.definitions, run.instance, run.file, [RAW], display, orders=self.orders, tags=run.tags
         )
-        self.summary.add(run.file, decision.action.done, outcome, why=decision.reason)
+        self.summary.add(run.file, decision.action.done, outcome, because=decision.reason)
 
-    def _after_checks(self, run: "_Run", outcome: "Outcome") -> Decision:
+    def _check(self, run: "_Run") -> "RunOutcome":
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
+        from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as in fetch
+
+        run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
+        return runs.check(run.definitions, run.instance, run.file, self._display(run.file, run.bar), tags=run.tags)
+
+    def _after_checks(self, run: "_Run", outcome: "RunOutcome") -> Decision:
         """What is to be done about a file that failed its checks."""
-        if self.places.are_own:
-            return self._deciding.about(run.instance, [run.file])[run.file]
+        if self.paths.are_own:
+            return self._decisions.about(run.instance, [run.file])[run.file]
         errors = tuple(rule for check in outcome.checks for rule in check.blocking)
         return failing(errors) if errors else NOTHING_RECORDED
 
-    def _display(self, file: BarFile, moving: "Moving | None" = None, *, all_judged: bool = False) -> "Display":
-        from mohlcv_dagster.checks.registry import PROVENANCE_RULES  # noqa: PLC0415 - as each_of has it
-        from mohlcv_dagster.cli.display import Display  # noqa: PLC0415 - as above
+    def _display(self, file: BarFile, bar: "ProgressBar | None" = None, *, all_rules: bool = False) -> "Display":
+        from mohlcv_dagster.checks.registry import PROVENANCE_RULES  # noqa: PLC0415 - as in fetch
+        from mohlcv_dagster.cli.progress_bar import Display  # noqa: PLC0415 - as in fetch
 
-        left_out = () if self.places.are_own or all_judged else PROVENANCE_RULES
-        return Display(self.console, _label(file), moving.name if moving else None, left_out)
+        ignored = () if self.paths.are_own or all_rules else PROVENANCE_RULES
+        return Display(self.console, _label(file), bar.set_status if bar else None, ignored)
 
-    def _say(self, file: BarFile, decision: Decision) -> None:
+    def _print(self, file: BarFile, decision: Decision) -> None:
         self.console.print(f"- {_label(file)}  {decision.sentence}", markup=False)
 
 
@@ -207,7 +262,7 @@ class _Run:
     instance: "dg.DagsterInstance"
     file: BarFile
     tags: "Mapping[str, str]"
-    moving: "Moving"
+    bar: "ProgressBar"
 
 
 def _label(file: BarFile) -> str:

@@ -1,54 +1,60 @@
-"""`mohlcv plan`: what a range of months would take, before anything is spent. The sums are in `planning`."""
+"""`mohlcv plan`: estimate what a fetch would take: decisions, requests, bytes. How that reads is in `plan_report`."""
 
 import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.console import open_console
-from mohlcv_dagster.cli.documents import json_option, print_document
-from mohlcv_dagster.cli.examinations.folder import nearest
-from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.cli.ranges import DAY, chosen, months_touched, refuse_earlier
-from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
+from mohlcv_dagster.cli.console import json_option, open_console, print_json
+from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing, project_root
+from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.model import bar_files, exchange_calendar, listings
+from mohlcv_dagster.model.bar_files import RAW_FOLDER, BarFile, EstimatedSize
+from mohlcv_dagster.model.month_decision import Action, Decision
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.providers.massive.plans import PLANS
+from mohlcv_dagster.model.timeframes import MINUTE, RAW
+from mohlcv_dagster.providers import create
+from mohlcv_dagster.providers.base import BarProvider, Cost
+from mohlcv_dagster.providers.massive import plans
+from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.settings import API_KEY, Settings
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.cli.outlook import Outlook
     from mohlcv_dagster.model.listings import Listing
-    from mohlcv_dagster.providers.base import BarProvider
+    from mohlcv_dagster.providers.massive.plans import Plan
+    from mohlcv_dagster.storage.archive import Archive
 
+_LATEST: Final = 12
+_FETCHED: Final = frozenset({Action.FETCH, Action.COMPLETE})
+_NO_KEY: Final = "not-asked"
+"""Stands for the key where none is set: an estimate makes no request."""
 LATENCY: Final = 0.15
-_NEVER_ASKED: Final = "no-key"
-"""For a vendor that is only asked what it is called."""
 
 
-@click.command("plan", short_help="Say what a fetch would take, before anything is spent.")
-@click.option(
-    "--symbol", "symbols", required=True, multiple=True, help="Symbol, such as SPY; for more, again or SPY,QQQ."
-)
-@click.option("--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as of `fetch`.")
-@click.option("--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as of `fetch`.")
+@click.command("plan", short_help="Estimate what a fetch would take.")
+@symbol_option
+@click.option("--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as for `fetch`.")
+@click.option("--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as for `fetch`.")
 @click.option(
     "--plan",
     "subscription",
-    type=click.Choice([plan.name for plan in PLANS], case_sensitive=False),
-    help="Your plan at Massive.com: months that it does not reach are told and left out.",
+    type=click.Choice([plan.name for plan in plans.PLANS], case_sensitive=False),
+    help="Your plan at Massive.com: months that it does not include are named and not counted.",
 )
-@click.option("--force", is_flag=True, help="As `fetch --force`: stored months are fetched whole all the same.")
+@click.option("--force", is_flag=True, help="As `fetch --force`: stored months are fetched again.")
 @click.option(
     "--latency",
     default=LATENCY,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="How long an answer takes, assumed.",
+    help="Assumed time that an answer takes.",
 )
 @click.option("--offline", is_flag=True, help="Do not ask the vendor when the symbols were listed.")
 @json_option
@@ -63,10 +69,10 @@ def command(  # noqa: PLR0913 - one argument for each option
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Say what `mohlcv fetch` of the same range would take: months, requests, time, disk. Nothing is fetched.
+    """Estimate what `mohlcv fetch` of the same range would take: months, requests, time, disk. Nothing is fetched.
 
-    Requests are those of a fetch in which nothing must be asked twice. With a key set, the vendor is asked once for
-    each symbol when it was listed (up to three times for one that is not listed any more), unless --offline.
+    Retries are not counted. With a key set, the vendor is asked once for each symbol when it was listed (up to three
+    times for one that is not listed any more), unless --offline.
 
     \b
     Examples:
@@ -74,78 +80,226 @@ def command(  # noqa: PLR0913 - one argument for each option
       mohlcv plan --symbol SPY,QQQ --start 2024-01-01 --end 2024-12-31 --plan starter
       mohlcv plan --symbol TSLA --start 2010-01-01 --end 2010-12-31 --offline --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    from mohlcv_dagster.cli.plan_report import PlanReport  # noqa: PLC0415 - not for the help text
+
     now = datetime.now(UTC)
     months = months_touched(start, end, now=now)
-    names = tuple(chosen(symbols))
+    files = [BarFile(symbol, RAW, month) for symbol in split_symbols(symbols) for month in months]
     home = Home.real(project_root())
     settings = home.settings()
-    refuse_earlier(months[0], settings)
-    outlook = _outlook(home, settings, names, months, _Choices(now, subscription, latency, force, offline))
+    require_partition(months[0], settings)
+    plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
+    planner, not_asked = _planner(home, files, now, plan, force=force, offline=offline)
+    planned = [planner.month(file) for file in files]
+    report = PlanReport(planner, planned, latency, disk_of(settings.data_dir), not_asked)
     if as_json:
-        print_document(outlook.document())
+        print_json(report.document())
     else:
-        outlook.show(open_console())
+        report.show(open_console())
 
 
-@dataclass(frozen=True)
-class _Choices:
-    now: datetime
-    subscription: str | None
-    latency: float
-    force: bool
-    offline: bool
+def _planner(  # noqa: PLR0913 - what, when and how
+    home: Home, files: list[BarFile], now: datetime, plan: "Plan | None", *, force: bool, offline: bool
+) -> "tuple[Planner, tuple[str, ...]]":
+    """The planner, and what the vendor was not asked or did not say, clauses."""
+    from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.cli.fetch import FetchDecisions  # noqa: PLC0415 - as above
 
-
-def _outlook(
-    home: Home, settings: Settings, symbols: tuple[str, ...], months: list[Month], choices: _Choices
-) -> "Outlook":
-    # not before the options have been understood
-    from mohlcv_dagster import calendar_file  # noqa: PLC0415
-    from mohlcv_dagster.cli.deciding import Deciding  # noqa: PLC0415
-    from mohlcv_dagster.cli.outlook import Outlook  # noqa: PLC0415
-    from mohlcv_dagster.cli.planning import Planner, density_of  # noqa: PLC0415
-    from mohlcv_dagster.providers import create  # noqa: PLC0415
-    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415
-
+    settings = home.settings()
     calendar_file.apply_overrides(settings)
-    archive = Archive(settings.data_dir)
-    deciding = Deciding.of(settings, archive, force=choices.force)
-    files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
-    with create.provider(replace(settings, api_key=settings.api_key or _NEVER_ASKED)) as vendor:
-        listings, not_asked = _listings(settings, vendor, symbols, choices)
-        planner = Planner(
-            settings=settings,
-            provider=vendor,
-            now=choices.now,
-            decisions=deciding.without_running(home, files),
-            plan=next((plan for plan in PLANS if plan.name == choices.subscription), None),
-            listings=listings,
-            densities={symbol: density_of(archive, symbol, choices.now) for symbol in symbols},
-        )
-        planned = [planner.month(file) for file in files]
-    return Outlook(planner, planned, choices.latency, disk_of(settings.data_dir), tuple(not_asked))
+    archive = Paths(settings.data_dir).archive()
+    symbols = list(dict.fromkeys(file.symbol for file in files))
+    decisions = FetchDecisions.of(settings, archive, force=force)
+    listings, not_asked = _listings(settings, symbols, offline=offline)
+    planner = Planner(
+        settings=settings,
+        provider=create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)),
+        now=now,
+        decisions=decisions.in_home(home, files),
+        plan=plan,
+        listings=listings,
+        densities={symbol: density_of(archive, symbol, now) for symbol in symbols},
+    )
+    return planner, not_asked
 
 
-def _listings(
-    settings: Settings, vendor: "BarProvider", symbols: tuple[str, ...], choices: _Choices
-) -> "tuple[dict[str, Listing], list[str]]":
-    """What the vendor says of each symbol, and why it does not."""
-    if choices.offline:
-        return {}, ["when the symbols were listed was not asked: --offline"]
+def _listings(settings: Settings, symbols: list[str], *, offline: bool) -> "tuple[dict[str, Listing], tuple[str, ...]]":
+    """What the vendor says of each symbol, and what it was not asked or did not say."""
+    if settings.api_key is not None:
+        Secret(settings.api_key)  # an invalid one is refused as `fetch` refuses it
+    if offline:
+        return {}, ("when the symbols were listed was not asked: --offline",)
     if settings.api_key is None:
-        return {}, [f"when the symbols were listed was not asked: {API_KEY.variable} is not set"]
+        return {}, (f"when the symbols were listed was not asked: {API_KEY.variable} is not set",)
     listings = {}
-    for symbol in symbols:
-        listings[symbol] = vendor.listing(symbol)
-        if not listings[symbol].known:
-            why = listings[symbol].why_unknown
-            return listings, [f"when {symbol} was listed is not known: {why}"]  # it would be the same for the others
-    return listings, []
+    with create.provider(settings) as vendor:
+        for symbol in symbols:
+            listings[symbol] = vendor.listing(symbol)
+            if not listings[symbol].known:  # the others would have the same answer
+                return listings, (f"when {symbol} was listed is not known: {listings[symbol].why_unknown}",)
+    return listings, ()
 
 
 def disk_of(data_dir: str) -> tuple[Path, int] | None:
-    """The folder that is there of `data_dir`, and the bytes free on its disk; `None` where it is a URL."""
+    """The nearest folder of `data_dir` that exists, and the bytes free on its disk; `None` where it is a URL."""
     if "://" in data_dir:
         return None
-    there = nearest(Path(data_dir))
-    return there, shutil.disk_usage(there).free
+    folder = nearest_existing(Path(data_dir))
+    return folder, shutil.disk_usage(folder).free
+
+
+@dataclass(frozen=True)
+class PlannedMonth:
+    """What a fetch would do about a month.
+
+    Attributes:
+        refused: whether the subscription does not include it.
+        empty: why it cannot have bars; empty where it may have.
+        cost: requests, the fewest and the most; none where nothing is requested, and where it is refused.
+        size: bytes that are added, the least and the most.
+    """
+
+    file: BarFile
+    decision: Decision
+    refused: bool = False
+    empty: str = ""
+    cost: tuple[Cost, Cost] = (Cost(), Cost())
+    size: tuple[EstimatedSize, EstimatedSize] = (EstimatedSize(), EstimatedSize())
+
+
+@dataclass(frozen=True)
+class Density:
+    """How many 1-second bars a session of a symbol has.
+
+    Attributes:
+        least: bars a session.
+        most: the same as `least` where it was measured.
+        months: how many stored months it was measured in; 0 where it is assumed, from quiet to busy.
+    """
+
+    least: float = bar_files.QUIET_BARS
+    most: float = bar_files.BUSY_BARS
+    months: int = 0
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans months one by one.
+
+    Attributes:
+        provider: estimates what a month costs; nothing is requested.
+        now: aware, UTC.
+        plan: the subscription; `None` where none was named.
+        listings: what the vendor said of each symbol that it was asked about.
+    """
+
+    settings: Settings
+    provider: BarProvider
+    now: datetime
+    decisions: Mapping[BarFile, Decision]
+    plan: "Plan | None"
+    listings: "dict[str, Listing]"
+    densities: dict[str, Density]
+
+    def month(self, file: BarFile) -> PlannedMonth:
+        """What `file` would take."""
+        decision = self.decisions[file]
+        if decision.action not in _FETCHED:
+            return PlannedMonth(file, decision)
+        if self.plan is not None and not self.plan.reaches(file.month, "second", self.now.date()):
+            return PlannedMonth(file, decision, refused=True)
+        known = self.listings.get(file.symbol)
+        empty = listings.why_not_listed(known, file.month) if known is not None else None
+        without = known if empty or (known is not None and known.known and not known.exists) else None
+        fewest, most = (self._cost(file, decision.since, without, bars) for bars in self._bars(file))
+        adds = decision.adds_file or decision.action is Action.COMPLETE
+        added = self._size(file, decision.since) if without is None and adds else (EstimatedSize(), EstimatedSize())
+        return PlannedMonth(file, decision, empty=empty or "", cost=(fewest, most), size=added)
+
+    def _bars(self, file: BarFile) -> tuple[float, float]:
+        """Bars a session, the least and the most."""
+        density = self.densities[file.symbol]
+        return density.least, density.most
+
+    def _cost(self, file: BarFile, since: datetime | None, without: "Listing | None", bars: float) -> Cost:
+        """Requests where a session has that many bars."""
+        asked = self.provider.estimate(file.month, self.now, bars_a_session=bars, since=since, empty=without)
+        return asked if MINUTE in self.settings.timeframes else replace(asked, minutes=0)
+
+    def _size(self, file: BarFile, since: datetime | None) -> tuple[EstimatedSize, EstimatedSize]:
+        """What is added to the disk: the sessions from `since` on that are over."""
+        held = [each for each in exchange_calendar.sessions_in(file.month) if each.regular_close <= self.now]
+        new = len([each for each in held if since is None or each.regular_close > since])
+        least, most = (bar_files.estimate_size(new, bars, self.settings.timeframes) for bars in self._bars(file))
+        return least, most
+
+
+def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
+    """Measured in the latest stored months of `symbol`, without that in progress at `now`; else from quiet to busy."""
+    folder = archive.path(BarFile(symbol, RAW, Month.of(now))).parent
+    names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
+    found: list[float] = []
+    for name in reversed(names):
+        held, size = _whole_sessions(symbol, name, now), folder.joinpath(name).stat().st_size
+        if held and size > bar_files.BYTES_A_BAR:  # a header alone says nothing
+            found.append(size / bar_files.BYTES_A_BAR / held)
+        if len(found) == _LATEST:
+            break
+    if not found:
+        return Density()
+    mean = sum(found) / len(found)
+    return Density(mean, mean, len(found))
+
+
+def _whole_sessions(symbol: str, name: str, now: datetime) -> int:
+    """How many sessions the month of a file has; none where it is not over, or the name is not the layout's."""
+    try:
+        month = BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month
+    except FileError:
+        return 0
+    return len(exchange_calendar.sessions_in(month)) if month.end <= now else 0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Months added up.
+
+    Attributes:
+        done: how many would be downloaded, completed and so on.
+        cost: requests, the fewest and the most.
+        size: bytes that are added, the least and the most.
+    """
+
+    months: int
+    done: Counter[str]
+    cost: tuple[Cost, Cost]
+    size: tuple[EstimatedSize, EstimatedSize]
+
+    @classmethod
+    def of(cls, planned: Iterable[PlannedMonth]) -> "Totals":
+        """The totals of `planned`."""
+        each = list(planned)
+        done = Counter(month.decision.action.done for month in each)
+        fewest, most = (sum((month.cost[which] for month in each), Cost()) for which in (0, 1))
+        smallest, largest = (sum((month.size[which] for month in each), EstimatedSize()) for which in (0, 1))
+        return cls(len(each), done, (fewest, most), (smallest, largest))
+
+
+def seconds(planned: Sequence[PlannedMonth], settings: Settings, latency: float) -> tuple[float, float]:
+    """The least time that the fewest and the most requests take, the months one after the other."""
+    fewest, most = (
+        plans.estimate_seconds(
+            [month.cost[which] for month in planned],
+            concurrency=settings.concurrency,
+            requests_per_minute=settings.requests_per_minute,
+            latency=latency,
+        )
+        for which in (0, 1)
+    )
+    return fewest, most
+
+
+def months_by_plan(planned: Sequence[PlannedMonth], today: date) -> dict[str, int]:
+    """How many of the months that would be fetched each subscription includes."""
+    months = [month.file.month for month in planned if month.refused or month.cost[1].fetch]
+    return {plan.name: sum(plan.reaches(month, "second", today) for month in months) for plan in plans.PLANS}

@@ -1,47 +1,47 @@
-"""Runs of the asset graph from the command: one partition a run, in this process, remembered in the home."""
+"""Runs of the asset graph by the command: one partition a run, in this process; and stored files recorded as runs."""
 
-import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, TypeAlias
 
 import dagster as dg
-from dagster._core.instance.ref import InstanceRef
 
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
-from mohlcv_dagster.cli.interrupts import noticing_interrupts, was_interrupted
+from mohlcv_dagster.cli.crashed_runs import noticing_interrupts, was_interrupted
+from mohlcv_dagster.cli.dagster_home import Home
+from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
+from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 from mohlcv_dagster.defs.run_options import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.timeframes import Timeframe
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
+from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.manifest import measure
+from mohlcv_dagster.storage.reader import BarReader
 
-if TYPE_CHECKING:
-    from dagster._core.events import JobFailureData, StepMaterializationData
+OnEvent: TypeAlias = Callable[[dg.EventLogEntry], None]
+"""Told each event of a run, in order, from a thread of its own."""
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_UNLOGGED: Final = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
 _BLOCKS: Final = {rule.name: rule.blocking for rule in (*RULES, *VENDOR_RULES)}
-_LOOK_EVERY: Final = 0.25
+_POLL_SECONDS: Final = 0.25
 NO_TAGS: Final[Mapping[str, str]] = {}
+PATIENCE: Final = 10.0
+"""Seconds to wait for another process that records files in the home."""
 
 
 @dataclass(frozen=True)
-class Check:
-    """What one asset check said.
+class CheckResult:
+    """What one asset check found.
 
     Attributes:
         asset: such as `aggregated/15s`.
-        name: of the check.
-        passed: whether it passed.
-        error: whether its failing is an error, be what is downstream held back or not; else it is a warning.
-        blocking: the rules of it that fail as errors and hold back what is downstream.
-        message: what it found, in a sentence.
+        error: whether a failure of it is an error, blocking or not; else it is a warning.
+        blocking: those of its rules that fail as errors and block what is downstream.
     """
 
     asset: str
@@ -53,32 +53,21 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended.
 
     Attributes:
-        run_id: as the UI shows it.
         succeeded: whether every step did and no blocking check failed.
-        reasons: why it failed, a sentence for each step that failed of itself and each check that found an error, those
-            that hold nothing back included.
-        checks: every check that was evaluated.
+        reasons: why it failed, a sentence for each step that failed of itself and each rule that failed as an error,
+            blocking or not.
         empty: whether a file without bars was stored.
     """
 
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     empty: bool = False
-
-
-def instance() -> dg.DagsterInstance:
-    """The instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
-
-    Dagster would turn file descriptor 1 into a log file while a run works, where a line that moves finds no terminal
-    and stands still; and four processes would copy that file back, which answer Ctrl-C with tracebacks.
-    """
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides=_UNLOGGED))
 
 
 def materialize(  # noqa: PLR0913 - what, where, how, and who is told
@@ -86,40 +75,40 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     instance: dg.DagsterInstance,
     raw: BarFile,
     timeframes: Sequence[Timeframe],
-    on_event: Callable[[dg.EventLogEntry], None] | None = None,
+    on_event: OnEvent | None = None,
     *,
     orders: RunOptions = NO_OPTIONS,
     tags: Mapping[str, str] = NO_TAGS,
     offline: bool = False,
-) -> Outcome:
+) -> RunOutcome:
     """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
 
-    A run that fails is an outcome too, never raised.
+    A run that fails is an outcome too, and never raised.
 
     Args:
         definitions: the code location.
-        instance: where the run is remembered; the symbol is added to its partitions, and taken from them again
-            where the run stored nothing and none of its months is stored in these assets.
+        instance: remembers the run; the symbol is added to its partitions, and removed again where no month of it is
+            stored in these assets after the run.
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
-        on_event: told each event of the run, in order, from a thread of its own.
+        on_event: told each event of the run.
         orders: how raw bars are to be fetched.
         tags: further tags of the run.
         offline: whether checks that ask the vendor are left out.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came meanwhile; Dagster takes it for a failure of the run.
+        KeyboardInterrupt: Ctrl-C was pressed; Dagster records it as a failure of the run.
     """
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = [asset_key(timeframe) for timeframe in timeframes]
-    chosen = _offline(timeframes) if offline else None
-    job = job.get_subset(asset_selection=set(keys), asset_check_selection=chosen)
-    with _kept(instance, raw.symbol, keys):
+    checks = _offline_checks(timeframes) if offline else None
+    job = job.get_subset(asset_selection=set(keys), asset_check_selection=checks)
+    with _keeping_symbol(instance, raw.symbol, keys):
         return _execute(job, instance, raw, on_event, {**tags, **orders.tags()})
 
 
-def _offline(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
-    """The checks of these assets for which nobody is asked."""
+def _offline_checks(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
+    """The checks of these assets that need no network."""
     return {
         dg.AssetCheckKey(asset_key(each), check.name)
         for each in timeframes
@@ -128,26 +117,27 @@ def _offline(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
     }
 
 
-def judge(
+def check(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     file: BarFile,
-    on_event: Callable[[dg.EventLogEntry], None] | None = None,
+    on_event: OnEvent | None = None,
     *,
     tags: Mapping[str, str] = NO_TAGS,
-) -> Outcome:
-    """Execute the checks of a stored file that need no network, and make nothing; else as `materialize`."""
+) -> RunOutcome:
+    """Run the checks of a stored file that need no network, and write nothing; else as `materialize`."""
     job = definitions.resolve_implicit_global_asset_job_def()
-    return _execute(job.get_subset(asset_check_selection=_offline([file.timeframe])), instance, file, on_event, tags)
+    job = job.get_subset(asset_check_selection=_offline_checks([file.timeframe]))
+    return _execute(job, instance, file, on_event, tags)
 
 
 def _execute(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
     file: BarFile,
-    on_event: Callable[[dg.EventLogEntry], None] | None,
+    on_event: OnEvent | None,
     tags: Mapping[str, str],
-) -> Outcome:
+) -> RunOutcome:
     run_id = str(uuid.uuid4())
     with noticing_interrupts() as interrupted, _watched(instance, run_id, on_event):
         result = job.execute_in_process(
@@ -164,10 +154,10 @@ def _execute(
 
 
 @contextmanager
-def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]) -> Iterator[None]:
-    """Keep `symbol` among the partitions; one that was not there before stays only if a month of it is stored.
+def _keeping_symbol(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]) -> Iterator[None]:
+    """Have `symbol` among the partitions; one that was not there before stays only if a month of it is stored.
 
-    A slip of the pen would be offered in every launch dialog from then on, and be fetched by *All*.
+    A mistyped symbol would be offered in every launch dialog from then on, and be fetched by *All*.
     """
     new = not instance.has_dynamic_partition(SYMBOL, symbol)
     instance.add_dynamic_partitions(SYMBOL, [symbol])
@@ -180,16 +170,14 @@ def _kept(instance: dg.DagsterInstance, symbol: str, keys: Sequence[dg.AssetKey]
 
 
 @contextmanager
-def _watched(
-    instance: dg.DagsterInstance, run_id: str, on_event: Callable[[dg.EventLogEntry], None] | None
-) -> Iterator[None]:
+def _watched(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent | None) -> Iterator[None]:
     if on_event is None:
         yield
         return
     over = threading.Event()
-    watched = (instance, run_id, on_event, over)
-    # a daemon: whatever an interrupt leaves it in, the process can end
-    watcher = threading.Thread(target=_follow, args=watched, name="run-watcher", daemon=True)
+    # a daemon, so that the process can end whatever state an interrupt leaves the thread in
+    arguments = (instance, run_id, on_event, over)
+    watcher = threading.Thread(target=_follow, args=arguments, name="run-watcher", daemon=True)
     watcher.start()
     try:
         yield
@@ -198,23 +186,21 @@ def _watched(
         watcher.join()
 
 
-def _follow(
-    instance: dg.DagsterInstance, run_id: str, on_event: Callable[[dg.EventLogEntry], None], over: threading.Event
-) -> None:
-    """Hand on each event once, looking for new ones until the run is over and none is left."""
+def _follow(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent, over: threading.Event) -> None:
+    """Pass on each event once, until the run is over and no event is left."""
     cursor: str | None = None
     last_look = False
     while not last_look:
-        last_look = over.wait(_LOOK_EVERY)
+        last_look = over.wait(_POLL_SECONDS)
         connection = instance.get_records_for_run(run_id, cursor=cursor)
         cursor = connection.cursor
         for record in connection.records:
             on_event(record.event_log_entry)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
+def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
     checks = tuple(
-        Check(
+        CheckResult(
             asset=evaluation.asset_key.to_user_string(),
             name=evaluation.check_name,
             passed=evaluation.passed,
@@ -224,13 +210,11 @@ def _outcome(result: dg.ExecuteInProcessResult) -> Outcome:
         )
         for evaluation in result.get_asset_check_evaluations()
     )
-    stored = [event.materialization for event in _materializations(result)]
-    empty = any(made.metadata["dagster/partition_row_count"].value == 0 for made in stored)
-    return Outcome(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
-
-
-def _materializations(result: dg.ExecuteInProcessResult) -> Iterator["StepMaterializationData"]:
-    return (event.step_materialization_data for event in result.all_events if event.is_step_materialization)
+    stored = [
+        event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
+    ]
+    empty = any(each.metadata["dagster/partition_row_count"].value == 0 for each in stored)
+    return RunOutcome(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
@@ -241,7 +225,7 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     said: list[str] = []
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
-            said += _unbegun(event.job_failure_data)
+            said.append(_root_cause(event.job_failure_data))
         elif event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data is not None and data.user_failure_data.description:
@@ -255,9 +239,58 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
                 yield f"{evaluation.asset_key.to_user_string()} {rule.name}: {rule.message}"
 
 
-def _unbegun(failure: "JobFailureData") -> Iterator[str]:
-    """What kept a run from its first step: the cause at the bottom, where the run's own error only wraps it."""
+def _root_cause(failure: Any) -> str:  # noqa: ANN401 - what a dagster.DagsterEvent carries
+    """Why a run failed before its first step: the innermost cause, since the run's own error only wraps it."""
     error = failure.error
     while error is not None and error.cause is not None:
         error = error.cause
-    yield error.message.strip() if error is not None else "the run failed before its first step; see its log"
+    return error.message.strip() if error is not None else "the run failed before its first step; see its log"
+
+
+def record(
+    home: Home, instance: dg.DagsterInstance, archive: Archive, files: Collection[BarFile], *, parquet: bool
+) -> dict[BarFile, list[dg.AssetCheckEvaluation]]:
+    """Record stored raw files as `mohlcv adopt` does, and check them; those that cannot be read have no evaluations.
+
+    Args:
+        home: of the instance.
+        instance: where they are recorded; it has no record of them.
+        archive: where they are.
+        files: raw files that are there.
+        parquet: whether each is written as Parquet too.
+
+    Raises:
+        SettingsError: `mohlcv adopt` is running on the home.
+        FileError: a file could not be read.
+    """
+    measured = {file: measure(archive.path(file)) for file in files}
+    adoption = Adoption(AdoptionState(instance, archive, (RAW,), measured, {}), BarReader(archive), parquet)
+    with home.recording_lock(PATIENCE), _KeepingRecording(instance) as recording:
+        entries = [entry for entry in adoption.register(files, recording) if entry.registered]
+        for _ in adoption.judge(entries, recording):
+            pass
+    return {file: recording.evaluations.get(file, []) for file in files}
+
+
+class _KeepingRecording(AdoptionRun):
+    """A recording that keeps the evaluations of each file."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        super().__init__(instance)
+        self.evaluations: dict[BarFile, list[dg.AssetCheckEvaluation]] = {}
+
+    def evaluated(self, evaluation: dg.AssetCheckEvaluation) -> None:
+        """Record what a check found."""
+        super().evaluated(evaluation)
+        file = file_of(evaluation.asset_key, str(evaluation.partition))
+        self.evaluations.setdefault(file, []).append(evaluation)
+
+
+def outcome_of(evaluations: list[dg.AssetCheckEvaluation]) -> RunOutcome:
+    """The outcome of checks without a run."""
+    reasons = tuple(
+        f"{each.asset_key.to_user_string()} {each.check_name}: {each.description}"
+        for each in evaluations
+        if not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
+    )
+    return RunOutcome("", succeeded=True, reasons=reasons, checks=())

@@ -1,4 +1,4 @@
-"""`mohlcv sandbox`: the stand-in vendor, served until Ctrl-C."""
+"""`mohlcv sandbox`: serve the stand-in vendor until Ctrl-C."""
 
 import signal
 from pathlib import Path
@@ -12,14 +12,14 @@ from mohlcv_dagster.settings import API_KEY, BASE_URL
 @click.option(
     "--replay",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with second/SYMBOL_YYYY_MM.csv and minute/SYMBOL_YYYY_MM.csv to serve instead of synthetic bars.",
+    help="Serve the bars of this folder, second/SYMBOL_YYYY_MM.csv and minute/SYMBOL_YYYY_MM.csv, not synthetic ones.",
 )
 @click.option(
     "--port", default=8123, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
-@click.option("--fault", "faults", multiple=True, metavar="SPEC", help="A fault on demand; see docs/sandbox.md.")
+@click.option("--fault", "faults", multiple=True, metavar="SPEC", help="A fault to answer with; see docs/sandbox.md.")
 @click.option("--latency", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds before each answer.")
-@click.option("--key", "keys", multiple=True, help="Accept this API key only; give it again for more.  [default: any]")
+@click.option("--key", "keys", multiple=True, help="Accept only this API key; give it again for more.  [default: any]")
 def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: float, keys: tuple[str, ...]) -> None:
     """Serve a stand-in for Massive.com on loopback; its bars are synthetic, or replayed from a folder.
 
@@ -31,7 +31,7 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox, SyntheticMarket  # noqa: PLC0415 - not for the help text
 
-    # a shell starts background jobs with SIGINT ignored: `kill -INT` must end them all the same, and at once
+    # a shell starts background jobs with SIGINT ignored: `kill -INT` must end them nevertheless
     signal.signal(signal.SIGINT, signal.default_int_handler)
     market = ReplayedMarket(replay) if replay else SyntheticMarket()
     Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)

@@ -1,23 +1,21 @@
-"""`mohlcv symbols`: which symbols there are partitions for."""
+"""`mohlcv symbols`: add, remove and list the symbols that have partitions."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from mohlcv_dagster.cli.documents import json_option, print_beside, print_document
+from mohlcv_dagster.cli.arguments import Symbol
+from mohlcv_dagster.cli.console import json_option, print_json, print_text
+from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
 from mohlcv_dagster.cli.exit_codes import ExitCode
-from mohlcv_dagster.cli.homes import Home, project_root
 from mohlcv_dagster.errors import SymbolError
 from mohlcv_dagster.model.bar_files import check_symbol, portability_notes
 from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    import dagster as dg
 
     from mohlcv_dagster.model.listings import Listing
     from mohlcv_dagster.model.months import Month
@@ -28,7 +26,7 @@ _DIMENSION: Final = "symbol"
 
 @click.group("symbols", short_help="Add, remove and list symbols.")
 def command() -> None:
-    """Add, remove and list the symbols that there are partitions for.
+    """Add, remove and list the symbols that have partitions.
 
     \b
     Examples:
@@ -38,16 +36,16 @@ def command() -> None:
 
 
 @command.command("add", short_help="Add symbols; nothing is fetched yet.")
-@click.argument("symbols", nargs=-1)
-@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="File with a symbol a line; - reads stdin.")
-@click.option("--offline", is_flag=True, help="Do not ask the vendor whether there is such a symbol.")
+@click.argument("symbols", type=Symbol(), nargs=-1)
+@click.option("--from", "listed", type=click.File(encoding="utf-8"), help="File with one symbol a line; - reads stdin.")
+@click.option("--offline", is_flag=True, help="Do not ask the vendor whether the symbol exists.")
 @json_option
 def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_json: bool) -> int:
     """Add SYMBOLS, case kept; nothing is fetched yet.
 
     With a key set, the vendor is asked whether it knows each new one: one request, up to three if it is not listed
-    today. One that it does not know is not added, and the command leaves with 1. One that it cannot tell of is added.
-    In a file, blank lines and what stands behind a # are passed over.
+    today. A symbol that it does not know is not added, and the command exits with 1. One that it cannot tell about is
+    added. In a file, blank lines and what follows a # are skipped.
 
     \b
     Examples:
@@ -59,34 +57,28 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
         raise SymbolError("no symbol to add: write one such as SPY, or name a file with --from")
     home = Home.real(project_root())
     settings = home.settings()
-    with _instance(home) as instance:
+    with home.instance() as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
         new = [symbol for symbol in wanted if symbol not in kept]
-        notes = dict(_asked(settings, new)) if new and not offline and settings.api_key else {}
-        refused = {symbol for symbol, note in notes.items() if note.refused}
+        answers = dict(_ask(settings, new)) if new and not offline and settings.api_key else {}
+        refused = {symbol for symbol, answer in answers.items() if answer.refused}
         instance.add_dynamic_partitions(_DIMENSION, [symbol for symbol in new if symbol not in refused])
-    became = {
-        symbol: "refused" if symbol in refused else "added" if symbol in new else "was there already"
-        for symbol in wanted
-    }
     portability = portability_notes(wanted, kept)
-    said = {
-        symbol: [note for note in (notes.get(symbol, _Asked()).note, portability.get(symbol)) if note]
-        for symbol in wanted
-    }
-    for symbol, what in became.items():
-        print_beside(f"{symbol}: {what}", as_json=as_json)
-        for note in said[symbol]:
+    added = []
+    for symbol in wanted:
+        became = "refused" if symbol in refused else "added" if symbol in new else "was there already"
+        notes = [note for note in (answers.get(symbol, _Answer()).note, portability.get(symbol)) if note]
+        added.append({"symbol": symbol, "became": became, "notes": notes})
+        print_text(f"{symbol}: {became}", as_json=as_json)
+        for note in notes:
             click.echo(f"  note: {note}", err=True)
     if as_json:
-        print_document(
-            {"symbols": [{"symbol": each, "became": what, "notes": said[each]} for each, what in became.items()]}
-        )
+        print_json({"symbols": added})
     return ExitCode.FAILED if refused else ExitCode.DONE
 
 
 @command.command("remove", short_help="Remove symbols; their files stay.")
-@click.argument("symbols", nargs=-1, required=True)
+@click.argument("symbols", type=Symbol(), nargs=-1, required=True)
 @json_option
 def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
     """Remove SYMBOLS from the partitions; files on disk stay where they are.
@@ -95,23 +87,23 @@ def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
     Examples:
       mohlcv symbols remove QQQ
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    with _instance(Home.real(project_root())) as instance:
+    with Home.real(project_root()).instance() as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
         if unknown := [symbol for symbol in symbols if symbol not in kept]:
             raise SymbolError(f"no such symbol: {', '.join(unknown)}; kept are {', '.join(sorted(kept)) or 'none'}")
         for symbol in dict.fromkeys(symbols):
             instance.delete_dynamic_partition(_DIMENSION, symbol)
-            print_beside(f"{symbol}: removed; its files stay", as_json=as_json)
+            print_text(f"{symbol}: removed; its files stay", as_json=as_json)
     if as_json:
-        print_document({"symbols": [{"symbol": symbol, "became": "removed"} for symbol in dict.fromkeys(symbols)]})
+        print_json({"symbols": [{"symbol": symbol, "became": "removed"} for symbol in dict.fromkeys(symbols)]})
 
 
 @command.command("list", short_help="List them with the months stored of each.")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the symbols, one a line, with how many raw months are stored of each, the first and the last.
+    """List the symbols, one a line, with the number of raw months stored of each, the first and the last.
 
-    Symbols that have files and no partitions are listed as well, and marked.
+    Symbols that have files but no partitions are listed too, and marked.
 
     \b
     Examples:
@@ -120,11 +112,11 @@ def list_(*, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     home = Home.real(project_root())
     stored = _stored(home.settings())
-    with _instance(home) as instance:
+    with home.instance() as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
     symbols = sorted(kept | stored.keys())
     if as_json:
-        print_document({"symbols": [_entry(symbol, stored.get(symbol, []), kept) for symbol in symbols]})
+        print_json({"symbols": [_entry(symbol, stored.get(symbol, []), kept) for symbol in symbols]})
         return
     width = max(map(len, symbols), default=0)
     for symbol in symbols:
@@ -133,11 +125,11 @@ def list_(*, as_json: bool) -> None:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Answer:
     """What the vendor said of a symbol.
 
     Attributes:
-        note: worth telling, a clause; empty where there is nothing.
+        note: a clause for the user; empty where there is nothing to say.
         refused: whether it knows no such symbol.
     """
 
@@ -157,33 +149,33 @@ def _lines(file: TextIO | None) -> "Iterator[str]":
         raise SymbolError(f"{name} cannot be read ({error}): save it as plain text in UTF-8") from error
 
 
-def _asked(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Asked]]":
-    """What the vendor says of each symbol; after the first that it cannot tell of, the others are not asked about."""
+def _ask(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Answer]]":
+    """What the vendor says of each symbol; after the first that it cannot tell about, the others are not asked."""
     from mohlcv_dagster.providers import create  # noqa: PLC0415 - only where there is something to ask
 
     with create.provider(settings) as vendor:
         for symbol in symbols:
             listing = vendor.listing(symbol)
-            yield symbol, _said(listing)
+            yield symbol, _answer(listing)
             if not listing.known:
                 return
 
 
-def _said(listing: "Listing") -> _Asked:
+def _answer(listing: "Listing") -> _Answer:
     if not listing.known:
-        return _Asked(f"added unasked, as those after it: {listing.why_unknown}")
+        return _Answer(f"added without asking, as are those after it: {listing.why_unknown}")
     if not listing.exists:
         case = f": is {listing.symbol.upper()} meant?" if listing.symbol.islower() else "; case counts: BACpB, BRK.B"
-        return _Asked(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
-    return _Asked(f"{listing.display_name} was delisted {listing.delisted}" if listing.delisted else "")
+        return _Answer(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
+    return _Answer(f"{listing.display_name} was delisted {listing.delisted}" if listing.delisted else "")
 
 
 def _stored(settings: "Settings") -> "dict[str, list[Month]]":
-    """The raw months that are stored of each symbol, rising."""
-    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
-
+    """The raw months that are stored of each symbol, in order."""
     stored: dict[str, list[Month]] = {}
-    for file in takewhile(lambda each: each.timeframe == RAW, Archive(settings.data_dir).files()):  # they come first
+    for file in takewhile(
+        lambda each: each.timeframe == RAW, Paths(settings.data_dir).archive().files()
+    ):  # they come first
         stored.setdefault(file.symbol, []).append(file.month)
     return {symbol: sorted(months) for symbol, months in stored.items()}
 
@@ -198,12 +190,3 @@ def _span(months: "list[Month]") -> str:
 def _entry(symbol: str, months: "list[Month]", kept: frozenset[str]) -> dict[str, object]:
     first, last = (str(months[0]), str(months[-1])) if months else (None, None)
     return {"symbol": symbol, "partitions": symbol in kept, "months": len(months), "first": first, "last": last}
-
-
-@contextmanager
-def _instance(home: Home) -> "Iterator[dg.DagsterInstance]":
-    import dagster as dg  # noqa: PLC0415 - it takes its time to load: not before the options have been understood
-
-    home.prepare()
-    with dg.DagsterInstance.get() as instance:
-        yield instance

@@ -1,4 +1,4 @@
-"""`mohlcv up`: the Dagster UI and its daemon on a home that stays."""
+"""`mohlcv up`: serve the Dagster UI and its daemon on the project's home."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import Final
 import click
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home, project_root
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.same_origin import authority
 from mohlcv_dagster.settings import UI_URL
@@ -26,14 +26,14 @@ _HOST: Final = "Address or name to listen on, which the UI then answers to as we
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
-@click.option("--sandbox", is_flag=True, help="Serve the stand-in vendor too, with a home and files of its own.")
+@click.option("--sandbox", is_flag=True, help="Also serve the stand-in vendor, with a home and files of its own.")
 def command(port: int, host: str, *, sandbox: bool) -> int:
     """Open the Dagster UI on this project's data, with the daemon that runs backfills; Ctrl-C ends it.
 
     \b
     Examples:
       mohlcv up
-      mohlcv up --sandbox        try it without a key; also shows what `mohlcv demo` made
+      mohlcv up --sandbox        without a key; also shows the files of `mohlcv demo`
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     with ExitStack() as stack:
         if sandbox:
@@ -48,7 +48,7 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
         url = f"http://{authority(host, port)}"
         os.environ.setdefault(UI_URL.variable, url)  # for links in alerts
         _refuse_taken(host, port)
-        stack.enter_context(_alone_in(home))
+        stack.enter_context(_locked(home))
         click.echo(f"Dagster UI: {url}   home: {home.path}   Ctrl-C ends it.")
         return _serve(services(host, port, project_root()), home.path, project_root())
 
@@ -61,21 +61,21 @@ def services(host: str, port: int, root: Path) -> list[str]:
 
 
 @contextmanager
-def _alone_in(home: Home) -> Iterator[None]:
-    """Hold the home while the block runs: two daemons on one home would launch every backfill twice.
+def _locked(home: Home) -> Iterator[None]:
+    """Hold the lock of the home while the block runs.
 
     Raises:
         SettingsError: another `mohlcv up` holds it.
     """
     try:
-        with FileLock(home.path / "up.lock", timeout=0):
+        with FileLock(home.up_lock, timeout=0):
             yield
     except Timeout as error:
-        raise SettingsError(f"the UI is up already on {home.path}: use that one, or end it first") from error
+        raise SettingsError(f"the UI is already running on {home.path}: use that one, or stop it first") from error
 
 
 def _refuse_taken(host: str, port: int) -> None:
-    """Say that a port is taken before Dagster spends its time to find out."""
+    """Refuse a port that is taken, before Dagster takes its time to find out."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -83,18 +83,18 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise SettingsError(
-                f"port {port} of {host} cannot be served ({error.strerror}): is the UI up already? "
+                f"port {port} of {host} cannot be served ({error.strerror}): is the UI already running? "
                 "If not, choose another with --port"
             ) from error
 
 
 def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
-    """Run `words` until they end or a signal asks for it; everything they started ends with them.
+    """Run a command until it ends or a signal asks for it; all its processes end with it.
 
     Args:
         words: the command.
-        folder: where it works. Not the project's own: Dagster puts the `.env` of its working folder over the
-            environment, which would lead a sandbox's bars to the real data folder, and win over the shell.
+        folder: its working folder. Not the project's own: Dagster would read the `.env` there, which would then win
+            over the shell, and lead a sandbox's bars to the real data folder.
         root: the project, whose own modules stay importable.
     """
     # a shell starts background jobs with SIGINT ignored, and Dagster would inherit that
@@ -106,13 +106,13 @@ def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        click.echo("\nEnding Dagster; runs under way go on to their end, others wait for the next start.", err=True)
+        click.echo("\nStopping Dagster; runs in progress go on to their end, others wait for the next start.", err=True)
         process.send_signal(signal.SIGINT)
-        return _end(process)
+        return _stop(process)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for Dagster to end its services; after `_PATIENCE`, or a second Ctrl-C, end them by force."""
+def _stop(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for Dagster to stop its services; after `_PATIENCE`, or a second Ctrl-C, kill them."""
     try:
         process.wait(_PATIENCE)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):

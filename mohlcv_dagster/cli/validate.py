@@ -1,4 +1,4 @@
-"""`mohlcv validate`: the rules on a folder of files, with a report; the original's validation script."""
+"""`mohlcv validate`: check every file of a folder by the rules of the asset checks, and report."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console
-from mohlcv_dagster.cli.documents import json_option
-from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.cli.ranges import chosen
+from mohlcv_dagster.cli.arguments import Symbol, Timeframes, split_symbols
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console
+from mohlcv_dagster.cli.dagster_home import Home, knowledge, project_root
 from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER
@@ -27,16 +26,20 @@ if TYPE_CHECKING:
     from mohlcv_dagster.validation.report import FileReport, ValidationReport
 
 _MARKS: Final = {"ok": OK, "warn": WARNED, "error": FAILED}
-_FORMS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
+_FORMATS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "html"}
 
 
 @click.command("validate", short_help="Check every file of a folder; write a report.")
-@click.option("--input-dir", required=True, help="The folder: of one timeframe's files, or of raw files.")
-@click.option("--timeframe", "name", required=True, help="Of the files in it: 1s for raw ones, 15s, 30s, 1min, …")
+@click.option("--input-dir", required=True, help="The folder of the files: all of one timeframe.")
+@click.option(
+    "--timeframe", "name", type=Timeframes(), required=True, help="Of these files: 1s for raw ones, 15s, 30s, 1min, …"
+)
 @click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s beside the folder aggregated]")
-@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; for more, again or SPY,QQQ.")
-@click.option("--report", metavar="FILE", help="Write a report; its form is told by the suffix .txt, .json or .html.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), help="The form of the report.")
+@click.option("--symbol", "symbols", type=Symbol(), multiple=True, help="Only this symbol; for more, again or SPY,QQQ.")
+@click.option("--report", metavar="FILE", help="Write a report; the suffix .txt, .json or .html gives its format.")
+@click.option(
+    "--format", "report_format", type=click.Choice(["text", "json", "html"]), help="The format of the report."
+)
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     input_dir: str,
@@ -44,16 +47,16 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     raw_data_dir: str | None,
     symbols: tuple[str, ...],
     report: str | None,
-    form: str | None,
+    report_format: str | None,
     *,
     as_json: bool,
 ) -> int:
-    """Check every file of a folder, by the rules of the asset checks.
+    """Check every file of a folder by the rules of the asset checks.
 
-    Any folder will do, whoever made it. Where this project wrote the files, what it recorded of them is checked
-    too; else the rules on that are not judged, which is said and is no pass. An aggregate is compared with the raw file
-    of its symbol and month. Nothing is changed, and neither a key nor a network is needed. Exits with 1 when a file has
-    an error, or the folder has no files; warnings alone exit with 0.
+    The files may come from anybody. Where this project wrote them, they are also compared with what it recorded of
+    them; elsewhere the rules on records are not checked, and the report says so. An aggregate is compared with the raw
+    file of its symbol and month. Nothing is changed, and neither a key nor a network is needed. Exits with 1 when a
+    file has an error or the folder has no files, and with 0 when there are only warnings.
 
     \b
     Examples:
@@ -61,14 +64,12 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
       mohlcv validate --input-dir data/raw_1s --timeframe 1s --symbol SPY --report raw.html
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     timeframe = _timeframe(name)
-    write = _writer(report, form)
-    made = _validated(timeframe, input_dir, raw_data_dir, chosen(symbols), open_console(stderr=as_json))
+    write = _writer(report, report_format)
+    made = _validated(timeframe, input_dir, raw_data_dir, split_symbols(symbols), open_console(stderr=as_json))
     if write is not None:
         write(made)
     if as_json:
-        from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - not for the help text
-
-        click.echo(report_forms.to_json(made), nl=False)
+        click.echo(_written(made, "json"), nl=False)
     return 1 if made.failed else 0
 
 
@@ -81,37 +82,42 @@ def _timeframe(name: str) -> Timeframe:
         raise TimeframeError(f"{error}, or {RAW.name} for raw files") from None
 
 
-def _writer(name: str | None, form: str | None) -> "Callable[[ValidationReport], None] | None":
-    """Writes the report, in the form asked for.
+def _writer(name: str | None, report_format: str | None) -> "Callable[[ValidationReport], None] | None":
+    """What writes the report, in the format asked for.
 
     Raises:
-        InputError: it cannot be told which form, or there is no file to write.
+        InputError: the format is unknown, or there is no file to write.
     """
     if name is None:
-        if form is not None:
-            raise InputError(f"--format {form} is the form of a report: name its file with --report")
+        if report_format is not None:
+            raise InputError(f"--format {report_format} is the format of a report: name its file with --report")
         return None
     at = Path(name)
-    chosen_form = form or _FORMS.get(at.suffix.lower())
-    if chosen_form is None:
-        raise InputError(f"--report {name}: {at.suffix or 'no suffix'} tells no form; end it in .txt, .json or .html")
+    chosen = report_format or _FORMATS.get(at.suffix.lower())
+    if chosen is None:
+        suffix = at.suffix or "no suffix"
+        raise InputError(f"--report {name}: {suffix} is not a format; end it in .txt, .json or .html")
 
     def write(report: "ValidationReport") -> None:
         from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
-        from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - as above
 
-        forms = {"text": report_forms.to_text, "json": report_forms.to_json, "html": report_forms.to_html}
-        Archive(at.parent).write_path(PurePosixPath(at.name), forms[chosen_form](report).encode())
+        Archive(at.parent).write_path(PurePosixPath(at.name), _written(report, chosen).encode())
         click.echo(f"The report is in {name}", err=True)
 
     return write
+
+
+def _written(report: "ValidationReport", report_format: str) -> str:
+    from mohlcv_dagster.validation import report_forms  # noqa: PLC0415 - not for the help text
+
+    written = {"text": report_forms.to_text, "json": report_forms.to_json, "html": report_forms.to_html}[report_format]
+    return written(report)
 
 
 def _validated(
     timeframe: Timeframe, input_dir: str, raw_data_dir: str | None, symbols: list[str], console: "Console"
 ) -> "ValidationReport":
     from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
-    from mohlcv_dagster.cli.known import knowledge  # noqa: PLC0415 - as above
     from mohlcv_dagster.storage import inventory  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation import folder_check, report, report_forms  # noqa: PLC0415 - as above
 
@@ -138,7 +144,7 @@ def _validated(
 
 
 def _chosen_files(found: "BarFolder", timeframe: Timeframe, symbols: list[str]) -> "BarFolder":
-    """The files to judge.
+    """The files to check.
 
     Raises:
         FileMissingError: there is none, in all or of a symbol.
@@ -147,8 +153,8 @@ def _chosen_files(found: "BarFolder", timeframe: Timeframe, symbols: list[str]) 
     if not there:
         folder = found.root / timeframe.name
         hint = f"; did you mean {folder}?" if folder.is_dir() else ""
-        passed_over = f" ({found.passed_over[0].path}: {found.passed_over[0].why})" if found.passed_over else ""
-        raise FileMissingError(f"{found.root} holds no file of {timeframe} bars{passed_over}{hint}")
+        skipped = f" ({found.passed_over[0].path}: {found.passed_over[0].why})" if found.passed_over else ""
+        raise FileMissingError(f"{found.root} holds no file of {timeframe} bars{skipped}{hint}")
     if missing := [symbol for symbol in symbols if symbol not in there]:
         raise FileMissingError(f"{found.root} holds no file of {', '.join(missing)}; there are {', '.join(there)}")
     if symbols:
@@ -157,7 +163,7 @@ def _chosen_files(found: "BarFolder", timeframe: Timeframe, symbols: list[str]) 
 
 
 def _raw_folder(found: "BarFolder", timeframe: Timeframe, named: str | None) -> "AnyPath | None":
-    """The raw files that aggregates are compared with; where none are named, those beside them in the layout.
+    """The raw files that aggregates are compared with; without a name, those of the same data folder.
 
     Raises:
         FileMissingError: there is no such folder.

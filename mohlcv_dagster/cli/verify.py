@@ -1,27 +1,28 @@
-"""`mohlcv verify`: a copied archive held against its passports, without Dagster."""
+"""`mohlcv verify`: verify an archive, such as a copied one, against its recorded checksums, without Dagster."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from mohlcv_dagster.cli.console import FAILED, OK, open_console
-from mohlcv_dagster.cli.documents import json_option, print_document
-from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.console import FAILED, OK, json_option, open_console, print_json
+from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.formatting import quantity
 
 if TYPE_CHECKING:
     from mohlcv_dagster.storage.verify import Verification
 
 
-@click.command("verify", short_help="Prove an archive by its passports.")
+@click.command("verify", short_help="Verify an archive against recorded checksums.")
 @click.argument("folder", metavar="[DIR]", required=False)
 @json_option
 def command(folder: str | None, *, as_json: bool) -> int:
-    """Prove the archive in DIR (by default the project's data folder) by its passports.
+    """Verify the archive in DIR (by default the project's data folder) against its recorded checksums.
 
-    Every file must be there, byte for byte the one that was recorded, with its bars, and no check of it red; there is
-    nothing without a passport, no passport without its file, no leftover, no Parquet mirror out of step. It needs
-    neither Dagster's home nor a key, reads all files once, and writes nothing. Leaves with 1 on any difference.
+    Each file must have a manifest entry and be byte for byte the one recorded, with as many bars, and no check of it
+    failed. Each manifest entry must have its file. Nothing may be left of interrupted writes, and the Parquet mirror
+    must match. Needs neither Dagster's home nor a key, reads all files once, and writes nothing. Exits with 1 on any
+    difference.
 
     \b
     Examples:
@@ -30,13 +31,12 @@ def command(folder: str | None, *, as_json: bool) -> int:
       mohlcv verify s3://bucket/bars --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     # Arrow takes its time to load: not before the options have been understood
-    from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415
     from mohlcv_dagster.storage.verify import verify  # noqa: PLC0415
 
-    archive = Archive(folder or Home.real(project_root()).settings().data_dir)
+    archive = Paths(folder or Home.real(project_root()).settings().data_dir).archive()
     proof = verify(archive)
     if as_json:
-        print_document(asdict(proof))
+        print_json(asdict(proof))
     else:
         _show(str(archive.root), proof)
     return 1 if proof.differences else 0
@@ -49,11 +49,10 @@ def _show(root: str, proof: "Verification") -> None:
     console = open_console()
     for each in proof.differences:
         console.print(f"{FAILED} {escape(each.path)}  {each.kind}: {escape(each.message)}")
-    read = f"{proof.files:,} files, {proof.rows:,} bars, {decimal(proof.size)} in {escape(root)}"
-    if not proof.differences:
-        console.print(f"{OK} {read}: all as their passports say.")
+    read = f"{quantity(proof.files, 'file')}, {quantity(proof.rows, 'bar')}, {decimal(proof.size)} in {escape(root)}"
+    if proof.differences:
+        console.print(f"\n{read}: {quantity(len(proof.differences), 'difference')}.")
     else:
-        found = "1 difference" if len(proof.differences) == 1 else f"{len(proof.differences):,} differences"
-        console.print(f"\n{read}: {found}.")
+        console.print(f"{OK} {read}: all as recorded.")
     if proof.warned:
-        console.print(f"{proof.warned:,} of them have checks that warn; their passports say which.")
+        console.print(f"{quantity(proof.warned, 'file')} with checks that warn; the manifest entries say which.")

@@ -78,10 +78,10 @@ def is_sensor_on(instance: dg.DagsterInstance, name: str) -> bool:
     return any(state.instigator_name == name for state in states)
 
 
-def open_home(folder: str) -> dg.DagsterInstance:
-    """The instance of a Dagster home whose runs in this process leave their output on the terminal.
+def open_home(folder: str, *, keep_outputs: bool = False) -> dg.DagsterInstance:
+    """The instance of a Dagster home; unless `keep_outputs`, runs in this process leave their output on the terminal.
 
     Dagster would turn file descriptor 1 into a log file while a run works, where a progress bar finds no terminal and
     stands still; and four processes would copy that file back, which answer Ctrl-C with tracebacks.
     """
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides=_NO_OUTPUT_FILES))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides={} if keep_outputs else _NO_OUTPUT_FILES))

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli import runs
-from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month

@@ -6,19 +6,19 @@ from mohlcv_dagster_tests.tables import table
 _HEAD = """\
 # Exit codes
 
-Every command of `mohlcv` leaves with one of these. This page is made from `mohlcv_dagster/cli/exit_codes.py`.
+Every command of `mohlcv` exits with one of these. This page is made from `mohlcv_dagster/cli/exit_codes.py`.
 
 """
 
 _END = """
-A process that a signal kills has no code of its own; shells show 128 and the number of the signal, as 137 for `kill -9`
-and 143 for `kill`. Nothing stored is broken by either: a file is whole or absent, and the same command goes on from
-there.
+A process killed by a signal has no code of its own; shells show 128 plus the number of the signal, such as 137 for
+`kill -9` and 143 for `kill`. Neither breaks what is stored: a file is whole or absent, and the same command continues
+from there.
 
 ## For scripts
 
-`--json`, where a command has it, prints one JSON document on standard output and everything else on standard error. A
-command that could not do what was asked prints a document too:
+Where a command has `--json`, it prints one JSON document on standard output and everything else on standard error. A
+command that fails prints a document too:
 
 ```json
 {
@@ -27,7 +27,7 @@ command that could not do what was asked prints a document too:
 }
 ```
 
-A slip in the command line has a third entry, `cure`, which names the help to read.
+An error in the command line has a third entry, `cure`, which names the help to read.
 """
 
 

@@ -250,9 +250,7 @@ def test_a_dry_run_tells_and_leaves_not_even_a_home(mohlcv, project):
 
     assert said.code == 1
     assert f"✓ {FAULTY['Eastern month']}  would be rewritten: 5 rows of 2024-02 taken out" in said.out
-    assert said.out.endswith(
-        "24 files: 6 not as the contract says, 1 of them unreadable. Nothing was recorded or written.\n"
-    )
+    assert said.out.endswith("24 files: 6 with faults, 1 of them unreadable. Nothing was recorded or written.\n")
     assert {path: (project / "data" / path).read_bytes() for path in due} == before
     assert [each.name for each in project.iterdir()] == ["data"]
     assert [each.name for each in (project / "data").iterdir() if each.name == "manifest"] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mohlcv_dagster.cli import COMMANDS, completing, completion, mohlcv
+from mohlcv_dagster.cli import COMMANDS, arguments, completion, mohlcv
 
 BIN = Path(sys.executable).parent
 BASH, FISH, ZSH = (shutil.which(shell) for shell in ("bash", "fish", "zsh"))
@@ -46,38 +46,38 @@ def given(parameter_type, begun):
 
 
 def test_symbols_are_those_of_the_data_folder_in_any_case_typed(stored):
-    assert given(completing.Symbol(), "") == ["BRK.B", "SPY"]
-    assert given(completing.Symbol(), "sp") == ["SPY"]
-    assert given(completing.Symbol(), "Q") == []
-    assert given(completing.Symbol(), "SPY,") == ["SPY,BRK.B"]
+    assert given(arguments.Symbol(), "") == ["BRK.B", "SPY"]
+    assert given(arguments.Symbol(), "sp") == ["SPY"]
+    assert given(arguments.Symbol(), "Q") == []
+    assert given(arguments.Symbol(), "SPY,") == ["SPY,BRK.B"]
 
 
 def test_symbols_of_a_tree_of_aggregates_alone_are_found_as_well(project):
     (project / "data/aggregated/15s").mkdir(parents=True)
     (project / "data/aggregated/15s/QQQ_2024_01_15s.csv").touch()
 
-    assert given(completing.Symbol(), "") == ["QQQ"]
+    assert given(arguments.Symbol(), "") == ["QQQ"]
 
 
 def test_where_nothing_can_be_known_nothing_is_offered_and_nothing_is_said(project, monkeypatch, capsys):
-    assert given(completing.Symbol(), "") == []
+    assert given(arguments.Symbol(), "") == []
     monkeypatch.setenv("MOHLCV_DATA_DIR", "memory://bars")
-    assert given(completing.Symbol(), "") == []
+    assert given(arguments.Symbol(), "") == []
     monkeypatch.delenv("MOHLCV_DATA_DIR")
     (project / ".env").write_text("MASSIVE_API_KEY=a\n", encoding="utf-16")
-    assert given(completing.Symbol(), "") == []
+    assert given(arguments.Symbol(), "") == []
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_last_timeframe_of_a_list_is_completed_with_those_not_in_it():
-    assert given(completing.Timeframes(), "3") == ["30s", "30min"]
-    assert given(completing.Timeframes(), "30s,3") == ["30s,30min"]
-    assert given(completing.Timeframes(), "15s,1m") == ["15s,1min"]
+    assert given(arguments.Timeframes(), "3") == ["30s", "30min"]
+    assert given(arguments.Timeframes(), "30s,3") == ["30s,30min"]
+    assert given(arguments.Timeframes(), "15s,1m") == ["15s,1min"]
 
 
 def test_every_option_and_argument_that_takes_symbols_or_timeframes_as_text_completes_them():
-    wanted = {"--symbol": completing.Symbol, "symbols": completing.Symbol}
-    wanted |= dict.fromkeys(("--timeframe", "--timeframes"), completing.Timeframes)
+    wanted = {"--symbol": arguments.Symbol, "symbols": arguments.Symbol}
+    wanted |= dict.fromkeys(("--timeframe", "--timeframes"), arguments.Timeframes)
     found = set()
     names = [name for name in COMMANDS if name != "symbols"]
     commands = [mohlcv.get_command(click.Context(mohlcv), name) for name in names]

@@ -9,7 +9,7 @@ import pytest
 
 from mohlcv_dagster.cli import demo
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
-from mohlcv_dagster.cli.runs import Check, Outcome
+from mohlcv_dagster.cli.runs import CheckResult, RunOutcome
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 
@@ -38,7 +38,7 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
     assert "✗ QQQ 2024-01  raw_1s           4 of 5 checks passed" in done.stdout
     assert "    valid: ohlc_order: 1 of " in done.stdout
     assert "✗ QQQ 2024-01:  nothing is made from raw_1s/QQQ/QQQ_2024_01.csv, which breaks 1 rule. " in done.stdout
-    assert "1 of 2 months whole and right" in done.stdout
+    assert "1 of 2 months complete and checked" in done.stdout
     assert "uv run mohlcv up --sandbox" in done.stdout
     made = tmp_path / ".mohlcv/sandbox/data"
     assert sorted(str(path.relative_to(made)) for path in made.rglob("*.csv")) == [
@@ -55,7 +55,7 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
     ("passed", "error", "mark"), [(True, False, OK), (False, True, FAILED), (False, False, WARNED)]
 )
 def test_an_error_is_marked_as_one_even_where_it_holds_nothing_back(passed, error, mark):
-    outcome = Outcome("", succeeded=True, reasons=(), checks=(Check("raw_1s", "complete", passed, error, ""),))
+    outcome = RunOutcome("", succeeded=True, reasons=(), checks=(CheckResult("raw_1s", "complete", passed, error, ""),))
 
     assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "complete") == f"{mark} {mark}"
     assert demo.marks({"SPY": outcome}, "aggregated/15s", "complete") == ""

@@ -1,4 +1,4 @@
-"""One table of exit codes, and what leaves with which."""
+"""One table of exit codes, and which command exits with which."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_the_help_tells_every_code_a_line_each(mohlcv):
     [
         (("plan", "--json"), "Missing option '--symbol'.", "see `mohlcv plan --help`"),
         (("plan", "--json", "--symbol", "a/b", *RANGE), "'a/b' is not a US stock symbol", None),
-        (("plan", "--json", "--symbol", "A", "--start", "2024-02-01", "--end", "2024-01-01"), "turn them round", None),
+        (("plan", "--json", "--symbol", "A", "--start", "2024-02-01", "--end", "2024-01-01"), "swap them", None),
         (("doctor", "--json", "--no-such"), "No such option", "see `mohlcv doctor --help`"),
         (("symbols", "remove", "QQQ", "--json"), "no such symbol: QQQ; kept are none", None),
         (("fetsch", "--json"), "No such command 'fetsch'", "see `mohlcv --help`"),
@@ -63,7 +63,7 @@ def test_a_fault_of_the_program_itself_is_a_document_and_a_traceback(project, mo
     def fail(**_):
         raise RuntimeError("out of cheese")
 
-    monkeypatch.setattr("mohlcv_dagster.cli.doctor._examine", fail)
+    monkeypatch.setattr("mohlcv_dagster.cli.doctor._diagnose", fail)
     monkeypatch.setattr("sys.argv", ["mohlcv", "doctor", "--json"])
     with pytest.raises(RuntimeError, match="out of cheese"):
         main()

@@ -1,45 +1,19 @@
+"""`mohlcv fetch`: months fetched, skipped, completed and refused."""
+
+import json
 import os
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.cli.ranges import months_touched
-from mohlcv_dagster.errors import MonthError, MonthInFutureError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
-from mohlcv_dagster_tests.checks.clean_files import HEADER
+from mohlcv_dagster.storage.reader import BarReader
+from mohlcv_dagster_tests.bars.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
-NOW = datetime(2024, 3, 15, tzinfo=UTC)
-
-
-def day(text):
-    return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - a day as the option gives it
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "months"),
-    [
-        ("2024-01-01", "2024-01-31", ["2024-01"]),
-        ("2024-01-31", "2024-02-01", ["2024-01", "2024-02"]),
-        ("2023-12-15", "2024-02-10", ["2023-12", "2024-01", "2024-02"]),
-        ("2024-02-29", "2024-02-29", ["2024-02"]),
-        ("2024-02-01", "2024-12-31", ["2024-02", "2024-03"]),
-    ],
-)
-def test_every_month_the_range_touches_is_meant_up_to_the_one_in_progress(start, end, months):
-    assert [str(month) for month in months_touched(day(start), day(end), NOW)] == months
-
-
-def test_a_range_that_ends_before_it_starts_is_refused_with_both_days():
-    with pytest.raises(MonthError, match="--end 2024-01-01 is before --start 2024-02-01"):
-        months_touched(day("2024-02-01"), day("2024-01-01"), NOW)
-
-
-def test_a_range_that_begins_in_the_future_is_refused():
-    with pytest.raises(MonthInFutureError, match="2024-04-01 is in the future: it is 2024-03-15"):
-        months_touched(day("2024-04-01"), day("2024-05-01"), NOW)
+FETCH = ("fetch", "--symbol", "ABC", *JANUARY)
 
 
 def test_a_month_is_fetched_checked_and_stored_and_then_skipped_until_forced(mohlcv, project, vendor):
@@ -140,7 +114,7 @@ def test_a_month_that_would_lose_settled_bars_fails_until_the_loss_is_accepted(m
         (["--symbol", "SPY", *JANUARY], 2, "MASSIVE_API_KEY is not set"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_with_the_value_and_nothing_is_written(mohlcv, project, words, code, told):
+def test_what_is_invalid_is_refused_with_the_value_and_nothing_is_written(mohlcv, project, words, code, told):
     said = mohlcv("fetch", *words)
 
     assert said.code == code
@@ -158,9 +132,86 @@ def test_a_month_proven_empty_is_stored_and_told_with_what_is_known_of_why(mohlc
     assert (project / "data/raw_1s/ABC/ABC_2024_02.csv").read_bytes() == HEADER
 
 
-@pytest.mark.parametrize("day", ["2024-13-01", "yesterday", "2024-02-30"])
-def test_a_day_that_is_none_is_refused_in_words_that_show_one(mohlcv, day):
-    said = mohlcv("fetch", "--symbol", "SPY", "--start", day, "--end", "2024-03-31")
+def test_a_stored_month_whose_blocking_checks_fail_is_never_skipped_and_exits_with_1_until_it_is_right(
+    mohlcv, project, vendor
+):
+    vendor.inject("bad-bar:symbol=ABC,times=all")
+    first, second = mohlcv(*FETCH), mohlcv(*FETCH)
+    assert (project / "data/raw_1s/ABC/ABC_2024_01.csv").exists()
+    vendor.clear()
+    third, fourth = mohlcv(*FETCH), mohlcv(*FETCH)
 
-    assert said.code == 2
-    assert f"Invalid value for '--start': '{day}' is no day; write one as 2024-01-31" in said.err
+    assert [said.code for said in (first, second, third, fourth)] == [1, 1, 0, 0]
+    assert "ABC 2024-01  downloading again: the stored file fails ohlc_order" in second.out
+    assert third.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
+    assert fourth.out.endswith("0 downloaded, 1 skipped, 0 failed\n")
+
+
+def test_a_stored_month_that_was_not_checked_is_checked_and_not_downloaded(mohlcv, vendor, monkeypatch):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BarReader, "examine", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert mohlcv(*FETCH).code == 130
+    asked = len(vendor.requests)
+    said = mohlcv(*FETCH)
+
+    assert said.code == 0
+    assert "checking: stored, and not every check of it has a result" in said.out
+    assert "5 of 5 checks passed" in said.out
+    assert said.out.endswith("0 downloaded, 1 checked, 0 skipped, 0 failed\n")
+    assert len(vendor.requests) == asked
+
+
+def test_in_another_folder_a_month_is_checked_each_time_and_downloaded_again_while_it_may_be_provisional(
+    mohlcv, project, vendor
+):
+    words = (*FETCH, "--output-dir", "mine")
+    mohlcv(*words)
+    stored = project / "mine/ABC/ABC_2024_01.csv"
+    asked = len(vendor.requests)
+    checked = mohlcv(*words)
+    assert "checking and recording: stored, and not recorded here yet" not in checked.out
+    assert "ABC 2024-01  checking: stored, and nothing is recorded of this folder" in checked.out
+    assert checked.out.endswith("0 downloaded, 1 checked, 0 skipped, 0 failed\n")
+    assert (checked.code, len(vendor.requests)) == (0, asked)
+
+    before = datetime(2024, 1, 30, 17, tzinfo=UTC).timestamp()
+    os.utime(stored, (before, before))
+    said = mohlcv(*words)
+    assert "downloading again: written at 2024-01-30 17:00Z, provisional until 2024-02-01 16:00Z" in said.out
+    assert "not the project's own folder: Dagster does not remember these runs" in said.out
+    assert stored.stat().st_mtime > before
+
+    whole = stored.read_bytes()
+    stored.write_bytes(whole.replace(b"102.0,102.5,101.5", b"102.0,102.5,109.5", 1))
+    said = mohlcv(*words)
+    assert "downloading again: the stored file fails ohlc_order" in said.out
+    assert (said.code, stored.read_bytes() == whole) == (0, True)
+
+
+def test_json_is_one_document_with_what_became_of_each_month_and_why(mohlcv, vendor):
+    vendor.inject("not-found:symbol=NOPE")
+    words = ("fetch", "--symbol", "NOPE,ABC", "--start", "2024-01-01", "--end", "2024-02-28", "--json")
+    mohlcv(*FETCH)
+    said = mohlcv(*words)
+    told = json.loads(said.out)
+    months = {(each["symbol"], each["month"]): each for each in told["months"]}
+
+    assert said.code == 1
+    assert (told["command"], told["ok"], told["interrupted"]) == ("fetch", False, False)
+    assert told["counts"] == {
+        "downloaded": 1,
+        "completed": 0,
+        "checked": 0,
+        "skipped": 1,
+        "failed": 2,
+        "stored_with_errors": 0,
+    }
+    assert months["ABC", "2024-01"] == {
+        "symbol": "ABC",
+        "month": "2024-01",
+        "outcome": "skipped",
+        "reasons": ["stored"],
+    }
+    assert (months["ABC", "2024-02"]["outcome"], months["ABC", "2024-02"]["empty"]) == ("downloaded", True)
+    assert months["NOPE", "2024-01"]["reasons"][0]
+    assert "2 failed" in said.err

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from mohlcv_dagster.cli import registering
+from mohlcv_dagster.cli import runs
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
@@ -279,8 +279,8 @@ def test_a_file_that_is_recorded_is_not_checked_while_adopt_is_at_work(fetched, 
     _forget(home)
     home.mkdir()
     with FileLock(home / "adopt.lock"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registering, "PATIENCE", 0)
+        patch.setattr(runs, "PATIENCE", 0)
         said = mohlcv("fetch", "--symbol", "ABC", *DAYS)
 
     assert said.code == 2
-    assert f"`mohlcv adopt` is at work on {home}: wait until it is done" in said.err
+    assert f"`mohlcv adopt` is running on {home}: wait until it is done" in said.err

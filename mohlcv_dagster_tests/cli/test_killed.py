@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.cli.homes import DAGSTER_HOME
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
 from mohlcv_dagster.defs.check_results import of_file
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox

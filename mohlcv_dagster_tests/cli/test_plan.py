@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.cli import outlook, plan, planning, runs
-from mohlcv_dagster.cli.homes import Home, project_root
-from mohlcv_dagster.cli.planning import Density, Planner
+from mohlcv_dagster.cli import dagster_home, plan, plan_report, runs
+from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.cli.plan import Density, Planner
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.listings import Listing
@@ -75,7 +75,7 @@ def test_a_fetch_and_its_aggregates_ask_exactly_what_was_planned_and_then_nothin
 
 def _aggregate(symbol):
     settings = Home.real(project_root()).settings()
-    with runs.instance() as instance:
+    with dagster_home.open_instance() as instance:
         outcome = runs.materialize(
             build(settings), instance, BarFile(symbol, RAW, Month(2024, 1)), list(settings.timeframes)
         )
@@ -134,7 +134,7 @@ def test_without_a_key_it_works_and_says_what_it_could_not_ask_and_leaves_nothin
     assert said.out.startswith("SPY, QQQ, 2024-01 to 2024-03: 6 partitions; nothing was fetched.\n")
     assert "! when the symbols were listed was not asked: MASSIVE_API_KEY is not set" in said.out
     # 57,600 seconds of extended hours a session, at most 50,000 a request: 25 for 21 sessions, 24 for 20, twice
-    assert "requests     12 to 146, where none must be repeated" in said.out
+    assert "requests     12 to 146, without retries" in said.out
     assert "time         at least 2 s (4 s with the most requests) at 8 in flight, 0.15 s an answer" in said.out
     assert "none stored: quiet to SPY-like" in said.out
     assert tree(project) == []
@@ -159,8 +159,8 @@ def test_files_that_no_home_recorded_are_planned_to_be_checked_and_no_home_is_ma
     assert (month["outcome"], month["because"]) == ("checked", "stored, and not recorded here yet")
     told = mohlcv("plan", "--symbol", "ABC", *JANUARY, "--offline").out
     assert (
-        "! 2024-01: ABC checking and recording: stored, and not recorded here yet; downloaded again if a check that "
-        "blocks fails" in " ".join(told.split())
+        "! 2024-01: ABC checking and recording: stored, and not recorded here yet; downloaded again if a "
+        "blocking check fails" in " ".join(told.split())
     )
     assert "requests     none: there is nothing to fetch" in told
     assert not (project / ".mohlcv").exists()
@@ -170,13 +170,13 @@ def test_files_that_no_home_recorded_are_planned_to_be_checked_and_no_home_is_ma
     ("words", "error"),
     [
         (("--symbol", "SPY", "--start", "1999-01-01", "--end", "2024-01-31"), "1999-01 is before 2003-09"),
-        (("--symbol", "SPY", "--start", "2024-01-01", "--end", "2023-01-31"), "turn them round"),
+        (("--symbol", "SPY", "--start", "2024-01-01", "--end", "2023-01-31"), "swap them"),
         (("--symbol", "S/Y", *JANUARY), "not a US stock symbol"),
         (("--symbol", "SPY", *JANUARY, "--plan", "business"), "business"),
         (("--symbol", "SPY", *JANUARY, "--latency", "0"), "latency"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_as_a_fetch_refuses_it(mohlcv, words, error):
+def test_what_is_invalid_is_refused_as_a_fetch_refuses_it(mohlcv, words, error):
     said = mohlcv("plan", *words)
 
     assert said.code == 2
@@ -217,14 +217,14 @@ def test_months_beyond_the_plan_are_refused_and_cost_nothing():
     told = months(planner(subscription="Starter"), "2021-10", "2021-11", "2021-12")
 
     assert [(month.refused, month.cost[1].fetch) for month in told] == [(True, 0), (True, 0), (False, 26)]
-    assert planning.reaching(told, NOW.date()) == {"Basic": 0, "Starter": 1, "Developer": 3, "Advanced": 3}
+    assert plan.months_by_plan(told, NOW.date()) == {"Basic": 0, "Starter": 1, "Developer": 3, "Advanced": 3}
 
 
 def test_a_limit_of_requests_decides_the_time_and_without_minutes_no_check_asks():
     told = months(planner(MASSIVE_REQUESTS_PER_MINUTE="5", MOHLCV_TIMEFRAMES="15s"), "2024-01")
 
     # two requests, one behind the other; 25 requests, 5 a minute: the last ones leave after four minutes
-    assert planning.seconds(told, planner(MASSIVE_REQUESTS_PER_MINUTE="5").settings, 0.2) == (0.4, 240.2)
+    assert plan.seconds(told, planner(MASSIVE_REQUESTS_PER_MINUTE="5").settings, 0.2) == (0.4, 240.2)
     assert told[0].cost[1].minutes == 0
 
 
@@ -253,9 +253,9 @@ def test_the_density_is_that_of_whole_months_and_never_of_the_one_in_progress(tm
     (folder / "SPY_notes.csv").write_bytes(b"-" * 10**6)
 
     # a session of 1,000 bytes in January and of 3,000 in February; March is a header, November is in progress
-    density = planning.density_of(Archive(tmp_path), "SPY", NOW)
+    density = plan.density_of(Archive(tmp_path), "SPY", NOW)
     assert (density.least, density.most, density.months) == (2000 / 58, 2000 / 58, 2)
-    assert planning.density_of(Archive(tmp_path), "QQQ", NOW) == Density()
+    assert plan.density_of(Archive(tmp_path), "QQQ", NOW) == Density()
 
 
 def test_a_delisted_symbol_is_asked_why_with_four_requests():
@@ -268,11 +268,11 @@ def test_a_delisted_symbol_is_asked_why_with_four_requests():
 
 def test_totals_add_up_months_requests_and_bytes():
     stored = {"2024-01": Decision(Action.SKIP, "stored"), "2024-02": Decision(Action.RECORD, "stored")}
-    totals = planning.Totals.of(months(planner(stored=stored), "2024-01", "2024-02", "2024-03"))
+    totals = plan.Totals.of(months(planner(stored=stored), "2024-01", "2024-02", "2024-03"))
 
     assert totals.done == Counter(skipped=1, checked=1, downloaded=1)
     assert [cost.fetch for cost in totals.cost] == [2, 24]
-    assert totals.least.raw == 20 * 330 * 58  # the sessions of March, less Good Friday
+    assert totals.size[0].raw == 20 * 330 * 58  # the sessions of March, less Good Friday
 
 
 @pytest.mark.parametrize(
@@ -285,22 +285,16 @@ def test_totals_add_up_months_requests_and_bytes():
     ],
 )
 def test_months_are_told_in_runs(keys, told):
-    assert planning.spans(map(Month.parse, keys)) == told
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.2, "a second"), (75, "75 s"), (600, "10 min"), (9000, "2 h"), (86400 * 3.5, "3.5 days")],
-)
-def test_a_time_is_told_in_the_unit_that_fits(seconds, told):
-    assert outlook._duration(seconds) == told
+    assert plan_report.month_ranges(map(Month.parse, keys)) == told
 
 
 def test_a_disk_too_small_is_told(capsys, tmp_path, monkeypatch):
     from mohlcv_dagster.cli.console import open_console  # noqa: PLC0415 - it looks at the standard output of now
 
     monkeypatch.setattr(plan.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    made = outlook.Outlook(planner(), months(planner(), "2024-01"), 0.15, plan.disk_of(str(tmp_path / "data")), ())
+    made = plan_report.PlanReport(
+        planner(), months(planner(), "2024-01"), 0.15, plan.disk_of(str(tmp_path / "data")), ()
+    )
     made.show(open_console())
 
     assert "the disk may not hold all of it" in capsys.readouterr().out

@@ -7,12 +7,12 @@ from rich.console import Console
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.cli import runs
-from mohlcv_dagster.cli.display import Display
-from mohlcv_dagster.cli.summary import Summary
+from mohlcv_dagster.cli.console import Summary
+from mohlcv_dagster.cli.progress_bar import Display
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster_tests.checks.whole_months import whole_month
+from mohlcv_dagster_tests.bars.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import HandedVendor, location
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
@@ -35,7 +35,7 @@ def test_an_interrupted_run_ends_at_once_and_says_so_instead_of_fetching_on(tmp_
     assert not list(tmp_path.rglob("*"))
 
 
-def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_counted_as_an_error(tmp_path):
+def test_an_error_that_does_not_block_lets_the_run_succeed_and_is_shown_and_counted_as_an_error(tmp_path):
     said = StringIO()
     console = Console(file=said, width=160)
     content = csv_codec.encode(whole_month("AAC", "2024-01", without={date(2024, 1, 10)}))
@@ -43,7 +43,7 @@ def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_
     with dg.DagsterInstance.ephemeral() as instance:
         definitions = location(tmp_path, {("AAC", "2024-01"): content})
         outcome = runs.materialize(definitions, instance, file, [RAW], Display(console, "AAC 2024-01"))
-    summary = Summary("fetch", ("downloaded",), of=1)
+    summary = Summary("fetch", ("downloaded",), total=1)
     summary.add(file, "downloaded", outcome)
     summary.show(console)
 
@@ -54,7 +54,7 @@ def test_an_error_that_holds_nothing_back_lets_the_run_succeed_and_is_shown_and_
     assert [reason.partition(":")[0] for reason in outcome.reasons] == ["raw_1s sessions_present"]
     assert "✗ AAC 2024-01  raw_1s           4 of 5 checks passed" in said.getvalue()
     counts, _, reason = said.getvalue().rpartition("\n\n")[2].partition("\n")
-    assert counts == "1 downloaded, 0 skipped, 0 failed, 1 stored with errors that hold nothing back"
+    assert counts == "1 downloaded, 0 skipped, 0 failed, 1 stored with errors that do not block"
     assert reason.startswith("! AAC 2024-01:  raw_1s sessions_present: raw_1s/AAC/AAC_2024_01.csv has no bar in")
 
 

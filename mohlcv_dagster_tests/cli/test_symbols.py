@@ -150,5 +150,5 @@ def test_offline_and_where_the_vendor_cannot_tell_a_symbol_is_added_and_that_is_
     synthetic.inject("plan-date:on=reference")
     said = mohlcv("symbols", "add", "ZZB", "ZZC")
     assert (said.code, said.out) == (0, "ZZB: added\nZZC: added\n")
-    assert "added unasked, as those after it: the plan of this API key has no reference data" in said.err
+    assert "added without asking, as are those after it: the plan of this API key has no reference data" in said.err
     assert len(synthetic.requests) == 1

@@ -5,7 +5,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from mohlcv_dagster.cli import up
-from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.cli.dagster_home import Home
 
 root = Path.cwd()
 home = Home.sandboxed(root, "http://127.0.0.1:8123").prepare()

@@ -6,9 +6,9 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.checks import registry
-from mohlcv_dagster.cli.homes import DAGSTER_HOME
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
 
@@ -59,7 +59,7 @@ def test_a_clean_aggregate_and_warnings_alone_exit_with_0(mohlcv, tree):
         ([*MINUTES, "--raw-data-dir", "nowhere"], 1, "name that of the raw files by --raw-data-dir"),
         (["--input-dir", "data", "--timeframe", "7s"], 2, "choose from 15s, 30s"),
         (["--input-dir", "data", "--timeframe", "7s"], 2, "or 1s for raw files"),
-        ([*MINUTES, "--report", "report.pdf"], 2, ".pdf tells no form; end it in .txt, .json or .html"),
+        ([*MINUTES, "--report", "report.pdf"], 2, ".pdf is not a format; end it in .txt, .json or .html"),
         ([*MINUTES, "--format", "html"], 2, "name its file with --report"),
         (["--timeframe", "15s"], 2, "--input-dir"),
     ],
@@ -101,7 +101,7 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DAGSTER_HOME, str(project / ".mohlcv/home"))
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as above
-        from mohlcv_dagster.cli.homes import Home  # noqa: PLC0415 - as above
+        from mohlcv_dagster.cli.dagster_home import Home  # noqa: PLC0415 - as above
         from mohlcv_dagster.definitions import build  # noqa: PLC0415 - it reads the settings of the test
         from mohlcv_dagster.model import timeframes  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.inventory import list_folder  # noqa: PLC0415 - as above
@@ -109,7 +109,7 @@ def test_in_the_projects_own_folders_the_findings_are_word_for_word_those_of_the
         definitions = build(Home.real(project).settings())
         with dg.DagsterInstance.get() as instance:
             for file in list_folder("data/raw_1s", timeframes.RAW).files:
-                outcome = runs.judge(definitions, instance, file)
+                outcome = runs.check(definitions, instance, file)
                 rows = rows_of(instance, outcome.run_id)
                 judged[str(file.month)] = {
                     name: row["what was found"] for name, row in rows.items() if row["result"] in {"warning", "error"}

@@ -11,7 +11,7 @@ import yaml
 from dagster._core.storage.event_log.base import EventLogCursor
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.dagster_patches.sqlite_connections import KEPT, KeptSqliteEventLogStorage
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster_tests.checks.clean_files import WHOLE

@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from mohlcv_dagster.cli import homes
+from mohlcv_dagster.cli import dagster_home
 
 PATIENCE = 90.0
 LOCATION = "mohlcv_dagster.definitions"
@@ -279,7 +279,7 @@ def serve(folder, vendor_url, **settings):
     site.mkdir()
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
     (folder / "home").mkdir(exist_ok=True)
-    often = homes.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
+    often = dagster_home.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
     (folder / "home" / "dagster.yaml").write_text(often)
     own = {
         "MASSIVE_API_KEY": "sandbox",

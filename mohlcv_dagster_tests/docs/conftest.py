@@ -12,8 +12,8 @@ import pytest
 
 from mohlcv_dagster import cli
 from mohlcv_dagster.bars import bar_table, resample
-from mohlcv_dagster.cli import runs
-from mohlcv_dagster.cli.homes import Home
+from mohlcv_dagster.cli import dagster_home, runs
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.quality_asset import KEY
 from mohlcv_dagster.model import bar_files, exchange_calendar
@@ -81,7 +81,7 @@ class Project:
             home = Home.real(self.folder).prepare()
             settings = home.settings()
             definitions = build(settings)
-            with runs.instance() as instance:
+            with dagster_home.open_instance() as instance:
                 for month in STORED:
                     timeframes = [RAW, *settings.timeframes]
                     outcome = runs.materialize(definitions, instance, BarFile("SPY", RAW, month), timeframes)

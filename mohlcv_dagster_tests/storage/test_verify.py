@@ -255,7 +255,7 @@ def test_the_command_proves_a_copy_without_dagster_and_pandas(tree, tmp_path_fac
         return done.stdout.splitlines()
 
     assert run(str(copy)) == [
-        f"✓ 4 files, 15 bars, 1.0 kB in {copy}: all as their passports say.",
+        f"✓ 4 files, 15 bars, 1.0 kB in {copy}: all as recorded.",
         "0 []",
     ]
     flip(copy)

@@ -1,6 +1,6 @@
-"""What `mohlcv plan` found, in words and as a document. Nothing is counted here."""
+"""The report of `mohlcv plan`, as text and as a JSON document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from mohlcv_dagster.cli import planning
 from mohlcv_dagster.cli.console import WARNED
-from mohlcv_dagster.cli.planning import DONE, Density, Planned, Planner, Totals
+from mohlcv_dagster.cli.plan import Density, PlannedMonth, Planner, Totals, months_by_plan, seconds
+from mohlcv_dagster.formatting import duration, quantity
 from mohlcv_dagster.model.month_decision import FORCED, Action, Decision
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
@@ -18,27 +18,24 @@ from mohlcv_dagster.providers.base import Cost
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAYS: Final = 48
-_THOUSAND: Final = 1000
+_DONE: Final = tuple(dict.fromkeys(action.done for action in Action))
+"""What a fetch may do about a month, in the words of its summary."""
 _CHECKED: Final = frozenset({Action.CHECK, Action.RECORD})
+_HUNDRED_MB: Final = 100
 
 
 @dataclass(frozen=True)
-class Outlook:
+class PlanReport:
     """What a fetch would take.
 
     Attributes:
-        planner: how it was found.
-        planned: every month of every symbol.
-        latency: seconds an answer takes, assumed.
+        latency: assumed seconds that an answer takes.
         disk: a folder and the bytes free there; `None` where files are kept under a URL.
-        not_asked: what is not known of the vendor and why, clauses.
+        not_asked: what is not known from the vendor and why, clauses.
     """
 
     planner: Planner
-    planned: Sequence[Planned]
+    planned: Sequence[PlannedMonth]
     latency: float
     disk: tuple[Path, int] | None
     not_asked: tuple[str, ...]
@@ -46,26 +43,28 @@ class Outlook:
     def document(self) -> dict[str, Any]:
         """As docs/plan-and-doctor.md describes it: bytes, seconds, requests; months as `2024-01`."""
         totals, settings = Totals.of(self.planned), self.planner.settings
+        least, most = totals.size
+        soonest, latest = self._seconds
         return {
-            "partitions": {"all": totals.months, **{done: totals.done[done] for done in DONE}},
+            "partitions": {"all": totals.months, **{done: totals.done[done] for done in _DONE}},
             "requests": _requests(totals.cost),
             "seconds": {
-                "least": round(self._seconds[0], 3),
-                "most": round(self._seconds[1], 3),
+                "least": round(soonest, 3),
+                "most": round(latest, 3),
                 "concurrency": settings.concurrency,
                 "requests_per_minute": settings.requests_per_minute,
                 "latency": self.latency,
             },
             "bytes": {
-                "raw": {"least": round(totals.least.raw), "most": round(totals.most.raw)},
-                "aggregated": {"least": round(totals.least.aggregated), "most": round(totals.most.aggregated)},
+                "raw": {"least": round(least.raw), "most": round(most.raw)},
+                "aggregated": {"least": round(least.aggregated), "most": round(most.aggregated)},
                 "measured_in_months": {symbol: each.months for symbol, each in self.planner.densities.items()},
             },
             "disk": {"folder": str(self.disk[0]), "free": self.disk[1]} if self.disk else None,
             "plan": {
                 "named": self.planner.plan.name if self.planner.plan else None,
                 "refused": sum(month.refused for month in self.planned),
-                "months_reached": planning.reaching(self.planned, self.planner.now.date()),
+                "months_reached": months_by_plan(self.planned, self.planner.now.date()),
             },
             "unknown_symbols": self._unknown,
             "not_asked": list(self.not_asked),
@@ -77,8 +76,8 @@ class Outlook:
         totals = Totals.of(self.planned)
         symbols = list(self.planner.densities)
         months = [month.file.month for month in self.planned]
-        count = f"{totals.months:,} partition{'' if totals.months == 1 else 's'}"
-        console.print(f"{', '.join(symbols)}, {planning.spans(months)}: {count}; nothing was fetched.\n")
+        count = quantity(totals.months, "partition")
+        console.print(f"{', '.join(symbols)}, {month_ranges(months)}: {count}; nothing was fetched.\n")
         console.print(self._table(symbols))
         console.print()
         for label, text in self._lines(totals):
@@ -88,7 +87,7 @@ class Outlook:
 
     @property
     def _seconds(self) -> tuple[float, float]:
-        return planning.seconds(self.planned, self.planner.settings, self.latency)
+        return seconds(self.planned, self.planner.settings, self.latency)
 
     @property
     def _refused(self) -> list[Month]:
@@ -100,13 +99,13 @@ class Outlook:
 
     def _table(self, symbols: Sequence[str]) -> Table:
         table = Table("symbol", box=None, pad_edge=False, header_style="bold")
-        for heading in (*DONE, "requests", "MB of raw bars", "told from"):
-            table.add_column(heading, justify="left" if heading == "told from" else "right")
+        for heading in (*_DONE, "requests", "MB of raw bars", "measured in"):
+            table.add_column(heading, justify="left" if heading == "measured in" else "right")
         for symbol in symbols:
             each = Totals.of(month for month in self.planned if month.file.symbol == symbol)
-            counts = (each.done[done] for done in DONE)
+            counts = (each.done[done] for done in _DONE)
             requests = _range(*(f"{cost.fetch:,}" for cost in each.cost))
-            size = _between(each.least.raw, each.most.raw, "")
+            size = _between(each.size[0].raw, each.size[1].raw, "")
             source = _source(self.planner.densities[symbol])
             table.add_row(symbol, *(f"{count:,}" for count in counts), requests, size, source)
         return table
@@ -116,51 +115,54 @@ class Outlook:
         if not most.fetch:
             yield "requests", "none: there is nothing to fetch" + (" within the plan" if self._refused else "")
             return
-        beside = f", {most.reference:,} of them for reference data" if most.reference else ""
-        yield "requests", f"{_range(f'{fewest.fetch:,}', f'{most.fetch:,}')}{beside}, where none must be repeated"
+        reference = f", {most.reference:,} of them for reference data" if most.reference else ""
+        yield "requests", f"{_range(f'{fewest.fetch:,}', f'{most.fetch:,}')}{reference}, without retries"
         if most.minutes:
             yield "", f"{most.minutes:,} more once aggregated/1min is made: the check against the vendor's own minutes"
+        yield "time", self._time(most)
+        least, largest = totals.size
+        raw = _between(least.raw, largest.raw, " MB")
+        timeframes = ", ".join(each.name for each in settings.timeframes)
+        aggregated = _between(least.aggregated, largest.aggregated, " MB")
+        yield "disk", f"{raw} of raw bars, and at most {aggregated} of aggregates ({timeframes})"
+        yield "", f"{self.disk[1] / 1e9:,.1f} GB free at {self.disk[0]}" if self.disk else f"at {settings.data_dir}"
+        by_plan = months_by_plan(self.planned, self.planner.now.date())
+        if asked := sum(bool(month.refused or month.cost[1].fetch) for month in self.planned):
+            counts = ", ".join(f"{name} {count:,}" for name, count in by_plan.items())
+            yield "plans", f"of the {asked:,} to fetch: {counts}"
+
+    def _time(self, most: Cost) -> str:
+        settings = self.planner.settings
         limit = settings.requests_per_minute
         rate = f"{settings.concurrency} in flight, {self.latency:g} s an answer (assumed)"
         rate = f"{limit:,} requests a minute" if limit and most.fetch > limit else rate
-        soonest, later = map(_duration, self._seconds)
-        more = f" ({later} with the most requests)" if later != soonest else ""
-        yield "time", f"at least {soonest}{more} at {rate}; storing and checking comes on top"
-        raw = _between(totals.least.raw, totals.most.raw, " MB")
-        folded = ", ".join(each.name for each in settings.timeframes)
-        aggregated = _between(totals.least.aggregated, totals.most.aggregated, " MB")
-        yield "disk", f"{raw} of raw bars, and at most {aggregated} of aggregates ({folded})"
-        yield "", f"{self.disk[1] / 1e9:,.1f} GB free at {self.disk[0]}" if self.disk else f"at {settings.data_dir}"
-        reach = planning.reaching(self.planned, self.planner.now.date())
-        asked = sum(bool(month.refused or month.cost[1].fetch) for month in self.planned)
-        if asked:
-            yield (
-                "plans",
-                f"of the {asked:,} to fetch: " + ", ".join(f"{name} {count:,}" for name, count in reach.items()),
-            )
+        soonest, latest = map(duration, self._seconds)
+        more = f" ({latest} with the most requests)" if latest != soonest else ""
+        return f"at least {soonest}{more} at {rate}, plus the time to store and check"
 
     def _warnings(self, totals: Totals) -> Iterator[str]:
         if self._refused and self.planner.plan:
             yield (
-                f"the plan {self.planner.plan.name} does not reach {planning.spans(self._refused)}: the vendor would "
+                f"the plan {self.planner.plan.name} does not include {month_ranges(self._refused)}: the vendor would "
                 "refuse; not counted above"
             )
         for because, months in self._empty().items():
-            yield f"{planning.spans(months)}: {because}; asked for all the same, and stored without bars"
+            yield f"{month_ranges(months)}: {because}; requested all the same, and stored without bars"
         for symbol in self._unknown:
             yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
-        if self.disk and totals.most.raw + totals.most.aggregated > self.disk[1]:
+        if self.disk and totals.size[1].raw + totals.size[1].aggregated > self.disk[1]:
             yield "the disk may not hold all of it: make room, or set MOHLCV_DATA_DIR to a larger one"
         for reason, months in self._stored().items():
-            yield f"{planning.spans(months)}: {reason}"
+            yield f"{month_ranges(months)}: {reason}"
         yield from self.not_asked
 
     def _stored(self) -> dict[str, list[Month]]:
-        """The stored months that are not simply skipped or completed, by what is done about them and why."""
+        """The stored months that are neither skipped nor completed, by what is done about them and why."""
         found: dict[str, list[Month]] = {}
         for month in self.planned:
-            told = month.decision.action not in {Action.SKIP, Action.COMPLETE} and month.decision.reason != FORCED
-            if told and not month.decision.is_new:
+            decision = month.decision
+            ordinary = decision.is_new or decision.reason == FORCED
+            if decision.action not in {Action.SKIP, Action.COMPLETE} and not ordinary:
                 found.setdefault(f"{month.file.symbol} {_sentence(month.decision)}", []).append(month.file.month)
         return found
 
@@ -172,7 +174,7 @@ class Outlook:
         return found
 
 
-def _month(month: Planned) -> dict[str, Any]:
+def _month(month: PlannedMonth) -> dict[str, Any]:
     return {
         "symbol": month.file.symbol,
         "month": str(month.file.month),
@@ -195,15 +197,15 @@ def _requests(cost: tuple[Cost, Cost]) -> dict[str, Any]:
 
 
 def _sentence(decision: Decision) -> str:
-    """What a fetch would do; what comes of checks is not known before."""
-    after = "; downloaded again if a check that blocks fails" if decision.action in _CHECKED else ""
+    """What a fetch would do; the result of checks is not known yet."""
+    after = "; downloaded again if a blocking check fails" if decision.action in _CHECKED else ""
     return decision.sentence + after
 
 
 def _source(density: Density) -> str:
     if not density.months:
         return "none stored: quiet to SPY-like"
-    return f"{density.months} stored month{'' if density.months == 1 else 's'}"
+    return quantity(density.months, "stored month")
 
 
 def _between(least: float, most: float, unit: str) -> str:
@@ -216,13 +218,15 @@ def _range(low: str, high: str) -> str:
 
 def _megabytes(size: float) -> str:
     megabytes = size / 1e6
-    return f"{megabytes:,.1f}" if megabytes < _THOUSAND / 10 else f"{megabytes:,.0f}"
+    return f"{megabytes:,.1f}" if megabytes < _HUNDRED_MB else f"{megabytes:,.0f}"
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s" if seconds >= 1 else "a second"
-    if seconds < 2 * _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    hours = seconds / _HOUR
-    return f"{hours:.0f} h" if hours < _DAYS else f"{hours / 24:.1f} days"
+def month_ranges(months: Iterable[Month]) -> str:
+    """Months, each once, in order: `2023-01, 2024-01 to 2024-05`."""
+    runs: list[list[Month]] = []
+    for month in sorted(set(months)):
+        if runs and runs[-1][-1].next() == month:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)

@@ -3,8 +3,9 @@ import os
 import pytest
 import yaml
 
-from mohlcv_dagster.cli.homes import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.settings import Settings
 
 
 def test_the_real_home_is_in_the_project_and_its_files_in_data(project):
@@ -74,7 +75,7 @@ def test_what_a_user_changed_in_a_home_stays(project):
     assert (home.path / "dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
 
 
-def test_a_setting_that_cannot_be_meant_is_told_by_its_name(project):
+def test_a_setting_that_is_invalid_is_reported_by_its_name(project):
     (project / ".env").write_text("MASSIVE_CONCURRENCY=many\n")
 
     with pytest.raises(SettingsError, match="MASSIVE_CONCURRENCY='many'"):
@@ -122,3 +123,23 @@ def test_the_file_of_overridden_days_is_the_projects_and_never_the_sandboxs(proj
 
     assert Home.real(project).settings().calendar == str(project / "days.txt")
     assert Home.sandboxed(project, "http://127.0.0.1:8123").settings().calendar is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "aggregated", "own"),
+    [
+        (None, None, True),
+        ("data/raw_1s", None, True),
+        ("./data/../data/raw_1s/", "data/aggregated", True),
+        ("link/raw_1s", None, True),
+        ("elsewhere", None, False),
+        (None, "data/aggregated/15s", False),
+    ],
+)
+def test_a_folder_is_the_projects_own_by_whatever_spelling(tmp_path, monkeypatch, raw, aggregated, own):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    paths = Paths.of(Settings.from_environment({}), raw, aggregated)
+
+    assert paths.are_own is own

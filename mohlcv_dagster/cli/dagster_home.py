@@ -1,0 +1,341 @@
+"""Dagster's home, which remembers runs, and the folders that a command works on.
+
+There is one home for real bars and one for the sandbox's, so that the two are never mixed::
+
+    .mohlcv/home/               remembers the files in the data folder
+    .mohlcv/sandbox/home/       remembers the files in .mohlcv/sandbox/data/
+
+`DAGSTER_HOME` and `MOHLCV_DATA_DIR` move the first of them. They never move the second: a variable exported for real
+bars must not mix synthetic ones with them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import dotenv
+
+from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mohlcv_dagster.defs.resources import ArchiveResource
+    from mohlcv_dagster.model.bar_files import BarFile
+    from mohlcv_dagster.storage.archive import Archive
+    from mohlcv_dagster.storage.inventory import BarFolder
+    from mohlcv_dagster.validation.folder_check import FileRecord, RecordLookup
+
+DAGSTER_HOME: Final = "DAGSTER_HOME"
+OWN_FOLDER: Final = ".mohlcv"
+SANDBOX_KEY: Final = "sandbox"
+
+_DAGSTER_YAML: Final = """\
+# Written once by mohlcv; change it as you like, it is not written again.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+event_log_storage:
+  # Dagster's own, with connections kept and what checks said remembered; without this entry it reads the same files
+  module: mohlcv_dagster.dagster_patches.sqlite_event_log
+  class: RememberingSqliteEventLogStorage
+  config: {{}}
+concurrency:
+  runs:
+    max_concurrent_runs: {runs}
+  pools:
+    granularity: op
+    # the pool massive_api bounds the months fetched at once, over all runs
+    default_limit: {fetches}
+run_coordinator:
+  # Dagster's own, whose daemon looks for backfills every 30 seconds, with one that looks more often
+  module: mohlcv_dagster.dagster_patches.run_queue
+  class: PromptRunCoordinator
+  config:
+    backfill_interval_seconds: 2
+    # a quiet month takes a few seconds: by default the next one would wait for up to 5 more
+    dequeue_interval_seconds: 1
+    # a launch lasts as long as a process takes to start: without threads, runs start one after the other
+    dequeue_use_threads: true
+    dequeue_num_workers: {runs}
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 5
+  # a run that was killed keeps its place in the pool for ever unless it is taken back
+  free_slots_after_run_end_seconds: 1
+  # a run whose code server was killed with it (power cut) is called failed after this time, not never
+  max_runtime_seconds: 21600
+"""
+
+
+def configuration() -> str:
+    """The `dagster.yaml` of a new home on this machine.
+
+    One run more than there are processors: while one waits for the vendor, the disk or its start, the others work.
+    """
+    runs = 1 + (os.cpu_count() or 1)
+    return _DAGSTER_YAML.format(runs=runs, fetches=max(4, runs))
+
+
+def open_instance(*, keep_outputs: bool = False) -> "dg.DagsterInstance":
+    """The instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
+
+    Args:
+        keep_outputs: write the outputs of runs to files, as `dagster.yaml` says.
+    """
+    from mohlcv_dagster.dagster_patches import unexported  # noqa: PLC0415 - it loads Dagster, which takes its time
+
+    return unexported.open_home(os.environ[DAGSTER_HOME], keep_outputs=keep_outputs)
+
+
+def project_root() -> Path:
+    """The folder that relative paths start from: the nearest with a `workspace.yaml`, else the working folder."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").exists()), here)
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home of Dagster, and the environment that its processes run in.
+
+    Attributes:
+        path: the folder; holds `dagster.yaml`.
+        environment: every variable of the process, with those of the home set.
+    """
+
+    path: Path
+    environment: Mapping[str, str]
+
+    @classmethod
+    def real(cls, root: Path) -> Self:
+        """The home for bars of the vendor: `.env` of `root` is read, the shell's variables win over it.
+
+        Raises:
+            SettingsError: `.env` cannot be read.
+        """
+        environment = {**env_file(root), **os.environ}
+        data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
+        if "://" not in data_dir:
+            environment[DATA_DIR.variable] = _absolute(root, data_dir)
+        if calendar := environment.get(CALENDAR.variable, "").strip():
+            environment[CALENDAR.variable] = _absolute(root, calendar)
+        path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").expanduser().absolute()
+        return cls(path, {**environment, DAGSTER_HOME: str(path)})
+
+    @classmethod
+    def sandboxed(cls, root: Path, url: str) -> Self:
+        """The home for bars of the sandbox at `url`: `.env` is not read, files go to a folder of their own."""
+        own = (root / OWN_FOLDER / "sandbox").absolute()
+        variables = {DATA_DIR.variable: str(own / "data"), BASE_URL.variable: url, API_KEY.variable: SANDBOX_KEY}
+        variables[CALENDAR.variable] = ""  # the sandbox trades on the exchange's own days
+        return cls(own / "home", {**os.environ, **variables, DAGSTER_HOME: str(own / "home")})
+
+    @property
+    def up_lock(self) -> Path:
+        """The file that `mohlcv up` locks while it runs: two daemons on one home would launch every backfill twice."""
+        return self.path / "up.lock"
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was made."""
+        return (self.path / "dagster.yaml").exists()
+
+    def prepare(self) -> Self:
+        """Make the folder and its `dagster.yaml` where they are absent, and set the variables of this process.
+
+        Raises:
+            SettingsError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not self.exists:
+                (self.path / "dagster.yaml").write_text(configuration(), encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"Dagster's home {self.path} cannot be written: {error.strerror}; "
+                f"set {DAGSTER_HOME} to a folder that can, or make room"
+            ) from error
+        os.environ.update(self.environment)
+        return self
+
+    @contextmanager
+    def instance(self) -> "Iterator[dg.DagsterInstance]":
+        """Open its Dagster instance; it is made where it is absent."""
+        self.prepare()
+        with open_instance() as instance:
+            yield instance
+
+    @contextmanager
+    def instance_if_made(self) -> "Iterator[dg.DagsterInstance | None]":
+        """Open its Dagster instance; `None`, and nothing is made, where there is none. Dagster is not loaded then."""
+        if not self.exists:
+            yield None
+            return
+        with self.instance() as instance:
+            yield instance
+
+    @contextmanager
+    def recording_lock(self, wait: float = 0.0) -> Iterator[None]:
+        """Hold the lock of those who record stored files: only one recording may be open on a home.
+
+        Args:
+            wait: seconds to wait for another process.
+
+        Raises:
+            SettingsError: another process holds it.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - it takes its time to load
+
+        try:
+            with FileLock(self.path / "adopt.lock", timeout=wait):
+                yield
+        except Timeout as error:
+            raise SettingsError(f"`mohlcv adopt` is running on {self.path}: wait until it is done") from error
+
+    def settings(self) -> Settings:
+        """The settings in this home.
+
+        Raises:
+            SettingsError: a variable is invalid.
+        """
+        return Settings.from_environment(self.environment)
+
+
+def _absolute(root: Path, name: str) -> str:
+    # a shell does not expand ~ within quotes and in .env: a folder of that name would be made
+    return str((root / Path(name).expanduser()).absolute())
+
+
+def env_file(root: Path) -> dict[str, str]:
+    """The variables of the file `.env` in `root`; none where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    file = root / ".env"
+    try:  # with the byte order mark that some editors of Windows write, or without
+        values = dotenv.dotenv_values(file, encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
+    return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the files of a command are.
+
+    Attributes:
+        data_dir: the project's data folder or URL.
+        raw_dir: the folder of raw files, where it is another than the project's.
+        aggregated_dir: the folder of the timeframes' folders, where it is another than the project's.
+    """
+
+    data_dir: str
+    raw_dir: str | None = None
+    aggregated_dir: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, raw_dir: str | None = None, aggregated_dir: str | None = None) -> Self:
+        """The paths that options name; one that is the project's own, in whatever spelling, becomes `None`.
+
+        Raises:
+            InputError: one is a URL of a store that is unknown or not installed.
+        """
+        own, given = cls(settings.data_dir).archive(), cls(settings.data_dir, raw_dir, aggregated_dir).archive()
+        return cls(
+            settings.data_dir,
+            None if _is_same(own.raw, given.raw) else raw_dir,
+            None if _is_same(own.aggregated, given.aggregated) else aggregated_dir,
+        )
+
+    @property
+    def are_own(self) -> bool:
+        """Whether all are the project's own: a home remembers the files of its own data folder only."""
+        return self.raw_dir is None and self.aggregated_dir is None
+
+    def archive(self) -> "Archive":
+        """The files."""
+        from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
+
+        return Archive(self.data_dir, self.raw_dir, self.aggregated_dir)
+
+    def resource(self) -> "ArchiveResource":
+        """The files, for Dagster."""
+        from mohlcv_dagster.defs.resources import ArchiveResource  # noqa: PLC0415 - it loads Dagster
+
+        return ArchiveResource(data_dir=self.data_dir, raw_dir=self.raw_dir, aggregated_dir=self.aggregated_dir)
+
+    @contextmanager
+    def instance(self) -> "Iterator[tuple[dg.DagsterInstance, Mapping[str, str]]]":
+        """Open the instance for runs on these files, in a prepared home, and give the tags for the runs.
+
+        Runs on other files than the project's are not remembered.
+        """
+        import dagster as dg  # noqa: PLC0415 - it takes its time to load
+
+        from mohlcv_dagster.cli import crashed_runs  # noqa: PLC0415 - as above
+
+        if not self.are_own:
+            with dg.DagsterInstance.ephemeral() as instance:
+                yield instance, {}
+            return
+        with open_instance() as instance, crashed_runs.command(instance, Path(os.environ[DAGSTER_HOME])) as tags:
+            yield instance, tags
+
+
+@contextmanager
+def knowledge(home: Home, tree: "BarFolder") -> "Iterator[RecordLookup]":
+    """Give what `home` has recorded of the files of `tree`; nothing of files that are not the project's own."""
+    archive = Paths(home.settings().data_dir).archive()
+    own = {file for file, at in tree.files.items() if _is_same(archive.path(file), at)}
+    if not own:
+        yield lambda _: None
+        return
+    with home.instance_if_made() as instance:
+        yield lambda file: _known(instance, file) if instance is not None and file in own else None
+
+
+def _known(instance: "dg.DagsterInstance", file: "BarFile") -> "FileRecord | None":
+    from mohlcv_dagster.defs import records  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
+    from mohlcv_dagster.validation.folder_check import FileRecord  # noqa: PLC0415 - as above
+
+    record = records.latest(instance, file)
+    if record is None:
+        return None
+    return FileRecord(record, records.neighbours(instance, file, record) if file.timeframe == RAW else None)
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two paths or URLs are one, links followed."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    return str(one).rstrip("/") == str(other).rstrip("/")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process holds the lock of this file."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - it takes its time to load
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def exists_visibly(path: Path) -> bool:
+    """Whether `path` exists, as far as this user may know."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a folder above it may not be searched
+
+
+def nearest_existing(folder: Path) -> Path:
+    """`folder`, or the nearest folder above it that exists."""
+    return next(at for at in (folder, *folder.parents) if exists_visibly(at))

@@ -1,0 +1,219 @@
+"""What `mohlcv doctor` checks of the data folder and of Dagster's home."""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from mohlcv_dagster.cli.dagster_home import (
+    DAGSTER_HOME,
+    Home,
+    Paths,
+    exists_visibly,
+    is_locked,
+    nearest_existing,
+    open_instance,
+)
+from mohlcv_dagster.cli.diagnostics import Diagnosis, fine, warning, wrong
+from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.storage import atomic_writes
+from mohlcv_dagster.storage.atomic_writes import UNFINISHED, fsync_folder, is_abandoned
+
+_LITTLE: Final = 1_000_000_000
+"""Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
+
+_TOO_LITTLE: Final = 100_000_000
+"""Bytes free below which a busy month may not fit."""
+
+_SHOWN: Final = 3
+
+_RENAMED: Final = {
+    "mohlcv_dagster.defs.event_log": "mohlcv_dagster.dagster_patches.sqlite_event_log",
+    "KeptSqliteEventLogStorage": "RememberingSqliteEventLogStorage",
+    "mohlcv_dagster.defs.run_queue": "mohlcv_dagster.dagster_patches.run_queue",
+}
+"""Names in the `dagster.yaml` of homes of earlier versions, and what they are called now."""
+
+
+def data_folder(data_dir: str, *, offline: bool) -> Iterator[Diagnosis]:
+    """The data folder: its disk, files left by killed writers, names outside the layout or differing in case only.
+
+    Only names are looked at: the contents are checked by the asset checks.
+
+    Args:
+        data_dir: an absolute folder or an fsspec URL.
+        offline: whether a store behind a URL must not be asked.
+    """
+    if "://" in data_dir:
+        yield _store(data_dir, offline=offline)
+        return
+    folder = Path(data_dir)
+    there = nearest_existing(folder)
+    if not there.is_dir():
+        cure = "Set MOHLCV_DATA_DIR to a folder, or move the file elsewhere."
+        yield wrong("data folder", f"{folder} cannot be made: {there} is a file", cure)
+        return
+    yield free(there)
+    yield writable(there)
+    if there == folder:
+        yield from contents(folder)
+    else:
+        yield fine("data folder", f"{folder} does not exist yet; the first stored month makes it")
+
+
+def free(folder: Path) -> Diagnosis:
+    """How much free space the disk has."""
+    left = shutil.disk_usage(folder).free
+    found, cure = f"{left / 1e9:,.1f} GB free at {folder}", "Make room, or set MOHLCV_DATA_DIR to a larger disk."
+    if left < _TOO_LITTLE:
+        return wrong("disk", found, cure)
+    return warning("disk", found, cure) if left < _LITTLE else fine("disk", found)
+
+
+def writable(folder: Path) -> Diagnosis:
+    """Whether a file can be written there and flushed to the disk, and the folder too; the file has no name."""
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 65536)
+            file.flush()
+            os.fsync(file.fileno())
+        fsync_folder(folder)
+    except OSError as error:
+        who = "; it belongs to another user" if error.errno in {errno.EACCES, errno.EPERM} else ""
+        cure = "Let this user write there, or set MOHLCV_DATA_DIR to a folder that can be written."
+        return wrong("disk", f"{folder} cannot be written: {error.strerror}{who}", cure)
+    return fine("disk", f"written and flushed in {(time.monotonic() - began) * 1000:.0f} ms")
+
+
+def contents(folder: Path) -> Iterator[Diagnosis]:
+    """How many files of bars the folder has, and which files are not named as the layout says."""
+    files = list(_files(folder))
+    unfinished = [at for at in files if at.endswith(UNFINISHED) and is_abandoned(folder / at)]
+    strange: list[str] = []
+    ours = 0
+    for at in files:
+        if at.partition("/")[0] not in {RAW_FOLDER, AGGREGATED_FOLDER} or at.endswith(UNFINISHED):
+            continue  # other files may be anything
+        if _is_of_bars(at):
+            ours += 1
+        else:
+            strange.append(at)
+    yield fine("data folder", f"{ours:,} files of bars in {folder}")
+    if unfinished:
+        cure = "Remove them, or fetch those months again: writing a file removes what an earlier writer left."
+        yield warning("data folder", f"{_some(unfinished, 'unfinished file')} of a killed writer", cure)
+    if strange:
+        cure = "Nothing reads them: move them elsewhere, or rename them as data/README.md says."
+        yield warning("data folder", f"{_some(strange, 'file')} not named as the layout says", cure)
+    yield from _twins(files)
+
+
+def _twins(files: Sequence[str]) -> Iterator[Diagnosis]:
+    """Paths that are the same on a disk that ignores case."""
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for at in files:
+        spellings[at.lower()].add(at)
+    twins = [" and ".join(sorted(each)) for each in spellings.values() if len(each) > 1]
+    if twins:
+        cure = "Keep such symbols in separate data folders before you copy them to macOS or Windows."
+        yield warning("data folder", f"{_some(sorted(twins), 'pair')} differing in case only", cure)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Every file under `folder`, relative, with `/`; what cannot be read is skipped."""
+    for parent, _, names in os.walk(folder):
+        under = os.path.relpath(parent, folder).replace(os.sep, "/")
+        yield from (name if under == "." else f"{under}/{name}" for name in names)
+
+
+def _is_of_bars(path: str) -> bool:
+    try:
+        BarFile.parse(path)
+    except FileError:
+        return False
+    return True
+
+
+def _some(each: Sequence[str], what: str) -> str:
+    shown = ", ".join(each[:_SHOWN])
+    more = f" and {len(each) - _SHOWN:,} more" if len(each) > _SHOWN else ""
+    return f"{quantity(len(each), what)} ({shown}{more})"
+
+
+def _store(url: str, *, offline: bool) -> Diagnosis:
+    """Whether the store behind a URL answers."""
+    cure = "Check MOHLCV_DATA_DIR, and the store's credentials in its own variables or files."
+    try:
+        root = Paths(url).archive().root
+        if offline:
+            return fine("data folder", f"{url}; not asked: --offline")
+        there = root.exists()
+    except InputError as error:
+        return wrong("data folder", str(error), cure)
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own, and all are reported
+        return wrong("data folder", f"{url} does not answer: {type(error).__name__}: {error}", cure)
+    return fine("data folder", f"{url} answers" + ("" if there else "; nothing is stored there yet"))
+
+
+def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
+    """Dagster's home: whether it exists, opens and is in use. Dagster is loaded only where there is one.
+
+    Args:
+        home: which one.
+        from_variable: whether `DAGSTER_HOME` names it.
+    """
+    named = f"{home.path}{'  (DAGSTER_HOME)' if from_variable else ''}"
+    yaml = home.path / "dagster.yaml"
+    if not exists_visibly(home.path):
+        yield fine("home", f"{named} does not exist yet; the first command that stores bars makes it")
+        return
+    if not exists_visibly(yaml):
+        yield warning("home", f"{named} has no dagster.yaml", "The first command that stores bars writes one.")
+        return
+    unwritable = writable(home.path)
+    if unwritable.cure:
+        yield wrong("home", unwritable.found, "Let this user write there, or set DAGSTER_HOME to another folder.")
+        return
+    yield from _renamed(yaml)
+    yield _opened(home.path, named)
+    in_use = is_locked(home.up_lock)
+    yield fine("home", "in use: `mohlcv up` is running on it" if in_use else "not in use by `mohlcv up`")
+
+
+def _renamed(yaml: Path) -> Iterator[Diagnosis]:
+    """Correct names of ours in `dagster.yaml` that have changed since it was written."""
+    text = yaml.read_text(encoding="utf-8")
+    found = [name for name in _RENAMED if name in text]
+    for name in found:
+        text = text.replace(name, _RENAMED[name])
+    if found:
+        atomic_writes.write(yaml, [text.encode()])
+        yield fine("home", f"{yaml} named {', '.join(found)}, which has moved: corrected")
+
+
+def _opened(home: Path, named: str) -> Diagnosis:
+    """Whether Dagster opens it and reads what is stored."""
+    from mohlcv_dagster.defs.partitions import asset_key  # noqa: PLC0415 - as above
+    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - only where there is something to open
+
+    os.environ[DAGSTER_HOME] = str(home)  # its event log looks there
+    try:
+        with open_instance(keep_outputs=True) as instance:
+            symbols = len(instance.get_dynamic_partitions("symbol"))
+            months = len(instance.get_materialized_partitions(asset_key(RAW)))
+    except Exception as error:  # noqa: BLE001 - whatever is broken in it is reported
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cure = (
+            "Look at its dagster.yaml. `dagster instance migrate` updates a home of an older Dagster; one that "
+            "cannot be repaired can be removed: the files of bars do not depend on it."
+        )
+        return wrong("home", f"{named} does not open: {first}", cure)
+    return fine("home", f"{named} opens: {quantity(symbols, 'symbol')}, {quantity(months, 'month')} recorded")
