@@ -20,7 +20,7 @@ The packages and modules, each of which imports only from those below it::
     errors           the one error tree
 
 A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
-verified, to a table) → `storage.archive` (written) → `bars.rules` on the file as written → `bars.resample` → written
+verified, to a table) → `storage.archive` (written) → `checks` on the file as written → `bars.resample` → written
 and checked again, for each aggregate → the vendor's own minutes (`reconciliation`).
 
 This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.

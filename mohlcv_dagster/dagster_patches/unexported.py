@@ -21,7 +21,6 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import StepMaterializationData
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
 
 try:
     from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION as _REPORTED
@@ -72,6 +71,11 @@ def asset_subset(view: Any, key: dg.AssetKey, partitions: Iterable[str]) -> Any:
 
 def is_sensor_on(instance: dg.DagsterInstance, name: str) -> bool:
     """Whether the sensor of this name is turned on."""
+    from dagster._core.scheduler.instigation import (  # noqa: PLC0415 - 20 ms that loading the location does not need
+        InstigatorStatus,
+        InstigatorType,
+    )
+
     states = instance.all_instigator_state(
         instigator_type=InstigatorType.SENSOR, instigator_statuses={InstigatorStatus.RUNNING}
     )

@@ -10,7 +10,7 @@ import pytest
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.storage.reader import BarReader
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")
 FETCH = ("fetch", "--symbol", "ABC", *JANUARY)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.validation.test_validation import SPY, SPY_15S
 
 BOUND = 36

@@ -13,8 +13,8 @@ import pytest
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.sandbox import Sandbox
-from mohlcv_dagster_tests.adoption.old_trees import FAULTY, put, put_tree
 from mohlcv_dagster_tests.cli.quiet_spy import QuietSpy
+from mohlcv_dagster_tests.storage.old_trees import FAULTY, put, put_tree
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 JANUARY = ("--start", "2024-01-01", "--end", "2024-01-31")

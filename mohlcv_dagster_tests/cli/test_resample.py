@@ -8,7 +8,7 @@ import pytest
 from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.model.timeframes import MINUTE
-from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE_15S
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, SIBLING
 
 FOREIGN = ("--symbol", "SPY", "--input-dir", "old/raw", "--output-dir", "old/folded")

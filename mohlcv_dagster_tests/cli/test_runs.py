@@ -12,7 +12,7 @@ from mohlcv_dagster.cli.progress_bar import Display
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster_tests.bars.whole_months import whole_month
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import HandedVendor, location
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))

@@ -8,7 +8,7 @@ import pytest
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster_tests.bars.clean_files import WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import rules_of
 from mohlcv_dagster_tests.validation.test_validation import CROOKED, OFF_BY_ONE, SPY, SPY_15S
 

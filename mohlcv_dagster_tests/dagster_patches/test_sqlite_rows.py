@@ -11,7 +11,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from sqlalchemy.exc import IntegrityError
 
 from mohlcv_dagster.dagster_patches.sqlite_connections import KeptSqliteEventLogStorage
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, location, run
 from mohlcv_dagster_tests.defs.test_partition_loop import BROKEN, FIRST, THIRD
 

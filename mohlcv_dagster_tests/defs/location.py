@@ -72,7 +72,6 @@ class HandedVendor:
             bytes=4321,
             fetched_at=self.fetched_at,
             complete_through=min(self.fetched_at, Month.parse(str(month)).end),
-            base_url="http://127.0.0.1:1",
             vendor=self.name,
             adjusted=self.adjusted if adjusted is None else adjusted,
             request_ids=("first", "second"),

@@ -10,7 +10,7 @@ from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs import alerts
 from mohlcv_dagster.defs.alerts import EndedRunsCursor
 from mohlcv_dagster.errors import AlertError
-from mohlcv_dagster_tests.bars.clean_files import HEADER
+from mohlcv_dagster_tests.checks.clean_files import HEADER
 from mohlcv_dagster_tests.defs.location import UNLOGGED, location, run
 from mohlcv_dagster_tests.test_alerting import webhook
 

@@ -11,7 +11,7 @@ from mohlcv_dagster.checks.runner import CheckResult
 from mohlcv_dagster.defs import asset_checks
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster_tests.bars.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
+from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
     check_verdicts,
     evaluation_of,

@@ -16,7 +16,7 @@ from mohlcv_dagster.defs import io_managers
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster_tests.bars.clean_files import FRACTIONAL, WHOLE
+from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE
 from mohlcv_dagster_tests.defs.location import failure_of, location, run
 
 SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")

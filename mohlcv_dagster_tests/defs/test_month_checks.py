@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
-from mohlcv_dagster_tests.bars.whole_months import whole_month
+from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 from mohlcv_dagster_tests.defs.location import (
     evaluation_of,
     execute_checks_alone,

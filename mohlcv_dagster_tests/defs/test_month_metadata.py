@@ -7,7 +7,7 @@ from mohlcv_dagster.defs import month_metadata, records
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.splits import KnownSplits, Split
-from mohlcv_dagster_tests.bars.clean_files import HEADER, WHOLE
+from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 
 FEBRUARY = HEADER + b"2024-02-01 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n"

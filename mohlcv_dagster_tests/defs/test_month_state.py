@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from mohlcv_dagster.dagster_patches import event_log_reads
 from mohlcv_dagster.defs import check_results, month_state, records
 from mohlcv_dagster.defs.adoption import AdoptionRun
 from mohlcv_dagster.defs.check_results import FileChecks
@@ -117,7 +118,7 @@ def test_many_failing_checks_are_read_a_page_at_a_time_with_the_same_result(inst
     for file in wanted:
         record(instance, archive, file)
         check(instance, file, **{blocking(): ERROR})
-    monkeypatch.setattr(check_results, "MOST_AT_ONCE", 10)  # three pages, and three queries for the results
+    monkeypatch.setattr(event_log_reads, "MOST_AT_ONCE", 10)  # three pages, and three queries for the results
 
     assert check_results.of_files(instance, wanted) == dict.fromkeys(wanted, FileChecks((blocking(),)))
 

@@ -12,7 +12,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.splits import KnownSplits, Split
-from mohlcv_dagster_tests.bars.clean_files import WHOLE
+from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 
 JANUARY = "2024-01|SPY"

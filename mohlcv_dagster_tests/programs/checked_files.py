@@ -39,7 +39,7 @@ def decode():
 
 def check(file, content, rows, raw=None):
     now = datetime(2024, 3, 2, tzinfo=UTC)
-    recorded = Provenance(rows, reading.Reading.of(content).sha256, now, file.month.end, adjusted=False)
-    findings = runner.check_file(CheckInput.of(file, content, raw=raw, recorded=recorded))
-    failed = [found.message for found in findings if not found.passed]
+    provenance = Provenance(rows, reading.Reading.of(content).sha256, now, file.month.end, adjusted=False)
+    results = runner.check_file(CheckInput.of(file, content, raw=raw, provenance=provenance))
+    failed = [found.message for found in results if not found.passed]
     assert not failed, failed

@@ -3,9 +3,8 @@ import weakref
 
 import pytest
 
-from mohlcv_dagster import checks
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.checks import reading
+from mohlcv_dagster.checks import reading, runner
 from mohlcv_dagster.checks.check_input import NeighbourMonths, Provenance
 from mohlcv_dagster.errors import FailedRulesError, FileMissingError
 from mohlcv_dagster.model import timeframes
@@ -107,7 +106,7 @@ def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(arch
 
 def test_a_month_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader, monkeypatch):
     reader.judge(SPY, RECORDED)
-    monkeypatch.setattr(checks, "run_rules", lambda *_: pytest.fail("checked again"))
+    monkeypatch.setattr(runner, "run_rules", lambda *_: pytest.fail("checked again"))
 
     for _ in ("15s", "30s", "1min"):
         assert reader.require(SPY, RECORDED).num_rows == 6
