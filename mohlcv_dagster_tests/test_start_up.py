@@ -109,6 +109,5 @@ def test_each_late_import_works_whatever_was_imported_before():
         "mohlcv_dagster.defs.partition_loop",
         "mohlcv_dagster.defs.recheck",
         "mohlcv_dagster.defs.quality_step",
-        "mohlcv_dagster.defs.io_managers",
     }
     assert printed(EACH_LATE_IMPORT.format(late=late)) == "[]"

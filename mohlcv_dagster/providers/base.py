@@ -1,6 +1,6 @@
 """What a source of bars must provide: the `BarProvider` protocol and the values that it takes and returns.
 
-A second source is a class with these methods and an entry in `create.py`. The assets, the checks and the storage use
+A second source is a class with these methods and an entry in `create`. The assets, the checks and the storage use
 nothing else of a provider, so they stay as they are.
 """
 

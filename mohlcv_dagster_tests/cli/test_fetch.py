@@ -96,7 +96,7 @@ def test_a_month_that_would_lose_settled_bars_fails_until_the_loss_is_accepted(m
     assert (refused.code, kept == before) == (1, True)
     assert "26 of the 546 final bars stored of ABC 2024-01 1s are missing" in " ".join(refused.out.split())
     assert accepted.out.endswith("1 downloaded, 0 skipped, 0 failed\n")
-    assert "26 settled bars are not as they were before" in " ".join(accepted.out.split())
+    assert "26 final bars are not as they were before" in " ".join(accepted.out.split())
     assert stored.read_bytes() == (fewer / "second" / "ABC_2024_01.csv").read_bytes()
 
 

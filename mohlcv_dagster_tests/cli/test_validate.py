@@ -31,7 +31,7 @@ def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_exits
     assert said.code == 1
     assert "✗ SPY 2024-01 15s  3 bars, 13 rules passed, 2 failed, 1 not judged" in said.out
     assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not hold what" in said.out
-    assert "(volume 15635, due 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
+    assert "(volume 15635, expected 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
     command = f"--force --timeframes 15s --input-dir {project}/data/raw_1s --output-dir data/aggregated"
     assert f"In the terminal: mohlcv resample --symbol SPY --start 2024-01-01 --end 2024-01-31 {command}" in said.out
     assert "1 file checked: 1 with errors, 0 with warnings alone, 0 without either." in said.out

@@ -16,6 +16,7 @@ from mohlcv_dagster.defs import io_managers
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE
 from mohlcv_dagster_tests.defs.location import failure_of, location, run
 
@@ -41,8 +42,7 @@ def archive(root):
 
 def standing(archive):
     """Every file under the root, hidden ones too, with its bytes."""
-    files = (path for path in archive.paths() if (archive.root / str(path)).is_file())
-    return {str(path): (archive.root / str(path)).read_bytes() for path in files}
+    return {file.path: (archive.root / file.path).read_bytes() for file in Inventory.of(archive.root).files}
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_an_overlap_that_came_back_otherwise_has_the_whole_month_fetched_and_say
     first, second = (record.data for record in told["revision"].records)
     assert (first["ts_event"], first["old_volume"], first["new_volume"]) == ("2024-01-16 15:00:00+00:00", 16, 500)
     assert (second["ts_event"], second["old_volume"], second["new_volume"]) == ("2024-01-16 20:30:00+00:00", 16, 501)
-    assert "2 settled bars are not as they were" in warnings_of(result)[("raw_1s", "revised")]
+    assert "2 final bars are not as they were" in warnings_of(result)[("raw_1s", "revised")]
 
 
 def test_a_month_that_has_settled_is_completed_and_then_passes(tmp_path, instance):
@@ -156,7 +156,7 @@ def test_a_settled_month_that_came_back_otherwise_warns_shows_both_and_the_check
     assert records.latest(instance, FILE).revised == RevisionCounts(compared=9, changed=1, gained=1, lost=0)
     assert set(warnings_of(result)) == {("raw_1s", "revised")}
     assert (
-        "2 settled bars are not as they were before the fetch at 2024-03-05 12:00:00Z: 1 changed, 1 added, 0 lost"
+        "2 final bars are not as they were before the fetch at 2024-03-05 12:00:00Z: 1 changed, 1 added, 0 lost"
         in (warnings_of(result)[("raw_1s", "revised")])
     )
 
