@@ -266,7 +266,7 @@ def test_what_the_vendor_gave_with_a_negative_volume_is_compared_and_not_topped_
     assert "the stored file is broken: " in facts(result)["compared"]
     [row] = [record.data for record in facts(result)["revision"].records]
     assert (row["old_volume"], row["new_volume"]) == (-16, 16)
-    assert "1 settled bar is not as it was before" in warnings_of(result)[("raw_1s", "revised")]
+    assert "1 final bar is not as it was before" in warnings_of(result)[("raw_1s", "revised")]
 
 
 def test_a_month_with_a_negative_volume_is_not_replaced_by_one_that_lacks_bars_of_it(tmp_path, instance):
