@@ -146,7 +146,7 @@ class Life:
         return Row(
             day=MOMENT.now.astimezone(EASTERN).date(),
             partition=partition,
-            asked=f"from {_moment(facts['topped_up_from'])}" if "topped_up_from" in facts else "whole",
+            asked=f"from {_moment(facts['topped_up_from'])}" if "topped_up_from" in facts else "all",
             requests=len(self.sandbox.requests) - before,
             bars=facts["dagster/partition_row_count"],
             revised=facts.get("unsettled_revised", 0),

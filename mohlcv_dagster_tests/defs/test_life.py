@@ -27,9 +27,9 @@ def test_a_month_that_ends_in_a_winter_evening_is_completed_settled_and_followed
         told = [(row.day.day, row.partition, row.asked, row.requests, row.state, row.warnings) for row in rows]
 
         assert told == [
-            (31, "2024-01|ABC", "whole", 2, "provisional", ("settled",)),
+            (31, "2024-01|ABC", "all", 2, "provisional", ("settled",)),
             (1, "2024-01|ABC", "from 01-30 20:00Z", 2, "settled", ()),
-            (1, "2024-02|ABC", "whole", 1, "provisional", ("settled",)),
+            (1, "2024-02|ABC", "all", 1, "provisional", ("settled",)),
         ]
         as_market_has_it(life, "2024-01", "2024-02")
         text = PAGE.read_text(encoding="utf-8")
@@ -99,5 +99,5 @@ def test_forcing_a_settled_month_downloads_it_whole_and_finds_nothing_changed(tm
         first = life.fetch("2024-01|ABC", "raw_1s")
         again = life.fetch("2024-01|ABC", "raw_1s", tags={"mohlcv/force": "true"})
 
-        assert (first.asked, first.requests, first.state) == ("whole", 2, "settled")
-        assert (again.asked, again.requests, again.warnings) == ("whole", 2, ())
+        assert (first.asked, first.requests, first.state) == ("all", 2, "settled")
+        assert (again.asked, again.requests, again.warnings) == ("all", 2, ())
