@@ -35,7 +35,7 @@ def server():
         server.make()
         server.start()
         yield server
-        server.stop(at_once=True)
+        server.stop(immediately=True)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_webserver_goes_on_after_a_restart_of_the_database(storage, lost, serv
         ]
         for use in uses:
             use()
-        server.stop(at_once=True)
+        server.stop(immediately=True)
         server.start()
         failed = 0
         for use in uses:
