@@ -28,9 +28,11 @@ from mohlcv_dagster_tests.tables import table
 _HEAD = """\
 # Settings
 
-Variables of the environment, or lines of a file `.env` in the project's folder; the environment wins. A variable that
-is blank has its default. `mohlcv doctor` shows each value and where it came from, and names variables that look like
-typing errors. They alone decide where the key is sent and which files are written: run config cannot. This page is
+A setting is an environment variable, or a line of the file `.env` in the project's folder. Where both have it, the
+environment wins. A variable that is blank has its default. Only settings decide where the key is sent and which files
+are written; the config of a run cannot.
+
+`mohlcv doctor` shows each value and where it comes from, and names variables that look like typing errors. This page is
 made from `mohlcv_dagster/settings.py`.
 
 """
@@ -38,8 +40,8 @@ made from `mohlcv_dagster/settings.py`.
 _END = """\
 ## Other variables
 
-`DAGSTER_HOME` replaces `.mohlcv/home` as Dagster's home. `NO_COLOR` removes the colours from what `mohlcv` prints;
-`FORCE_COLOR` keeps them where the output is not a terminal.
+`DAGSTER_HOME` names another folder than `.mohlcv/home` as Dagster's home. With `NO_COLOR`, `mohlcv` prints no colours.
+With `FORCE_COLOR` it prints them even where the output is not a terminal.
 """
 
 
@@ -67,7 +69,7 @@ TOLD = {
         "api.massive.com",
     ),
     DATA_DIR: Told(
-        "a folder, one that is not absolute within the project's; or a URL whose store's package is installed; no "
+        "a folder, relative to the project's or absolute; or a URL whose store's package is installed, without a "
         "password",
         "s3://bucket/bars",
         "sftp://me:secret@host/bars",
@@ -82,13 +84,13 @@ TOLD = {
     ),
     ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     REQUESTS_PER_MINUTE: Told(
-        "a whole number of at least 1, or nothing; for each process, so divide it among parallel runs",
+        "a whole number of at least 1, or nothing; it counts for each process, so divide it among parallel runs",
         "5",
         "0",
     ),
     CONCURRENCY: Told("a whole number from 1 to 64", "16", "1000"),
     CALENDAR: Told(
-        "a text file, one that is not absolute within the project's; a line is a day and its hours in Eastern time",
+        "a text file, relative to the project's folder or absolute; a line is a day and its hours in Eastern time",
         "days.txt",
     ),
     ALERT_URL: Told(
@@ -112,7 +114,7 @@ def _section(setting: Setting) -> str:
     lines = [
         f"## {setting.variable}\n",
         f"{setting.meaning[0].upper()}{setting.meaning[1:]}. Default: {_code(setting.default) or 'none'}.\n",
-        f"May be: {told.values}.\n",
+        f"Valid: {told.values}.\n",
         f"```ini\n{setting.variable}={told.example}\n```\n",
     ]
     if told.refused:

@@ -48,39 +48,44 @@ MONTHS = (
 
 PAGE = """# Bad prints: share found, and false alarms a month
 
-What the four rules that look for bad prints (`spikes`, `wicks`, `open_jumps` and `stale_prices` of [the checks](checks.md)) find
-of bad prints put into whole months, and how often they warn where none was put.
+Four of [the checks'](checks.md#plausible) rules look for bad prints: `spikes`, `wicks`, `open_jumps` and `stale_prices`. This page shows how
+many bad prints they find that were put into whole months, and how often they warn where none was put.
 
 **Found: {found:,} of {put:,} ({share:.1f} %); in the smooth months {found_smooth:,} of {put_smooth:,}, in the rough ones {found_rough:,} of {put_rough:,}.**
-**False alarms a month: {alarms_smooth:.1f} bars in the smooth months; in the rough ones {alarms_rough:.1f}, in the median of them {usual}.**
+**False alarms a month: {alarms_smooth:.1f} bars in the smooth months; in the rough ones {alarms_rough:.1f} on average, {usual} in the median month.**
 
-Made by `uv run python -m mohlcv_dagster_tests.checks.scoreboard`; a slow test holds the page equal to what is measured.
+Made by `uv run python -m mohlcv_dagster_tests.checks.scoreboard`; a slow test compares the page with what is measured.
 
-The months are made, not bought. *Smooth* ones are the sandbox's, gentler than a market: that nothing is warned of there says little.
-*Rough* ones are worse than a market, on every day: fat-tailed steps in clusters, trades at the bid with 30, 10 or 3 in 100 at the ask,
-up to 1.5 % apart in extended hours, sweeps of several spreads that fade within seconds, halts, nights of up to 9 %. Most of
-what is warned of there is in months of thin symbols in which now and then a trade in extended hours is at the other side of a
-spread of more than 1 %; of the rest six in ten are sweeps. One would want to look at a few of either on a real tape, and not at
-hundreds. The definitions of the rules were settled while looking at these months, so the figures flatter them a little.
+The months are synthetic.
 
-Of real bars there was little to try the rules on. In two sessions of SPY (7 and 8 October 2013, 36,314 bars) none warns: one price is
-at 0.7 of what is allowed, every other below 0.6. In a day of a market open round the clock (4,063 bars with fractional volumes)
-`spikes` warns of one second, whose close is 0.17 % below the median around it and back in the next.
+- *Smooth* months are those of the sandbox, calmer than a market. That no rule warns there says little.
+- *Rough* months are worse than a market, on every day: fat-tailed steps in clusters, trades at the bid with 30, 10 or 3 in 100 at the ask,
+  up to 1.5 % apart in extended hours, sweeps of several spreads that fade within seconds, halts, nights of up to 9 %.
+
+Most false alarms of the rough months are in thin symbols, where now and then a trade in extended hours is at the other side of a spread of more
+than 1 %. Six in ten of the others are sweeps. On a real tape one would want to look at a few of either, not at hundreds. The rules were
+tuned on these months, so the figures are a little too good.
+
+There were few real bars to try the rules on. In two sessions of SPY (7 and 8 October 2013, 36,314 bars) no rule warns: one price reaches
+0.7 of what is allowed, all others stay below 0.6. In a day of a market that is open round the clock (4,063 bars with fractional volumes) `spikes`
+warns of one second, whose close is 0.17 % below the median around it and back in the next.
 
 ## Found
 
-Each kind is put, one at a time, to places of each month: its first and last bar, the first and last bar of a session, pre-market
-and regular hours; a jump to a night; what stands still to the regular hours of a symbol that trades all the time. It is found
-where the rule made for it warns of every one of its bars. What is missed in rough months: 5 % off at the end or beginning of a session
-when the night moves the price about as far, so that it could be the first of a real move, or its last; 5 % off where bid and ask are
-1.5 % apart and prices swing with them; a wick between neighbours that are not within 0.5 % themselves.
+Each kind of bad print is put, one at a time, into places of each month: its first and last bar, the first and last bar of a session,
+pre-market and regular hours. A jump is put at a night; prices that do not move are put into the regular hours of a symbol that trades all the time. A bad print
+is found if the rule made for it warns of every one of its bars. Missed in the rough months are
+
+- 5 % at the start or end of a session when the night moves the price about as far: it could be the first step of a real move, or its last;
+- 5 % where bid and ask are 1.5 % apart and prices jump between them;
+- a wick between neighbours that are not within 0.5 % themselves.
 
 {kinds}
-Of {splits} splits, all put to nights that moved the price as well, {named} are named in `looks_like`; a night of more than 3 % hides the ratio.
+All {splits} splits were put at nights that moved the price as well. `looks_like` names {named} of them; a night of more than 3 % hides the ratio.
 
 ## False alarms
 
-Bars a month that are warned of where no bad print was put: the mean, and in how many of the months there is one.
+Bars a month with a warning where no bad print was put: the mean, and how many of the months have one.
 
 {alarms}
 ## The months

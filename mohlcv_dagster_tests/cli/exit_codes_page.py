@@ -11,14 +11,13 @@ Every command of `mohlcv` exits with one of these. This page is made from `mohlc
 """
 
 _END = """
-A process killed by a signal has no code of its own; shells show 128 plus the number of the signal, such as 137 for
-`kill -9` and 143 for `kill`. Neither breaks what is stored: a file is whole or absent, and the same command continues
-from there.
+For a process killed by a signal, shells show 128 plus the number of the signal: 137 for `kill -9`, 143 for `kill`. No
+stored file is damaged: a file is whole or absent. Run the same command again to continue.
 
 ## For scripts
 
-Where a command has `--json`, it prints one JSON document on standard output and everything else on standard error. A
-command that fails prints a document too:
+With `--json`, where a command has it, standard output is one JSON document; everything else goes to standard error. A
+command that fails prints a document, too:
 
 ```json
 {
@@ -27,7 +26,7 @@ command that fails prints a document too:
 }
 ```
 
-An error in the command line has a third entry, `cure`, which names the help to read.
+After an error in the command line there is a third entry, `cure`, which names the help to read.
 """
 
 

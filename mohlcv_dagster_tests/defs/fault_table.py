@@ -1,7 +1,7 @@
-"""docs/faults.md, made of what was seen: each kind of fault struck once and for ever, and how the vendor can be away.
+"""docs/faults.md, made of what was observed: each kind of fault once and on every request, and a vendor that fails.
 
-`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` strikes them all and writes the page.
-What is right is not said here but in `test_faults`; an outcome there is no sentence for is an error.
+`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` tries them all and writes the page. What is
+right is not said here but in `test_faults`; an outcome for which there is no sentence is an error.
 """
 
 import re
@@ -23,16 +23,21 @@ _SPECS = {
     "plan-date": "plan-date:before=2025-01",
     "rate-limit-retry-after": "rate-limit-retry-after:seconds=30",
 }
-_HEAD = """# Faults and what comes of them
+_HEAD = """# Faults and their outcomes
 
-A symbol's month is fetched from the sandbox over HTTP, resampled and checked in a run of Dagster, while a fault strikes
-once or whenever it can; a file of before stands in the place of each. "Identical" means: every file is byte for byte
-that of an undisturbed fetch, and all checks pass. "Fails" means: the run does, and it does not try the month again
-unless the row says so. "No file changes" means: nothing in the data folder appears, goes or differs.
+What happens when the vendor, or the network before it, gives a wrong answer or none. Each fault is tried with the
+[sandbox](sandbox.md): a symbol's month is fetched over HTTP, resampled and checked in a run of Dagster. Files from an
+earlier fetch are in place before. The fault occurs once, or on every request.
 
-Every row was observed, none is written by hand. `uv run python -m mohlcv_dagster_tests.defs.fault_table >
-docs/faults.md` makes this page; a test holds it equal to what is observed. Wherever a fetch fails, the message is in
-the run's log and on the step, with the error's name and the vendor's `request_id` in its metadata.
+- **identical**: every file is byte for byte that of a fetch without faults, and all checks pass.
+- **fails**: the run fails. It does not try the month again unless the row says so.
+- **no file changes**: nothing in the data folder appears, disappears or differs.
+
+Where a fetch fails, the message is in the run's log and on the step. Its metadata has the name of the error and the
+vendor's `request_id`.
+
+`uv run python -m mohlcv_dagster_tests.defs.fault_table > docs/faults.md` makes this page: every row is observed, none
+is written by hand. A test compares the page with what is observed.
 
 """
 
@@ -41,7 +46,7 @@ class Board:
     """The outcomes, each observed once.
 
     Args:
-        lab: where the faults are struck.
+        lab: where the faults are tried.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -50,7 +55,7 @@ class Board:
         self.away = cache(self._away)
 
     def _of(self, kind: str, times: int | None) -> Observed:
-        """A kind of fault struck so often; for ever, windows are asked one by one, so that the same one fails."""
+        """A kind of fault, so many times; without end, windows are asked one by one, so that the same one fails."""
         patience = {"attempt_seconds": 0.4, "tries": 2} if kind == "drip" else {}
         concurrency = 1 if times is FOR_EVER else 8
         return self.lab.run([fault(_SPECS.get(kind, kind), times)], Vendor(concurrency=concurrency, **patience))
@@ -65,12 +70,12 @@ class Board:
             for name, kind in FAULT_KINDS.items()
         ]
         others = [(name, outcome(self.away(name))) for name in CIRCUMSTANCES]
-        struck = _table(("fault", "what it does", "struck once", "struck for ever"), rows)
+        struck = _table(("fault", "what it does", "once", "on every request"), rows)
         return "\n".join(
             [
                 _HEAD + struck,
-                _table(("circumstance", "outcome"), others),
-                "## What the run says\n\nStruck for ever; lengths, times and marks left out.\n",
+                _table(("what happens", "outcome"), others),
+                "## The messages\n\nOf faults on every request. Lengths, times and request ids are left out.\n",
                 _table(("fault", "message"), self._messages()),
             ]
         )
@@ -85,18 +90,18 @@ class Board:
 CIRCUMSTANCES: dict[str, Callable[[Lab], Observed]] = {
     "no key is set": lambda lab: lab.run([], Vendor(key="")),
     "nobody listens at the base URL": Lab.without_vendor,
-    "the vendor goes away in the middle of a month": Lab.dying_vendor,
+    "the vendor stops in the middle of a month": Lab.dying_vendor,
     "the month is empty: the vendor knows no such symbol": lambda lab: lab.run([], symbol=NO_SUCH_SYMBOL),
-    "the month is empty: the symbol was listed after it": lambda lab: lab.run([], symbol=LISTED_LATER),
+    "the month is empty: the symbol was listed later": lambda lab: lab.run([], symbol=LISTED_LATER),
     "the month is empty: the symbol was listed all the time": lambda lab: lab.run([], symbol=LISTED),
-    "the month is empty: the vendor's reference is refused": lambda lab: lab.run(
+    "the month is empty: the vendor refuses its reference data": lambda lab: lab.run(
         [InjectedFault.parse("plan-date:on=reference")], symbol=UNTOLD
     ),
-    "away for one fetch, back when the run tries again": lambda lab: lab.run(
+    "the vendor fails during one fetch and works when the run tries again": lambda lab: lab.run(
         [fault("server-error", 8)], Vendor(concurrency=1)
     ),
-    "it gives seconds and no minutes": lambda lab: lab.run([fault("server-error:timespan=minute")]),
-    "500 twice, then the key is unknown": lambda lab: lab.run(
+    "the vendor has seconds and no minutes": lambda lab: lab.run([fault("server-error:timespan=minute")]),
+    "the vendor answers 500 twice, then that the key is unknown": lambda lab: lab.run(
         [fault("server-error", 2), fault("unknown-key")], Vendor(concurrency=1)
     ),
 }

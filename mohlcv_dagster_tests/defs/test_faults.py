@@ -146,13 +146,13 @@ def test_a_failed_fetch_where_nothing_stood_leaves_nothing_behind(lab, kind):
 
 
 def test_a_refusal_behind_passing_faults_is_final(board):
-    seen = board.away("500 twice, then the key is unknown")
+    seen = board.away("the vendor answers 500 twice, then that the key is unknown")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("UnknownKeyError",), frozenset())
     assert (seen.asked_again, seen.tried_again) == (2, 0)
 
 
 def test_a_vendor_that_dies_in_the_middle_leaves_every_file_as_it_was(board):
-    seen = board.away("the vendor goes away in the middle of a month")
+    seen = board.away("the vendor stops in the middle of a month")
     assert (seen.succeeded, seen.errors, seen.changed) == (False, ("UnreachableError",), frozenset())
     assert 6 < seen.asked < WINDOWS  # six sessions before it fill 6.9 windows
     assert seen.tried_again == 2
@@ -167,14 +167,14 @@ def test_a_vendor_that_is_not_there_is_named_with_the_setting_that_names_it(boar
 
 
 def test_a_vendor_that_is_back_when_the_run_tries_again_gives_the_same_month(board):
-    seen = board.away("away for one fetch, back when the run tries again")
+    seen = board.away("the vendor fails during one fetch and works when the run tries again")
     assert (seen.succeeded, seen.wanted, seen.failed_rules) == (True, True, ())
     assert (seen.tried_again, seen.struck) == (1, 8)
     assert seen.asked - (8 + WINDOWS) in (0, 1)  # one may be taken up too late
 
 
 def test_a_vendor_that_gives_seconds_and_no_minutes_gives_the_same_month_with_a_warning(board):
-    seen = board.away("it gives seconds and no minutes")
+    seen = board.away("the vendor has seconds and no minutes")
     assert (seen.succeeded, seen.wanted, seen.reasons) == (True, True, ())
     assert seen.failed_rules == ("vendor_minutes",)
     assert (seen.asked, seen.tried_again) == (WINDOWS, 0)
@@ -191,9 +191,9 @@ def test_without_a_key_nothing_is_asked(board):
 @pytest.mark.parametrize(
     ("circumstance", "cause", "failed", "reasons"),
     [
-        ("the month is empty: the symbol was listed after it", "explained", 0, 0),
+        ("the month is empty: the symbol was listed later", "explained", 0, 0),
         ("the month is empty: the symbol was listed all the time", "unexplained", 1, 1),
-        ("the month is empty: the vendor's reference is refused", "unknown", 1, 0),
+        ("the month is empty: the vendor refuses its reference data", "unknown", 1, 0),
     ],
 )
 def test_an_empty_month_is_asked_for_once_and_stored_with_what_is_known_of_why(

@@ -28,6 +28,7 @@ NOT_OURS = {
     ("rsync",): "copies to another machine",
     ("uv", "add"): "installs; here it is checked that the package is a tested one",
     ("python", "-m"): "takes minutes; here it is checked that the module exists",
+    ("dg",): "defs/test_scaffolded.py runs it in a copy of the project",
     ("sphinx-build",): "test_site.py builds the site with these words",
 }
 """Commands of a block that are not `mohlcv`, by how they begin, and why they are not run."""

@@ -10,7 +10,10 @@ from mohlcv_dagster.cli import COMMANDS
 from mohlcv_dagster.providers.massive.plans import FIRST_DAY, PLANS
 from mohlcv_dagster_tests.docs.blocks import COMMAND, PAGES, blocks, commands
 
-NOT_HERE = {"stores.md": "test_stores.py runs it against an S3 of its own"}
+NOT_HERE = {
+    "stores.md": "test_stores.py runs it against an S3 of its own",
+    "CONTRIBUTING.md": "test_recipes.py applies its lines to a copy",
+}
 """Pages whose Python is run elsewhere."""
 
 NOT_RUN = {
