@@ -7,22 +7,21 @@ The packages and modules, each of which imports only from those below it::
     defs/            Dagster definitions, a file a concept: assets, checks, partitions, IO managers, jobs, sensors
     validation/      any folder of files checked without Dagster, and the report of it
     storage/         an archive's files: atomic writes, listing, manifest entries, reading, verifying, repairing
-    providers/       where bars come from: `base`, what a provider must give; `massive/`, the one for Massive.com
+    providers/       where bars come from: `base`, what a provider must provide; `massive/`, the one for Massive.com
     charts/          small SVG pictures of bars and of quality
     sandbox/         a stand-in vendor over HTTP; only the command imports it
-    calendar_file    the days that a user overrides in the exchange calendar
-    alerting         who is told when something is wrong: a webhook, a command, the log
-    dagster_patches/ every private part of Dagster that is used, each with its reason and a fall-back
-    settings         the environment, read once
+    alerting         who is notified when something is wrong: a webhook, a command, the log
+    dagster_patches/ every private part of Dagster that is used, each with its reason and a fallback
+    settings         the environment, read once; the days that a user overrides in the exchange calendar
     same_origin      which requests the UI answers: never those of other web pages
-    checks/          the rules, each a function beside its sentence, threshold and cure; the registry; the runner
+    checks/          the rules, each a function with its sentence, threshold and cure; the registry; the runner
     reconciliation/  our minutes compared with the vendor's own
     bars/            arrays of bars: table, CSV, Parquet, resampling, coverage
     model/           values: months, timeframes, file names, exchange calendar, manifest entries, decisions
     formatting       counts and durations in messages
     errors           the one error tree
 
-A month goes its whole way before the next one of a run (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
+A run completes a month before it begins the next (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
 verified, to a table) → `storage.archive` (written) → `checks` on the file as written → `bars.resample` → written
 and checked again, for each aggregate → the vendor's own minutes (`reconciliation`).
 

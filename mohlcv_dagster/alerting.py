@@ -1,8 +1,8 @@
-"""Sends alerts to a webhook or a command; without either they are in the log only. `defs` finds what is wrong.
+"""Sends alerts to a webhook or a command; without either they are only in the log. `defs` finds what is wrong.
 
 A webhook gets a POST of JSON that Slack, Mattermost and the like understand::
 
-    {"text": "1 thing is wrong…", "alerts": [{"what": "ohlc_order", "asset": "raw_1s", "symbol": "SPY", …}]}
+    {"text": "mohlcv: 1 problem…", "alerts": [{"what": "ohlc_order", "asset": "raw_1s", "symbol": "SPY", …}]}
 
 A command gets the text on its standard input, and the JSON in the variable `MOHLCV_ALERT`.
 """
@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.errors import AlertError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.settings import ALERT_COMMAND, ALERT_URL, Settings
 
 TIMEOUT: Final = 30
@@ -61,7 +62,7 @@ class Alert:
 
 def text_of(alerts: Sequence[Alert]) -> str:
     """The alerts as one message for a person, the first `MOST_IN_A_MESSAGE` of them."""
-    lines = [f"mohlcv: {len(alerts):,} {'thing is' if len(alerts) == 1 else 'things are'} wrong"]
+    lines = [f"mohlcv: {quantity(len(alerts), 'problem')}"]
     lines += [alert.text for alert in alerts[:MOST_IN_A_MESSAGE]]
     if len(alerts) > MOST_IN_A_MESSAGE:
         lines.append(f"and {len(alerts) - MOST_IN_A_MESSAGE:,} more: see the UI")
@@ -75,7 +76,7 @@ def destination(settings: Settings) -> str:
         AlertError: both a webhook and a command are set.
     """
     if settings.alert_url and settings.alert_command:
-        raise AlertError(f"both {ALERT_URL.variable} and {ALERT_COMMAND.variable} are set: leave one of them away")
+        raise AlertError(f"both {ALERT_URL.variable} and {ALERT_COMMAND.variable} are set: unset one of them")
     if settings.alert_url:
         return f"the webhook at {urlsplit(settings.alert_url).hostname}"
     return "the command" if settings.alert_command else "the log"

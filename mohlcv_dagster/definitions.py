@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mohlcv_dagster import calendar_file
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.defs import alerts, automation, jobs, quality_asset, scaffolded, schedules
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
@@ -18,7 +17,7 @@ from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality_asset import coverage_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.settings import Settings, apply_calendar
 
 
 def build(
@@ -40,7 +39,7 @@ def build(
         CalendarError: the file of overridden days cannot be used. They apply to the process: the last location built
             decides.
     """
-    calendar_file.apply_overrides(settings)
+    apply_calendar(settings)
     partitions = months_by_symbol(settings.start)
     place = archive or ArchiveResource(data_dir=settings.data_dir)
     archive = ArchiveResource(

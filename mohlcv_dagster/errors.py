@@ -1,9 +1,9 @@
-"""Every error that this package raises on purpose. The type says whether trying again helps.
+"""Every error that this package raises on purpose. The type shows whether trying again helps.
 
 ::
 
     MohlcvError
-    ├── InputError                  what was asked for is invalid: change it
+    ├── InputError                  what was requested is invalid: change it
     │   ├── SymbolError
     │   ├── MonthError
     │   │   └── MonthInFutureError
@@ -11,7 +11,7 @@
     │   ├── CalendarError
     │   └── SettingsError
     │       └── MissingKeyError
-    ├── FileError                   what is wrong with a stored file
+    ├── FileError                   a stored file is missing, invalid or not writable
     │   ├── FileMissingError
     │   ├── CsvFormatError
     │   ├── ManifestEntryError      a manifest entry cannot be read
@@ -47,15 +47,15 @@ class MohlcvError(Exception):
 
 
 class InputError(MohlcvError, ValueError):
-    """What was asked for is invalid."""
+    """What was requested is invalid."""
 
 
 class SymbolError(InputError):
-    """Not a symbol that can be asked for and stored."""
+    """Not a symbol that can be requested and stored."""
 
 
 class MonthError(InputError):
-    """Not a month, or one that cannot be asked for."""
+    """Not a month, or one that cannot be requested."""
 
 
 class MonthInFutureError(MonthError):
@@ -79,11 +79,11 @@ class MissingKeyError(SettingsError):
 
 
 class FileError(MohlcvError):
-    """What is wrong with a stored file."""
+    """A stored file is missing, invalid or not writable."""
 
 
 class FileMissingError(FileError):
-    """The file is not there."""
+    """The file does not exist."""
 
 
 class CsvFormatError(FileError):
@@ -164,7 +164,7 @@ class VendorUnavailableError(VendorError):
     """Transient: trying again later helps.
 
     Attributes:
-        retry_after: seconds the vendor asked to wait; `None` where it did not say.
+        retry_after: seconds the vendor asked to wait; `None` where it named none.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class NoTradesError(VendorError):
     """The vendor has no bars, and knows no such symbol; or it had some and has none now.
 
     Attributes:
-        pages: how many pages the span was asked for in, each complete and empty.
+        pages: how many pages the span was requested in, each complete and empty.
     """
 
     def __init__(

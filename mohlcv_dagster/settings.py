@@ -1,12 +1,17 @@
-"""The settings, read from environment variables once into a frozen object. Nothing else reads the environment."""
+"""The settings, read from environment variables once into a frozen object. Nothing else reads the environment.
+
+The file that a setting names, with a user's days of the exchange calendar, is read here too.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
+from pathlib import Path
 from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from mohlcv_dagster.errors import InputError, MissingKeyError, SettingsError
-from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, SettingsError
+from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import Timeframe
 
@@ -209,3 +214,24 @@ def _parse_concurrency(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENT:
         raise ValueError(f"write a whole number from 1 to {MOST_CONCURRENT}")
     return int(text)
+
+
+def apply_calendar(settings: Settings) -> None:
+    """Override the days of the user's file in the exchange calendar of this process; none where no file is set.
+
+    Raises:
+        CalendarError: the file cannot be read or a line is invalid; the message has the file, the line and the cure.
+    """
+    exchange_calendar.set_overrides(_read_calendar(settings.calendar) if settings.calendar else {})
+
+
+def _read_calendar(name: str) -> dict[date, exchange_calendar.Hours | None]:
+    try:
+        return exchange_calendar.parse_overrides(Path(name).expanduser().read_text(encoding="utf-8"))
+    except CalendarError as error:
+        raise CalendarError(f"{name} ({CALENDAR.variable}), {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CalendarError(
+            f"{CALENDAR.variable}={name!r} cannot be read ({error}): name a text file in UTF-8 with lines such as "
+            "`2025-01-09 closed`, or leave the variable empty"
+        ) from error

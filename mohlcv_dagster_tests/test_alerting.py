@@ -48,14 +48,14 @@ def webhook(status=200):
 
 def test_the_text_says_severity_symbol_month_asset_check_sentence_and_where_to_look():
     assert alerting.text_of([ALERT]) == (
-        f"mohlcv: 1 thing is wrong\n[error] SPY 2024-02 raw_1s ohlc_order: {SENTENCE}\n    http://ui/runs/abc"
+        f"mohlcv: 1 problem\n[error] SPY 2024-02 raw_1s ohlc_order: {SENTENCE}\n    http://ui/runs/abc"
     )
 
 
 def test_many_are_one_message_that_counts_those_it_leaves_out():
     lines = alerting.text_of([ALERT] * 43).splitlines()
 
-    assert lines[0] == "mohlcv: 43 things are wrong"
+    assert lines[0] == "mohlcv: 43 problems"
     assert lines[-1] == "and 23 more: see the UI"
     assert len(lines) == 2 + 2 * 20
 
@@ -118,7 +118,7 @@ def test_without_webhook_and_command_it_is_the_log_and_both_at_once_are_refused(
     assert alerting.deliver([ALERT], settings()) is False
     assert alerting.destination(settings()) == "the log"
     assert alerting.destination(settings(ALERT_URL="https://hooks.example/secret")) == "the webhook at hooks.example"
-    with pytest.raises(AlertError, match="leave one of them away"):
+    with pytest.raises(AlertError, match="unset one of them"):
         alerting.destination(settings(ALERT_URL="https://hooks.example/x", ALERT_COMMAND="mail me"))
 
 

@@ -8,7 +8,7 @@ import urllib3
 
 from benchmarks.case import TIMEFRAMES, Case
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.providers.massive.windows import Timespan, cut
+from mohlcv_dagster.providers.massive.paging import Timespan, cut
 
 IN_FLIGHT = 8
 

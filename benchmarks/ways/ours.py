@@ -1,5 +1,6 @@
 """This project's way, by its own functions: what `defs` joins to assets and checks, joined here without Dagster."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def fetch(case: Case) -> pa.Table:
 def read(path: Path) -> pa.Table:
     """A file's bars."""
     with path.open("rb") as stream:
-        return Reading.of_stream(stream, prove=False).present
+        return Reading.of_stream(stream, verify=False).present
 
 
 load = read
@@ -71,7 +72,7 @@ def aggregate(case: Case) -> None:
 def recorded(case: Case) -> dict[BarFile, Provenance]:
     """What would have been recorded of the case's files when they were written."""
     archive = Archive(case.folder)
-    readings = {file: BarReader(archive).read(file, prove=True) for file in _files(case)}
+    readings = {file: BarReader(archive).read(file, verify=True) for file in _files(case)}
     return {file: Provenance(reading.rows, reading.sha256) for file, reading in readings.items()}
 
 
@@ -79,7 +80,7 @@ def check(case: Case, records: dict[BarFile, Provenance]) -> list[str]:
     """Every rule on the raw file and the aggregates; one read of each."""
     archive = _CountingArchive(case.folder)
     reader = BarReader(archive)
-    findings = {file: reader.judge(file, records.get(file)) for file in _files(case)}
+    findings = {file: reader.check(file, records.get(file)).results for file in _files(case)}
     if archive.reads != len(findings):
         raise AssertionError(f"{archive.reads} reads of {len(findings)} files: each is to be read once")
     return [f"{file}: {message}" for file, found in findings.items() for message in _errors(found)]
@@ -94,12 +95,12 @@ def month(case: Case) -> list[str]:
         for text_form in case.months:
             raw = BarFile(case.symbol, RAW, Month.parse(text_form))
             recorded = _written(archive, raw, vendor.fetch_month(raw.symbol, raw.month).bars)
-            findings = list(reader.judge(raw, recorded))
+            findings = list(reader.check(raw, recorded).results)
             for timeframe in TIMEFRAMES:
                 file = BarFile(raw.symbol, timeframe, raw.month)
-                findings += reader.judge(file, _written(archive, file, reader.fold(file, recorded)))
+                findings += reader.check(file, _written(archive, file, reader.resample(file, recorded))).results
             faults += _errors(findings)
-            reader.forget()
+            reader.release()
     return faults
 
 
@@ -114,7 +115,7 @@ def _written(archive: Archive, file: BarFile, bars: pa.Table) -> Provenance:
     return Provenance(bars.num_rows, written.sha256)
 
 
-def _errors(findings: list[RuleResult]) -> list[str]:
+def _errors(findings: Iterable[RuleResult]) -> list[str]:
     """What is wrong; generated months trade on holidays too, which is a warning."""
     return [each.message for each in findings if not each.passed and each.severity is Severity.ERROR]
 

@@ -14,7 +14,7 @@ import urllib3
 from benchmarks.case import TIMEFRAMES, Case
 from benchmarks.ways.floor import IN_FLIGHT
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.providers.massive.windows import Timespan, Window, cut
+from mohlcv_dagster.providers.massive.paging import Timespan, Window, cut
 
 _TIME: Final = "ts_event"
 _NAMES: Final = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}

@@ -13,7 +13,7 @@ volume     int64 or float64       shares; int64 where every volume of the raw fi
 
 Arrow's own conversions (`pyarrow.array`, `scalar`, `to_numpy`, a kernel that is given a Python number or string) load
 pandas when they are first used (pyarrow 26), which takes up to a second. `from_numpy`, `to_numpy` and the like do not;
-a test proves that nothing on the way of a bar loads pandas.
+a test checks that no processing of bars loads pandas.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def between(bars: pa.Table, start: datetime | None, end: datetime | None) -> pa.
 
 
 def normalize_volume_dtype(bars: pa.Table) -> pa.Table:
-    """The bars with volume typed as the contract wants: int64 where every volume is whole, else float64.
+    """The bars with volume typed as the contract requires: int64 where every volume is whole, else float64.
 
     Whole means finite, without a fraction and below 2**53 in size; a table without rows counts as whole.
     """
@@ -180,10 +180,10 @@ def _buffer(values: npt.NDArray[Any]) -> pa.Buffer:
     return pa.py_buffer(contiguous)
 
 
-def is_pandas_frame(wanted: object) -> bool:
-    """Whether `wanted`, such as an annotation, is `pandas.DataFrame`; does not import pandas."""
-    name = getattr(wanted, "__name__", "")
-    return name == "DataFrame" and getattr(wanted, "__module__", "").split(".")[0] == "pandas"
+def is_pandas_frame(annotation: object) -> bool:
+    """Whether an annotation is `pandas.DataFrame`; does not import pandas."""
+    name = getattr(annotation, "__name__", "")
+    return name == "DataFrame" and getattr(annotation, "__module__", "").split(".")[0] == "pandas"
 
 
 def to_pandas(bars: pa.Table) -> "pd.DataFrame":
@@ -191,14 +191,14 @@ def to_pandas(bars: pa.Table) -> "pd.DataFrame":
 
     A null becomes NaN or NaT (and makes an int64 volume float64).
     """
-    import pandas as pd  # noqa: PLC0415 - two seconds, only for those who want a frame
+    import pandas as pd  # noqa: PLC0415 - two seconds, only where a frame is needed
 
     index = pd.DatetimeIndex(bars[TIME].cast(pa.timestamp("s")).to_numpy(), name=TIME).tz_localize("UTC")
     return pd.DataFrame({name: bars[name].to_numpy() for name in COLUMNS[1:]}, index=index)
 
 
 def from_pandas(frame: "pd.DataFrame") -> pa.Table:
-    """The bars of a frame; other columns are left out, and volume is typed as the contract wants.
+    """The bars of a frame; other columns are left out, and volume is typed as the contract requires.
 
     Args:
         frame: ts_event as its index (of that name or none) or a column, aware, of any zone and unit; prices and volume
@@ -236,7 +236,7 @@ def _time_column(frame: "pd.DataFrame") -> "pa.Array[Any]":
     if not pa.types.is_timestamp(moments.type):
         raise BarsError(f"column {TIME} holds {frame[TIME].dtype}, not moments; use pandas.to_datetime")
     if moments.type.tz is None:
-        raise BarsError(f"column {TIME} has no zone; say which with .dt.tz_localize, such as 'UTC'")
+        raise BarsError(f"column {TIME} has no zone; add one with .dt.tz_localize, such as 'UTC'")
     try:
         return moments.cast(TIME_TYPE)
     except pa.ArrowInvalid as exc:

@@ -30,7 +30,7 @@ _MINUTE: Final = 60
 
 @dataclass(frozen=True, eq=False)
 class SessionCoverage:
-    """What a raw month has of one session.
+    """The bars of a raw month in one session.
 
     Attributes:
         session: the session.
@@ -38,9 +38,9 @@ class SessionCoverage:
         minutes: whether each regular minute has a bar, shape (session.regular_minutes,), from the open on.
         first: the start of the first bar in regular hours, UTC; `None` where there is none.
         last: the start of the last bar in regular hours, UTC; `None` where there is none.
-        gap_start: the first second of the longest stretch of regular hours without a bar, UTC; `None` where every
+        gap_start: the first second of the longest gap in regular hours, UTC; `None` where every
             second has one.
-        gap_seconds: its length; a stretch after the open or before the close counts too.
+        gap_seconds: its length; a gap after the open or before the close counts too.
     """
 
     session: Session
@@ -64,7 +64,7 @@ class SessionCoverage:
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """What a raw month has of its sessions.
+    """The bars of a raw month in its sessions.
 
     Attributes:
         sessions: those that were over by the moment the month is complete through, rising. A session under way is not
@@ -99,10 +99,10 @@ class Coverage:
 
 
 def is_liquid(occupancy: float | None, neighbours: Sequence[float] = (), *, density: float | None = None) -> bool:
-    """Whether a symbol trades so often that a regular minute without a bar is a fault and no chance.
+    """Whether a symbol trades so often that a regular minute without a bar is a fault and not chance.
 
     It does where the median session has bars in 95 % of its minutes. It also does where that share is low because the
-    month is damaged: where the minutes that are there hold 8 bars or more, or the stored neighbour months all reach
+    month is damaged: where the minutes that have bars have 8 or more, or the stored neighbour months all reach
     95 %.
 
     Measured over 83 symbols of the synthetic market, 1 to 720 trades a minute, in eight sessions of January 2024: up to
@@ -130,7 +130,7 @@ def measure(starts: Seconds, month: Month, complete_through: datetime) -> Covera
         starts: the bars' starts as Unix seconds, rising for speed; in any other order they are sorted first. A start
             outside the month counts like any other.
         month: the UTC month.
-        complete_through: the moment (exclusive) up to which the bars were asked for; a session that closes later is not
+        complete_through: the moment (exclusive) up to which the bars were requested; a session that closes later is not
             expected.
 
     Raises:
@@ -173,7 +173,7 @@ def _bars_a_minute(rising: Seconds, session: Session) -> Counts:
 
 
 def _longest_gap(regular: Seconds, opens: int, closes: int) -> tuple[int, int]:
-    """Start and length in seconds of the longest stretch of `[opens, closes)` without a bar; the first of several."""
+    """Start and length in seconds of the longest gap in `[opens, closes)`; the first of several."""
     begins = np.concatenate(([opens], regular + 1))
     lengths = np.concatenate((regular, [closes])) - begins
     at = int(lengths.argmax())

@@ -52,7 +52,7 @@ _EXPECTED: Final = {
 
 
 def encode(bars: pa.Table) -> bytes:
-    """The whole file: what `DataFrame.to_csv(index=True)` gives for these bars, lines ended by a bare line feed.
+    """The complete file: what `DataFrame.to_csv(index=True)` gives for these bars, lines ended by a bare line feed.
 
     Args:
         bars: a table of bars (see `bar_table`); other columns are left out. Null and NaN give an empty field.
@@ -90,7 +90,7 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
     others are converted to UTC).
 
     Raises:
-        CsvFormatError: the bytes are no CSV of bars; the message gives the line, the column and the value.
+        CsvFormatError: the bytes are not a CSV of bars; the message gives the line, the column and the value.
     """
     buffer = pa.py_buffer(data)
     end = _header_end(buffer)
@@ -161,7 +161,7 @@ def _texts(numbers: "pa.Array[Any]") -> "pa.Array[Any]":
     return result
 
 
-def _join(*columns: Any) -> pa.StringArray:  # noqa: ANN401 - arrays and scalars alike, as Arrow takes them
+def _join(*columns: Any) -> pa.StringArray:  # noqa: ANN401 - arrays or scalars, as Arrow takes them
     how: dict[str, Any] = {"null_handling": "replace", "null_replacement": ""}
     joined: pa.StringArray = pc.binary_join_element_wise(*columns, _NOTHING, **how)
     return joined
@@ -204,7 +204,7 @@ def _split(line: str) -> list[str]:
 
 
 def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) -> str:
-    """What is wrong with the first unreadable line, found by bisection over prefixes of whole lines."""
+    """What is wrong with the first unreadable line, found by bisection over prefixes of complete lines."""
     breaks = np.flatnonzero(np.frombuffer(memoryview(buffer), np.uint8) == ord("\n")) + 1
     ends = [*breaks.tolist(), buffer.size] if breaks[-1] < buffer.size else breaks.tolist()
     line = bisect_left(range(1, len(ends)), True, key=lambda last: not _readable(buffer.slice(0, ends[last])))

@@ -1,7 +1,7 @@
-"""Read the bars of a CSV file a piece at a time, so that the file is never whole in memory, and verify its form.
+"""Read the bars of a CSV file a piece at a time, so that memory never holds all of it, and verify its form.
 
 For files in the contract's exact form, as this project writes them. Any other is left to `csv_codec.decode`, which
-accepts more forms and says what is wrong.
+accepts more forms and reports what is wrong.
 """
 
 import hashlib
@@ -36,34 +36,34 @@ class StreamedBars:
     Attributes:
         bars: each column in one chunk, without a null.
         sha256: of the file's bytes, hexadecimal, where they were verified to be what the encoder writes for the bars;
-            `None` where that was not asked for.
+            `None` where that was not requested.
     """
 
     bars: pa.Table
     sha256: str | None
 
 
-def read(stream: BinaryIO, *, prove: bool) -> StreamedBars | None:
+def read(stream: BinaryIO, *, verify: bool) -> StreamedBars | None:
     """The same bars that `csv_codec.decode` gives; `None` for a file that only `decode` can read.
 
     Such a file has another header than the contract's, no rows, a field that is quoted, empty or unreadable, or, with
-    `prove`, a byte that is not the one that `csv_codec.encode` gives for the bars.
+    `verify`, a byte that is not the one that `csv_codec.encode` gives for the bars.
 
     Args:
         stream: the file, seekable.
-        prove: whether to verify, piece by piece, that the file is in the contract's exact form.
+        verify: whether to verify, piece by piece, that the file is in the contract's exact form.
     """
     size = size_of(stream)
     if stream.read(len(csv_codec.HEADER)) != csv_codec.HEADER:
         return None
-    digest = hashlib.sha256(csv_codec.HEADER) if prove else None
+    digest = hashlib.sha256(csv_codec.HEADER) if verify else None
     lines = _lines(stream, digest)
     first = next(lines, None)
     if first is None:
         return None
     whole_volume = _starts_whole(first)
     columns = _Columns(size // _SHORTEST_ROW, whole_volume=whole_volume)
-    work = partial(_piece, whole_volume=whole_volume, prove=prove)
+    work = partial(_piece, whole_volume=whole_volume, verify=verify)
     with closing(map_in_order(work, chain([first], lines))) as tables:
         if not all(table is not None and columns.take(table) for table in tables):
             return None
@@ -78,7 +78,7 @@ def size_of(stream: BinaryIO) -> int:
 
 
 def _lines(stream: BinaryIO, digest: "hashlib._Hash | None") -> Iterator[bytes]:
-    """Pieces of whole lines, to the end of the file."""
+    """Pieces of complete lines, to the end of the file."""
     while piece := stream.read(_AT_ONCE):
         if not piece.endswith(b"\n"):
             piece += stream.readline()
@@ -92,12 +92,12 @@ def _starts_whole(lines: bytes) -> bool:
     return _table(lines[: lines.find(b"\n") + 1], whole_volume=True) is not None
 
 
-def _piece(lines: bytes, *, whole_volume: bool, prove: bool) -> pa.Table | None:
-    """The bars of these lines; `None` where one cannot be read or, with `prove`, is not in the contract's form."""
+def _piece(lines: bytes, *, whole_volume: bool, verify: bool) -> pa.Table | None:
+    """The bars of these lines; `None` where one cannot be read or, with `verify`, is not in the contract's form."""
     bars = _table(lines, whole_volume=whole_volume)
     if bars is None or not bars.num_rows:  # blank lines alone
         return None
-    return bars if not prove or csv_codec.encode_rows(bars).equals(pa.py_buffer(lines)) else None
+    return bars if not verify or csv_codec.encode_rows(bars).equals(pa.py_buffer(lines)) else None
 
 
 def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
@@ -121,22 +121,22 @@ class _Columns:
     """Columns that are filled piece by piece: joining the pieces at the end would need twice the memory.
 
     Args:
-        room: rows at the most; memory that is never written to is not used.
+        capacity: the most rows; memory that is never written to is not used.
         whole_volume: whether the volume is int64.
     """
 
-    def __init__(self, room: int, *, whole_volume: bool) -> None:
-        self._room, self._rows = room, 0
+    def __init__(self, capacity: int, *, whole_volume: bool) -> None:
+        self._capacity, self._rows = capacity, 0
         volume = np.dtype(np.int64 if whole_volume else np.float64)
         kinds = {bar_files.TIME: np.dtype(np.int64), **dict.fromkeys(bar_files.PRICES, np.dtype(np.float64))}
         self._columns: dict[str, npt.NDArray[Any]] = {
-            name: np.empty(room, kind) for name, kind in {**kinds, bar_files.VOLUME: volume}.items()
+            name: np.empty(capacity, kind) for name, kind in {**kinds, bar_files.VOLUME: volume}.items()
         }
 
     def take(self, bars: pa.Table) -> bool:
-        """Append bars; `False` where there is no room for them."""
+        """Append bars; `False` where they do not fit."""
         upto = self._rows + bars.num_rows
-        if upto > self._room:
+        if upto > self._capacity:
             return False
         times = bars[bar_files.TIME].cast(pa.int64())
         for name, column in self._columns.items():

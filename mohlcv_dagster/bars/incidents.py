@@ -29,7 +29,7 @@ _MINUTE: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, order=True)
 class Gap:
-    """A stretch of regular minutes of a session without a bar.
+    """Consecutive regular minutes of a session without a bar.
 
     Attributes:
         start: Unix minute of the first, inclusive.
@@ -76,7 +76,7 @@ class Incident:
 
 
 def gaps(minutes: Seconds) -> tuple[Gap, ...]:
-    """The stretches that rising, distinct Unix minutes make, rising."""
+    """The runs of consecutive minutes in rising, distinct Unix minutes, rising."""
     if not minutes.size:
         return ()
     breaks = np.flatnonzero(np.diff(minutes) != 1) + 1
@@ -86,7 +86,7 @@ def gaps(minutes: Seconds) -> tuple[Gap, ...]:
 
 
 def of_coverage(coverage: "Coverage") -> tuple[Gap, ...]:
-    """The stretches of regular minutes without a bar in the sessions of a month, rising."""
+    """The gaps in the regular minutes of the sessions of a month, rising."""
     empty = [
         np.flatnonzero(~each.minutes) + int(each.session.regular_open.timestamp()) // 60 for each in coverage.sessions
     ]
@@ -101,23 +101,23 @@ def find(missing: Mapping[str, Iterable[Gap]], regular_minutes: int) -> tuple[In
         regular_minutes: of the month's sessions.
     """
     names = sorted(missing)
-    stretches = {name: tuple(missing[name]) for name in names}
-    owner = [row for row, name in enumerate(names) for gap in stretches[name] for _ in range(gap.minutes)]
-    minute = [at for name in names for gap in stretches[name] for at in range(gap.start, gap.end)]
+    spans = {name: tuple(missing[name]) for name in names}
+    owner = [row for row, name in enumerate(names) for gap in spans[name] for _ in range(gap.minutes)]
+    minute = [at for name in names for gap in spans[name] for at in range(gap.start, gap.end)]
     if not minute:
         return ()
     minutes, column = np.unique(np.array(minute), return_inverse=True)
     absent = np.zeros((minutes.size, len(names)), dtype=bool)
     absent[column, owner] = True
-    common = absent.sum(axis=1) >= symbols_needed(sum(map(len, stretches.values())), regular_minutes)
+    common = absent.sum(axis=1) >= symbols_needed(sum(map(len, spans.values())), regular_minutes)
     found = gaps(minutes[common])
-    spans = [slice(*np.searchsorted(minutes, [gap.start, gap.end])) for gap in found]
-    hit = [np.flatnonzero(np.any(absent[span], axis=0)) for span in spans]
+    slices = [slice(*np.searchsorted(minutes, [gap.start, gap.end])) for gap in found]
+    hit = [np.flatnonzero(np.any(absent[span], axis=0)) for span in slices]
     return tuple(Incident(gap, tuple(names[row] for row in rows)) for gap, rows in zip(found, hit, strict=True))
 
 
 def symbols_needed(happenings: int, regular_minutes: int) -> int:
-    """How many symbols must miss a minute before it is no coincidence, two or more.
+    """How many symbols must miss a minute before that is not a coincidence, two or more.
 
     With independent gaps the number of symbols that miss a minute follows a Poisson distribution of mean
     `happenings / regular_minutes`; the least count is taken that fewer than `BY_CHANCE` minutes of the month reach.

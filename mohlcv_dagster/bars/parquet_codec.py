@@ -5,7 +5,7 @@ The columns of a mirror are typed so that one read takes many files at once:
 =========  ======================  ==============================================================
 ts_event   timestamp[us, tz=UTC]   Parquet has no seconds; microseconds are what every reader has
 prices     float64                 as in the CSV
-volume     float64                 in every file, whole or not: readers refuse files of two types
+volume     float64                 in every file, integers or not: readers refuse files of two types
 =========  ======================  ==============================================================
 
 zstd, statistics, one row group a month, declared as sorted by ts_event. The digest of the CSV file with the same bars
@@ -65,7 +65,7 @@ def encode(bars: pa.Table, csv_sha256: str) -> bytes:
         csv_sha256: the digest of the CSV file that holds the same bars.
 
     Raises:
-        VolumePrecisionError: a whole volume of 2**53 shares or more, which a float64 does not hold exactly.
+        VolumePrecisionError: an integer volume of 2**53 shares or more, which a float64 does not hold exactly.
     """
     if bar_table.has_whole_volume(bars) and bool((np.abs(to_numpy(bars[VOLUME])) >= _EXACT_FLOAT).any()):
         raise VolumePrecisionError("a volume of 2^53 shares or more cannot be mirrored exactly; correct the bars")
@@ -96,12 +96,12 @@ def csv_digest(source: Any) -> str | None:  # noqa: ANN401 - whatever Arrow read
         source: a path, or a file open for reading in binary.
 
     Raises:
-        FileError: it is no Parquet file.
+        FileError: it is not a Parquet file.
     """
     try:
         metadata = pq.read_schema(source).metadata or {}
     except (pa.ArrowException, OSError) as error:
-        raise FileError(f"it is no Parquet file ({error})") from error
+        raise FileError(f"it is not a Parquet file ({error})") from error
     digest = metadata.get(CSV_DIGEST)
     return None if digest is None else digest.decode(errors="replace")
 
@@ -123,7 +123,7 @@ def encode_quality(quality: pa.Table) -> bytes:
 
 
 def _array(values: Sequence[Any], kind: ColumnType) -> Any:  # noqa: ANN401 - the stubs have a type for each kind, and none for all
-    """What `pa.array` makes of these values, without loading pandas (see `bar_table`)."""
+    """The array that `pa.array` gives for these values, without loading pandas (see `bar_table`)."""
     if kind is ColumnType.TEXTS:
         return _lists(values)
     is_null = np.array([value is None for value in values], np.bool_)

@@ -1,6 +1,6 @@
 """Resample bars to longer bars, exactly: first, highest, lowest, last, and the exact sum of the volumes.
 
-A float64 volume stands for the decimal number it was written as. It is converted to a whole number of units of 10**-6
+A float64 volume means the decimal number it was written as. It is converted to a whole number of units of 10**-6
 share (10**-7 to 10**-9 where the decimals need it), summed as int64, and converted back by one division, which rounds
 once. The rules check the result with an independent second engine.
 """
@@ -59,7 +59,7 @@ class Resampler:
         bars: as `resample` takes them.
 
     Raises:
-        UnsortedBarsError, BarsError, VolumePrecisionError: as `resample` does, whichever timeframe is asked for.
+        UnsortedBarsError, BarsError, VolumePrecisionError: as `resample` does, for every timeframe.
     """
 
     def __init__(self, bars: pa.Table) -> None:
@@ -109,7 +109,7 @@ class _Bars:
 
 
 def _require_no_nulls(bars: pa.Table) -> None:
-    """Refuse null and NaN alike."""
+    """Refuse nulls and NaN."""
     for name in COLUMNS:
         column = bars[name]
         if column.null_count or (pa.types.is_floating(column.type) and np.isnan(to_numpy(column)).any()):
@@ -194,12 +194,12 @@ class ExactVolumes:
         )
 
     def total(self) -> Fraction:
-        """The sum of all volumes, in shares, exact whatever its size; 0 for no bars."""
+        """The sum of all volumes, in shares, exact at any size; 0 for no bars."""
         return Fraction(sum(self.units.tolist()), self.per_share)
 
 
 def beyond_millionths(volume: Volumes) -> npt.NDArray[np.bool_]:
-    """Which volumes are no whole number of millionths of a share, shape (bars,); those not finite count too."""
+    """Which volumes are not a whole number of millionths of a share, shape (bars,); those not finite count too."""
     if volume.dtype == np.int64:
         return np.zeros(len(volume), dtype=np.bool_)
     return ~_is_whole_at(volume, _MILLION)

@@ -44,9 +44,9 @@ def compare(old: pa.Table, new: pa.Table, final_through: datetime) -> Revision:
     """
     old, new = (bar_table.between(bars, None, final_through) for bars in (old, new))
     before, after = bar_table.seconds(old), bar_table.seconds(new)
-    kept, place = _find(before, after)
+    kept, position = _find(before, after)
     added = ~_find(after, before)[0]
-    at_old, at_new = np.flatnonzero(kept), place[kept]
+    at_old, at_new = np.flatnonzero(kept), position[kept]
     changed = np.zeros(len(at_old), dtype=bool)
     for name in COLUMNS[1:]:
         changed |= to_numpy(old[name])[at_old] != to_numpy(new[name])[at_new]
@@ -74,7 +74,7 @@ def require_small_loss(file: BarFile, revision: Revision) -> None:
 
 
 def join(stored: pa.Table, fetched: pa.Table, since: datetime) -> pa.Table:
-    """The whole month after an incremental refresh: stored bars before `since`, then all that was fetched.
+    """The complete month after an incremental refresh: stored bars before `since`, then all that was fetched.
 
     Args:
         stored: bars, rising.
@@ -86,22 +86,22 @@ def join(stored: pa.Table, fetched: pa.Table, since: datetime) -> pa.Table:
     return bar_table.normalize_volume_dtype(pa.concat_tables([half.cast(kinds) for half in halves]))
 
 
-def _find(wanted: Seconds, among: Seconds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-    """Which of `wanted` are there, and where; both rising strictly."""
-    if np.array_equal(wanted, among):  # as nearly always
-        return np.ones(len(wanted), dtype=bool), np.arange(len(wanted))
-    place = np.searchsorted(among, wanted)
-    there = np.zeros(len(wanted), dtype=bool)
-    inside = place < len(among)
-    there[inside] = among[place[inside]] == wanted[inside]
-    return there, place
+def _find(searched: Seconds, among: Seconds) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Which of `searched` are there, and where; both rising strictly."""
+    if np.array_equal(searched, among):  # as nearly always
+        return np.ones(len(searched), dtype=bool), np.arange(len(searched))
+    position = np.searchsorted(among, searched)
+    there = np.zeros(len(searched), dtype=bool)
+    inside = position < len(among)
+    there[inside] = among[position[inside]] == searched[inside]
+    return there, position
 
 
 def _side_by_side(starts: Seconds, old: pa.Table, new: pa.Table) -> pa.Table:
     rows = pa.table({TIME: from_numpy(starts).cast(bar_table.TIME_TYPE)})
     for side, bars in (("old", old), ("new", new)):
-        there, place = _find(starts, bar_table.seconds(bars))
-        taken = bars.take(from_numpy(place.astype(np.int64), ~there))
+        there, position = _find(starts, bar_table.seconds(bars))
+        taken = bars.take(from_numpy(position.astype(np.int64), ~there))
         for name in COLUMNS[1:]:
             rows = rows.append_column(f"{side}_{name}", taken[name])
     return rows

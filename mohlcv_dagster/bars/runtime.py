@@ -1,4 +1,4 @@
-"""What our code asks of the running process: threads for the work on a month, memory, a pause of the garbage collector.
+"""Control of the running process: threads for the work on a month, memory, a pause of the garbage collector.
 
 Arrow and NumPy release the interpreter's lock while they work on a column, so threads use all processors. There is one
 pool for the process, made when it is first needed. Work in the pool must not wait for other work of the pool; the
@@ -53,7 +53,7 @@ def start(
     done: Future[T] = Future()
     try:
         done.set_result(work(*arguments))
-    except Exception as error:  # noqa: BLE001 - whatever it is, as a thread would
+    except Exception as error:  # noqa: BLE001 - any error, as a thread would
         done.set_exception(error)
     return done
 
@@ -62,7 +62,7 @@ def map_in_order(work: Callable[[A], T], items: Iterable[A]) -> Generator[T]:
     """`work` on each item, in threads; the results in the order of the items.
 
     At most one more than there are processors are under way or done ahead, which bounds the memory held. An error of
-    `work` is raised in place of its result; what has not begun is cancelled when the iterator is closed.
+    `work` is raised instead of its result; what has not begun is cancelled when the iterator is closed.
     """
     ahead: deque[Future[T]] = deque()
     try:
@@ -81,8 +81,8 @@ def use_one_allocator() -> None:
     """Let Arrow allocate where NumPy and Python do, and all threads from one heap, for the rest of the process.
 
     Arrow's own allocator keeps freed memory thread by thread, and so does the C library's. A month passes from one to
-    the other and between threads, and each would keep the most it ever held: 100 MB of a busy month. (One heap for all
-    threads is set where the C library is glibc. A month takes as long as without.)
+    the other and between threads, and each would keep the most memory it ever had: 100 MB of a busy month. (One heap
+    for all threads is set where the C library is glibc. A month takes as long as without.)
     """
     import pyarrow as pa  # noqa: PLC0415 - a process that works on no bars does not load it
 

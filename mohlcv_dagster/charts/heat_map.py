@@ -1,4 +1,4 @@
-"""The heat map: symbols down, months across, each month drawn by the worst that is known of it.
+"""The heat map: symbols down, months across, each month drawn by its worst known result.
 
 Levels differ in shape too, for readers who see no colours: a month that passes is a full cell, a warning its lower
 half, an error three bars, a failed run two; a month that was not checked is two thin lines, a missing one is one line.
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mohlcv_dagster.charts import svg
 from mohlcv_dagster.charts.svg import AMBER, BLUE, INK, RED, Picture
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
 
@@ -32,7 +33,7 @@ _GAP_FROM: Final = 5.0
 _LABEL: Final = 34
 _LONGEST_NAME: Final = 10
 _FULL, _PARTLY = 0.99, 0.9
-"""Occupancies from which on a month counts as such; the legend says them."""
+"""Occupancies from which on a month counts as such; the legend shows them."""
 _WIDTH: Final = 880
 
 
@@ -42,19 +43,19 @@ class Level(IntEnum):
     ABSENT = 0
     """Not stored, and no run was to make it."""
     FULL = 1
-    """All rules pass; the minutes of regular hours are there."""
+    """All rules pass; the minutes of regular hours have bars."""
     PARTLY = 2
     """All rules pass; some minutes had no trade."""
     SPARSE = 3
     """All rules pass; many minutes had no trade."""
     UNMEASURED = 4
-    """All rules pass; how many minutes are there was not recorded."""
-    UNJUDGED = 5
+    """All rules pass; how many minutes have bars was not recorded."""
+    NOT_CHECKED = 5
     """A rule was not checked on the files as they are, or none was."""
     MISSING = 6
-    """A run was to make it, and it is not there."""
+    """A run was to make it, and it does not exist."""
     WARNING = 7
-    """A rule warns, or something must be made again."""
+    """A rule warns, or something is out of date."""
     ERROR = 8
     """A rule of error severity fails."""
     FAILED = 9
@@ -84,7 +85,7 @@ _STYLES: Final = {
     Level.PARTLY: _Style(BLUE, ".65", _WHOLE, "90 % or more"),
     Level.SPARSE: _Style(BLUE, ".38", _WHOLE, "less"),
     Level.UNMEASURED: _Style(INK, ".4", ((0.0, 6.0), (7.0, 6.0)), "not measured"),
-    Level.UNJUDGED: _Style(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not judged"),
+    Level.NOT_CHECKED: _Style(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not checked"),
     Level.MISSING: _Style(INK, "1", ((5.5, 2.0),), "missing"),
     Level.WARNING: _Style(AMBER, "1", ((6.0, 7.0),), "warning or stale"),
     Level.ERROR: _Style(RED, "1", ((0.0, 3.0), (5.0, 3.0), (10.0, 3.0)), "error"),
@@ -101,7 +102,7 @@ def level_of(month: MonthQuality) -> Level:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    return _occupancy_level(month.occupancy) if month.is_checked else Level.UNJUDGED
+    return _occupancy_level(month.occupancy) if month.is_checked else Level.NOT_CHECKED
 
 
 def _occupancy_level(occupancy: float | None) -> Level:
@@ -153,14 +154,10 @@ def _alt_text(levels: Mapping[tuple[str, Month], Level], symbols: int, months: l
     count = Counter(levels.values())
     passed = sum(count[level] for level in (Level.FULL, Level.PARTLY, Level.SPARSE, Level.UNMEASURED))
     return (
-        f"{_count(symbols, 'symbol')}, {months[0]} to {months[-1]}: {_count(len(levels), 'month')}, "
+        f"{quantity(symbols, 'symbol')}, {months[0]} to {months[-1]}: {quantity(len(levels), 'month')}, "
         f"{passed:,} pass every check, {count[Level.WARNING]:,} with a warning, {count[Level.ERROR]:,} with an error, "
-        f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.UNJUDGED]:,} not judged"
+        f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.NOT_CHECKED]:,} not checked"
     )
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _picture(
@@ -169,7 +166,7 @@ def _picture(
     cell = min(_WIDEST_CELL, _PLOT / len(columns))
     unit = "month" if "-" in columns[0] else "year (its worst month)"
     bottom = _TOP + len(names) * _PITCH
-    more = f"{_count(left_out, 'more symbol')} in the table, none of them worse" if left_out else ""
+    more = f"{quantity(left_out, 'more symbol')} in the table, none of them worse" if left_out else ""
     elements = [
         svg.text(_LEFT, 13, f"A cell is a {unit}", bold=True),
         *_legend(),
@@ -191,7 +188,7 @@ def _legend() -> list[str]:
 
 
 def _column_names(columns: Sequence[str], cell: float) -> list[str]:
-    """The year at its first column, the newest first, so that no two touch; the month below where there is room."""
+    """The year at its first column, the newest first, so that no two touch; the month below where it fits."""
     elements, free = [], float("inf")
     for at in reversed(range(len(columns))):
         x, year = _LEFT + at * cell, columns[at][:4]
@@ -204,7 +201,7 @@ def _column_names(columns: Sequence[str], cell: float) -> list[str]:
 
 
 def _cells(mask: npt.NDArray[np.bool_], style: _Style, cell: float) -> str:
-    """The bars of all cells of a level: a line for each run of them, dashed so that each cell is seen."""
+    """The bars of all cells of a level: a line for each run of them, dashed so that each cell is visible."""
     padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8)
     rows, begins = np.nonzero(np.diff(padded, axis=1) == 1)
     _, ends = np.nonzero(np.diff(padded, axis=1) == -1)

@@ -1,8 +1,8 @@
 """Charts of a month: a candle and a volume for each session, and in how many sessions each minute of the day has a bar.
 
 The body of a candle is the first open and the last close of regular hours, as in a daily bar; its wick covers all bars
-from 04:00 to 20:00 Eastern, so that a bad print outside regular hours is seen too. A session without bars is crossed
-out; one that had not begun when the bars were asked for is left blank.
+from 04:00 to 20:00 Eastern, so that a bad print outside regular hours is visible too. A session without bars is crossed
+out; one that had not begun when the bars were requested is left blank.
 
 A liquid symbol has each minute of regular hours in each session. A minute that is missing session after session is a
 notch, and bars labelled in a wrong zone are a block that does not fit the marked hours.
@@ -73,9 +73,9 @@ def draw_session_prices(symbol: str, month: Month, bars: pa.Table, complete_thro
 
     Args:
         symbol: for the title.
-        month: whose sessions are drawn.
+        month: its sessions are drawn.
         bars: its bars, rising; values that are not numbers are skipped.
-        complete_through: the moment (exclusive) up to which bars were asked for.
+        complete_through: the moment (exclusive) up to which bars were requested.
     """
     days = exchange_calendar.sessions_in(month)
     drawn = candles(bars, days)
@@ -200,9 +200,9 @@ def draw_minutes_of_day(symbol: str, month: Month, starts: Seconds, complete_thr
 
     Args:
         symbol: for the title.
-        month: whose sessions count.
+        month: its sessions count.
         starts: its bars' starts, Unix seconds, rising.
-        complete_through: the moment (exclusive) up to which bars were asked for.
+        complete_through: the moment (exclusive) up to which bars were requested.
     """
     shares = minute_occupancy(starts, month, complete_through)
     regular, rest = shares[_OPEN:_CLOSE], np.concatenate([shares[:_OPEN], shares[_CLOSE:]])
@@ -289,7 +289,7 @@ def _area(shares: Floats) -> str:
 
 
 def _outline(heights: npt.NDArray[np.int64]) -> str:
-    """From minute to minute in relative steps, which are the shortest to write; a level stretch is one step."""
+    """From minute to minute in relative steps, which are the shortest to write; unchanged values are one step."""
     changes = np.diff(heights) != 0
     corners = np.flatnonzero(np.append(True, changes) | np.append(changes, True))
     along, up = np.diff(corners), np.diff(heights[corners])

@@ -68,7 +68,7 @@ def picture(width: int, height: int, alt: str, elements: Iterable[str]) -> Pictu
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", bold: bool = False) -> str:
-    """Words whose base line is at (`x`, `y`); `anchor` is start, middle or end."""
+    """Words with their base line at (`x`, `y`); `anchor` is start, middle or end."""
     more = ("" if anchor == "start" else f' text-anchor="{anchor}"') + (' font-weight="bold"' if bold else "")
     return f'<text x="{number(x)}" y="{number(y)}"{more}>{escape(words)}</text>'
 
@@ -90,7 +90,7 @@ def number(value: float) -> str:
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:
-    """Round values from `low` to `high` inclusive, `about` as many as asked for."""
+    """Round values from `low` to `high` inclusive, `about` as many as given."""
     rough = (high - low) / about
     power = 10.0 ** floor(log10(rough))
     step = next(power * each for each in _ROUND_STEPS if power * each >= rough * (1 - 1e-9))

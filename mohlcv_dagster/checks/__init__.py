@@ -1,6 +1,6 @@
 """What must be true of a file of bars: the rules, the asset checks that group them, and the code that runs them.
 
-A rule is a function with the decorator `@rule`, which says what must hold, how much is allowed, how bad a failure is
+A rule is a function with the decorator `@rule`, which states what must hold, how much is allowed, how bad a failure is
 and what to do about it. The rules are in modules named after what they look at:
 
 - `file_form`: how the file is written

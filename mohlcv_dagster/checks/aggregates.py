@@ -13,7 +13,8 @@ from mohlcv_dagster.checks.reading import NO_TIME
 from mohlcv_dagster.checks.recompute import BarDifferences, compare
 from mohlcv_dagster.checks.rule import AFTER_RAW, Requires, RuleOutcome, Scope, rule
 from mohlcv_dagster.checks.values import outcome
-from mohlcv_dagster.checks.wording import as_text, counted
+from mohlcv_dagster.checks.wording import as_text
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
 
 
@@ -36,7 +37,7 @@ def aligned(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Each bucket, and the file as a whole, holds exactly the volume of its raw bars.",
+    sentence="Each bucket, and the file in total, has exactly the volume of its raw bars.",
     threshold="0 shares",
     scope=Scope.AGGREGATE,
     requires=Requires.RECOMPUTED,
@@ -49,7 +50,7 @@ def volume_conserved(given: CheckInput) -> RuleOutcome:
         raise ValueError(f"a rule asked for the recomputed bars although {expected}")  # noqa: TRY004 - no caller passes it
     found = compare(given.own.present, given.own.starts, expected, (VOLUME,))
     if found.is_equal:
-        return RuleOutcome(of=given.own.rows)  # equal in every bucket, hence in total
+        return RuleOutcome(of=given.own.rows)  # equal in every bucket, so equal in total
     total, expected_total = _total(given.own.present), _total(expected)
     fault = f"{_fault(given, found, (VOLUME,))}; in total it has {total} shares, its raw file {expected_total}"
     return RuleOutcome(of=given.own.rows, fault=fault, bars=found.bars)
@@ -77,19 +78,19 @@ def _total(bars: pa.Table) -> str:
     volume: npt.NDArray[Any] = to_numpy(bars[VOLUME])
     if not np.isfinite(volume).all():
         return "an unknown number of"
-    with localcontext(prec=400):  # room for every sum of floats
+    with localcontext(prec=400):  # enough digits for every sum of floats
         return f"{sum(map(Decimal, map(repr, volume.tolist())), Decimal()):,f}"
 
 
 def _fault(given: CheckInput, found: BarDifferences, names: tuple[str, ...]) -> str:
-    """`FILE does not hold what RAW gives: 2 absent, of 9 bars expected; first at … (open 1, expected 2)`."""
+    """`FILE does not equal what RAW gives: 2 absent, of 9 bars expected; first at … (open 1, expected 2)`."""
     differ = found.bars.num_rows - found.absent - found.extra
     counts = {"with other values": differ, "absent": found.absent, "not expected": found.extra}
     parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    expected = counted(given.own.rows - found.extra + found.absent, "bar")
+    expected = quantity(given.own.rows - found.extra + found.absent, "bar")
     first = found.bars.slice(0, 1)
     return (
-        f"{given.file.path} does not hold what {given.file.raw.path} gives: {parts}, of {expected} expected; "
+        f"{given.file.path} does not equal what {given.file.raw.path} gives: {parts}, of {expected} expected; "
         f"first at {as_text(first[TIME][0])} ({_difference(first, names)})"
     )
 

@@ -1,4 +1,4 @@
-"""The rules on bad prints but spikes: wicks, jumps from one session to the next, prices that stand still.
+"""The rules on bad prints but spikes: wicks, jumps from one session to the next, prices that do not change.
 
 A bad print is a bar that is well formed and yet can hardly be what was traded. These rules and `spikes` only warn: the
 market itself does odd things. They measure a symbol by its own bars, never by a list of symbols. They look at usable
@@ -17,7 +17,8 @@ from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
-from mohlcv_dagster.checks.wording import as_text, counted, offending
+from mohlcv_dagster.checks.wording import as_text, offending
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import PRICES, TIME
 from mohlcv_dagster.model.exchange_calendar import Session
@@ -57,7 +58,7 @@ class UsableBars:
     """The bars of a file that these rules look at, in the file's order.
 
     Attributes:
-        table: the whole file's bars.
+        table: all bars of the file.
         rows: where in the file the usable ones are, shape (bars,); `None` where every bar is usable.
         starts: theirs, Unix seconds, shape (bars,).
         prices: their open, high, low and close, each of shape (bars,), from `SMALLEST` to `LARGEST`.
@@ -89,7 +90,7 @@ class UsableBars:
         """A number for the trading day of each bar, or of those at `at`.
 
         From 20:00 to 04:00 Eastern no US exchange trades; the day changes between, at 04:30 UTC all year, so that
-        neither a calendar nor a gap in the bars is needed to tell two sessions apart.
+        sessions are separated without a calendar and without a gap in the bars.
         """
         days: Seconds = (self.starts[at] - _NIGHT) // _DAY
         return days
@@ -100,7 +101,7 @@ class UsableBars:
 
 
 def _all_usable(reading: Reading) -> bool:
-    """Whether every bar is usable, as in most files; cheap to tell."""
+    """Whether every bar is usable, as in most files; cheap to find out."""
     ranges = reading.ranges.values()
     return all(low >= SMALLEST and high <= LARGEST for low, high in ranges) and bool(reading.starts.min() != NO_TIME)
 
@@ -208,7 +209,7 @@ def _jumps_fault(jumps: pa.Table, looked_at: int, given: CheckInput) -> str:
     before = as_text(jumps["previous_ts_event"][0])
     since = "the previous month" if before == "missing" else before
     fault = (
-        f"{jumps.num_rows:,} of {counted(looked_at, 'session open')} "
+        f"{jumps.num_rows:,} of {quantity(looked_at, 'session open')} "
         f"{'jumps' if jumps.num_rows == 1 else 'jump'} more than 10 % from the close before; "
         f"first at {as_text(jumps[TIME][0])} (open {first['open']}, close {first['previous_close']} of {since}: "
         f"{first['jump_percent']:+} %)"
@@ -233,7 +234,7 @@ def split_like(before: float, after: float) -> str | None:
 
 
 @rule(
-    sentence="The price of a liquid symbol does not stand still in regular hours.",
+    sentence="The price of a liquid symbol keeps changing in regular hours.",
     threshold="fewer than 120 unchanged bars in a row",
     severity=Severity.WARN,
     scope=Scope.RAW,
@@ -290,7 +291,7 @@ def _runs(unchanged: Mask, breaks: Mask | None = None) -> tuple[Rows, Rows]:
 
 
 def _session_of(starts: Seconds, open_hours: tuple[Session, ...]) -> Rows:
-    """In whose regular hours each bar is, as a position in `open_hours`; -1 for none."""
+    """The session whose regular hours have each bar, as a position in `open_hours`; -1 for none."""
     if not open_hours:
         return np.full(starts.size, -1)
     opens = np.array([int(each.regular_open.timestamp()) for each in open_hours])
@@ -303,7 +304,7 @@ def _stale_fault(runs: pa.Table, of: int) -> str:
     first = runs.slice(0, 1).to_pylist()[0]
     bars = int(to_numpy(runs["run_length"]).sum())
     return (
-        f"{counted(runs.num_rows, 'run')} of {STALE_BARS} or more bars at an unchanged price, {bars:,} of {of:,} bars "
+        f"{quantity(runs.num_rows, 'run')} of {STALE_BARS} or more bars at an unchanged price, {bars:,} of {of:,} bars "
         f"in regular hours; first from {as_text(runs[TIME][0])} to {as_text(runs['last_ts_event'][0])} "
         f"({first['run_length']:,} bars at {first['close']})"
     )

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mohlcv_dagster.model.finality import RevisionCounts
-    from mohlcv_dagster.model.listings import EmptyMonthReason
-    from mohlcv_dagster.model.splits import Split
+    from mohlcv_dagster.model.listings import EmptyMonthReason, Split
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class Provenance:
     Attributes:
         rows: its number of bars.
         sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
-        fetched_at: when its bars (for an aggregate: those of its raw month) were asked for, UTC; `None` where unknown.
-        complete_through: the moment (exclusive) up to which they were asked for, UTC; `None` where unknown.
+        fetched_at: when its bars (for an aggregate: those of its raw month) were requested, UTC; `None` where unknown.
+        complete_through: the moment (exclusive) up to which they were requested, UTC; `None` where unknown.
         adjusted: whether they are adjusted for later splits; `None` where unknown.
         empty: why the month was proven to have no bars; `None` where it has some, or that was not proven.
-        splits: of adjusted bars, the splits known when they were asked for, future ones included; `None` where the
-            vendor did not tell.
-        splits_now: of adjusted bars, the splits executed by now, as recorded with whichever month of the symbol was
+        splits: of adjusted bars, the splits known when they were requested, future ones included; `None` where the
+            vendor did not give them.
+        splits_now: of adjusted bars, the splits executed by now, as recorded with the month of the symbol that was
             fetched last.
         revised: how the final bars stored before differ from those fetched again; `None` where nothing was compared.
     """
@@ -80,7 +79,7 @@ class VendorMinutes:
     Attributes:
         bars: what it has, rising; an empty table where it proved that there are none; `None` where it did not answer.
         problem: why there is no answer, a sentence without its full stop; `None` where there is one.
-        complete_through: the moment (exclusive) up to which it was asked, UTC; `None` for the month's end.
+        complete_through: the moment (exclusive) up to which bars were requested, UTC; `None` for the month's end.
     """
 
     bars: pa.Table | None
@@ -100,7 +99,7 @@ class CheckInput:
         raw: the raw file of the same symbol and month as read; for a raw file, itself.
         provenance: what was recorded when the file was written; `None` where nothing was.
         neighbours: of a raw file, what is known of the symbol's months before and after.
-        vendor: the vendor's own minutes; `None` where it was not asked.
+        vendor: the vendor's own minutes; `None` where it was not asked for them.
     """
 
     file: BarFile
@@ -152,12 +151,12 @@ class CheckInput:
 
     @cached_property
     def _recomputation(self) -> "Future[pa.Table | str]":
-        """`recomputed`: begun when this is first asked for, on another thread if there are many bars."""
+        """`recomputed`: begun at first use, on another thread if there are many bars."""
         return start(pool, self.raw.rows, _recomputed, self.raw.present, self.file.timeframe)
 
     @cached_property
     def differences(self) -> BarDifferences | str:
-        """How the file's bars differ in any field from those of the second engine, or why that cannot be told."""
+        """How the file's bars differ in any field from those of the second engine, or why that is unknown."""
         expected = self.recomputed
         if isinstance(expected, str):
             return expected
@@ -165,7 +164,7 @@ class CheckInput:
 
     @property
     def equals_raw(self) -> bool:
-        """Whether the file is an aggregate that equals, bar for bar, what the second engine makes of its raw file."""
+        """Whether the file is an aggregate that equals, bar for bar, what the second engine gives for its raw file."""
         if self.is_raw or self.skip_reason(Requires.RAW) is not None:
             return False
         return not isinstance(self.differences, str) and self.differences.is_equal
@@ -242,7 +241,7 @@ class CheckInput:
 
 
 def _briefly(reading: Reading) -> str:
-    """Why a file has no bars, in two or three words; the rule `readable` tells all of it."""
+    """Why a file has no bars, in two or three words; the rule `readable` has the details."""
     return "is absent" if reading.is_absent else "cannot be read"
 
 

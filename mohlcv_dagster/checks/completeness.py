@@ -1,8 +1,9 @@
-"""The rules on whether a month is all there: it has bars, and has them where the exchange calendar says it traded.
+"""The rules on whether a month is complete: it has bars, and has them in every session of the calendar.
 
-None blocks: what a month has can be resampled exactly, whatever is missing. A session without any bar is reported by
-`sessions_present` alone; the rules on minutes, edges and gaps look at the sessions that have bars, and only if the
-symbol is liquid: a quiet one has empty minutes by nature (`coverage.is_liquid`). The facts are those of `coverage`.
+None of them blocks: what a month has can be resampled exactly, whatever is missing. A session without any bar is
+reported by `sessions_present` alone; the rules on minutes, edges and gaps look at the sessions that have bars, and only
+if the symbol is liquid: a quiet one has empty minutes by nature (`coverage.is_liquid`). The facts are those of
+`coverage`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
 from mohlcv_dagster.checks import wording
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
-from mohlcv_dagster.checks.wording import counted
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import TIME
 from mohlcv_dagster.model.exchange_calendar import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
 from mohlcv_dagster.model.listings import EmptyMonthCause
@@ -37,7 +38,7 @@ _DEVIATIONS: Final = 5
 """Standard deviations above what chance leaves empty; more is not chance."""
 _NAMED: Final = 3
 """How many days a message names."""
-_UNRECORDED: Final = "it is not recorded up to when its bars were asked for, so the whole month is expected"
+_UNRECORDED: Final = "it is not recorded up to when its bars were requested, so the complete month is expected"
 _ASK_AGAIN: Final = ASK_AGAIN[0].lower() + ASK_AGAIN[1:]
 _UNLESS_HALTED: Final = f"If trading was not halted then, {_ASK_AGAIN}"
 
@@ -56,9 +57,9 @@ def not_empty(given: CheckInput) -> RuleOutcome:
     empty = given.provenance.empty if given.provenance else None
     if empty is None:
         return RuleOutcome(of=rows, fault=f"{path} has a header and not one bar")
-    proven = "no bars: every window of the month was answered whole and empty"
+    proven = "no bars: the vendor answered every window of the month completely, with none"
     if empty.cause is EmptyMonthCause.EXPLAINED:
-        return RuleOutcome(of=rows, note=f"{proven}, as it must be: {empty.reason}")
+        return RuleOutcome(of=rows, note=f"{proven}, as expected: {empty.reason}")
     if empty.cause is EmptyMonthCause.UNKNOWN:
         return RuleOutcome(of=rows, fault=f"{path} has {proven}; {empty.reason}", severity=Severity.WARN)
     return RuleOutcome(of=rows, fault=f"{path} has {proven}, yet {empty.reason}")
@@ -79,7 +80,7 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
     if not given.own.rows and given.provenance and given.provenance.empty:
         return _passed(given, "does not apply: the month was proven empty, see not_empty")
     absent = [each for each in coverage.sessions if not each.is_present]
-    expected = counted(coverage.expected, "session")
+    expected = quantity(coverage.expected, "session")
     if not absent:
         return _passed(given, expected)
     named = ", ".join(str(each.session.date) for each in absent[:_NAMED])
@@ -176,7 +177,7 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="No long stretch of regular hours is without a bar, if the symbol is liquid.",
+    sentence="Regular hours have no long gap, if the symbol is liquid.",
     threshold="over 5 minutes a warning, over 15 an error",
     blocking=False,
     scope=Scope.RAW,
@@ -185,7 +186,7 @@ def session_edges(given: CheckInput) -> RuleOutcome:
     counts="gaps",
 )
 def largest_gap(given: CheckInput) -> RuleOutcome:
-    """Rows: the longest stretch of each session that has one, `ts_event` its first second; `seconds`, `until`.
+    """Rows: the longest gap of each session that has one, `ts_event` its first second; `seconds`, `until`.
 
     `until` is exclusive, UTC.
     """
@@ -199,7 +200,7 @@ def largest_gap(given: CheckInput) -> RuleOutcome:
         return _passed(given, f"the longest of {_count(there)} is {worst.gap_seconds} s")
     start, end = worst.gap_start, _gap_end(worst)
     fault = (
-        f"has a stretch of over {wording.length(GAP_WARN)} without a bar in the regular hours of {len(wide)} of "
+        f"has a gap of over {wording.length(GAP_WARN)} in the regular hours of {len(wide)} of "
         f"{_count(there)}; the longest is {wording.length(_gap(worst))} on {worst.session.date}, {wording.utc(start)} "
         f"to {wording.utc(end)} ({wording.eastern(start)} to {wording.eastern(end)} Eastern)"
     )
@@ -227,13 +228,13 @@ def trading_hours(given: CheckInput) -> RuleOutcome:
     first = int(own.starts[outside][0])
     if _KNOWN_DAYS[0] <= first < _KNOWN_DAYS[1]:  # a missing start is before them
         local = datetime.fromtimestamp(first, EASTERN)
-        kind = "a trading day" if session_on(local.date()) else "no trading day"
+        kind = "a trading day" if session_on(local.date()) else "not a trading day"
         fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
     return RuleOutcome(of=own.rows, fault=fault, bars=bars)
 
 
 def _coverage_of_liquid(given: CheckInput) -> Coverage | RuleOutcome:
-    """The coverage, where the symbol is liquid and has sessions with bars; else the outcome that says why not."""
+    """The coverage, where the symbol is liquid and has sessions with bars; else the outcome with the reason."""
     coverage = given.coverage
     if not coverage.present:
         why = "no session of the month has bars" if coverage.expected else "no session of the month is over yet"
@@ -259,7 +260,7 @@ def _present(coverage: Coverage) -> list[SessionCoverage]:
 
 
 def _count(there: list[SessionCoverage]) -> str:
-    return counted(len(there), "session")
+    return quantity(len(there), "session")
 
 
 def _empty(each: SessionCoverage) -> int:
@@ -297,8 +298,8 @@ def _passed(given: CheckInput, note: str) -> RuleOutcome:
 
 
 def _failed(given: CheckInput, fault: str, rows: pa.Table, severity: Severity) -> RuleOutcome:
-    whole = f"{given.file.path} {fault}{_assumption(given)}"
-    return RuleOutcome(of=given.own.rows, fault=whole, bars=rows, severity=severity)
+    fault = f"{given.file.path} {fault}{_assumption(given)}"
+    return RuleOutcome(of=given.own.rows, fault=fault, bars=rows, severity=severity)
 
 
 def _assumption(given: CheckInput) -> str:

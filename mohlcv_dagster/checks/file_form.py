@@ -17,6 +17,7 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import AFTER_RAW, WRITE_AGAIN, Requires, RuleOutcome, Severity, rule
 from mohlcv_dagster.checks.wording import offending
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, VOLUME
 
 _HEADER: Final = ",".join(COLUMNS).encode()
@@ -46,7 +47,7 @@ def as_recorded(given: CheckInput) -> RuleOutcome:
     """A warning where nothing was recorded."""
     own, recorded, path = given.own, given.provenance, given.file.path
     if recorded is None:
-        fault = f"Nothing is recorded of {path}, so a later change could not be told"
+        fault = f"Nothing is recorded of {path}, so a later change would not be noticed"
         return RuleOutcome(of=own.rows, fault=fault, severity=Severity.WARN)
     faults = []
     if own.rows != recorded.rows:
@@ -102,12 +103,12 @@ def volume_type(given: CheckInput) -> RuleOutcome:
             return RuleOutcome(of=own.num_rows)
         fault = f"{path} writes volume as decimals although all {own.num_rows:,} volumes are whole"
         return RuleOutcome(of=own.num_rows, fault=fault)
-    whole, raw_whole = bar_table.has_whole_volume(own), bar_table.has_whole_volume(given.raw.present)
-    if whole == raw_whole:
+    is_whole, raw_whole = bar_table.has_whole_volume(own), bar_table.has_whole_volume(given.raw.present)
+    if is_whole == raw_whole:
         return RuleOutcome(of=own.num_rows)
     kinds = {True: "integers", False: "decimals"}
     return RuleOutcome(
-        of=own.num_rows, fault=f"{path} writes volume as {kinds[whole]}, its raw file as {kinds[raw_whole]}"
+        of=own.num_rows, fault=f"{path} writes volume as {kinds[is_whole]}, its raw file as {kinds[raw_whole]}"
     )
 
 
@@ -157,7 +158,7 @@ def differences(bars: pa.Table, found: bytes, expected: bytes) -> LineDifference
     lines = [at for at, (one, other) in enumerate(zip(here, there, strict=False)) if one != other]
     lines += range(min(len(here), len(there)), max(len(here), len(there)))
     first = lines[0]
-    differ = "1 line differs" if len(lines) == 1 else f"{len(lines):,} lines differ"
+    differ = f"{quantity(len(lines), 'line')} {'differs' if len(lines) == 1 else 'differ'}"
     shown = f"{_shown(here, first)} where {_shown(there, first)} is expected"
     # With as many lines as expected, line 0 is the header and line n the bar in row n - 1.
     on_bars = [at for at in lines if 1 <= at <= bars.num_rows] if len(here) == len(there) else []
@@ -209,7 +210,7 @@ def _text(line: bytes) -> str:
 
 def _have_exponent(own: Reading) -> npt.NDArray[np.bool_]:
     """Which volumes are written with an exponent, shape (rows,); small ones, which may be, need not be among them."""
-    if own.proven is not None:
+    if own.verified_sha256 is not None:
         large: npt.NDArray[np.bool_] = np.abs(own.volume) >= csv_codec.LEAST_WITH_EXPONENT
         return large
     text = _texts_with_exponent(own.text)

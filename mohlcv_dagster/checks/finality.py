@@ -9,13 +9,14 @@ import numpy as np
 
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
-from mohlcv_dagster.checks.wording import counted, utc
+from mohlcv_dagster.checks.wording import utc
 from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.exchange_calendar import eastern_midnight
-from mohlcv_dagster.model.splits import missing_splits
+from mohlcv_dagster.model.listings import missing_splits
 
-_REFRESH: Final = "only what is missing or not final is asked for then. The automation, once turned on, does it daily."
+_REFRESH: Final = "only what is missing or not final is requested then. The automation, once turned on, does it daily."
 
 
 @rule(
@@ -48,12 +49,12 @@ def settled(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Fetching the month again changed, added and took away no final bar that was stored.",
+    sentence="Fetching the month again changed, added and removed no final bar that was stored.",
     threshold="0 bars",
     severity=Severity.WARN,
     scope=Scope.RAW,
     cure="The file has the new bars. The first are shown before and after under `revision` in the metadata of this "
-    "materialization of {asset}; look at them, and make again what was made from {partition} before.",
+    "materialization of {asset}; look at them, and make again what was made from {partition} earlier.",
 )
 def revised(given: CheckInput) -> RuleOutcome:
     """It passes where nothing was compared."""
@@ -76,7 +77,7 @@ def revised(given: CheckInput) -> RuleOutcome:
     threshold="0 splits",
     blocking=False,
     scope=Scope.RAW,
-    cure="Re-materialize {asset} for {partition}, and each month whose check says the same.",
+    cure="Re-materialize {asset} for {partition}, and each month whose check fails in the same way.",
 )
 def split_basis(given: CheckInput) -> RuleOutcome:
     """A warning where it is not recorded for which splits adjusted bars are adjusted."""
@@ -96,8 +97,8 @@ def split_basis(given: CheckInput) -> RuleOutcome:
     count = int(np.count_nonzero(given.own.starts < first_after))
     fault = (
         f"{given.file.path}, fetched at {utc(recorded.fetched_at)}, is not adjusted for "
-        f"{'a split' if len(lacking) == 1 else f'{len(lacking)} splits'} of {given.file.symbol} known by now: "
-        f"{', '.join(map(str, lacking))}. Prices and volumes of {count:,} of {counted(rows, 'bar')} are on the former "
+        f"{quantity(len(lacking), 'split')} of {given.file.symbol} known by now: "
+        f"{', '.join(map(str, lacking))}. Prices and volumes of {count:,} of {quantity(rows, 'bar')} are on the old "
         "basis, other months may be on today's"
     )
     return RuleOutcome(of=rows, fault=fault if count else None, count=count)
@@ -105,5 +106,5 @@ def split_basis(given: CheckInput) -> RuleOutcome:
 
 def _unknown_basis(given: CheckInput) -> RuleOutcome:
     """The outcome for adjusted bars whose splits were not recorded: a split added later would not be noticed."""
-    fault = f"{given.file.path} is adjusted, and for which splits is unknown: the vendor did not tell them"
+    fault = f"{given.file.path} is adjusted, and for which splits is unknown: the vendor did not give them"
     return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=Severity.WARN)

@@ -1,6 +1,6 @@
 """A file as read: its bytes, and its bars as the arrays that rules look at. Each file is decoded once, here.
 
-A large file whose bytes are exactly what the encoder writes for its bars is proven to be so while it is read, and its
+A large file whose bytes are exactly what the encoder writes for its bars is verified while it is read, and its
 bytes are dropped piece by piece. Of any other file the bytes are kept, for the rules on its form.
 """
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 NO_TIME: Final = -(2**63)
-"""Stands in `Reading.starts` for a missing `ts_event`: in no month, a multiple of no timeframe."""
+"""In `Reading.starts`, the value for a missing `ts_event`: in no month, a multiple of no timeframe."""
 AT_ONCE: Final = 4 << 20
-"""Bytes up to which a file is read whole: its form is then proven while the rules run, which is faster."""
+"""Bytes up to which a file is read at once: its form is then verified while the rules run, which is faster."""
 _NO_TIME: Final = int_scalar(NO_TIME)
 
 
@@ -37,24 +37,24 @@ class Reading:
         content: the bytes; `None` where the file is absent, or they were dropped.
         bars: the bars in them; `None` where the file is absent or cannot be read.
         problem: why there are no bars; `None` where there are.
-        proven: the digest of the bytes, 64 lower-case hexadecimal digits, where reading proved them to be what the
-            encoder writes for the bars; `None` where `content` must be looked at to tell.
+        verified_sha256: the digest of the bytes, 64 lower-case hexadecimal digits, where reading verified that they
+            are what the encoder writes for the bars; `None` where `content` is needed to find out.
     """
 
     content: bytes | None
     bars: pa.Table | None
     problem: str | None
-    proven: str | None = None
+    verified_sha256: str | None = None
 
     @classmethod
-    def of_stream(cls, stream: BinaryIO, *, prove: bool) -> Self:
+    def of_stream(cls, stream: BinaryIO, *, verify: bool) -> Self:
         """Read an open file.
 
         Args:
             stream: the file, seekable.
-            prove: whether its form and digest will be checked; if not, this reading may be unable to tell them.
+            verify: whether its form and digest will be checked; if not, this reading may not know them.
         """
-        contents = csv_stream.read(stream, prove=prove) if csv_stream.size_of(stream) > AT_ONCE else None
+        contents = csv_stream.read(stream, verify=verify) if csv_stream.size_of(stream) > AT_ONCE else None
         if contents is not None:
             return cls(None, contents.bars, None, contents.sha256)
         stream.seek(0)
@@ -62,7 +62,7 @@ class Reading:
 
     @classmethod
     def of(cls, content: bytes | None) -> Self:
-        """Read a file's bytes; `None` says that the file is absent."""
+        """Read a file's bytes; `None` means that the file is absent."""
         if content is None:
             return cls(None, None, "it is absent")
         try:
@@ -70,7 +70,7 @@ class Reading:
         except CsvFormatError as error:
             return cls(content, None, f"it cannot be read: {error}")
         kinds, columns = bars.schema, []
-        while bars.num_columns:  # one by one, so that no more than one is held twice
+        while bars.num_columns:  # one by one, so that at most one is in memory twice
             columns.append(one_chunk(bars.column(0)))
             bars = bars.remove_column(0)
         return cls(content, pa.Table.from_arrays(columns, schema=kinds), None)
@@ -94,31 +94,31 @@ class Reading:
 
     @property
     def has_form(self) -> bool:
-        """Whether its form and digest can be told."""
-        return self.proven is not None or self.content is not None or self.bars is None
+        """Whether its form and digest are known or can be computed."""
+        return self.verified_sha256 is not None or self.content is not None or self.bars is None
 
     @property
     def text(self) -> bytes:
         """The bytes; encoded again where they were dropped."""
-        if self.proven is not None:
+        if self.verified_sha256 is not None:
             return csv_codec.encode(self.present)
         if self.content is None:
-            raise ValueError("a rule asked for the bytes of a file that are gone")
+            raise ValueError("a rule asked for the bytes of a file that were released")
         return self.content
 
     @property
     def sha256(self) -> str:
         """The digest of the bytes, 64 lower-case hexadecimal digits."""
-        return self.proven or self._digest.result()
+        return self.verified_sha256 or self._digest.result()
 
     @property
     def is_exact(self) -> bool:
         """Whether the bytes are what the encoder writes for the bars; for a rule that requires bars."""
-        return self.proven is not None or self._exact.result()
+        return self.verified_sha256 is not None or self._exact.result()
 
     def begin(self) -> None:
         """Begin to compute `sha256` and `is_exact`, on other threads if there are many bars."""
-        if self.proven is None and self.bars is not None:
+        if self.verified_sha256 is None and self.bars is not None:
             _ = self._digest
             _ = self._exact
 

@@ -1,7 +1,7 @@
 """The second engine: recomputes an aggregate from raw bars, and compares a stored one with it.
 
 It shares no code with `bars/resample.py`, so that a mistake there shows. That one cuts sorted arrays into slices and
-reduces each; here every bar is put into the slot of its bucket. Never used to write a file.
+reduces each; here every bar is added to the slot of its bucket. Never used to write a file.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ from mohlcv_dagster.model.timeframes import Timeframe
 _SCALES: Final = (10**6, 10**7, 10**8, 10**9)
 _EXACT: Final = 2.0**53
 """Integers below it are exact in a float64, and so is their quotient by a scale, rounded once."""
-_SUM_ROOM: Final = 2.0**62
+_SAFE_SUM: Final = 2.0**62
 _TOO_LARGE: Final = "the volumes of the raw file are too large to be summed exactly"
-_STRETCH: Final = 1 << 15
+_BLOCK_SIZE: Final = 1 << 15
 Slots: TypeAlias = npt.NDArray[np.intp]
-"""For each bar of a stretch, the number of its bucket in it."""
+"""For each bar of a block, the number of its bucket in it."""
 Columns: TypeAlias = tuple[npt.NDArray[Any], ...]
 
 
@@ -41,37 +41,37 @@ def recompute(raw: pa.Table, timeframe: Timeframe) -> pa.Table:
     """
     _require_order(raw)
     starts, prices = to_numpy(raw[TIME].cast(pa.int64())), [to_numpy(raw[name]) for name in PRICES]
-    whole = bar_table.has_whole_volume(raw)
-    units, scale = (to_numpy(raw[VOLUME]), 1) if whole else _as_units(to_numpy(raw[VOLUME]))
-    _require_room(units)
+    is_whole = bar_table.has_whole_volume(raw)
+    units, scale = (to_numpy(raw[VOLUME]), 1) if is_whole else _as_units(to_numpy(raw[VOLUME]))
+    _require_safe_sums(units)
     if not starts.size:
-        return bar_table.empty(whole_volume=whole)
+        return bar_table.empty(whole_volume=is_whole)
     made = [
         _resampled(starts[rows] // timeframe.seconds, [price[rows] for price in prices], units[rows])
-        for rows in _stretches(starts, timeframe.seconds)
+        for rows in _blocks(starts, timeframe.seconds)
     ]
     label, opens, high, low, close, sums = (np.concatenate(column) for column in zip(*made, strict=True))
-    if not whole and not np.all(np.abs(sums) < _EXACT):
+    if not is_whole and not np.all(np.abs(sums) < _EXACT):
         raise VolumePrecisionError(_TOO_LARGE)
     return bar_table.from_arrays(
         label * timeframe.seconds,
         dict(zip(PRICES, (opens, high, low, close), strict=True)),
-        sums if whole else sums / scale,
+        sums if is_whole else sums / scale,
     )
 
 
-def _stretches(starts: Seconds, seconds: int) -> Iterator[slice]:
-    """The bars some thousands at a time, each stretch up to the end of a bucket, so that one fits into a CPU cache."""
+def _blocks(starts: Seconds, seconds: int) -> Iterator[slice]:
+    """The bars some thousands at a time, each block up to the end of a bucket, so that one fits into a CPU cache."""
     begin = 0
     while begin < starts.size:
-        last = int(starts[min(begin + _STRETCH, starts.size) - 1])
+        last = int(starts[min(begin + _BLOCK_SIZE, starts.size) - 1])
         end = int(np.searchsorted(starts, (last // seconds + 1) * seconds))
         yield slice(begin, end)
         begin = end
 
 
 def _resampled(label: Seconds, prices: list[Floats], units: npt.NDArray[np.int64]) -> Columns:
-    """Put each bar of a stretch into its bucket: label, open, high, low, close and units of each bucket.
+    """Join the bars of a block by bucket: label, open, high, low, close and units of each bucket.
 
     Args:
         label: the number of each bar's bucket, never falling.
@@ -90,10 +90,10 @@ def _resampled(label: Seconds, prices: list[Floats], units: npt.NDArray[np.int64
 
 
 def _last(slot: Slots, values: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    """The last value that is put into each slot."""
-    held = np.empty(size, values.dtype)
-    held[slot] = values  # NumPy keeps the last of those assigned to one index
-    return held
+    """The last value of each slot."""
+    last = np.empty(size, values.dtype)
+    last[slot] = values  # NumPy keeps the last of those assigned to one index
+    return last
 
 
 def _as_units(volume: Floats) -> tuple[npt.NDArray[np.int64], int]:
@@ -118,11 +118,11 @@ def _require_order(raw: pa.Table) -> None:
         raise UnsortedBarsError("the raw file's bars do not rise strictly in time (rising_time)")
 
 
-def _require_room(units: npt.NDArray[np.int64]) -> None:
-    """Prove that no bucket's sum can overflow 64 bits; in most months the largest volume is enough to tell."""
-    if max(-int(units.min(initial=0)), int(units.max(initial=0))) * units.size < _SUM_ROOM:
+def _require_safe_sums(units: npt.NDArray[np.int64]) -> None:
+    """Require that no bucket's sum can overflow 64 bits; in most months the largest volume shows it."""
+    if max(-int(units.min(initial=0)), int(units.max(initial=0))) * units.size < _SAFE_SUM:
         return
-    if np.abs(units.astype(np.float64)).sum() >= _SUM_ROOM:
+    if np.abs(units.astype(np.float64)).sum() >= _SAFE_SUM:
         raise VolumePrecisionError(_TOO_LARGE)
 
 
@@ -133,8 +133,8 @@ class BarDifferences:
     Attributes:
         bars: the bars that have no equal, with the expected ones next to them (`expected_…`). A bar that is expected
             and absent has only its start; one that is not expected has nothing in those columns.
-        absent: how many are expected and not there.
-        extra: how many are there and not expected.
+        absent: how many are expected and absent.
+        extra: how many are present and not expected.
     """
 
     bars: pa.Table
@@ -152,8 +152,8 @@ def compare(found: pa.Table, starts: Seconds, expected: pa.Table, names: tuple[s
 
     Args:
         found: the bars. One that repeats an earlier start or goes back in time is extra.
-        starts: theirs, Unix seconds; before all time where one is missing.
-        expected: the bars that there should be.
+        starts: theirs, Unix seconds; the smallest integer where one is missing.
+        expected: the bars that are expected.
         names: the columns to compare.
     """
     if found.equals(expected):  # the common case, a hundred times as fast

@@ -1,7 +1,6 @@
 """All rules in order, and the asset checks: groups of rules, each of which answers one question about a file."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from mohlcv_dagster.checks.aggregates import aligned, equals_recomputation, volume_conserved
@@ -66,10 +65,10 @@ VENDOR_RULES: Final = (vendor_minutes, volume_ladder)
 """The rules for which the vendor must be asked now."""
 
 VALUE_RULES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
-"""The rules that depend on a bar's values alone: when one fails, the bar's place among the others is still known."""
+"""The rules that depend on a bar's values alone: when one fails, the order of the bars is still known."""
 
 PROVENANCE_RULES: Final = frozenset({"as_recorded", "split_basis", "settled", "revised"})
-"""The rules on what was recorded of a file when it was written: without that they have nothing to say."""
+"""The rules on what was recorded of a file when it was written: without a record they cannot be checked."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Check:
         rules: in the order in which they are shown, the most important first.
         blocking: whether it can keep downstream files from being made; its blocking rules decide when it does.
         asks_vendor: whether the vendor must be asked, now, before it can be answered.
-        decisive: the rule that must be checked; without it, a check in which no rule fails says nothing.
+        decisive: the rule that must be checked; without it, a check in which no rule fails is not conclusive.
     """
 
     name: str
@@ -109,7 +108,7 @@ _ON_BARS: Final = (
     volume_traded,
 )
 DIFFERENCE_RULES: Final = frozenset({volume_conserved, aligned, not_empty, *_ON_BARS})
-"""The rules that say how an aggregate differs from what its raw file gives; they do not run on one that equals it."""
+"""The rules that show how an aggregate differs from what its raw file gives; they do not run on one that equals it."""
 
 _INTACT: Final = _check(
     "intact",
@@ -125,7 +124,7 @@ _RAW_CHECKS: Final = (
     _check("valid", "Is every bar a bar?", *_ON_BARS),
     _check(
         "complete",
-        "Is the month all there, by the exchange calendar?",
+        "Is the month complete, by the exchange calendar?",
         not_empty,
         sessions_present,
         minute_occupancy,
@@ -141,7 +140,7 @@ _AGGREGATE_CHECKS: Final = (
     _INTACT,
     _check(
         "matches_raw",
-        "Does it equal, bar for bar, what a second engine makes of the raw file?",
+        "Does it equal, bar for bar, what a second engine gives for the raw file?",
         equals_recomputation,
         volume_conserved,
         aligned,
@@ -157,7 +156,7 @@ _MINUTE_CHECKS: Final = (
 
 def for_timeframe(timeframe: Timeframe, among: tuple[Rule, ...] = RULES) -> tuple[Rule, ...]:
     """The rules that apply to files of `timeframe`, in the order of `among`."""
-    return tuple(rule for rule in among if rule.scope.holds(timeframe))
+    return tuple(rule for rule in among if rule.scope.includes(timeframe))
 
 
 def checks_for(timeframe: Timeframe) -> tuple[Check, ...]:
@@ -165,16 +164,3 @@ def checks_for(timeframe: Timeframe) -> tuple[Check, ...]:
     if timeframe == RAW:
         return _RAW_CHECKS
     return _MINUTE_CHECKS if timeframe == MINUTE else _AGGREGATE_CHECKS
-
-
-@cache
-def check_of(timeframe: Timeframe, rule: str) -> Check:
-    """The check of files of `timeframe` that has the rule of this name.
-
-    Raises:
-        KeyError: none has it.
-    """
-    for check in checks_for(timeframe):
-        if rule in {each.name for each in check.rules}:
-            return check
-    raise KeyError(rule)

@@ -17,7 +17,7 @@ ASK_AGAIN: Final = (
     "Re-materialize {asset} for {partition}; if it stays, report the request_ids of its materialization to the vendor."
 )
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file again."
-AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is there and passes its checks."
+AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is stored and passes its checks."
 RESAMPLE_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."
 
 Facts: TypeAlias = Mapping[str, str | int | float | Mapping[str, int]]
@@ -58,7 +58,7 @@ class Scope(StrEnum):
     AGGREGATE = "aggregates"
     MINUTES = "1min aggregates"
 
-    def holds(self, timeframe: Timeframe) -> bool:
+    def includes(self, timeframe: Timeframe) -> bool:
         """Whether files of `timeframe` are among them."""
         if self is Scope.MINUTES:
             return timeframe == MINUTE
@@ -72,7 +72,7 @@ class RuleOutcome:
     Attributes:
         of: how many bars were looked at.
         fault: what is wrong, a sentence without its full stop; `None` where nothing is.
-        bars: the offending bars, or rows of whatever else the rule `counts`.
+        bars: the offending bars, or rows of what else the rule `counts`.
         count: how many offend, where that is not the number of rows of `bars`.
         severity: where it is milder than the rule's.
         note: where nothing is wrong, what was found or why the rule does not apply; replaces the number of bars.
@@ -101,7 +101,7 @@ class Rule:
     Attributes:
         name: the function's name. It is stored with results, so it must not change.
         check: the function.
-        sentence: what must hold, in one sentence.
+        sentence: what must be true, in one sentence.
         threshold: how much of a breach is allowed.
         severity: the worst it can give.
         blocking: whether an error keeps downstream files from being made. An error in the bars does; bars that are
@@ -134,7 +134,7 @@ class Rule:
         return fill_in(self.cure if file.timeframe == RAW else self.aggregate_cure, file)
 
 
-def rule(  # noqa: PLR0913 - all that is said of a rule, each by its name
+def rule(  # noqa: PLR0913 - everything about a rule, each by its name
     *,
     sentence: str,
     threshold: str,
@@ -172,10 +172,10 @@ class RuleResult:
 
     Attributes:
         rule: the rule.
-        passed: whether it holds.
+        passed: whether the file passed it.
         severity: how bad a failure is; where it passed, the rule's own.
-        count: how many of what the rule `counts` offend (of `exact_form`: lines); 0 where it passed, or fails as a
-            whole, as without a file.
+        count: how many of what the rule `counts` offend (of `exact_form`: lines); 0 where it passed, or where the
+            file itself is the fault, such as a missing one.
         of: how many bars were looked at.
         message: one or two sentences with values: what is wrong, where first, what to do.
         bars: every offending bar (of some rules: session or gap, with `ts_event` where it begins), some with columns of

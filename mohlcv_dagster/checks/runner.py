@@ -1,7 +1,7 @@
 """Runs the rules on a file, and sums up their results by check.
 
 A rule whose requirements are missing is not checked: of a file that cannot be read only `readable` fails. An aggregate
-that equals what the second engine makes of its raw file is not checked by the rules that say how it differs.
+that equals what the second engine gives for its raw file is not checked by the rules that show how it differs.
 """
 
 from collections.abc import Iterable
@@ -12,17 +12,17 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.registry import DIFFERENCE_RULES, RULES, Check, for_timeframe
 from mohlcv_dagster.checks.rule import Rule, RuleResult, Severity, fill_in
-from mohlcv_dagster.checks.wording import counted
 from mohlcv_dagster.errors import FailedRulesError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile
 
-EQUALS_RAW: Final = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
-"""Why the rules that say how an aggregate differs were not checked."""
+EQUALS_RAW: Final = "the file equals, bar for bar, what its raw file gives: the results for that apply"
+"""Why the rules that show how an aggregate differs were not checked."""
 
 
 @dataclass(frozen=True)
 class RuleRun:
-    """What came of running rules on a file.
+    """The results of running rules on a file.
 
     Attributes:
         results: of the rules that were checked, in the order they were given.
@@ -63,7 +63,7 @@ def evaluate(rule: Rule, given: CheckInput) -> RuleResult:
     outcome = rule(given)
     bars = bar_table.empty() if outcome.bars is None else outcome.bars
     if outcome.fault is None:
-        message = f"{rule.sentence} ({outcome.note or counted(outcome.of, 'bar')})"
+        message = f"{rule.sentence} ({outcome.note or quantity(outcome.of, 'bar')})"
         return RuleResult(rule, True, rule.severity, 0, outcome.of, message, bars, outcome.facts)
     cure = rule.cure_for(given.file) if outcome.cure is None else fill_in(outcome.cure, given.file)
     return RuleResult(
@@ -123,7 +123,7 @@ class CheckResult:
 def check_results(
     checks: Iterable[Check], results: Iterable[RuleResult], not_checked: Iterable[tuple[Rule, str]]
 ) -> list[CheckResult]:
-    """Sum up by check; checks of which no rule was run are left out."""
+    """Group by check; checks without any result or reason are left out."""
     by_rule = {result.rule: result for result in results}
     reasons = dict(not_checked)
     made = [
@@ -147,5 +147,5 @@ def require(file: BarFile, results: Iterable[RuleResult]) -> None:
     if broken:
         faults = " ".join(f"{result.rule.name}: {result.message}" for result in broken)
         raise FailedRulesError(
-            f"nothing is made from {file.path}, which breaks {counted(len(broken), 'rule')}. {faults}"
+            f"nothing is made from {file.path}, which breaks {quantity(len(broken), 'rule')}. {faults}"
         )

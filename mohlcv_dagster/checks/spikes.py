@@ -5,7 +5,7 @@ A bar is one where, for its open or its close `p`,
 - `|p - median| > 10 MAD + 2 ticks`, of the nearest of three windows of 50 bars (see `local_stats`). The MAD is that
   window's and at least the month's typical one; a tick is a cent, below a dollar 1/10,000;
 - at most one in ten of that window's bars is half as far off or more, on the same side: a price that occurs again and
-  again, as the other side of a wide spread does, is no spike;
+  again, as the other side of a wide spread does, is not a spike;
 - on each side on which its trading day has bars, and on one at least, one of the next three of them lies within half
   of that deviation from the median.
 
@@ -13,13 +13,13 @@ Medians for each of a busy month's 900,000 bars would take seconds, so they are 
 missed**, since the month's typical MAD, as a share `g` of the price, bounds the threshold from below. Let `m` be the
 median and `d = |p/m - 1|`, so that `d > t` with `t = 10 g`; and `q` the price that is back, `|q/m - 1| <= d/2`. Then
 `p/q >= (1 + d) / (1 + d/2)` for a spike upwards and `q/p >= (1 - d/2) / (1 - d)`, which is more, for one downwards.
-Both rise with `d`, hence the larger of the two prices is above `(1 + t) / (1 + t/2)` times the smaller. Only bars with
+Both rise with `d`, so the larger of the two prices is above `(1 + t) / (1 + t/2)` times the smaller. Only bars with
 a price off by that factor within three bars are candidates, on each side that needs one.
 
 Medians and median absolute deviations (MADs) are after Brownlees & Gallo 2006 and Barndorff-Nielsen et al. 2009,
 "Realized kernels in practice: trades and quotes" (an observation is compared with the median of the 50 around it,
 itself left out), and the nearest of three windows as R `highfrequency` has it, so that the first bars after a jump are
-compared with what follows. Prices are multiples of a tick and often stand still, hence three additions. A window's MAD
+compared with what follows. Prices are multiples of a tick and often do not change. Therefore a window's MAD
 is at least half a tick (or 0.2 %, where a tick is more of the price). The month's typical MAD is taken of deviations
 that are not 0. And the share of the window's bars near the bar's own price counts, since a price may alternate between
 bid and ask.
@@ -61,7 +61,7 @@ _WINDOWS: Final = (slice(WINDOW - _HALF, WINDOW + _HALF), slice(WINDOW, None), s
 
 
 @rule(
-    sentence="No open or close stands far off the prices around it and is back within 3 bars.",
+    sentence="No open or close is far off the prices around it and back within 3 bars.",
     threshold="10 median deviations (MAD) and 2 ticks from the nearest of three 50-bar medians",
     severity=Severity.WARN,
     scope=Scope.RAW,
@@ -112,7 +112,7 @@ def _found_in(usable: UsableBars, prices: Floats, typical: float) -> tuple[Rows,
 
 
 def _candidates(usable: UsableBars, prices: Floats, typical: float) -> Rows:
-    """Positions that include every spike; the module's docstring proves it."""
+    """Positions that include every spike; the module's docstring has the proof."""
     t = MADS * typical
     factor = (1 + t) / (1 + t / 2) * (1 - _ROUNDING)
     marked = np.zeros(prices.size, dtype=bool)
@@ -173,7 +173,7 @@ def typical_mad(prices: Floats) -> float:
     """The month's typical MAD, as a share of the price: how far prices that are off the median of 50 bars are off it.
 
     For each of up to 1,000 blocks spread over the month, the median of the deviations that are not 0 (0 where fewer
-    than five are not); the median of these. 0 for fewer than 50 prices, and where most blocks stand still.
+    than five are not); the median of these. 0 for fewer than 50 prices, and where most blocks do not change.
     """
     blocks = prices.size // WINDOW
     if not blocks:

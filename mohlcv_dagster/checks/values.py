@@ -1,6 +1,6 @@
 """The rules on each bar: its values, and its place in the order of the file and in the month.
 
-A comparison with NaN is false, so each rule says which bars are good, never which are bad.
+A comparison with NaN is false, so each rule selects the good bars, never the bad ones.
 """
 
 from typing import Final, TypeAlias
@@ -93,14 +93,14 @@ def non_negative_volume(given: CheckInput) -> RuleOutcome:
     return outcome(given.own, given.own.volume >= 0, "a volume that is not zero or more", shown=(VOLUME,))
 
 
-@rule(sentence="Volume is above zero: a bar stands for at least one trade.", threshold=_NONE, severity=Severity.WARN)
+@rule(sentence="Volume is above zero: a bar has at least one trade.", threshold=_NONE, severity=Severity.WARN)
 def volume_traded(given: CheckInput) -> RuleOutcome:
     """A missing volume fails, too."""
     return outcome(given.own, given.own.volume > 0, "a volume that is not above zero", shown=(VOLUME,))
 
 
 def outcome(own: Reading, good: Mask, fault: str, *, shown: tuple[str, ...] = ()) -> RuleOutcome:
-    """What a rule returns that tells good bars from bad ones.
+    """The outcome of a rule that separates good bars from bad ones.
 
     Args:
         own: the file's bars.

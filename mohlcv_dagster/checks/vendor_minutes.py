@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import Facts, Requires, RuleOutcome, Scope, Severity, rule
-from mohlcv_dagster.checks.wording import as_text, counted
+from mohlcv_dagster.checks.wording import as_text
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
 from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation
 
@@ -65,7 +66,7 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
     scope=Scope.MINUTES,
     requires=Requires.VENDOR,
     aggregate_cure="Our seconds may have a print twice, or one that was cancelled since: re-materialize raw_1s for "
-    "{partition}, then {asset}; if it stays, see what vendor_minutes says of these minutes.",
+    "{partition}, then {asset}; if it stays, see what vendor_minutes finds in these minutes.",
     counts="minutes",
 )
 def volume_ladder(given: CheckInput) -> RuleOutcome:
@@ -86,7 +87,7 @@ def volume_ladder(given: CheckInput) -> RuleOutcome:
 
 
 def _compared(found: Reconciliation) -> str:
-    return f"{counted(found.minutes, 'minute')} compared"
+    return f"{quantity(found.minutes, 'minute')} compared"
 
 
 def _number(value: "pa.Scalar[pa.DataType]") -> str:
@@ -111,17 +112,17 @@ def _fault(found: Reconciliation) -> str:
     parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
     many = found.differing.num_rows
     differ = "differs" if many == 1 else "differ"
-    said = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
-    said += [cause.sentence for cause in found.causes]
+    clauses = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
+    clauses += [cause.sentence for cause in found.causes]
     if found.adjusted is not None and DifferenceKind.SPLIT_BASIS in counts:
-        said.append(f"both were asked for {'adjusted' if found.adjusted else 'unadjusted'}")
+        clauses.append(f"both were requested {'adjusted' if found.adjusted else 'unadjusted'}")
     if found.price_share < LEAST_PRICE_SHARE:
-        said.append(
+        clauses.append(
             f"{_share(found.price_share)} of the minutes have the same prices, {_share(LEAST_PRICE_SHARE)} is the least"
         )
     worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
     meaning = KINDS[worst]
-    return f"{'; '.join([*said, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
+    return f"{'; '.join([*clauses, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
 
 
 def _first(found: Reconciliation, kind: DifferenceKind) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME
 from mohlcv_dagster.model.exchange_calendar import EASTERN
 
@@ -17,11 +18,6 @@ _LABELS: Final = {
     "allowed": "allowed off it",
 }
 """What columns of context are called in a message, where their name alone is not clear."""
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 session`, `2,100 sessions`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def percent(share: float) -> str:
@@ -55,14 +51,14 @@ def offending(
         of: how many bars were looked at.
         fault: what they have, such as `a price of zero`.
         shown: the columns given of the first.
-        row: where in the file the first is, counted from 0; told where it has no time.
+        row: where in the file the first is, counted from 0; shown where it has no time.
     """
     have = "has" if bars.num_rows == 1 else "have"
     unknown = "an unknown time" if row is None else f"bar {row + 1:,} of the file, which has no time"
     at = as_text(bars[TIME][0]) if bars[TIME][0].is_valid else unknown
     values = ", ".join(f"{_LABELS.get(name, name)} {as_text(bars[name][0])}" for name in shown)
-    said = f"{bars.num_rows:,} of {counted(of, 'bar')} {have} {fault}; first at {at}"
-    return f"{said} ({values})" if values else said
+    text = f"{bars.num_rows:,} of {quantity(of, 'bar')} {have} {fault}; first at {at}"
+    return f"{text} ({values})" if values else text
 
 
 def as_text(value: "pa.Scalar[pa.DataType]") -> str:

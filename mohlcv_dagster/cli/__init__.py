@@ -135,7 +135,7 @@ def _unusable(error: click.ClickException) -> int:
 
 
 def _fail(message: str, code: ExitCode, prefix: str) -> ExitCode:
-    """Report why the command ends early, as JSON where that was asked for; `prefix` is of the text only."""
+    """Report why the command ends early, as JSON where that was requested; `prefix` is of the text only."""
     if wants_json(sys.argv[1:]):
         print_json_error(message, code)
     else:

@@ -34,13 +34,13 @@ T = TypeVar("T")
 _FETCH_AGAIN: Final = "Fetch it again: mohlcv fetch --force, or materialize the partition"
 
 
-@click.command("adopt", short_help="Register the CSV files that are there already.")
+@click.command("adopt", short_help="Register CSV files that exist already.")
 @click.argument("folder", metavar="[DIR]", required=False)
 @click.option(
     "--symbol", "symbols", type=Symbol(), multiple=True, help="Only files of this symbol; give it again for more."
 )
 @click.option("--rewrite", is_flag=True, help="Repair in place what can be repaired without loss.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done; record and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Report what would be done; record and write nothing.")
 @click.option("--accept-changed", is_flag=True, help="Accept files that differ from what was recorded, as they are.")
 @json_option
 def command(  # noqa: PLR0913 - one argument for each option
@@ -91,7 +91,7 @@ def _require_data_folder(folder: str | None, settings: Settings) -> None:
 
 @contextmanager
 def _status(console: "Console") -> "Iterator[Callable[[str], None]]":
-    """Give what shows the progress: a status line on a terminal, else nothing."""
+    """Give a function that shows the progress: a status line on a terminal, else nothing."""
     if not console.is_terminal:
         yield lambda _: None
         return
@@ -103,7 +103,7 @@ def _status(console: "Console") -> "Iterator[Callable[[str], None]]":
 def _instance(home: Home, *, dry_run: bool) -> "Iterator[dg.DagsterInstance]":
     """The instance of the home; for a dry run without a home an empty one, so that none is made."""
     if dry_run and not home.exists:
-        import dagster as dg  # noqa: PLC0415 - it takes its time to load: not before the options have been understood
+        import dagster as dg  # noqa: PLC0415 - it takes its time to load: after the options were parsed
 
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
@@ -114,17 +114,17 @@ def _instance(home: Home, *, dry_run: bool) -> "Iterator[dg.DagsterInstance]":
 
 @dataclass
 class AdoptionReport:
-    """What was found and done.
+    """The findings and what was done.
 
     Attributes:
-        strange: files whose names are not the layout's.
+        misnamed: files whose names are not the layout's.
         outside: files of the layout that have no partition here, each with the reason.
-        rewritten: what became of files with faults that were to be repaired.
-        entries: what became of each file.
+        rewritten: the outcome for files with faults that were to be repaired.
+        entries: the outcome for each file.
     """
 
     dry_run: bool
-    strange: "list[Deviation]" = field(default_factory=list)
+    misnamed: "list[Deviation]" = field(default_factory=list)
     outside: dict[BarFile, str] = field(default_factory=dict)
     rewritten: "list[Rewritten]" = field(default_factory=list)
     entries: "list[AdoptedFile]" = field(default_factory=list)
@@ -133,7 +133,7 @@ class AdoptionReport:
     def has_faults(self) -> bool:
         """Whether a file has faults that are left, or failing checks."""
         refused = any(not each.done for each in self.rewritten)
-        return bool(self.strange) or refused or any(entry.red or not entry.readable for entry in self.entries)
+        return bool(self.misnamed) or refused or any(entry.red or not entry.readable for entry in self.entries)
 
     def document(self) -> dict[str, object]:
         """All of it, for JSON."""
@@ -150,21 +150,21 @@ class AdoptionReport:
                 }
                 for entry in self.entries
             ],
-            "names": [asdict(each) for each in self.strange],
+            "names": [asdict(each) for each in self.misnamed],
             "outside": {str(file.path): why for file, why in self.outside.items()},
-            "rewritten": {str(each.file.path): each.said for each in self.rewritten if each.done},
-            "refused": {str(each.file.path): each.said for each in self.rewritten if not each.done},
+            "rewritten": {str(each.file.path): each.message for each in self.rewritten if each.done},
+            "refused": {str(each.file.path): each.message for each in self.rewritten if not each.done},
         }
 
     def show(self, console: "Console") -> None:
-        """Print it, a line for each thing, and a summary."""
+        """Print it, a line for each finding, and a summary."""
         from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
 
         done = "would be rewritten" if self.dry_run else "rewritten"
         for each in self.rewritten:
             mark, what = (OK, done) if each.done else (FAILED, "not repaired")
-            console.print(f"{mark} {escape(str(each.file.path))}  {what}: {escape(each.said)}")
-        for other in self.strange:
+            console.print(f"{mark} {escape(str(each.file.path))}  {what}: {escape(each.message)}")
+        for other in self.misnamed:
             console.print(f"{FAILED} {escape(other.path)}  {other.fault}: {escape(other.message)}")
         for file, why in self.outside.items():
             console.print(f"- {escape(str(file.path))}  not registered: {escape(why)}")
@@ -217,43 +217,41 @@ class _Steps:
 
     def adopt(self, symbols: frozenset[str], *, rewrite: bool) -> None:
         """Measure, repair (with `rewrite`), record and check the files of these symbols; of all where none is named."""
-        from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
         from mohlcv_dagster.bars.runtime import map_in_order  # noqa: PLC0415 - as above
         from mohlcv_dagster.defs.adoption import Adoption  # noqa: PLC0415 - as above
         from mohlcv_dagster.defs.adoption_state import AdoptionState  # noqa: PLC0415 - as above
+        from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
         from mohlcv_dagster.storage import adoption_survey  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.reader import BarReader  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.repair import RewriteJournal  # noqa: PLC0415 - as above
 
-        calendar_file.apply_overrides(self.settings)
+        apply_calendar(self.settings)
         archive = Paths(self.settings.data_dir).archive()
         tree = adoption_survey.survey(archive, symbols)
-        self.report.strange.extend(tree.strange)
+        self.report.misnamed.extend(tree.misnamed)
         files = [file for file in tree.files if self._has_partition(file)]
         measuring = map_in_order(lambda file: measure(archive.path(file)), files)
         measured = dict(zip(files, self._counted("read", measuring, len(files)), strict=True))
         journal = RewriteJournal(archive) if rewrite or isinstance(archive.root, Path) else None
         rewritten = journal.read() if journal else {}
         timeframes = (RAW, *self.settings.timeframes)
-        standing = AdoptionState(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
+        state = AdoptionState(self.instance, archive, timeframes, measured, rewritten, self.accept_changed)
         if rewrite and journal is not None:
-            self._rewrite(standing, journal, measured)
+            self._rewrite(state, journal, measured)
             rewritten |= journal.read()
-        self._record(Adoption(standing, BarReader(archive), self.settings.parquet), files)
+        self._record(Adoption(state, BarReader(archive), self.settings.parquet), files)
         if journal is not None and not self.report.dry_run and rewritten.keys() <= {str(file.path) for file in files}:
             journal.clear()
 
-    def _rewrite(
-        self, standing: "AdoptionState", journal: "RewriteJournal", measured: "dict[BarFile, Measured]"
-    ) -> None:
+    def _rewrite(self, state: "AdoptionState", journal: "RewriteJournal", measured: "dict[BarFile, Measured]") -> None:
         from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as in adopt
         from mohlcv_dagster.storage.repair import Rewriter  # noqa: PLC0415 - as in adopt
 
-        rewriter = Rewriter(standing.archive, None if self.report.dry_run else journal, standing.closed)
-        for each in rewriter.rewrite(filter(standing.may_be_repaired, list(measured))):
+        rewriter = Rewriter(state.archive, None if self.report.dry_run else journal, state.closed)
+        for each in rewriter.rewrite(filter(state.may_be_repaired, list(measured))):
             self.report.rewritten.append(each)
-            measured[each.file] = measure(standing.archive.path(each.file))
+            measured[each.file] = measure(state.archive.path(each.file))
 
     def _record(self, adoption: "Adoption", files: list[BarFile]) -> None:
         from mohlcv_dagster.defs.adoption import AdoptionRun  # noqa: PLC0415 - as in adopt
@@ -272,7 +270,7 @@ class _Steps:
             yield each
 
     def _has_partition(self, file: BarFile) -> bool:
-        """Whether there is a partition for `file` in this project; the report takes why not."""
+        """Whether there is a partition for `file` in this project; the report gets the reason if not."""
         why = None
         if file.month < self.settings.start:
             why = f"{file.month} is before {self.settings.start}, the first month of {START.variable}; set it earlier"

@@ -65,7 +65,7 @@ def split_symbols(given: Iterable[str]) -> list[str]:
     """The symbols given, each once, in their order; one option may name several, separated by commas.
 
     Raises:
-        SymbolError: one of them cannot be asked for and stored.
+        SymbolError: one of them cannot be requested and stored.
     """
     named = (name.strip() for text in given for name in text.split(","))
     return [check_symbol(symbol) for symbol in dict.fromkeys(named)]
@@ -110,7 +110,7 @@ def stored_symbols() -> list[str]:
     try:
         data_dir = Home.real(project_root()).environment[DATA_DIR.variable]
     except MohlcvError:
-        return []  # the middle of a command line is not the place to report an error in .env
+        return []  # completion does not report an error in .env
     if "://" in data_dir:
         return []
     found = {name for name in _names(Path(data_dir, RAW_FOLDER)) if _is_symbol(name)}

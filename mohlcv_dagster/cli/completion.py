@@ -31,7 +31,7 @@ _INSTALL: Final = {
 def command(shell: str) -> None:
     """Print the script that completes commands, options, stored symbols and timeframes in SHELL.
 
-    Its first lines say how to install it; shells started after that have it. `mohlcv` must be on the PATH, as it is
+    Its first lines describe the installation; shells started after that have it. `mohlcv` must be on the PATH, as it is
     after `uv tool install` or in an activated environment.
 
     \b
@@ -44,15 +44,15 @@ def command(shell: str) -> None:
 
 
 def script(shell: str) -> str:
-    """The script for `bash`, `zsh` or `fish`; its first lines say how to install it."""
+    """The script for `bash`, `zsh` or `fish`; its first lines describe how to install it."""
     kind = get_completion_class(shell)
     if kind is None:
         raise ValueError(f"click has no completion for {shell!r}")
     root = click.Command("mohlcv")
-    # not `source()`, which starts a bash to ask for its version, even if the script is for another machine
+    # not `source()`, which starts a bash to get its version, even if the script is for another machine
     completes = kind(root, {}, "mohlcv", _VARIABLE)
     body = completes.source_template % completes.source_vars()
-    # zsh wants its marker on the first line
+    # zsh needs its marker on the first line
     first, _, rest = body.strip().partition("\n")
     marker, code = (f"{first}\n", rest) if first.startswith("#compdef") else ("", f"{first}\n{rest}")
     lines = "".join(f"#   {line}\n" for line in _INSTALL[shell])

@@ -1,7 +1,7 @@
 """What the command prints: text on the console, one JSON document, or a summary of months.
 
 Text on a terminal has the terminal's width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
-`FORCE_COLOR` where there is no terminal, which then forces colour and nothing else.
+`FORCE_COLOR` where there is no terminal, which then forces only colour.
 """
 
 import json
@@ -19,7 +19,7 @@ from mohlcv_dagster.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.cli.runs import RunOutcome
+    from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.model.bar_files import BarFile
 
 OK: Final = "[green]✓[/]"
@@ -36,7 +36,7 @@ def _console_class() -> "type[Console]":
 
     class OurConsole(Console):
         def on_broken_pipe(self) -> None:
-            """Exit with a code of its own: readers may stop when they have seen enough."""
+            """Exit with a code of its own: readers may stop at any time."""
             try:
                 super().on_broken_pipe()
             except SystemExit:
@@ -77,7 +77,7 @@ json_option: Final = click.option(
 
 
 def wants_json(words: Sequence[str]) -> bool:
-    """Whether a command line asks for JSON: by its words, since it may be invalid."""
+    """Whether a command line requests JSON: by its words, since it may be invalid."""
     return JSON_OPTION in words
 
 
@@ -99,12 +99,12 @@ def print_text(text: str, *, as_json: bool) -> None:
 _SKIPPED: Final = "skipped"
 _FAILED: Final = "failed"
 _WORDS: Final = {"folded": "resampled"}
-"""What is printed for outcomes that JSON documents call otherwise."""
+"""What is printed for outcomes that have another name in JSON documents."""
 
 
 @dataclass(frozen=True)
 class MonthResult:
-    """What became of a month.
+    """The outcome of a month.
 
     Attributes:
         outcome: `skipped`, `failed`, or what was done, such as `downloaded`.
@@ -147,7 +147,7 @@ class MonthResult:
 
 @dataclass
 class Summary:
-    """What became of the months that a command was given.
+    """The outcomes of the months that a command was given.
 
     Attributes:
         outcomes: what may be done to a month, in the order printed; those but the first are printed where they occur.
@@ -161,10 +161,10 @@ class Summary:
     interrupted: bool = False
 
     def add(
-        self, file: "BarFile", done: str, run: "RunOutcome", timeframes: Sequence[str] = (), because: str = ""
+        self, file: "BarFile", done: str, run: "FinishedRun", timeframes: Sequence[str] = (), because: str = ""
     ) -> None:
         """Add a month of a run that was to do `done`."""
-        reasons = tuple(dict.fromkeys(run.reasons))  # each aggregate of a broken month says the same
+        reasons = tuple(dict.fromkeys(run.reasons))  # each aggregate of a broken month has the same reason
         outcome = done if run.succeeded else _FAILED
         self.months.append(MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because))
 

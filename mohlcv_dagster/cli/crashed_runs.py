@@ -1,4 +1,4 @@
-"""Runs that do not come to their end: interrupted by Ctrl-C, or of a command whose process was killed.
+"""Runs that do not finish: interrupted by Ctrl-C, or of a command whose process was killed.
 
 The run of a killed process would stay in progress in the UI, and keep its slot in the pool `massive_api`, until nobody
 could fetch any more. Therefore each command holds a lock that the system releases when the process ends, its runs carry
@@ -28,7 +28,9 @@ _BEGUN: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-_KILLED: Final = "The process of this run was killed. Stored files are whole; run the same command again to continue."
+_KILLED: Final = (
+    "The process of this run was killed. Stored files are complete; run the same command again to continue."
+)
 _INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 
 
@@ -66,8 +68,8 @@ def _mark_failed(instance: dg.DagsterInstance, folder: Path, keep: Collection[st
 
 
 @contextmanager
-def noticing_interrupts() -> Iterator[Callable[[], bool]]:
-    """Tell, after the block, whether it was interrupted.
+def watching_for_interrupts() -> Iterator[Callable[[], bool]]:
+    """Give a function that returns, after the block, whether it was interrupted.
 
     Dagster holds signals back while it works, and forgets one that comes between the last step and the end of the run.
     """

@@ -41,7 +41,7 @@ telemetry:
 nux:
   enabled: false
 event_log_storage:
-  # Dagster's own, with connections kept and what checks said remembered; without this entry it reads the same files
+  # Dagster's own, which keeps connections and remembers check results; without this entry it reads the same files
   module: mohlcv_dagster.dagster_patches.sqlite_event_log
   class: RememberingSqliteEventLogStorage
   config: {{}}
@@ -66,7 +66,7 @@ run_coordinator:
 run_monitoring:
   enabled: true
   poll_interval_seconds: 5
-  # a run that was killed keeps its place in the pool for ever unless it is taken back
+  # a run that was killed keeps its place in the pool until it is freed
   free_slots_after_run_end_seconds: 1
   # a run whose code server was killed with it (power cut) is called failed after this time, not never
   max_runtime_seconds: 21600
@@ -86,7 +86,7 @@ def open_instance(*, keep_outputs: bool = False) -> "dg.DagsterInstance":
     """The instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
 
     Args:
-        keep_outputs: write the outputs of runs to files, as `dagster.yaml` says.
+        keep_outputs: write the outputs of runs to files, as `dagster.yaml` defines.
     """
     from mohlcv_dagster.dagster_patches import unexported  # noqa: PLC0415 - it loads Dagster, which takes its time
 
@@ -158,7 +158,7 @@ class Home:
         except OSError as error:
             raise SettingsError(
                 f"Dagster's home {self.path} cannot be written: {error.strerror}; "
-                f"set {DAGSTER_HOME} to a folder that can, or make room"
+                f"set {DAGSTER_HOME} to a folder that can be written, or free space"
             ) from error
         os.environ.update(self.environment)
         return self
@@ -181,7 +181,7 @@ class Home:
 
     @contextmanager
     def recording_lock(self, wait: float = 0.0) -> Iterator[None]:
-        """Hold the lock of those who record stored files: only one recording may be open on a home.
+        """Hold the lock for recording stored files: only one recording may be open on a home.
 
         Args:
             wait: seconds to wait for another process.
@@ -241,7 +241,7 @@ class Paths:
 
     @classmethod
     def of(cls, settings: Settings, raw_dir: str | None = None, aggregated_dir: str | None = None) -> Self:
-        """The paths that options name; one that is the project's own, in whatever spelling, becomes `None`.
+        """The paths that options name; one that is the project's own, in any spelling, becomes `None`.
 
         Raises:
             InputError: one is a URL of a store that is unknown or not installed.
@@ -290,7 +290,7 @@ class Paths:
 
 @contextmanager
 def knowledge(home: Home, tree: "BarFolder") -> "Iterator[RecordLookup]":
-    """Give what `home` has recorded of the files of `tree`; nothing of files that are not the project's own."""
+    """Give a lookup of what `home` has recorded of the project's own files of `tree`; nothing for other files."""
     archive = Paths(home.settings().data_dir).archive()
     own = {file for file, at in tree.files.items() if _is_same(archive.path(file), at)}
     if not own:

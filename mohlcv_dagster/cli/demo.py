@@ -14,7 +14,7 @@ from mohlcv_dagster.model.timeframes import RAW
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mohlcv_dagster.cli.runs import RunOutcome
+    from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.storage.archive import Archive
 
 SYMBOLS: Final = ("SPY", "QQQ")
@@ -27,7 +27,7 @@ _HEAD: Final = 4
     "--fault", "faults", multiple=True, metavar="SPEC", help="Make the sandbox misbehave; see docs/sandbox.md."
 )
 def command(faults: tuple[str, ...]) -> int:
-    """Run all steps once, without a key: a stand-in vendor, two symbols, one month, every check.
+    """Run all steps once, without a key: a local stand-in for the vendor, two symbols, one month, every check.
 
     Its files stay in .mohlcv/sandbox, apart from your own. Exits with 1 when a month failed.
 
@@ -42,7 +42,7 @@ def command(faults: tuple[str, ...]) -> int:
     console = open_console()
     with Sandbox(SyntheticMarket(), faults=faults) as sandbox:
         home = Home.sandboxed(project_root(), sandbox.url).prepare()
-        console.print(f"The sandbox answers at {sandbox.url} in place of Massive.com.\nIts bars are synthetic.\n")
+        console.print(f"The sandbox answers at {sandbox.url} instead of Massive.com.\nIts bars are synthetic.\n")
         outcomes = _materialize(home, console)
     _show_files(home, console)
     _show_checks(outcomes, console)
@@ -56,7 +56,7 @@ def command(faults: tuple[str, ...]) -> int:
     return 1 if failed else 0
 
 
-def _materialize(home: Home, console: "Console") -> "dict[str, RunOutcome]":
+def _materialize(home: Home, console: "Console") -> "dict[str, FinishedRun]":
     from mohlcv_dagster.cli import runs  # noqa: PLC0415 - it takes its time to load
     from mohlcv_dagster.cli.progress_bar import Display  # noqa: PLC0415 - as above
     from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
@@ -85,8 +85,8 @@ def _show_files(home: Home, console: "Console") -> None:
     for file in archive.files():
         at = tree
         for depth, folder in enumerate(file.path.parts[:-1], start=1):
-            place = "/".join(file.path.parts[:depth])
-            at = folders.setdefault(place, folders.get(place) or at.add(f"{folder}/"))
+            at_path = "/".join(file.path.parts[:depth])
+            at = folders.setdefault(at_path, folders.get(at_path) or at.add(f"{folder}/"))
         at.add(f"{file.path.name}  [dim]{decimal(archive.path(file).stat().st_size)}[/]")
     console.print("\n", tree)
     _show_head(archive, BarFile(SYMBOLS[0], RAW, MONTH), console)
@@ -101,7 +101,7 @@ def _show_head(archive: "Archive", file: BarFile, console: "Console") -> None:
             console.print(line.rstrip("\n"), markup=False)
 
 
-def _show_checks(outcomes: "dict[str, RunOutcome]", console: "Console") -> None:
+def _show_checks(outcomes: "dict[str, FinishedRun]", console: "Console") -> None:
     from dagster import AssetKey  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
 
@@ -120,7 +120,7 @@ def _show_checks(outcomes: "dict[str, RunOutcome]", console: "Console") -> None:
     console.print(table)
 
 
-def marks(outcomes: "dict[str, RunOutcome]", asset: str, name: str) -> str:
+def marks(outcomes: "dict[str, FinishedRun]", asset: str, name: str) -> str:
     """A mark for each symbol: passed, warned, failed, or nothing where the check was not reached.
 
     An error is a failure, blocking or not.

@@ -1,6 +1,6 @@
 """What `mohlcv doctor` checks: settings, this installation, the vendor. Folders are in `storage_diagnostics`.
 
-Each check gives diagnoses and raises nothing of what it looks for. Nothing is changed.
+Each check gives diagnoses, and raises no error for what it looks for. Nothing is changed.
 """
 
 import difflib
@@ -17,7 +17,6 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from mohlcv_dagster import calendar_file
 from mohlcv_dagster.errors import (
     CalendarError,
     PlanError,
@@ -39,6 +38,7 @@ from mohlcv_dagster.settings import (
     SETTINGS,
     Setting,
     Settings,
+    apply_calendar,
     is_secret,
 )
 
@@ -61,7 +61,7 @@ _WRONG_SECONDS: Final = 60.0
 
 
 class Health(StrEnum):
-    """How something is."""
+    """The result of a diagnosis."""
 
     FINE = "fine"
     """As it should be."""
@@ -82,23 +82,23 @@ class Diagnosis:
     """
 
     topic: str
-    verdict: Health
+    health: Health
     found: str
     cure: str = ""
 
 
 def fine(topic: str, found: str) -> Diagnosis:
-    """A diagnosis of what is as it should be."""
+    """A diagnosis: all is well."""
     return Diagnosis(topic, Health.FINE, found)
 
 
 def warning(topic: str, found: str, cure: str = "") -> Diagnosis:
-    """A diagnosis of what may be intended."""
+    """A diagnosis: it may be intended."""
     return Diagnosis(topic, Health.WARNING, found, cure)
 
 
 def wrong(topic: str, found: str, cure: str) -> Diagnosis:
-    """A diagnosis of what will not work."""
+    """A diagnosis: something will not work."""
     return Diagnosis(topic, Health.WRONG, found, cure)
 
 
@@ -119,11 +119,11 @@ def settings(shell: Mapping[str, str], file: Mapping[str, str]) -> Iterator[Diag
 
 
 def calendar(file: str) -> Iterator[Diagnosis]:
-    """Whether the file of overridden days can be used, which is then in force; nothing where none is named."""
+    """Whether the file of overridden days can be used, which is then applied; nothing where none is named."""
     if not file.strip():
         return
     try:
-        calendar_file.apply_overrides(Settings.from_environment({CALENDAR.variable: file}))
+        apply_calendar(Settings.from_environment({CALENDAR.variable: file}))
     except CalendarError as error:
         yield wrong("calendar", str(error), f"Correct the file, or leave {CALENDAR.variable} empty.")
     else:
@@ -226,12 +226,12 @@ def versions(required: Iterable[str], python: SpecifierSet, installed: Callable[
 
 
 def time_zones() -> Diagnosis:
-    """Whether the Eastern time zone is there, with its daylight saving time."""
+    """Whether the Eastern time zone is installed, with its daylight saving time."""
     cure = "Install the package tzdata (`uv sync`), or your system's."
     try:
         eastern = ZoneInfo(_EASTERN)
     except ZoneInfoNotFoundError:
-        return wrong("time zones", f"{_EASTERN} is not there", cure)
+        return wrong("time zones", f"{_EASTERN} is not installed", cure)
     # daylight saving time began on March 10th, 2024
     offsets = [datetime(2024, 3, day, 12, tzinfo=eastern).utcoffset() for day in (9, 11)]
     if offsets != [timedelta(hours=-5), timedelta(hours=-4)]:
@@ -249,7 +249,7 @@ def vendor(api_key: str, base_url: str, clock: Clock | None = None) -> Iterator[
     Args:
         api_key: as it is set.
         base_url: where to ask.
-        clock: tells the time.
+        clock: gives the time.
     """
     clock = clock or Clock()
     today = clock.now().date()
@@ -294,11 +294,11 @@ def _reach(probe: Probe, today: date) -> Diagnosis:
     """How far back the 1-second bars go: one request beyond the years of each plan, until one is refused."""
     bounded = [plan for plan in plans.PLANS if plan.seconds and plan.years is not None]
     for plan in bounded:
-        asked = probe.ask(plan.since(today) - _BEYOND)
-        if isinstance(asked.error, PlanError):
+        answer = probe.ask(plan.since(today) - _BEYOND)
+        if isinstance(answer.error, PlanError):
             return fine("plan", f"1-second bars from about {plan.since(today)}, as in {plan.name}")
-        if asked.error is not None:
-            return warning("plan", f"how far back it reaches is unknown: {asked.error}", "Run `mohlcv doctor` again.")
+        if answer.error is not None:
+            return warning("plan", f"how far back it reaches is unknown: {answer.error}", "Run `mohlcv doctor` again.")
     return fine("plan", f"1-second bars from before {bounded[-1].since(today)}, more than {bounded[-1].name} has")
 
 

@@ -43,7 +43,7 @@ def command(*, offline: bool, as_json: bool) -> int:
         diagnoses.append(diagnosis)
         if console is not None:
             _show(console, diagnosis)
-    counts = Counter(diagnosis.verdict.value for diagnosis in diagnoses)
+    counts = Counter(diagnosis.health.value for diagnosis in diagnoses)
     if console is None:
         print_json(_document(diagnoses, counts))
     else:
@@ -96,7 +96,7 @@ def _diagnose_vendor(home: Home, *, offline: bool) -> "Iterator[Diagnosis]":
 def _show(console: "Console", diagnosis: "Diagnosis") -> None:
     from rich.markup import escape  # noqa: PLC0415 - not for the help text
 
-    console.print(f"{_MARKS[diagnosis.verdict.value]} {diagnosis.topic:<12} {escape(diagnosis.found)}")
+    console.print(f"{_MARKS[diagnosis.health.value]} {diagnosis.topic:<12} {escape(diagnosis.found)}")
     if diagnosis.cure:
         console.print(f"  {'':<12} {escape(diagnosis.cure)}")
 
@@ -106,7 +106,7 @@ def _document(diagnoses: "list[Diagnosis]", counts: Counter[str]) -> dict[str, o
     return {
         "healthy": not counts["wrong"],
         "findings": [
-            {"topic": each.topic, "verdict": each.verdict.value, "found": each.found, "cure": each.cure or None}
+            {"topic": each.topic, "verdict": each.health.value, "found": each.found, "cure": each.cure or None}
             for each in diagnoses
         ],
     }

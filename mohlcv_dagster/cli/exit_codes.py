@@ -26,8 +26,8 @@ class ExitCode(IntEnum):
     DONE = 0, "success"
     FAILED = (
         1,
-        "something failed; the message says what",
-        "The message also gives the cure. A month that failed left its former file unchanged.",
+        "something failed; the message has the reason",
+        "The message also gives the cure. A month that failed left its stored file unchanged.",
     )
     UNUSABLE = (
         2,

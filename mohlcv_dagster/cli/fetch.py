@@ -1,4 +1,4 @@
-"""`mohlcv fetch`: download the raw bars of a range of days, by whole months, through Dagster."""
+"""`mohlcv fetch`: download the raw bars of a range of days, by complete months, through Dagster."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +17,8 @@ from mohlcv_dagster.model.month_decision import (
     UNREADABLE,
     Action,
     Decision,
+    FileState,
     MonthState,
-    StoredFile,
     decide,
     failing,
 )
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mohlcv_dagster.cli.progress_bar import Display, ProgressBar
-    from mohlcv_dagster.cli.runs import RunOutcome
+    from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.storage.archive import Archive
 
 _OUTCOMES: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, Action.CHECK))
@@ -41,14 +41,18 @@ _OUTCOMES: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLET
 @click.command("fetch", short_help="Download the months that a range of days touches.")
 @symbol_option
 @click.option(
-    "--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its whole month is fetched."
+    "--start",
+    required=True,
+    type=DAY,
+    metavar="YYYY-MM-DD",
+    help="First day (inclusive); its complete month is fetched.",
 )
 @click.option(
-    "--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is fetched."
+    "--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its complete month is fetched."
 )
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
-@click.option("--force", is_flag=True, help="Download whole months again, whatever is stored.")
-@click.option("--accept-loss", is_flag=True, help="Replace a stored month although final bars of it are gone.")
+@click.option("--force", is_flag=True, help="Download complete months again, whatever is stored.")
+@click.option("--accept-loss", is_flag=True, help="Replace a stored month although final bars of it would be lost.")
 @json_option
 def command(  # noqa: PLR0913 - one argument for each option
     symbols: tuple[str, ...],
@@ -80,23 +84,23 @@ def command(  # noqa: PLR0913 - one argument for each option
     settings = home.settings()
     require_partition(months[0], settings)
     settings.require_key()
-    orders = RunOptions(force=force, accept_loss=accept_loss)
+    options = RunOptions(force=force, accept_loss=accept_loss)
     summary = Summary("fetch", _OUTCOMES, len(files))
     console = open_console(stderr=as_json)
     with summary.printed(console, as_json=as_json):
-        _Fetch(home, settings, Paths.of(settings, raw_dir=output_dir), orders, console, summary).fetch(files)
+        _Fetch(home, settings, Paths.of(settings, raw_dir=output_dir), options, console, summary).fetch(files)
     return 1 if summary.failed else 0
 
 
 @dataclass(frozen=True)
 class FetchDecisions:
-    """Decides what a fetch does about raw months, from their files and records; `mohlcv plan` asks it too.
+    """Decides what a fetch does about raw months, from their files and records; `mohlcv plan` uses it too.
 
     Attributes:
         archive: where the files are.
-        vendor: who would be asked.
-        adjusted: whether bars adjusted for splits would be asked for.
-        force: whether whole months were ordered, whatever is stored.
+        vendor: who would give the bars.
+        adjusted: whether bars adjusted for splits would be requested.
+        force: whether complete months are downloaded, whatever is stored.
     """
 
     archive: "Archive"
@@ -120,10 +124,10 @@ class FetchDecisions:
 
         Args:
             instance: knows what was recorded; `None` where nothing was.
-            files: raw files, whether or not they are there.
+            files: raw files, whether or not they exist.
 
         Raises:
-            FileError: a file could not be looked at.
+            FileError: the state of a file could not be read.
             MonthError: a month is beyond the exchange calendar.
         """
         from mohlcv_dagster.defs import month_state  # noqa: PLC0415 - it loads Dagster
@@ -135,7 +139,7 @@ class FetchDecisions:
         if any(self.archive.exists(file) for file in files):
             with home.instance_if_made() as instance:
                 return self.about(instance, files)
-        return self._decided({file: MonthState(file.month, StoredFile.ABSENT) for file in files})
+        return self._decided({file: MonthState(file.month, FileState.ABSENT) for file in files})
 
     def _decided(self, states: dict[BarFile, MonthState]) -> dict[BarFile, Decision]:
         now = datetime.now(UTC)
@@ -152,12 +156,12 @@ class _Fetch:
     home: Home
     settings: Settings
     paths: Paths
-    orders: RunOptions
+    options: RunOptions
     console: "Console"
     summary: Summary
 
     def fetch(self, files: list[BarFile]) -> None:
-        # Dagster takes its time to load: not before the options have been understood
+        # Dagster takes its time to load: loaded after the options were parsed
         from mohlcv_dagster.cli.progress_bar import ProgressBar  # noqa: PLC0415
         from mohlcv_dagster.definitions import build  # noqa: PLC0415
         from mohlcv_dagster.defs import progress  # noqa: PLC0415
@@ -190,7 +194,7 @@ class _Fetch:
 
     @property
     def _decisions(self) -> "FetchDecisions":
-        return FetchDecisions.of(self.settings, self.paths.archive(), force=self.orders.force)
+        return FetchDecisions.of(self.settings, self.paths.archive(), force=self.options.force)
 
     def _record(
         self, instance: "dg.DagsterInstance", files: list[BarFile], decided: "Mapping[BarFile, Decision]"
@@ -225,18 +229,18 @@ class _Fetch:
             self._print(run.file, decision)
         display = self._display(run.file, run.bar, all_rules=True)
         outcome = runs.materialize(
-            run.definitions, run.instance, run.file, [RAW], display, orders=self.orders, tags=run.tags
+            run.definitions, run.instance, run.file, [RAW], display, options=self.options, tags=run.tags
         )
         self.summary.add(run.file, decision.action.done, outcome, because=decision.reason)
 
-    def _check(self, run: "_Run") -> "RunOutcome":
+    def _check(self, run: "_Run") -> "FinishedRun":
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
         from mohlcv_dagster.defs.partitions import SYMBOL  # noqa: PLC0415 - as in fetch
 
         run.instance.add_dynamic_partitions(SYMBOL, [run.file.symbol])
         return runs.check(run.definitions, run.instance, run.file, self._display(run.file, run.bar), tags=run.tags)
 
-    def _after_checks(self, run: "_Run", outcome: "RunOutcome") -> Decision:
+    def _after_checks(self, run: "_Run", outcome: "FinishedRun") -> Decision:
         """What is to be done about a file that failed its checks."""
         if self.paths.are_own:
             return self._decisions.about(run.instance, [run.file])[run.file]

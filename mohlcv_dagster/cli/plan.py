@@ -1,4 +1,4 @@
-"""`mohlcv plan`: estimate what a fetch would take: decisions, requests, bytes. How that reads is in `plan_report`."""
+"""`mohlcv plan`: estimate what a fetch would take: decisions, requests, bytes. The report is in `plan_report`."""
 
 import shutil
 from collections import Counter
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LATEST: Final = 12
 _FETCHED: Final = frozenset({Action.FETCH, Action.COMPLETE})
 _NO_KEY: Final = "not-asked"
-"""Stands for the key where none is set: an estimate makes no request."""
+"""The key where none is set: an estimate makes no request."""
 LATENCY: Final = 0.15
 
 
@@ -101,12 +101,12 @@ def command(  # noqa: PLR0913 - one argument for each option
 def _planner(  # noqa: PLR0913 - what, when and how
     home: Home, files: list[BarFile], now: datetime, plan: "Plan | None", *, force: bool, offline: bool
 ) -> "tuple[Planner, tuple[str, ...]]":
-    """The planner, and what the vendor was not asked or did not say, clauses."""
-    from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
+    """The planner, and what the vendor was not asked or did not answer, clauses."""
     from mohlcv_dagster.cli.fetch import FetchDecisions  # noqa: PLC0415 - as above
+    from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
 
     settings = home.settings()
-    calendar_file.apply_overrides(settings)
+    apply_calendar(settings)
     archive = Paths(settings.data_dir).archive()
     symbols = list(dict.fromkeys(file.symbol for file in files))
     decisions = FetchDecisions.of(settings, archive, force=force)
@@ -124,7 +124,7 @@ def _planner(  # noqa: PLR0913 - what, when and how
 
 
 def _listings(settings: Settings, symbols: list[str], *, offline: bool) -> "tuple[dict[str, Listing], tuple[str, ...]]":
-    """What the vendor says of each symbol, and what it was not asked or did not say."""
+    """The listing of each symbol, and what the vendor was not asked or did not answer."""
     if settings.api_key is not None:
         Secret(settings.api_key)  # an invalid one is refused as `fetch` refuses it
     if offline:
@@ -190,7 +190,7 @@ class Planner:
         provider: estimates what a month costs; nothing is requested.
         now: aware, UTC.
         plan: the subscription; `None` where none was named.
-        listings: what the vendor said of each symbol that it was asked about.
+        listings: the listing of each symbol that the vendor was asked about.
     """
 
     settings: Settings
@@ -223,13 +223,13 @@ class Planner:
 
     def _cost(self, file: BarFile, since: datetime | None, without: "Listing | None", bars: float) -> Cost:
         """Requests where a session has that many bars."""
-        asked = self.provider.estimate(file.month, self.now, bars_a_session=bars, since=since, empty=without)
-        return asked if MINUTE in self.settings.timeframes else replace(asked, minutes=0)
+        cost = self.provider.estimate(file.month, self.now, bars_a_session=bars, since=since, empty=without)
+        return cost if MINUTE in self.settings.timeframes else replace(cost, minutes=0)
 
     def _size(self, file: BarFile, since: datetime | None) -> tuple[EstimatedSize, EstimatedSize]:
         """What is added to the disk: the sessions from `since` on that are over."""
-        held = [each for each in exchange_calendar.sessions_in(file.month) if each.regular_close <= self.now]
-        new = len([each for each in held if since is None or each.regular_close > since])
+        sessions = [each for each in exchange_calendar.sessions_in(file.month) if each.regular_close <= self.now]
+        new = len([each for each in sessions if since is None or each.regular_close > since])
         least, most = (bar_files.estimate_size(new, bars, self.settings.timeframes) for bars in self._bars(file))
         return least, most
 
@@ -240,9 +240,9 @@ def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
     names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
     found: list[float] = []
     for name in reversed(names):
-        held, size = _whole_sessions(symbol, name, now), folder.joinpath(name).stat().st_size
-        if held and size > bar_files.BYTES_A_BAR:  # a header alone says nothing
-            found.append(size / bar_files.BYTES_A_BAR / held)
+        sessions, size = _sessions_of(symbol, name, now), folder.joinpath(name).stat().st_size
+        if sessions and size > bar_files.BYTES_A_BAR:  # a header alone gives no density
+            found.append(size / bar_files.BYTES_A_BAR / sessions)
         if len(found) == _LATEST:
             break
     if not found:
@@ -251,7 +251,7 @@ def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
     return Density(mean, mean, len(found))
 
 
-def _whole_sessions(symbol: str, name: str, now: datetime) -> int:
+def _sessions_of(symbol: str, name: str, now: datetime) -> int:
     """How many sessions the month of a file has; none where it is not over, or the name is not the layout's."""
     try:
         month = BarFile.parse(f"{RAW_FOLDER}/{symbol}/{name}").month

@@ -127,9 +127,9 @@ class PlanReport:
         yield "disk", f"{raw} of raw bars, and at most {aggregated} of aggregates ({timeframes})"
         yield "", f"{self.disk[1] / 1e9:,.1f} GB free at {self.disk[0]}" if self.disk else f"at {settings.data_dir}"
         by_plan = months_by_plan(self.planned, self.planner.now.date())
-        if asked := sum(bool(month.refused or month.cost[1].fetch) for month in self.planned):
+        if fetched := sum(bool(month.refused or month.cost[1].fetch) for month in self.planned):
             counts = ", ".join(f"{name} {count:,}" for name, count in by_plan.items())
-            yield "plans", f"of the {asked:,} to fetch: {counts}"
+            yield "plans", f"of the {fetched:,} to fetch: {counts}"
 
     def _time(self, most: Cost) -> str:
         settings = self.planner.settings
@@ -151,7 +151,7 @@ class PlanReport:
         for symbol in self._unknown:
             yield f"the vendor knows no symbol {symbol}, of today or before: each month of it would fail"
         if self.disk and totals.size[1].raw + totals.size[1].aggregated > self.disk[1]:
-            yield "the disk may not hold all of it: make room, or set MOHLCV_DATA_DIR to a larger one"
+            yield "the disk may not hold all of it: free space, or set MOHLCV_DATA_DIR to a larger one"
         for reason, months in self._stored().items():
             yield f"{month_ranges(months)}: {reason}"
         yield from self.not_asked

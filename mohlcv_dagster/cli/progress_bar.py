@@ -1,4 +1,4 @@
-"""What a person sees while runs work: a line for each asset done, and on a terminal a progress bar below.
+"""Progress on the terminal: a line for each asset done, and on a terminal a progress bar below.
 
 In a file or a pipe there is no progress bar.
 """
@@ -18,7 +18,7 @@ from mohlcv_dagster.cli.crashed_runs import was_interrupted
 from mohlcv_dagster.defs.asset_checks import FailedRule, failed_rules
 from mohlcv_dagster.defs.metadata import EMPTY_BECAUSE
 from mohlcv_dagster.defs.progress import RETRYING
-from mohlcv_dagster.formatting import duration
+from mohlcv_dagster.formatting import duration, quantity
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -35,7 +35,7 @@ class Display:
     Args:
         console: where to.
         label: what the run is about, such as `SPY 2024-01`.
-        set_status: told what is being done, for a progress bar; without it a status line can be shown by `status`.
+        set_status: called with the current action, for a progress bar; without it, `status` can show a status line.
         ignored: rules whose failures are not shown, such as those on records where there are none.
     """
 
@@ -87,7 +87,7 @@ class Display:
             self._console.print(f"{mark} {self._label}  {end}")
 
     def _logged(self, entry: dg.EventLogEntry) -> None:
-        """Print a line of the run's log where it says why nothing happens for a while."""
+        """Print a line of the run's log where it explains a wait."""
         if entry.user_message.startswith(RETRYING):
             self._console.print(f"{WARNED} {self._label}  {escape(entry.user_message)}")
         if self._set_bar_status is None:
@@ -120,7 +120,8 @@ class Display:
         line = f"{OK} {self._label}  {name:<16} {rows:>9,} bars  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
         self._console.print(line)
         if "fetch_seconds" in facts:
-            line = f"    fetched in {facts['fetch_seconds']:.1f} s, {facts['requests']} requests from {facts['vendor']}"
+            requests = quantity(int(str(facts["requests"])), "request")
+            line = f"    fetched in {facts['fetch_seconds']:.1f} s, {requests} from {facts['vendor']}"
             self._console.print(line, markup=False)
         if EMPTY_BECAUSE in facts and "fetch_seconds" in facts:
             self._console.print(f"    proven empty: {facts[EMPTY_BECAUSE]}", markup=False)
@@ -166,7 +167,7 @@ class ProgressBar:
 
     @contextmanager
     def month(self, label: str) -> Iterator[None]:
-        """One of the months, which is done when the block ends, well or not."""
+        """One of the months, which is over when the block ends, with success or not."""
         self._month_began = self._clock()
         self._progress.update(self._task, description=label, figures=f"{self._done + 1}/{self._months}")
         yield
@@ -174,10 +175,10 @@ class ProgressBar:
         self._progress.update(self._task, completed=self._done, figures=f"{self._done}/{self._months}")
 
     def set_status(self, text: str) -> None:
-        """Say what is being done."""
+        """Show what is being done."""
         self._progress.update(self._task, description=text)
 
-    def fetched(self, file: "BarFile", step: "Fetched") -> None:  # noqa: ARG002 - every watcher is told which file
+    def fetched(self, file: "BarFile", step: "Fetched") -> None:  # noqa: ARG002 - every watcher gets the file
         """Show how much of the month was fetched."""
         done = self._done + step.windows_done / max(step.windows, 1)
         rate = step.bars / max(self._clock() - self._month_began, 0.001)

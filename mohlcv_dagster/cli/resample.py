@@ -42,8 +42,8 @@ _RESAMPLED: Final = "folded"
 )
 @click.option("--input-dir", help="Where raw bars are.  [default: raw_1s in the data folder]")
 @click.option("--output-dir", help="Where the timeframes' folders go.  [default: aggregated in the data folder]")
-@click.option("--start", type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its whole month is resampled.")
-@click.option("--end", type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its whole month is resampled.")
+@click.option("--start", type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its complete month is resampled.")
+@click.option("--end", type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its complete month is resampled.")
 @click.option("--force", is_flag=True, help="Also resample months whose aggregates are up to date.")
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
 
     Each raw file is checked first, and each aggregate as it is written; nothing is made from a raw file that fails a
     blocking check. Needs neither a key nor a network. In the project's own folders the UI shows the runs, and months
-    whose aggregates are up to date are skipped. In other folders nothing is remembered and all months are resampled.
+    whose aggregates are up to date are skipped. In other folders nothing is recorded and all months are resampled.
     Timeframes: 15s, 30s, 45s, 1min, 2min, 5min, 15min, 30min, 1h. Exits with 1 when a month failed.
 
     \b
@@ -71,12 +71,12 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
       mohlcv resample --symbol SPY --input-dir /old/raw_1s --output-dir /old/aggregated
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     named = timeframes.parse_list(names) if names is not None else None
-    wanted = split_symbols(symbols)
+    chosen = split_symbols(symbols)
     home = Home.real(project_root()).prepare()
     settings = home.settings()
     paths = Paths.of(settings, input_dir, output_dir)
     console = open_console(stderr=as_json)
-    files = _in_range([file for symbol in wanted for file in _stored(paths, symbol, console)], start, end)
+    files = _in_range([file for symbol in chosen for file in _stored(paths, symbol, console)], start, end)
     summary = Summary("resample", (_RESAMPLED,), len(files))
     with summary.printed(console, as_json=as_json):
         _Resample(settings, paths, named or settings.timeframes, console, summary, force=force).resample(files)
@@ -95,7 +95,7 @@ class _Resample:
     force: bool
 
     def resample(self, files: list[BarFile]) -> None:
-        # Dagster takes its time to load: not before the options have been understood
+        # Dagster takes its time to load: loaded after the options were parsed
         from mohlcv_dagster.cli import runs  # noqa: PLC0415
         from mohlcv_dagster.cli.progress_bar import Display, ProgressBar  # noqa: PLC0415
         from mohlcv_dagster.definitions import build  # noqa: PLC0415
@@ -117,7 +117,7 @@ class _Resample:
 
     def _warn_of_other_folders(self) -> None:
         if not self.paths.are_own:
-            self.console.print("- not the project's own folders: nothing is remembered")
+            self.console.print("- not the project's own folders: nothing is recorded")
             if self.paths.aggregated_dir is None:
                 self.console.print(f"{WARNED} output goes to the project's own folder; change it with --output-dir")
 
@@ -160,8 +160,8 @@ class _Resample:
         record = records.latest(instance, own) if archive.exists(own) else None
         if record is None or record.raw_sha256 != _sha256(archive, file) or record.sha256 != _sha256(archive, own):
             return False
-        verdict = check_results.of_file(instance, own)
-        return not verdict.errors and not verdict.unchecked
+        results = check_results.of_file(instance, own)
+        return not results.errors and not results.unchecked
 
 
 def _sha256(archive: "Archive", file: BarFile) -> str:
@@ -177,13 +177,13 @@ def _stored(paths: Paths, symbol: str, console: "Console") -> list[BarFile]:
     raw = paths.archive().raw
     folder = raw / symbol
     if not folder.is_dir():
-        there = ", ".join(sorted(each.name for each in raw.iterdir() if each.is_dir())) if raw.is_dir() else ""
-        has = f"there are {there}" if there else "there are no raw files of any symbol"
+        stored = ", ".join(sorted(each.name for each in raw.iterdir() if each.is_dir())) if raw.is_dir() else ""
+        has = f"there are {stored}" if stored else "there are no raw files of any symbol"
         raise FileMissingError(f"there is no folder {folder}: {has}. Fetch {symbol} first, or name another --input-dir")
     tree = list_folder(str(folder), RAW)
     files = [file for file in tree.files if file.symbol == symbol]
     others = [SkippedFile(str(at), "of another symbol") for file, at in tree.files.items() if file.symbol != symbol]
-    for other in (*tree.passed_over, *others):
+    for other in (*tree.skipped, *others):
         console.print(f"{WARNED} {escape(other.path)} is skipped: {escape(other.why)}")
     if not files:
         raise FileMissingError(f"{folder} holds no raw file, such as {symbol}_2024_01.csv: fetch {symbol} first")

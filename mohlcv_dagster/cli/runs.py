@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import dagster as dg
 
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
-from mohlcv_dagster.cli.crashed_runs import noticing_interrupts, was_interrupted
+from mohlcv_dagster.cli.crashed_runs import was_interrupted, watching_for_interrupts
 from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
@@ -24,7 +24,7 @@ from mohlcv_dagster.storage.manifest import measure
 from mohlcv_dagster.storage.reader import BarReader
 
 OnEvent: TypeAlias = Callable[[dg.EventLogEntry], None]
-"""Told each event of a run, in order, from a thread of its own."""
+"""Called with each event of a run, in order, from a thread of its own."""
 
 _QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _BLOCKS: Final = {rule.name: rule.blocking for rule in (*RULES, *VENDOR_RULES)}
@@ -35,7 +35,7 @@ PATIENCE: Final = 10.0
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class EvaluatedCheck:
     """What one asset check found.
 
     Attributes:
@@ -53,7 +53,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class RunOutcome:
+class FinishedRun:
     """How a run ended.
 
     Attributes:
@@ -66,24 +66,24 @@ class RunOutcome:
     run_id: str
     succeeded: bool
     reasons: tuple[str, ...]
-    checks: tuple[CheckResult, ...]
+    checks: tuple[EvaluatedCheck, ...]
     empty: bool = False
 
 
-def materialize(  # noqa: PLR0913 - what, where, how, and who is told
+def materialize(  # noqa: PLR0913 - what, where, how, and who is notified
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     raw: BarFile,
     timeframes: Sequence[Timeframe],
     on_event: OnEvent | None = None,
     *,
-    orders: RunOptions = NO_OPTIONS,
+    options: RunOptions = NO_OPTIONS,
     tags: Mapping[str, str] = NO_TAGS,
     offline: bool = False,
-) -> RunOutcome:
+) -> FinishedRun:
     """Materialize the partition of `raw` in the assets of `timeframes`, checks included.
 
-    A run that fails is an outcome too, and never raised.
+    A run that fails is an outcome too, and is never raised.
 
     Args:
         definitions: the code location.
@@ -91,8 +91,8 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
             stored in these assets after the run.
         raw: the raw file of the symbol and month.
         timeframes: the assets to materialize; `timeframes.RAW` is `raw_1s`.
-        on_event: told each event of the run.
-        orders: how raw bars are to be fetched.
+        on_event: called with each event of the run.
+        options: how raw bars are to be fetched.
         tags: further tags of the run.
         offline: whether checks that ask the vendor are left out.
 
@@ -104,7 +104,7 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is told
     checks = _offline_checks(timeframes) if offline else None
     job = job.get_subset(asset_selection=set(keys), asset_check_selection=checks)
     with _keeping_symbol(instance, raw.symbol, keys):
-        return _execute(job, instance, raw, on_event, {**tags, **orders.tags()})
+        return _execute(job, instance, raw, on_event, {**tags, **options.tags()})
 
 
 def _offline_checks(timeframes: Sequence[Timeframe]) -> set[dg.AssetCheckKey]:
@@ -124,7 +124,7 @@ def check(
     on_event: OnEvent | None = None,
     *,
     tags: Mapping[str, str] = NO_TAGS,
-) -> RunOutcome:
+) -> FinishedRun:
     """Run the checks of a stored file that need no network, and write nothing; else as `materialize`."""
     job = definitions.resolve_implicit_global_asset_job_def()
     job = job.get_subset(asset_check_selection=_offline_checks([file.timeframe]))
@@ -137,9 +137,9 @@ def _execute(
     file: BarFile,
     on_event: OnEvent | None,
     tags: Mapping[str, str],
-) -> RunOutcome:
+) -> FinishedRun:
     run_id = str(uuid.uuid4())
-    with noticing_interrupts() as interrupted, _watched(instance, run_id, on_event):
+    with watching_for_interrupts() as interrupted, _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -175,7 +175,7 @@ def _watched(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent | None
         yield
         return
     over = threading.Event()
-    # a daemon, so that the process can end whatever state an interrupt leaves the thread in
+    # a daemon, so that the process can end even if an interrupt leaves the thread waiting
     arguments = (instance, run_id, on_event, over)
     watcher = threading.Thread(target=_follow, args=arguments, name="run-watcher", daemon=True)
     watcher.start()
@@ -198,9 +198,9 @@ def _follow(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent, over: 
             on_event(record.event_log_entry)
 
 
-def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
+def _outcome(result: dg.ExecuteInProcessResult) -> FinishedRun:
     checks = tuple(
-        CheckResult(
+        EvaluatedCheck(
             asset=evaluation.asset_key.to_user_string(),
             name=evaluation.check_name,
             passed=evaluation.passed,
@@ -214,28 +214,28 @@ def _outcome(result: dg.ExecuteInProcessResult) -> RunOutcome:
         event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
     ]
     empty = any(each.metadata["dagster/partition_row_count"].value == 0 for each in stored)
-    return RunOutcome(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
+    return FinishedRun(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     """A sentence for each failure, and each rule that failed as an error and is not named in one of them.
 
-    A run that failed before its first step says so itself.
+    For a run that failed before its first step, the cause.
     """
-    said: list[str] = []
+    reasons: list[str] = []
     for event in result.all_events:
         if event.is_job_failure and event.job_failure_data.first_step_failure_event is None:
-            said.append(_root_cause(event.job_failure_data))
+            reasons.append(_root_cause(event.job_failure_data))
         elif event.is_step_failure:
             data = event.step_failure_data
             if data.user_failure_data is not None and data.user_failure_data.description:
-                said.append(data.user_failure_data.description)
+                reasons.append(data.user_failure_data.description)
             elif data.error is not None:
-                said.append(data.error.message.strip())
-    yield from said
+                reasons.append(data.error.message.strip())
+    yield from reasons
     for evaluation in result.get_asset_check_evaluations():
         for rule in failed_rules(evaluation):
-            if rule.is_error and not any(rule.message in each for each in said):
+            if rule.is_error and not any(rule.message in each for each in reasons):
                 yield f"{evaluation.asset_key.to_user_string()} {rule.name}: {rule.message}"
 
 
@@ -256,7 +256,7 @@ def record(
         home: of the instance.
         instance: where they are recorded; it has no record of them.
         archive: where they are.
-        files: raw files that are there.
+        files: raw files that are stored.
         parquet: whether each is written as Parquet too.
 
     Raises:
@@ -286,11 +286,11 @@ class _KeepingRecording(AdoptionRun):
         self.evaluations.setdefault(file, []).append(evaluation)
 
 
-def outcome_of(evaluations: list[dg.AssetCheckEvaluation]) -> RunOutcome:
+def outcome_of(evaluations: list[dg.AssetCheckEvaluation]) -> FinishedRun:
     """The outcome of checks without a run."""
     reasons = tuple(
         f"{each.asset_key.to_user_string()} {each.check_name}: {each.description}"
         for each in evaluations
         if not each.passed and each.severity is dg.AssetCheckSeverity.ERROR
     )
-    return RunOutcome("", succeeded=True, reasons=reasons, checks=())
+    return FinishedRun("", succeeded=True, reasons=reasons, checks=())

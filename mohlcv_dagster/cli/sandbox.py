@@ -1,4 +1,4 @@
-"""`mohlcv sandbox`: serve the stand-in vendor until Ctrl-C."""
+"""`mohlcv sandbox`: serve the local stand-in for the vendor until Ctrl-C."""
 
 import signal
 from pathlib import Path
@@ -38,5 +38,5 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
 
 
 def _announce(url: str) -> None:
-    click.echo(f"The sandbox answers at {url}; Ctrl-C ends it. To use it in place of Massive.com:")
+    click.echo(f"The sandbox answers at {url}; Ctrl-C ends it. To use it instead of Massive.com:")
     click.echo(f"  export {BASE_URL.variable}={url} {API_KEY.variable}=sandbox")

@@ -49,20 +49,20 @@ def data_folder(data_dir: str, *, offline: bool) -> Iterator[Diagnosis]:
 
     Args:
         data_dir: an absolute folder or an fsspec URL.
-        offline: whether a store behind a URL must not be asked.
+        offline: whether a store behind a URL must not be contacted.
     """
     if "://" in data_dir:
         yield _store(data_dir, offline=offline)
         return
     folder = Path(data_dir)
-    there = nearest_existing(folder)
-    if not there.is_dir():
+    existing = nearest_existing(folder)
+    if not existing.is_dir():
         cure = "Set MOHLCV_DATA_DIR to a folder, or move the file elsewhere."
-        yield wrong("data folder", f"{folder} cannot be made: {there} is a file", cure)
+        yield wrong("data folder", f"{folder} cannot be made: {existing} is a file", cure)
         return
-    yield free(there)
-    yield writable(there)
-    if there == folder:
+    yield free(existing)
+    yield writable(existing)
+    if existing == folder:
         yield from contents(folder)
     else:
         yield fine("data folder", f"{folder} does not exist yet; the first stored month makes it")
@@ -71,7 +71,7 @@ def data_folder(data_dir: str, *, offline: bool) -> Iterator[Diagnosis]:
 def free(folder: Path) -> Diagnosis:
     """How much free space the disk has."""
     left = shutil.disk_usage(folder).free
-    found, cure = f"{left / 1e9:,.1f} GB free at {folder}", "Make room, or set MOHLCV_DATA_DIR to a larger disk."
+    found, cure = f"{left / 1e9:,.1f} GB free at {folder}", "Free space, or set MOHLCV_DATA_DIR to a larger disk."
     if left < _TOO_LITTLE:
         return wrong("disk", found, cure)
     return warning("disk", found, cure) if left < _LITTLE else fine("disk", found)
@@ -94,10 +94,10 @@ def writable(folder: Path) -> Diagnosis:
 
 
 def contents(folder: Path) -> Iterator[Diagnosis]:
-    """How many files of bars the folder has, and which files are not named as the layout says."""
+    """How many files of bars the folder has, and which files are not named as the layout requires."""
     files = list(_files(folder))
     unfinished = [at for at in files if at.endswith(UNFINISHED) and is_abandoned(folder / at)]
-    strange: list[str] = []
+    misnamed: list[str] = []
     ours = 0
     for at in files:
         if at.partition("/")[0] not in {RAW_FOLDER, AGGREGATED_FOLDER} or at.endswith(UNFINISHED):
@@ -105,26 +105,26 @@ def contents(folder: Path) -> Iterator[Diagnosis]:
         if _is_of_bars(at):
             ours += 1
         else:
-            strange.append(at)
-    yield fine("data folder", f"{ours:,} files of bars in {folder}")
+            misnamed.append(at)
+    yield fine("data folder", f"{quantity(ours, 'file')} of bars in {folder}")
     if unfinished:
         cure = "Remove them, or fetch those months again: writing a file removes what an earlier writer left."
         yield warning("data folder", f"{_some(unfinished, 'unfinished file')} of a killed writer", cure)
-    if strange:
-        cure = "Nothing reads them: move them elsewhere, or rename them as data/README.md says."
-        yield warning("data folder", f"{_some(strange, 'file')} not named as the layout says", cure)
-    yield from _twins(files)
+    if misnamed:
+        cure = "Nothing reads them: move them elsewhere, or rename them as data/README.md describes."
+        yield warning("data folder", f"{_some(misnamed, 'file')} not named as the layout requires", cure)
+    yield from _same_letters(files)
 
 
-def _twins(files: Sequence[str]) -> Iterator[Diagnosis]:
+def _same_letters(files: Sequence[str]) -> Iterator[Diagnosis]:
     """Paths that are the same on a disk that ignores case."""
     spellings: dict[str, set[str]] = defaultdict(set)
     for at in files:
         spellings[at.lower()].add(at)
-    twins = [" and ".join(sorted(each)) for each in spellings.values() if len(each) > 1]
-    if twins:
+    pairs = [" and ".join(sorted(each)) for each in spellings.values() if len(each) > 1]
+    if pairs:
         cure = "Keep such symbols in separate data folders before you copy them to macOS or Windows."
-        yield warning("data folder", f"{_some(sorted(twins), 'pair')} differing in case only", cure)
+        yield warning("data folder", f"{_some(sorted(pairs), 'pair')} differing in case only", cure)
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _store(url: str, *, offline: bool) -> Diagnosis:
     try:
         root = Paths(url).archive().root
         if offline:
-            return fine("data folder", f"{url}; not asked: --offline")
+            return fine("data folder", f"{url}; not contacted: --offline")
         there = root.exists()
     except InputError as error:
         return wrong("data folder", str(error), cure)
@@ -209,7 +209,7 @@ def _opened(home: Path, named: str) -> Diagnosis:
         with open_instance(keep_outputs=True) as instance:
             symbols = len(instance.get_dynamic_partitions("symbol"))
             months = len(instance.get_materialized_partitions(asset_key(RAW)))
-    except Exception as error:  # noqa: BLE001 - whatever is broken in it is reported
+    except Exception as error:  # noqa: BLE001 - any failure is reported
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         cure = (
             "Look at its dagster.yaml. `dagster instance migrate` updates a home of an older Dagster; one that "

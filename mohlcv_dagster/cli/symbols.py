@@ -44,7 +44,7 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
     """Add SYMBOLS, case kept; nothing is fetched yet.
 
     With a key set, the vendor is asked whether it knows each new one: one request, up to three if it is not listed
-    today. A symbol that it does not know is not added, and the command exits with 1. One that it cannot tell about is
+    today. A symbol that it does not know is not added, and the command exits with 1. One that it gives no answer for is
     added. In a file, blank lines and what follows a # are skipped.
 
     \b
@@ -52,20 +52,20 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
       mohlcv symbols add SPY QQQ BRK.B
       mohlcv symbols add --from watchlist.txt --offline
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    wanted = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *_lines(listed)))]
-    if not wanted:
+    chosen = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *_lines(listed)))]
+    if not chosen:
         raise SymbolError("no symbol to add: write one such as SPY, or name a file with --from")
     home = Home.real(project_root())
     settings = home.settings()
     with home.instance() as instance:
         kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
-        new = [symbol for symbol in wanted if symbol not in kept]
+        new = [symbol for symbol in chosen if symbol not in kept]
         answers = dict(_ask(settings, new)) if new and not offline and settings.api_key else {}
         refused = {symbol for symbol, answer in answers.items() if answer.refused}
         instance.add_dynamic_partitions(_DIMENSION, [symbol for symbol in new if symbol not in refused])
-    portability = portability_notes(wanted, kept)
+    portability = portability_notes(chosen, kept)
     added = []
-    for symbol in wanted:
+    for symbol in chosen:
         became = "refused" if symbol in refused else "added" if symbol in new else "was there already"
         notes = [note for note in (answers.get(symbol, _Answer()).note, portability.get(symbol)) if note]
         added.append({"symbol": symbol, "became": became, "notes": notes})
@@ -126,10 +126,10 @@ def list_(*, as_json: bool) -> None:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the vendor said of a symbol.
+    """The vendor's answer about a symbol.
 
     Attributes:
-        note: a clause for the user; empty where there is nothing to say.
+        note: a clause for the user; empty for none.
         refused: whether it knows no such symbol.
     """
 
@@ -150,7 +150,7 @@ def _lines(file: TextIO | None) -> "Iterator[str]":
 
 
 def _ask(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Answer]]":
-    """What the vendor says of each symbol; after the first that it cannot tell about, the others are not asked."""
+    """The vendor's answer about each symbol; after the first that is not answered, the others are not asked."""
     from mohlcv_dagster.providers import create  # noqa: PLC0415 - only where there is something to ask
 
     with create.provider(settings) as vendor:

@@ -26,7 +26,7 @@ _HOST: Final = "Address or name to listen on, which the UI then answers to as we
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
-@click.option("--sandbox", is_flag=True, help="Also serve the stand-in vendor, with a home and files of its own.")
+@click.option("--sandbox", is_flag=True, help="Also serve the sandbox vendor, with its own home and files.")
 def command(port: int, host: str, *, sandbox: bool) -> int:
     """Open the Dagster UI on this project's data, with the daemon that runs backfills; Ctrl-C ends it.
 
@@ -37,11 +37,11 @@ def command(port: int, host: str, *, sandbox: bool) -> int:
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     with ExitStack() as stack:
         if sandbox:
-            from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - only when asked for
+            from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - only when requested
 
             served = stack.enter_context(Sandbox(SyntheticMarket()))
             home = Home.sandboxed(project_root(), served.url).prepare()
-            click.echo(f"The sandbox answers at {served.url} in place of Massive.com.")
+            click.echo(f"The sandbox answers at {served.url} instead of Massive.com.")
         else:
             home = Home.real(project_root()).prepare()
         home.settings()
@@ -75,7 +75,7 @@ def _locked(home: Home) -> Iterator[None]:
 
 
 def _refuse_taken(host: str, port: int) -> None:
-    """Refuse a port that is taken, before Dagster takes its time to find out."""
+    """Refuse a port that is taken, before Dagster finds out, which takes longer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -34,7 +34,7 @@ _FORMATS: Final = {".txt": "text", ".json": "json", ".html": "html", ".htm": "ht
 @click.option(
     "--timeframe", "name", type=Timeframes(), required=True, help="Of these files: 1s for raw ones, 15s, 30s, 1min, …"
 )
-@click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s beside the folder aggregated]")
+@click.option("--raw-data-dir", help="Raw files to compare with.  [default: raw_1s next to the folder aggregated]")
 @click.option("--symbol", "symbols", type=Symbol(), multiple=True, help="Only this symbol; for more, again or SPY,QQQ.")
 @click.option("--report", metavar="FILE", help="Write a report; the suffix .txt, .json or .html gives its format.")
 @click.option(
@@ -53,8 +53,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
 ) -> int:
     """Check every file of a folder by the rules of the asset checks.
 
-    The files may come from anybody. Where this project wrote them, they are also compared with what it recorded of
-    them; elsewhere the rules on records are not checked, and the report says so. An aggregate is compared with the raw
+    The files may come from anywhere. Where this project wrote them, they are also compared with what it recorded of
+    them; elsewhere the rules on records are not checked, and the report notes it. An aggregate is compared with the raw
     file of its symbol and month. Nothing is changed, and neither a key nor a network is needed. Exits with 1 when a
     file has an error or the folder has no files, and with 0 when there are only warnings.
 
@@ -83,10 +83,10 @@ def _timeframe(name: str) -> Timeframe:
 
 
 def _writer(name: str | None, report_format: str | None) -> "Callable[[ValidationReport], None] | None":
-    """What writes the report, in the format asked for.
+    """A function that writes the report, in the requested format.
 
     Raises:
-        InputError: the format is unknown, or there is no file to write.
+        InputError: the format is unknown, or no file is named.
     """
     if name is None:
         if report_format is not None:
@@ -117,12 +117,12 @@ def _written(report: "ValidationReport", report_format: str) -> str:
 def _validated(
     timeframe: Timeframe, input_dir: str, raw_data_dir: str | None, symbols: list[str], console: "Console"
 ) -> "ValidationReport":
-    from mohlcv_dagster import calendar_file  # noqa: PLC0415 - not for the help text
+    from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
     from mohlcv_dagster.storage import inventory  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation import folder_check, report, report_forms  # noqa: PLC0415 - as above
 
     home = Home.real(project_root())
-    calendar_file.apply_overrides(home.settings())
+    apply_calendar(home.settings())
     found = _chosen_files(inventory.list_folder(input_dir, timeframe), timeframe, symbols)
     raw = _raw_folder(found, timeframe, raw_data_dir)
     made = report.ValidationReport(
@@ -131,14 +131,14 @@ def _validated(
         raw_dir=raw_data_dir or str(raw) if raw is not None else None,
         made_at=datetime.now(UTC),
         version=version("mohlcv-dagster"),
-        passed_over=[(each.path, each.why) for each in found.passed_over],
+        skipped=[(each.path, each.why) for each in found.skipped],
     )
     with knowledge(home, found) as known, console.status("checking") as status:
         for number, entry in enumerate(report.collect(made, folder_check.check_files(found, raw, known)), start=1):
             status.update(f"checking, {number} of {len(found.files)} done")
             _show(made, entry, console)
     console.print()
-    for line in (made.verdict, *report_forms.remarks(made)):
+    for line in (made.summary, *report_forms.remarks(made)):
         console.print(line, markup=False)
     return made
 
@@ -147,16 +147,16 @@ def _chosen_files(found: "BarFolder", timeframe: Timeframe, symbols: list[str]) 
     """The files to check.
 
     Raises:
-        FileMissingError: there is none, in all or of a symbol.
+        FileMissingError: there is none, or none of a symbol.
     """
-    there = found.symbols()
-    if not there:
+    stored = found.symbols()
+    if not stored:
         folder = found.root / timeframe.name
         hint = f"; did you mean {folder}?" if folder.is_dir() else ""
-        skipped = f" ({found.passed_over[0].path}: {found.passed_over[0].why})" if found.passed_over else ""
+        skipped = f" ({found.skipped[0].path}: {found.skipped[0].why})" if found.skipped else ""
         raise FileMissingError(f"{found.root} holds no file of {timeframe} bars{skipped}{hint}")
-    if missing := [symbol for symbol in symbols if symbol not in there]:
-        raise FileMissingError(f"{found.root} holds no file of {', '.join(missing)}; there are {', '.join(there)}")
+    if missing := [symbol for symbol in symbols if symbol not in stored]:
+        raise FileMissingError(f"{found.root} holds no file of {', '.join(missing)}; there are {', '.join(stored)}")
     if symbols:
         found.files = {file: at for file, at in found.files.items() if file.symbol in symbols}
     return found
@@ -166,7 +166,7 @@ def _raw_folder(found: "BarFolder", timeframe: Timeframe, named: str | None) -> 
     """The raw files that aggregates are compared with; without a name, those of the same data folder.
 
     Raises:
-        FileMissingError: there is no such folder.
+        FileMissingError: the folder does not exist.
     """
     from mohlcv_dagster.storage.locations import resolve_path  # noqa: PLC0415 - not for the help text
 
@@ -175,10 +175,10 @@ def _raw_folder(found: "BarFolder", timeframe: Timeframe, named: str | None) -> 
     if named is not None:
         raw = resolve_path(named)
         if not raw.is_dir():
-            raise FileMissingError(f"there is no folder {raw}: name that of the raw files by --raw-data-dir")
+            raise FileMissingError(f"there is no folder {raw}: name the folder of raw files with --raw-data-dir")
         return raw
-    beside = found.root.parent.parent / RAW_FOLDER
-    return beside if found.root.parent.name == AGGREGATED_FOLDER and beside.is_dir() else None
+    sibling = found.root.parent.parent / RAW_FOLDER
+    return sibling if found.root.parent.name == AGGREGATED_FOLDER and sibling.is_dir() else None
 
 
 def _show(made: "ValidationReport", entry: "FileReport", console: "Console") -> None:

@@ -30,29 +30,30 @@ def command(folder: str | None, *, as_json: bool) -> int:
       mohlcv verify /mnt/backup/data
       mohlcv verify s3://bucket/bars --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    # Arrow takes its time to load: not before the options have been understood
+    # Arrow takes its time to load: loaded after the options were parsed
     from mohlcv_dagster.storage.verify import verify  # noqa: PLC0415
 
     archive = Paths(folder or Home.real(project_root()).settings().data_dir).archive()
-    proof = verify(archive)
+    verified = verify(archive)
     if as_json:
-        print_json(asdict(proof))
+        print_json(asdict(verified))
     else:
-        _show(str(archive.root), proof)
-    return 1 if proof.differences else 0
+        _show(str(archive.root), verified)
+    return 1 if verified.differences else 0
 
 
-def _show(root: str, proof: "Verification") -> None:
+def _show(root: str, verified: "Verification") -> None:
     from rich.filesize import decimal  # noqa: PLC0415 - as above
     from rich.markup import escape  # noqa: PLC0415 - as above
 
     console = open_console()
-    for each in proof.differences:
+    for each in verified.differences:
         console.print(f"{FAILED} {escape(each.path)}  {each.kind}: {escape(each.message)}")
-    read = f"{quantity(proof.files, 'file')}, {quantity(proof.rows, 'bar')}, {decimal(proof.size)} in {escape(root)}"
-    if proof.differences:
-        console.print(f"\n{read}: {quantity(len(proof.differences), 'difference')}.")
+    counts = f"{quantity(verified.files, 'file')}, {quantity(verified.rows, 'bar')}, {decimal(verified.size)}"
+    read = f"{counts} in {escape(root)}"
+    if verified.differences:
+        console.print(f"\n{read}: {quantity(len(verified.differences), 'difference')}.")
     else:
         console.print(f"{OK} {read}: all as recorded.")
-    if proof.warned:
-        console.print(f"{quantity(proof.warned, 'file')} with checks that warn; the manifest entries say which.")
+    if verified.warned:
+        console.print(f"{quantity(verified.warned, 'file')} with checks that warn; the manifest entries say which.")

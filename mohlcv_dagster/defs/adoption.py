@@ -25,7 +25,7 @@ from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.storage import adoption_survey, parquet_mirror
+from mohlcv_dagster.storage import adoption_survey, manifest
 from mohlcv_dagster.storage.adoption_survey import Deviation, FileFault, raw_volume_is_whole
 from mohlcv_dagster.storage.archive import Written
 from mohlcv_dagster.storage.manifest import read_if_valid, write
@@ -189,7 +189,7 @@ class Adoption:
         if self.state.is_sound(file):
             return entry, None
         whole = None if file.timeframe == RAW else raw_volume_is_whole(self.reader.read(file.raw))
-        reading = self.reader.read(file, prove=True)
+        reading = self.reader.read(file, verify=True)
         entry.readable = reading.bars is not None
         entry.deviations = adoption_survey.examine(file, reading, raw_whole=whole)
         if self._is_changed(file):
@@ -218,7 +218,7 @@ class Adoption:
         instance, file = self.state.instance, entry.file
         record = records.latest(instance, file)
         checks = [check for check in registry.checks_for(file.timeframe) if not check.asks_vendor]
-        found = self.reader.examine(file, record, records.neighbours(instance, file, record))
+        found = self.reader.check(file, record, records.neighbours(instance, file, record))
         answers = runner.check_results(checks, found.results, found.not_checked)
         for evaluation in (asset_checks.evaluation(answer, file, record) for answer in answers if answer.is_conclusive):
             if entry.registered or not self.state.is_evaluated(file, evaluation, since):
@@ -242,10 +242,10 @@ class Adoption:
     def _mirrored(self, entry: AdoptedFile) -> bool:
         """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""
         sha256, archive = self.state.measured[entry.file].sha256, self.reader.archive
-        if not self.parquet or not entry.readable or parquet_mirror.digest_if_valid(archive, entry.file) == sha256:
+        if not self.parquet or not entry.readable or manifest.mirror_digest_if_valid(archive, entry.file) == sha256:
             return False
         bars = self.reader.read(entry.file).bars
-        return bars is not None and parquet_mirror.write(archive, entry.file, bars, sha256)
+        return bars is not None and manifest.write_mirror(archive, entry.file, bars, sha256)
 
 
 def _by_month(files: Iterable[BarFile]) -> list[BarFile]:

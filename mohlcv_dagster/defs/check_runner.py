@@ -142,7 +142,7 @@ class CheckRunner:
     def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[RuleRun]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
-            yield self._reader.examine(file, record, records.neighbours(self._instance, file, record))
+            yield self._reader.check(file, record, records.neighbours(self._instance, file, record))
         if self._vendor is not None and any(check.asks_vendor for check in checks):
             yield self._against_vendor(self._vendor, file, record)
 
@@ -151,6 +151,6 @@ class CheckRunner:
         own = self._reader.read(file)
         there = own.bars is not None and self._reader.read(file.raw).bars is not None
         answer = vendor.minutes(file, record) if there else VendorAnswer()
-        found = self._reader.examine_against(file, own, record, answer.minutes)
+        found = self._reader.check_against_vendor(file, own, record, answer.minutes)
         with_facts = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.results)
         return replace(found, results=tuple(with_facts))

@@ -122,10 +122,9 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
             manifest.write(archive, file, entry)
             return written.to_metadata()
         from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
-        from mohlcv_dagster.storage import parquet_mirror  # noqa: PLC0415 - as above
 
         with archive.restored_on_error(parquet_codec.path_of(file)):
-            parquet_mirror.write(archive, file, bars, entry.sha256)
+            manifest.write_mirror(archive, file, bars, entry.sha256)
             manifest.write(archive, file, entry)
     return written.to_metadata()
 

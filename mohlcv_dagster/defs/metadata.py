@@ -13,8 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.finality import Finality
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
-from mohlcv_dagster.model.splits import KnownSplits, Split
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, KnownSplits, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -34,8 +34,8 @@ from mohlcv_dagster.storage.archive import Written
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mohlcv_dagster.model.listings import KnownSplits
     from mohlcv_dagster.model.quality_rows import MonthQuality
-    from mohlcv_dagster.model.splits import KnownSplits
     from mohlcv_dagster.providers.base import FetchedMonth
 
 PRICES: Final = "price and volume by session"

@@ -17,11 +17,11 @@ from mohlcv_dagster.defs import check_results
 from mohlcv_dagster.defs.metadata import Origin, WrittenFile
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.month_decision import MonthState, StoredFile
+from mohlcv_dagster.model.month_decision import FileState, MonthState
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.locations import FileStatus
+from mohlcv_dagster.storage.locations import FileStat
 from mohlcv_dagster.storage.manifest import measure
 
 Facts: TypeAlias = tuple[WrittenFile, Origin]
@@ -58,7 +58,7 @@ def from_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> di
     """What was recorded of raw months, as if each file were the one recorded: no file and no check is looked at."""
     recorded = _recorded(instance, files)
     return {
-        file: _state(file, recorded.get(file), StoredFile.AS_RECORDED if file in recorded else StoredFile.ABSENT)
+        file: _state(file, recorded.get(file), FileState.AS_RECORDED if file in recorded else FileState.ABSENT)
         for file in files
     }
 
@@ -73,7 +73,7 @@ def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[
     return {file: (written, origin) for file, (written, origin) in files.items() if written is not None}
 
 
-def _state(file: BarFile, facts: Facts | None, found: StoredFile) -> MonthState:
+def _state(file: BarFile, facts: Facts | None, found: FileState) -> MonthState:
     if facts is None:
         return MonthState(file.month, found)
     _, origin = facts
@@ -89,18 +89,18 @@ def _state(file: BarFile, facts: Facts | None, found: StoredFile) -> MonthState:
 
 def _with_file(archive: Archive, file: BarFile, facts: Facts | None) -> MonthState:
     """The state of a month with what its file is; of its checks nothing."""
-    seen = archive.seen(file)
+    seen = archive.status(file)
     if seen is None:
-        return _state(file, facts, StoredFile.ABSENT)
+        return _state(file, facts, FileState.ABSENT)
     if facts is None:
         return _unrecorded(archive, file)
     difference = _difference(archive, file, seen, facts[0])
-    state = _state(file, facts, StoredFile.DIFFERENT if difference else StoredFile.AS_RECORDED)
+    state = _state(file, facts, FileState.DIFFERENT if difference else FileState.AS_RECORDED)
     written_at = archive.written_at(file) if state.fetched_at is None else None
     return replace(state, difference=difference, written_at=written_at)
 
 
-def _difference(archive: Archive, file: BarFile, seen: FileStatus, written: WrittenFile) -> str:
+def _difference(archive: Archive, file: BarFile, seen: FileStat, written: WrittenFile) -> str:
     """How the file differs from the one recorded; empty where it is that one."""
     if seen.stamp == written.stamp:
         return ""
@@ -113,23 +113,23 @@ def _unrecorded(archive: Archive, file: BarFile) -> MonthState:
     written_at = archive.written_at(file)
     entry = manifest.read_if_valid(archive, file) if manifest.in_layout(archive, file) else None
     if entry is None:
-        return MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at)
+        return MonthState(file.month, FileState.UNRECORDED, written_at=written_at)
     matches_manifest = entry.sha256 == measure(archive.path(file)).sha256
-    state = MonthState(file.month, StoredFile.UNRECORDED, written_at=written_at, matches_manifest=matches_manifest)
+    state = MonthState(file.month, FileState.UNRECORDED, written_at=written_at, matches_manifest=matches_manifest)
     if not matches_manifest:
         return state
     return replace(state, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted)
 
 
 def _add_checks(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
-    known = [file for file, state in states.items() if state.file is StoredFile.AS_RECORDED]
+    known = [file for file, state in states.items() if state.file is FileState.AS_RECORDED]
     for file, found in check_results.of_files(instance, known).items():
         states[file] = replace(states[file], errors=found.errors, unchecked=found.unchecked)
 
 
 def _add_interrupted(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
     """Find unrecorded files of runs that ended between the file and its record: they began before it was written."""
-    unrecorded = [file for file, state in states.items() if state.file is StoredFile.UNRECORDED]
+    unrecorded = [file for file, state in states.items() if state.file is FileState.UNRECORDED]
     began = _begun_without_record(instance, unrecorded)
     for file, moment in began.items():
         written_at = states[file].written_at

@@ -93,7 +93,7 @@ class MonthSteps:
         Raises:
             MohlcvError: a file cannot be made, or one that was made fails a check that blocks.
         """
-        self._reader.forget()
+        self._reader.release()
         self._bars = 0
         broken: list[tuple[BarFile, list[RuleResult]]] = []
         for key in self._keys:
@@ -134,7 +134,9 @@ class MonthSteps:
 
     def _resample(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
         record = records.latest(self._context.instance, file.raw)
-        return self._reader.fold(file, record), record.origin.inherited(record.sha256).to_metadata() if record else {}
+        return self._reader.resample(file, record), record.origin.inherited(
+            record.sha256
+        ).to_metadata() if record else {}
 
     def _fetch(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
         instance, log = self._context.instance, self._context.log

@@ -14,9 +14,9 @@ from mohlcv_dagster.defs.metadata import COMPARED, LAST_CLOSE, OCCUPANCY, Origin
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.finality import RevisionCounts
+from mohlcv_dagster.model.listings import Split, executed_by, missing_splits
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import Split, executed_by, missing_splits
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 

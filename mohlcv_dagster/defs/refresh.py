@@ -126,7 +126,7 @@ class Refresh:
             vendor=self.vendor.name,
             adjusted=self.vendor.adjusted,
             force=self.options.force,
-            asked=True,
+            requested=True,
         )
 
     def _stored(self, file: BarFile, decision: Decision) -> StoredBars | str | None:

@@ -41,10 +41,10 @@ BOUNDS: Final = {
     **dict.fromkeys(PRICES, ("above 0", "finite")),
     VOLUME: ("0 or more", "at most 6 decimals", "one type in all of a month"),
 }
-"""What holds for each column alone, as shown in the asset catalog; the rules check it."""
+"""The limits of each column alone, as shown in the asset catalog; the rules check it."""
 
 BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "no trades, no row")
-"""What holds between columns and between rows."""
+"""The limits between columns and between rows."""
 
 RAW_FOLDER: Final = "raw_1s"
 AGGREGATED_FOLDER: Final = "aggregated"
@@ -68,7 +68,7 @@ _EXTENDED_SECONDS: Final = 57_600
 
 
 def check_symbol(symbol: str) -> str:
-    """`symbol` unchanged, when it can be asked for and stored: case is kept, `BRK.B` and `BACpB` are fine.
+    """`symbol` unchanged, when it can be requested and stored: case is kept, `BRK.B` and `BACpB` are fine.
 
     Raises:
         SymbolError: it is empty, too long, or holds anything but letters, digits and inner dots or hyphens.
@@ -99,20 +99,20 @@ def portability_notes(symbols: Iterable[str], others: Iterable[str] = ()) -> dic
         symbols: symbols that passed `check_symbol`.
         others: the symbols already kept, or to be kept with them.
     """
-    wanted = list(symbols)
+    chosen = list(symbols)
     spellings: dict[str, set[str]] = {}
-    for symbol in {*wanted, *others}:
+    for symbol in {*chosen, *others}:
         spellings.setdefault(symbol.lower(), set()).add(symbol)
-    notes = {symbol: _portability_note(symbol, spellings[symbol.lower()] - {symbol}) for symbol in wanted}
+    notes = {symbol: _portability_note(symbol, spellings[symbol.lower()] - {symbol}) for symbol in chosen}
     return {symbol: note for symbol, note in notes.items() if note}
 
 
-def _portability_note(symbol: str, twins: AbstractSet[str]) -> str:
+def _portability_note(symbol: str, same_letters: AbstractSet[str]) -> str:
     if symbol.split(".", maxsplit=1)[0].upper() in _WINDOWS_DEVICES:
         return f"{symbol} is the name of a device on Windows: its files cannot be stored or copied there"
-    if twins:
+    if same_letters:
         return (
-            f"{symbol} differs from {', '.join(sorted(twins))} in case only: "
+            f"{symbol} differs from {', '.join(sorted(same_letters))} in case only: "
             "on a disk that ignores case (macOS, Windows) they would be one file, and storing both is refused there"
         )
     return ""

@@ -2,8 +2,8 @@
 
 Dates are Eastern calendar days, moments are UTC; starts are inclusive, ends exclusive. Regular hours (09:30-16:00
 Eastern, to 13:00 on an early close) never cross midnight UTC, but extended hours do: in winter 19:00-20:00 Eastern
-falls on the next UTC day, so on the last day of a month in the next UTC month. Hence `sessions_in` a month and
-`sessions_overlapping` it.
+falls on the next UTC day, so on the last day of a month in the next UTC month. Therefore there are both
+`sessions_in` a month and `sessions_overlapping` it.
 
 Holidays and early closes are in `exchange_days`, a table made from the library exchange_calendars; a test compares the
 two session by session. The library is not used at run time: it loads pandas, which takes a second, and every Dagster
@@ -22,6 +22,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from mohlcv_dagster.errors import CalendarError, MonthError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_days
 from mohlcv_dagster.model.months import Month
 
@@ -39,7 +40,7 @@ _EARLY_EXTENDED_CLOSE: Final = time(17)
 
 @dataclass(frozen=True)
 class Hours:
-    """Regular hours of a day, Eastern, whole minutes: `opens` is inclusive, `closes` exclusive and later."""
+    """Regular hours of a day, Eastern, full minutes: `opens` is inclusive, `closes` exclusive and later."""
 
     opens: time
     closes: time
@@ -82,9 +83,9 @@ class Session:
 
 
 def set_overrides(days: Mapping[date, Hours | None]) -> None:
-    """Use other hours for some days in this process, in place of all former overrides.
+    """Use other hours for some days in this process, replacing all earlier overrides.
 
-    The only state of the domain: call it once, before the first session is asked for, as `calendar_file` does.
+    The only state of the domain: call it once, before a session is looked up, as `settings.apply_calendar` does.
 
     Args:
         days: Eastern calendar days with their hours, weekends too; `None` where the exchange is closed.
@@ -104,7 +105,7 @@ def source() -> str:
 
     The version is that of the library the table was made from.
     """
-    own = f"; {len(_overrides)} {'day' if len(_overrides) == 1 else 'days'} overridden" if _overrides else ""
+    own = f"; {quantity(len(_overrides), 'day')} overridden" if _overrides else ""
     return exchange_days.SOURCE + own
 
 
@@ -154,7 +155,7 @@ def _moment(day: date, clock: time) -> datetime:
 def _exchange_hours(day: date) -> Hours | None:
     """The exchange's own hours on a day; `None` where it is closed."""
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise MonthError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}, asked was {day.year}")
+        raise MonthError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}, not {day.year}")
     if day.weekday() >= _SATURDAY:
         return None
     close = _special_days(day.year).get(f"{day:%m%d}", "usual")

@@ -1,4 +1,4 @@
-"""When the bars of a month are final, what is asked again of a provisional month, and how many final bars may change.
+"""When the bars of a month are final, what a refresh requests, and how many final bars may change.
 
 The vendor goes on adding late trades and correcting bars for some hours. The bars of a session are final from 11:00
 Eastern on the next trading day, those of a month from 11:00 Eastern on the trading day after its last session. Whether
@@ -29,7 +29,7 @@ LARGEST_SHARE_LOST: Final = 0.001
 """A month may lose `MOST_LOST` final bars, or this share of them where that is more."""
 
 _LONGEST_CLOSURE: Final = timedelta(days=21)
-"""Twice more than the days that two sessions were ever apart (seven, after 2001-09-10), and some."""
+"""Well above the most days between two sessions so far: seven, after 2001-09-10."""
 
 
 class Finality(StrEnum):
@@ -86,10 +86,10 @@ def final_until(month: Month, fetched_at: datetime) -> datetime:
     return max(month.start, min(month.end, final_through(fetched_at)))
 
 
-def is_due(month: Month, fetched_at: datetime, now: datetime) -> bool:
+def needs_refresh(month: Month, fetched_at: datetime, now: datetime) -> bool:
     """Whether asking again at `now` can give what a fetch at `fetched_at` could not: more bars, or final ones.
 
-    Never for a final month; nor on a Sunday for a provisional one fetched on Saturday.
+    Never for a final month, and not on a Sunday for a provisional one fetched on Saturday.
     """
     if state(month, fetched_at) is Finality.FINAL:
         return False
@@ -113,12 +113,12 @@ def _final_on(day: date) -> datetime:
 
 @dataclass(frozen=True)
 class RefreshSpan:
-    """What an incremental refresh asks for: from `since` to the month's end or to now.
+    """What an incremental refresh requests: from `since` to the month's end or to now.
 
     Attributes:
-        since: the first moment asked for, inclusive, UTC; in the month.
+        since: the first moment requested, inclusive, UTC; in the month.
         provisional_from: the first moment from which on stored bars may be replaced, UTC; at or after `since`. The
-            final bars before it must come back unchanged: that proves that both parts have the same prices and basis.
+            final bars before it must come back unchanged: which shows that both parts have the same prices and basis.
     """
 
     since: datetime
@@ -126,7 +126,7 @@ class RefreshSpan:
 
 
 def refresh_span(month: Month, fetched_at: datetime) -> RefreshSpan | None:
-    """What to ask for again of a month stored at `fetched_at`; `None` where it is final."""
+    """What to request again of a month stored at `fetched_at`; `None` where it is final."""
     if state(month, fetched_at) is Finality.FINAL:
         return None
     provisional_from = final_until(month, fetched_at)
@@ -140,10 +140,10 @@ class RevisionCounts:
     """How many bars differ between two fetches of a month.
 
     Attributes:
-        compared: bars there were before.
+        compared: bars of the earlier fetch.
         changed: bars with another price or volume.
-        gained: bars there were not before.
-        lost: bars that are no longer there.
+        gained: bars that the earlier fetch did not have.
+        lost: bars that the new fetch does not have.
     """
 
     compared: int

@@ -1,16 +1,78 @@
-"""What the vendor knows of a symbol beside its bars, and why a month may have no bars.
+"""What the vendor knows of a symbol apart from its bars: its splits and its listing, and why a month may have no bars.
+
+A split changes the adjusted price and volume of every bar before it: the vendor rewrites them overnight before the
+execution date. So adjusted bars include the splits executed up to the day they were fetched, and no later ones.
 
 A symbol is a name that one company has for a while: it is listed, perhaps renamed, delisted, and the name may go to
 another. So an empty month can be correct, a fault, or the sign of a misspelt symbol.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model.exchange_calendar import EASTERN, eastern_midnight
 from mohlcv_dagster.model.months import Month
+
+
+@dataclass(frozen=True, order=True)
+class Split:
+    """A stock split.
+
+    Attributes:
+        executed: the first Eastern day on the new basis; its pre-market trading is on it already.
+        before: the shares that become
+        after: so many. A reverse split has fewer of these.
+    """
+
+    executed: date
+    before: float
+    after: float
+
+    def affects(self, month: Month) -> bool:
+        """Whether a bar of `month` may be before it: in winter the first hour of a month is the Eastern day before."""
+        return eastern_midnight(self.executed) > month.start
+
+    def __str__(self) -> str:
+        return f"{self.after:g} for {self.before:g} on {self.executed}"
+
+
+@dataclass(frozen=True)
+class KnownSplits:
+    """A symbol's splits as the vendor gave them, announced ones included.
+
+    Attributes:
+        splits: rising; `None` where it gave none.
+        why_unknown: why it did not, a clause without its full stop; empty where it did.
+    """
+
+    splits: tuple[Split, ...] | None
+    why_unknown: str = ""
+
+
+def executed_by(splits: Iterable[Split], moment: datetime) -> tuple[Split, ...]:
+    """Those of `splits` that bars fetched at `moment` include, rising."""
+    today = moment.astimezone(EASTERN).date()
+    return tuple(sorted(split for split in splits if split.executed <= today))
+
+
+def missing_splits(
+    month: Month, fetched_at: datetime, then: Iterable[Split] | None, now: Iterable[Split]
+) -> tuple[Split, ...]:
+    """The splits that adjusted bars of `month` lack, rising: with any, they are on an old basis.
+
+    Args:
+        month: of the bars.
+        fetched_at: when they were fetched.
+        then: the splits known when they were; `None` where that is not recorded. Then the vendor is taken to have known
+            each one executed by that day.
+        now: the splits executed by now.
+    """
+    had = executed_by(now if then is None else then, fetched_at)
+    return tuple(sorted(split for split in set(now) - set(had) if split.affects(month)))
 
 
 @dataclass(frozen=True)
@@ -19,8 +81,8 @@ class Listing:
 
     Attributes:
         symbol: case kept.
-        known: whether the vendor said whether there is such a symbol.
-        why_unknown: why it did not, a clause without its full stop; empty where it did.
+        known: whether the vendor answered whether the symbol exists.
+        why_unknown: why it did not answer, a clause without its full stop; empty where it did.
         exists: whether there is, or was, such a symbol; false where that is unknown.
         name: of the company; empty where it is not given.
         listed: the first Eastern day of trading; `None` where it is not given.
@@ -44,7 +106,7 @@ class Listing:
         return self.name or self.symbol
 
     def other_name_in(self, month: Month) -> tuple[str, date] | None:
-        """The symbol the company had in `month` in place of this one, and the day of the nearest change.
+        """The symbol the company had in `month` instead of this one, and the day of the nearest change.
 
         `None` where it had this one for a part of the month, or its symbols are not given, or do not include this one.
         """
@@ -60,7 +122,7 @@ class Listing:
 
 
 class EmptyMonthCause(StrEnum):
-    """What is known of why a month has no bars. The values are stored."""
+    """Why a month has no bars, as far as is known. The values are stored."""
 
     EXPLAINED = "explained"
     """It cannot have any: not listed yet, delisted, another name, no session."""
@@ -74,7 +136,7 @@ class EmptyMonthCause(StrEnum):
 
 @dataclass(frozen=True)
 class EmptyMonthReason:
-    """Why a month that was proven empty is so.
+    """Why a month that was proven empty has no bars.
 
     Attributes:
         cause: what is known.
@@ -119,7 +181,7 @@ def why_not_listed(listing: Listing, month: Month) -> str | None:
     name, changed = other
     return (
         f"{listing.display_name} was {name} in this month and the change was on {changed}: its bars are those of "
-        f"{name}, and {listing.symbol} was nobody's then or another company's"
+        f"{name}, and {listing.symbol} had no company then, or another one"
     )
 
 
@@ -127,12 +189,14 @@ def _while_listed(listing: Listing, month: Month, through: datetime) -> EmptyMon
     """The reason for a month in which, as far as is known, the symbol was listed."""
     first, last = month.start.date(), _last_day(month)
     begin, end = max(listing.listed or first, first), min((listing.delisted or date.max) - timedelta(days=1), last)
-    held = [session for session in exchange_calendar.sessions_between(begin, end) if session.regular_close <= through]
-    if not held:
+    sessions = [
+        session for session in exchange_calendar.sessions_between(begin, end) if session.regular_close <= through
+    ]
+    if not sessions:
         return EmptyMonthReason(
             EmptyMonthCause.EXPLAINED, f"no session of the exchange was over by {through:%Y-%m-%d %H:%M}Z"
         )
-    count = f"{len(held)} session{'' if len(held) == 1 else 's'}"
+    count = quantity(len(sessions), "session")
     doubt = _doubt(listing, first, last)
     if doubt:
         return EmptyMonthReason(

@@ -1,4 +1,4 @@
-"""A manifest entry: the JSON beside a stored file that says what is known of it, to verify a copy without Dagster.
+"""A manifest entry: JSON for each stored file that records what is known of it, to verify a copy without Dagster.
 
 Where entries are stored, and how a tree is verified against them, is in `manifest`.
 """
@@ -16,7 +16,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 FOLDER: Final = "manifest"
 """The folder of the entries, under the data folder."""
 SCHEMA: Final = 1
-"""The version of the JSON; raised when a reader of the former version would misread the new one."""
+"""The version of the JSON; raised when a reader of the earlier version would misread the new one."""
 ERROR: Final = "error"
 _MOMENTS: Final = ("first_bar", "last_bar", "fetched_at", "complete_through")
 _TEXT: Final = (str, type(None))
@@ -78,7 +78,7 @@ class RecordedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestEntry:
-    """What was recorded of a file; `None` says that it is not known.
+    """What was recorded of a file; `None` means that it is not known.
 
     Attributes:
         file: its path in the layout, such as `raw_1s/SPY/SPY_2024_01.csv`.
@@ -90,8 +90,8 @@ class ManifestEntry:
         last_bar: the start of its last bar, UTC; `None` where it has none.
         vendor: who gave the bars (for an aggregate, here and below: those of its raw month).
         adjusted: whether they are adjusted for later splits.
-        fetched_at: when they were asked for, UTC.
-        complete_through: the moment (exclusive) up to which they were asked for, UTC.
+        fetched_at: when they were requested, UTC.
+        complete_through: the moment (exclusive) up to which they were requested, UTC.
         state: `provisional` or `settled` (final).
         request_ids: the vendor's ids of the responses; none of an aggregate.
         raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
@@ -120,11 +120,11 @@ class ManifestEntry:
         return tuple(check for check in self.checks if check.is_error)
 
     def with_results(self, results: Iterable[RecordedResult], not_checked: Iterable[str] = ()) -> Self:
-        """The entry with these results in place of former ones of the same rules.
+        """The entry with these results replacing earlier ones of the same rules.
 
         Args:
             results: of the rules checked now.
-            not_checked: names of rules that could not be checked now; a former result of theirs is no longer true.
+            not_checked: names of rules that could not be checked now; an earlier result of theirs no longer applies.
         """
         latest = {check.name: check for check in self.checks}
         for name in not_checked:
@@ -143,7 +143,7 @@ class ManifestEntry:
         """The entry in a file's bytes.
 
         Raises:
-            ManifestEntryError: they are none, or of a version that this software does not know.
+            ManifestEntryError: they are not an entry, or of a version that this software does not know.
         """
         try:
             facts = json.loads(content)

@@ -13,8 +13,8 @@ from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.months import Month
 
 NOT_STORED: Final = "it is not stored"
-GONE: Final = "it was recorded, and its file is gone"
-FORCED: Final = "the whole month was ordered"
+FILE_MISSING: Final = "it was recorded, and its file is missing"
+FORCED: Final = "a full download was requested"
 UNKNOWN_AGE: Final = "when the stored file was fetched is not recorded"
 
 
@@ -22,13 +22,13 @@ class Action(StrEnum):
     """What is to be done about a month."""
 
     FETCH = "fetch"
-    """The whole month is asked for; a stored one is replaced."""
+    """The complete month is requested; a stored one is replaced."""
     COMPLETE = "complete"
-    """Only what was not final when it was fetched is asked for."""
+    """Only what was not final when it was fetched is requested."""
     CHECK = "check"
-    """The stored file is checked; nothing is asked for."""
+    """The stored file is checked; nothing is requested."""
     RECORD = "check and record"
-    """The stored file is recorded and checked; nothing is asked for unless a check fails."""
+    """The stored file is recorded and checked; nothing is requested unless a check fails."""
     SKIP = "skip"
     """Nothing is done."""
 
@@ -54,7 +54,7 @@ _DOING: Final = {
 }
 
 
-class StoredFile(Enum):
+class FileState(Enum):
     """How the file of a month compares with what was recorded when it was written."""
 
     ABSENT = auto()
@@ -77,7 +77,7 @@ class MonthState:
         recorded: whether a file of the month was ever recorded.
         difference: of a different file, how it differs from the one recorded, a clause.
         written_at: when the stored file was written, UTC; `None` where that was not looked up.
-        fetched_at: when the bars were asked for, UTC, as recorded (of an unrecorded file: as its manifest entry says);
+        fetched_at: when the bars were requested, UTC, as recorded (of an unrecorded file: as its manifest entry says);
             `None` where unknown.
         vendor: who gave the bars, as recorded; `None` where unknown.
         adjusted: whether they are adjusted for later splits, as recorded; `None` where unknown.
@@ -88,7 +88,7 @@ class MonthState:
     """
 
     month: Month
-    file: StoredFile
+    file: FileState
     recorded: bool = False
     difference: str = ""
     written_at: datetime | None = None
@@ -108,7 +108,7 @@ class Decision:
     Attributes:
         action: what to do.
         reason: why, a clause.
-        since: with `COMPLETE`, the first moment asked for (inclusive), UTC; else `None`.
+        since: with `COMPLETE`, the first moment requested (inclusive), UTC; else `None`.
         not_compared: why the stored bars are not compared with those fetched now, a clause; empty where they are, or
             where nothing is stored.
     """
@@ -126,7 +126,7 @@ class Decision:
     @property
     def adds_file(self) -> bool:
         """Whether a file is fetched where there is none now."""
-        return self.action is Action.FETCH and self.reason in {NOT_STORED, GONE}
+        return self.action is Action.FETCH and self.reason in {NOT_STORED, FILE_MISSING}
 
     @property
     def sentence(self) -> str:
@@ -140,42 +140,42 @@ NOTHING_RECORDED: Final = Decision(Action.CHECK, "stored, and nothing is recorde
 """What is to be done about an unrecorded file in a data folder that Dagster has no records of."""
 
 
-def decide(  # noqa: PLR0913 - what is known, when, from whom, and what was asked for
+def decide(  # noqa: PLR0913 - what is known, when, from whom, and what was requested
     known: MonthState,
     *,
     now: datetime,
     vendor: str | None = None,
     adjusted: bool | None = None,
     force: bool = False,
-    asked: bool = False,
+    requested: bool = False,
 ) -> Decision:
     """What is to be done about a month.
 
     Args:
         known: what is known of it.
         now: the time, aware.
-        vendor: who would be asked; `None` where the stored bars may be from any vendor.
-        adjusted: whether bars adjusted for later splits would be asked for; `None` where it does not matter.
-        force: whether the whole month is to be fetched, whatever is stored.
-        asked: whether a user asks for this month in particular: then it is never skipped or only checked. A final
-            month is fetched whole and compared, a provisional one is completed.
+        vendor: who would give the bars; `None` where the stored bars may be from any vendor.
+        adjusted: whether bars adjusted for later splits would be requested; `None` where it does not matter.
+        force: whether the complete month is to be fetched even if it is stored.
+        requested: whether a user requested this month in particular: then it is never skipped or only checked. A final
+            month is fetched completely and compared, a provisional one is completed.
 
     Raises:
         MonthError: the month or a moment is beyond the exchange calendar.
     """
-    if known.file is StoredFile.ABSENT:
-        return Decision(Action.FETCH, GONE if known.recorded else NOT_STORED)
+    if known.file is FileState.ABSENT:
+        return Decision(Action.FETCH, FILE_MISSING if known.recorded else NOT_STORED)
     doubt = _doubt(known)
     other = doubt or _other_kind(known, vendor, adjusted=adjusted)
     if force:
         return Decision(Action.FETCH, FORCED, not_compared=other)
-    if known.file is StoredFile.DIFFERENT or (asked and doubt):
+    if known.file is FileState.DIFFERENT or (requested and doubt):
         return Decision(Action.FETCH, doubt, not_compared=doubt)
-    if known.file is StoredFile.UNRECORDED:
+    if known.file is FileState.UNRECORDED:
         return _unrecorded(known)
     if known.fetched_at is None:
         return _of_unknown_age(known)
-    return _recorded(known, known.fetched_at, now, other, asked=asked)
+    return _recorded(known, known.fetched_at, now, other, requested=requested)
 
 
 def failing(errors: tuple[str, ...]) -> Decision:
@@ -185,9 +185,9 @@ def failing(errors: tuple[str, ...]) -> Decision:
 
 def _doubt(known: MonthState) -> str:
     """Why the stored bars cannot be compared with fetched ones; empty where they can."""
-    if known.file is StoredFile.DIFFERENT:
+    if known.file is FileState.DIFFERENT:
         return f"the stored file is not the one that was recorded: {known.difference}"
-    if known.file is StoredFile.UNRECORDED or known.fetched_at is None:
+    if known.file is FileState.UNRECORDED or known.fetched_at is None:
         return UNKNOWN_AGE
     return ""
 
@@ -204,7 +204,7 @@ def _other_kind(known: MonthState, vendor: str | None, *, adjusted: bool | None)
 
 
 def _unrecorded(known: MonthState) -> Decision:
-    """A file without a record: of a run that was killed, of another home, or put there by hand."""
+    """A file without a record: of a run that was killed, of another home, or copied there by hand."""
     if known.interrupted:
         return Decision(Action.FETCH, "the run that was to write it ended without recording it")
     if known.matches_manifest is False:
@@ -222,21 +222,21 @@ def _of_unknown_age(known: MonthState) -> Decision:
     return _by_checks(known, "stored, though when it was fetched is not known; --force fetches it again")
 
 
-def _recorded(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, asked: bool) -> Decision:
+def _recorded(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, requested: bool) -> Decision:
     """A file as recorded; `other` is why its bars are not comparable, or empty."""
     if _is_provisional(known.month, fetched_at):
-        return _provisional(known, fetched_at, now, other, asked=asked)
-    if asked:
-        return Decision(Action.FETCH, "it is stored and final, and was asked for", not_compared=other)
+        return _provisional(known, fetched_at, now, other, requested=requested)
+    if requested:
+        return Decision(Action.FETCH, "it is stored and final, and was requested", not_compared=other)
     return _by_checks(known, f"stored, though {other}; --force fetches it again" if other else "stored")
 
 
-def _provisional(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, asked: bool) -> Decision:
+def _provisional(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, requested: bool) -> Decision:
     if known.errors:
         return _by_checks(known, "")
     if other:
         return Decision(Action.FETCH, other, not_compared=other)
-    if not asked and not finality.is_due(known.month, fetched_at, now):
+    if not requested and not finality.needs_refresh(known.month, fetched_at, now):
         return _by_checks(known, f"stored and provisional, and there is nothing new since {_minute(fetched_at)}")
     span = finality.refresh_span(known.month, fetched_at)
     return Decision(Action.COMPLETE, _until_final(known, fetched_at), since=span.since if span else None)

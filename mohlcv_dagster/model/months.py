@@ -28,7 +28,7 @@ class Month:
 
     def __post_init__(self) -> None:
         if not (_FIRST_YEAR <= self.year <= _LAST_YEAR and 1 <= self.month <= _MONTHS):
-            raise MonthError(f"no month {self.year:04d}-{self.month:02d}; write it as 2024-01")
+            raise MonthError(f"{self.year:04d}-{self.month:02d} is not a month; write it as 2024-01")
 
     @classmethod
     def parse(cls, key: str) -> Self:

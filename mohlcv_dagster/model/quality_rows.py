@@ -22,7 +22,7 @@ ERROR: Final = "error"
 
 
 class MonthStatus(StrEnum):
-    """The state of a month that was asked for. The values are stored."""
+    """The state of a month that was requested. The values are stored."""
 
     STORED = "stored"
     FAILED = "failed"
@@ -59,31 +59,29 @@ COLUMNS: Final = {
     "status": Column(
         ColumnType.TEXT, "stored, failed, missing or in progress: how the latest run that was to make it went"
     ),
-    "why": Column(ColumnType.TEXT, "of a failed month, the sentence of the failure; else null"),
+    "why": Column(ColumnType.TEXT, "of a failed month, the error message; else null"),
     "worst": Column(ColumnType.TEXT, "error, warn or ok: the worst result of the rules checked; null where none was"),
-    "state": Column(ColumnType.TEXT, "settled, or provisional: fetched before the vendor had finished the month"),
+    "state": Column(ColumnType.TEXT, "settled (final), or provisional: fetched before the bars were final"),
     "rows": Column(ColumnType.COUNT, "bars in the raw file", "bars"),
     "sessions_present": Column(ColumnType.COUNT, "sessions that have bars", "sessions"),
     "sessions_expected": Column(
-        ColumnType.COUNT, "sessions that should have, by when the bars were asked for", "sessions"
+        ColumnType.COUNT, "sessions that should have, by when the bars were requested", "sessions"
     ),
     "occupancy": Column(
         ColumnType.SHARE, "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"
     ),
-    "largest_gap_minutes": Column(
-        ColumnType.COUNT, "minutes of the longest stretch of regular hours without a bar", "minutes"
-    ),
+    "largest_gap_minutes": Column(ColumnType.COUNT, "minutes of the longest gap in regular hours", "minutes"),
     "outside_hours": Column(ColumnType.COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
     "mismatches": Column(ColumnType.COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
-    "revised": Column(ColumnType.COUNT, "settled bars that the latest fetch changed, added or lost", "bars"),
+    "revised": Column(ColumnType.COUNT, "final bars that the latest fetch changed, added or lost", "bars"),
     "errors": Column(ColumnType.COUNT, "rules that fail as errors, on the raw file and its aggregates"),
     "warnings": Column(ColumnType.COUNT, "rules that fail as warnings"),
     "judged": Column(ColumnType.COUNT, "rules with a result on the files as they are"),
     "not_judged": Column(ColumnType.COUNT, "rules without: they could not be checked, or not on the file as it is"),
     "failing": Column(ColumnType.TEXTS, "the failing rules, errors first, such as raw_1s: ohlc_order"),
-    "stale": Column(ColumnType.TEXTS, "what must be made again and why, such as an aggregate of an earlier raw file"),
-    "complete_through": Column(ColumnType.MOMENT, "the moment (exclusive) up to which bars were asked for, UTC", "UTC"),
-    "fetched_at": Column(ColumnType.MOMENT, "when the bars were asked for, UTC", "UTC"),
+    "stale": Column(ColumnType.TEXTS, "what is out of date and why, such as an aggregate of an earlier raw file"),
+    "complete_through": Column(ColumnType.MOMENT, "the moment (exclusive) up to which bars were requested, UTC", "UTC"),
+    "fetched_at": Column(ColumnType.MOMENT, "when the bars were requested, UTC", "UTC"),
 }
 """The columns in their order."""
 

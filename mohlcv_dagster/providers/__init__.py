@@ -1,4 +1,4 @@
-"""Sources of bars. `base` says what each must provide, `create` makes the one asked for, `massive` is Massive.com.
+"""Sources of bars. `base` says what each must provide, `create` makes one by its name, `massive` is Massive.com.
 
 This module imports nothing: a provider's client and HTTP library are loaded with its first request.
 """

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
-from mohlcv_dagster.model.listings import EmptyMonthReason, Listing
+from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import KnownSplits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +24,7 @@ class FetchProgress:
         windows_done: parts of the month that are complete.
         windows: parts of the month, at least 1.
         bars: received so far.
-        bytes: received so far, as they came over the wire.
+        bytes: received so far, as sent over the network.
         requests: made so far, retries included.
     """
 
@@ -41,20 +40,20 @@ class FetchedMonth:
     """The bars of a symbol in a month, and their provenance.
 
     Attributes:
-        bars: a table as `bars.schema` describes, volume settled; without rows where the provider has proven that there
-            are none in what was asked for.
+        bars: a table as `bars.schema` describes, with the volume type of the contract; without rows where the provider
+            has proven that there are none in what was requested.
         requests: made, retries included.
         retries: how many of them were retries.
         seconds: how long it took.
-        bytes: received over the wire, compressed where the provider compressed.
+        bytes: received over the network, compressed where the provider compressed.
         fetched_at: when the first request was sent, UTC.
-        complete_through: exclusive end of what was asked for, UTC: the month's end, or the start of the bar still open.
+        complete_through: exclusive end of what was requested, UTC: the month's end, or the start of the bar still open.
         vendor: the provider's name, as `BarProvider.name`.
         adjusted: whether prices and volumes are adjusted for splits.
         request_ids: the provider's own ids of its answers: of the bars in order of time, then of listings and splits.
-        plan_delayed: whether the provider said that its data is delayed.
-        empty: why there are no bars; `None` where there are some, or a part of a month was asked for.
-        splits: the symbol's splits, known before adjusted bars were asked for; `None` with unadjusted ones.
+        plan_delayed: whether the provider marked its data as delayed.
+        empty: why there are no bars; `None` where there are some, or a part of a month was requested.
+        splits: the symbol's splits, known before adjusted bars were requested; `None` with unadjusted ones.
     """
 
     bars: "pa.Table"
@@ -79,7 +78,7 @@ class Cost:
     Attributes:
         bars: for second bars.
         reference: for splits, before adjusted bars, and for why a month has none.
-        minutes: for the provider's own minutes, which a check asks for once `aggregated/1min` is made.
+        minutes: for the provider's own minutes, which a check requests once `aggregated/1min` is made.
     """
 
     bars: int = 0
@@ -98,7 +97,7 @@ class Cost:
 class BarProvider(Protocol):
     """A source of bars, used as a context manager and by several threads.
 
-    Its errors are those of `mohlcv_dagster.errors`; their type says whether trying again helps.
+    Its errors are those of `mohlcv_dagster.errors`; their type shows whether trying again helps.
     """
 
     @property
@@ -136,22 +135,22 @@ class BarProvider(Protocol):
             on_progress: called now and then, in the caller's thread.
 
         Raises:
-            InputError: the symbol, the timeframe or the month cannot be asked for; no request was made.
+            InputError: the symbol, the timeframe or the month cannot be requested; no request was made.
             VendorRefusedError: the provider refuses: trying again does not help.
             VendorUnavailableError: it is out of reach, too busy or too slow: trying again later helps.
             IncompletePageError: an answer could not be proven complete.
             ConflictingBarsError: two answers contradict each other.
-            NoTradesError: there are no bars in the whole month, and the provider knows no such symbol.
+            NoTradesError: there are no bars in the complete month, and the provider knows no such symbol.
         """
         ...
 
     def listing(self, symbol: str) -> Listing:
         """What is known of `symbol`: whether it exists, the company's name, when it was listed and delisted.
 
-        What the provider cannot tell is unknown, with the reason, and no error.
+        What the provider does not know is unknown, with the reason, and not an error.
 
         Raises:
-            SymbolError: it cannot be asked for.
+            SymbolError: it cannot be requested.
         """
         ...
 
@@ -171,7 +170,7 @@ class BarProvider(Protocol):
             now: aware.
             bars_a_session: second bars in each session; ignored where `empty` is given.
             since: as in `fetch_month`.
-            empty: the listing that says that the month has no bars; `None` where it may have some.
+            empty: the listing that shows that the month has no bars; `None` where it may have some.
 
         Raises:
             MonthInFutureError: at `now` no bar of the month is complete.

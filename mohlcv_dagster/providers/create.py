@@ -1,4 +1,4 @@
-"""Makes the provider of bars that is asked for by name, from the settings.
+"""Makes a provider of bars by its name, from the settings.
 
 Massive.com is the default. To add another, register a function under its name where the code location is made, and
 name it in the resource::

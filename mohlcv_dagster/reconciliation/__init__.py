@@ -4,11 +4,11 @@
 
     found = reconcile(seconds, minutes_ours, minutes_vendor, month, month.end, adjusted=False)
     found.counts                         # {DifferenceKind.AUCTION_PRINT: 3}: the minutes that differ, by kind
-    found.causes                         # what explains whole sessions at once, each said once
+    found.causes                         # what explains complete sessions, each named once
 
 `minute_pairs` aligns the minutes of both sides; `session_causes` looks for a shift of the labels or a factor that
-explains whole sessions; `difference_kinds` sorts the minutes that are left; `reconciler` joins the three. How much may
-differ is decided by the rules of `matches_vendor`.
+explains complete sessions; `difference_kinds` sorts the minutes that are left; `reconciler` joins the three. How much
+may differ is decided by the rules of `matches_vendor`.
 """
 
 from mohlcv_dagster.reconciliation.difference_kinds import KINDS, DifferenceKind, KindDescription

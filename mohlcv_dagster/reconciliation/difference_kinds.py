@@ -48,7 +48,7 @@ class KindDescription:
         means: what happened.
         evidence: what the bars must show.
         advice: what to do, a sentence.
-        wrong: whether a single such minute is an error; the other kinds are known habits of the vendor.
+        wrong: whether a single such minute is an error; the other kinds are known of the vendor.
     """
 
     means: str
@@ -66,10 +66,10 @@ KINDS: Final = {
     ),
     DifferenceKind.SHIFTED_LABEL: KindDescription(
         "one of the two sides labels its bars too early or too late, or both label them early",
-        "our seconds of a whole session, or of the month, fit when they are relabelled by 1 or 2 seconds, a minute, an "
-        "hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
+        "our seconds of a complete session, or of the month, fit when they are relabelled by 1 or 2 seconds, a minute, "
+        "an hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
         "third as many differ as before, altogether or in prices or volume alone. Or both sides agree and the largest "
-        "volume around the opening bell, twice any other, is in the second before it, in 3 of 4 sessions and at "
+        "volume around the opening, twice any other, is in the second before it, in 3 of 4 sessions and at "
         "least 2",
         "Do not use the months before it is known which side is right; report both request ids to the vendor.",
         wrong=True,
@@ -78,7 +78,7 @@ KINDS: Final = {
         "one side is adjusted for splits (or counts volume in another unit), the other is not",
         "over a session or the month, the vendor's prices are ours times one factor, to half a cent, in at least 95 % "
         "of the minutes and unscaled in at most 5 %; or the same of the volumes, within 0.5 %",
-        "Compare MASSIVE_ADJUSTED with the flag recorded of the month; re-materialize raw_1s with the one you want.",
+        "Compare MASSIVE_ADJUSTED with the flag recorded of the month; re-materialize raw_1s with the right one.",
         wrong=True,
     ),
     DifferenceKind.MONTH_EDGE: KindDescription(
@@ -89,7 +89,7 @@ KINDS: Final = {
     ),
     DifferenceKind.AUCTION_PRINT: KindDescription(
         "the print of the opening or closing auction is counted on one side only",
-        "in the minute of the opening bell, the last before the closing bell or the first after it (early closes "
+        "in the minute of the opening, the last before the close or the first after it (early closes "
         "too), one side has at least a tenth of the minute or the session's median minute more, and its range covers "
         "the other's, or it has twice as much; or it has the minute alone, in a session that both have",
         "Nothing need be done: a known way of the vendor. Do not mix both in a study of the auctions.",
@@ -105,7 +105,7 @@ KINDS: Final = {
         "Re-materialize raw_1s: the vendor's seconds may have it by now.",
     ),
     DifferenceKind.MISSING_SECOND: KindDescription(
-        "the vendor's minute counts trades of which we have no second",
+        "the vendor's minute counts trades that are in no second of ours",
         "the vendor alone has the minute; or its volume is larger, its range covers ours, and open (close) differs "
         "where we have nothing in the minute's first (last) second",
         "Re-materialize raw_1s: the vendor's seconds may have it by now.",
@@ -118,13 +118,13 @@ KINDS: Final = {
     ),
     DifferenceKind.UNKNOWN: KindDescription(
         "no known way of the vendor explains it",
-        "everything else, such as a close that differs at the same volume; and prints told by no more than 0.5 % "
+        "everything else, such as a close that differs at the same volume; and prints shown by no more than 0.5 % "
         "of volume where they are more than 3 and more than 1 % of a session's minutes",
         "Re-materialize raw_1s; if it stays, do not rely on the month and report the minutes to the vendor.",
         wrong=True,
     ),
 }
-"""Every kind, in the order in which they are tried; but what explains whole sessions is looked for first."""
+"""Every kind, in the order in which they are tried; what explains complete sessions is tried before them."""
 
 
 def negative_minutes(pairs: Pairs, seconds: pa.Table) -> Mask:

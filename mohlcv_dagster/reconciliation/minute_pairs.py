@@ -1,4 +1,4 @@
-"""Align our minutes with the vendor's, and tell where both are equal.
+"""Align our minutes with the vendor's, and find where both are equal.
 
 All arrays have `n` minutes; prices have the shape (4, n) in the order open, high, low, close.
 """
@@ -56,8 +56,8 @@ class Side:
 
     def covers(self, other: "Side") -> Mask:
         """Whether its range contains the other's, shape (n,); any range contains that of a side without the minute."""
-        held = (self.prices[1] >= other.prices[1]) & (self.prices[2] <= other.prices[2])
-        mask: Mask = self.there & (held | ~other.there)
+        inside = (self.prices[1] >= other.prices[1]) & (self.prices[2] <= other.prices[2])
+        mask: Mask = self.there & (inside | ~other.there)
         return mask
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Reconcile a month: align the minutes, find what explains whole sessions, sort the minutes that are left."""
+"""Reconcile a month: align the minutes, find what explains complete sessions, sort the minutes that are left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,12 +35,12 @@ class Reconciliation:
         off_within: minutes with equal prices, and volumes that are unequal but within the tolerance.
         largest_price: the largest difference of a price, US dollars; 0 where no minute is on both sides.
         largest_volume: the largest difference of a volume, as a share of the vendor's.
-        causes: what explains whole sessions at once.
+        causes: what explains complete sessions.
         differing: the minutes that differ, rising: `ts_event`, `kind`, ours (`open` …), the vendor's (`vendor_open` …);
             null where a side has no minute.
         inverted: minutes whose seconds have more volume than the vendor's minute, as `differing` without `kind`; after
-            the causes of whole sessions were undone.
-        adjusted: whether both were asked for adjusted for splits; `None` where it is not known.
+            the causes of complete sessions were undone.
+        adjusted: whether both were requested adjusted for splits; `None` where it is not known.
     """
 
     minutes: int
@@ -68,7 +68,7 @@ class Reconciliation:
 
     @property
     def price_share(self) -> float:
-        """The share of minutes with the same four prices on both sides; 1 where there is no minute."""
+        """The share of minutes with the same four prices on both sides; 1 without minutes."""
         return self.prices_agree / self.minutes if self.minutes else 1.0
 
 
@@ -89,15 +89,15 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
         minutes_vendor: the vendor's own, rising strictly.
         month: the month compared.
         complete_through: exclusive; only minutes that end by then are compared.
-        adjusted: whether both were asked for adjusted for splits; `None` where it is not known.
+        adjusted: whether both were requested adjusted for splits; `None` where it is not known.
 
     Raises:
         UnsortedBarsError: bars of one of the three do not rise strictly.
         BarsError: a field of one of them is missing.
     """
     end = min(int(complete_through.timestamp()), month.end_second)
-    for bars, whose in ((seconds, "seconds"), (minutes_ours, "minutes"), (minutes_vendor, "minutes of the vendor")):
-        _require_rising(bars, whose)
+    for bars, owner in ((seconds, "seconds"), (minutes_ours, "minutes"), (minutes_vendor, "minutes of the vendor")):
+        _require_rising(bars, owner)
     seconds = _before(seconds, end - end % MINUTE.seconds)
     ours, vendor = (_before(bars, end - MINUTE.seconds + 1) for bars in (minutes_ours, minutes_vendor))
     days = Days.around(month)
@@ -143,7 +143,7 @@ def _rows(base: Pairs, fitted: Fitted, negative: Mask, both_early: Mask, seconds
 
 
 def _explained(base: Pairs, fitted: Fitted, listed: npt.NDArray[np.int64]) -> list[pa.Table]:
-    """The minutes that differ and agree once the causes of whole sessions are undone."""
+    """The minutes that differ and agree once the causes of complete sessions are undone."""
     if not fitted.causes:
         return []
     rows = base.take(~base.agree & ~np.isin(base.starts, listed))
@@ -192,11 +192,11 @@ def _before(bars: pa.Table, end: int) -> pa.Table:
     return bars.slice(0, int(np.searchsorted(bar_table.seconds(bars), end)))
 
 
-def _require_rising(bars: pa.Table, whose: str) -> None:
+def _require_rising(bars: pa.Table, owner: str) -> None:
     for name in COLUMNS:
         column = bars[name]
         if column.null_count or (name != TIME and not np.isfinite(to_numpy(column)).all()):
-            raise BarsError(f"the {whose} have a {name} that is missing or not finite")
+            raise BarsError(f"the {owner} have a {name} that is missing or not finite")
     starts = bar_table.seconds(bars)
     if not (starts[1:] > starts[:-1]).all():
-        raise UnsortedBarsError(f"the {whose} do not rise strictly in time")
+        raise UnsortedBarsError(f"the {owner} do not rise strictly in time")

@@ -1,4 +1,4 @@
-"""What explains whole sessions at once: labels shifted by a constant, prices or volumes that differ by a factor.
+"""What explains complete sessions: labels shifted by a constant, prices or volumes that differ by a factor.
 
 A shift is accepted when it explains decisively: at least `_GAINED` more minutes agree after it than before, and at most
 a third as many differ. A label that is a second early changes every minute that trades in its first or last second; for
@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.bars.bar_table import Floats, Seconds, from_numpy, to_numpy
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.model.months import Month
@@ -84,7 +85,7 @@ class SessionCause:
         span = f"{self.first}" if self.first == self.last else f"the sessions {self.first} to {self.last}"
         if self.shift:
             text = f"every label of {span} is {_duration(abs(self.shift))} {'early' if self.shift > 0 else 'late'}"
-            return f"{text} on both sides: the opening auction is before the bell" if self.both else text
+            return f"{text} on both sides: the opening auction is before the opening" if self.both else text
         parts = [("prices", self.price), ("volumes", self.volume)]
         factors = " and ".join(f"{what} {_fraction(factor)} times" for what, factor in parts if factor != 1)
         return f"the vendor's minutes of {span} have {factors} ours"
@@ -106,7 +107,7 @@ class Fitted:
 
 
 def fit(base: Pairs, seconds: pa.Table, minutes: pa.Table, vendor: pa.Table, days: Days) -> Fitted:
-    """Find the causes of whole sessions and undo them.
+    """Find the causes of complete sessions and undo them.
 
     Args:
         base: the minutes as they are.
@@ -136,8 +137,8 @@ def _causes(
 ) -> Iterator[SessionCause]:
     """A cause for each run of days with bars that have the same shift or factors, if there is one."""
     keyed: Iterable[tuple[object, int]] = ((tuple(np.atleast_1d(by_day[day]).tolist()), int(day)) for day in with_bars)
-    for value, stretch in groupby(keyed, key=lambda pair: pair[0]):
-        found = [day for _, day in stretch]
+    for value, run in groupby(keyed, key=lambda pair: pair[0]):
+        found = [day for _, day in run]
         if value not in {(0,), (1.0, 1.0)}:
             yield cause(days.dates[found[0]], days.dates[found[-1]], by_day[found[0]])
 
@@ -145,8 +146,7 @@ def _causes(
 def _duration(seconds: int) -> str:
     for unit, name in ((3600, "hour"), (60, "minute"), (1, "second")):
         if seconds % unit == 0:
-            count = seconds // unit
-            return f"{count} {name}{'' if count == 1 else 's'}"
+            return quantity(seconds // unit, name)
     raise ValueError(f"no duration of {seconds} s")
 
 
@@ -166,16 +166,16 @@ class _Labels:
         """Our minutes once every label is moved by `move` seconds.
 
         Args:
-            move: seconds; whole minutes need no resampling.
-            chosen: selects the bars that are wanted, given their new labels.
+            move: seconds; full minutes need no resampling.
+            chosen: selects bars, given their new labels.
         """
-        whole = move % MINUTE.seconds == 0
-        bars = self.minutes if whole else self.seconds
+        full_minutes = move % MINUTE.seconds == 0
+        bars = self.minutes if full_minutes else self.seconds
         starts = bar_table.seconds(bars) + move
-        wanted = chosen(starts)
-        bars, starts = bars.filter(from_numpy(wanted)), starts[wanted]
+        selected = chosen(starts)
+        bars, starts = bars.filter(from_numpy(selected)), starts[selected]
         moved = bar_table.from_arrays(starts, {name: to_numpy(bars[name]) for name in PRICES}, to_numpy(bars[VOLUME]))
-        return moved if whole else resample.resample(moved, MINUTE)
+        return moved if full_minutes else resample.resample(moved, MINUTE)
 
 
 def _unshifted(base: Pairs, labels: _Labels, vendor: pa.Table, days: Days) -> tuple[Pairs, Counts]:
@@ -195,9 +195,9 @@ def _unshifted(base: Pairs, labels: _Labels, vendor: pa.Table, days: Days) -> tu
     tried = {move: relabelled(move) for move in _plausible_shifts(base, labels, vendor, days)}
     after = {move: _agreement(pairs, days) for move, pairs in tried.items()}
     # one second may explain most of a shift by two: the move that leaves the fewest differences is the right one
-    whole = [move for move in tried if _explains(before.sum(axis=0), after[move].sum(axis=0))]
-    if whole:
-        shift[suspects] = min(whole, key=lambda move: int(after[move][:, 0, 0].sum()))
+    decisive = [move for move in tried if _explains(before.sum(axis=0), after[move].sum(axis=0))]
+    if decisive:
+        shift[suspects] = min(decisive, key=lambda move: int(after[move][:, 0, 0].sum()))
     else:
         for day in suspects:
             fits = [move for move in tried if _explains(before[day], after[move][day])]
@@ -323,9 +323,9 @@ def early_auctions(seconds: pa.Table, month: Month) -> Seconds:
 
 def _volume_around(seconds: pa.Table, openings: Counts) -> Floats:
     """The volume of each second from a minute before an opening on, 0 without a bar; shape (openings, seconds)."""
-    wanted = openings[:, None] + np.arange(-_BEFORE, _AFTER)
+    moments = openings[:, None] + np.arange(-_BEFORE, _AFTER)
     starts, volume = bar_table.seconds(seconds), to_numpy(seconds[bar_files.VOLUME])
     if not len(starts):
-        return np.zeros(wanted.shape)
-    at = np.minimum(np.searchsorted(starts, wanted), len(starts) - 1)
-    return np.where(starts[at] == wanted, volume[at], 0).astype(np.float64)
+        return np.zeros(moments.shape)
+    at = np.minimum(np.searchsorted(starts, moments), len(starts) - 1)
+    return np.where(starts[at] == moments, volume[at], 0).astype(np.float64)

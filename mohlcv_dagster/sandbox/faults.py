@@ -1,14 +1,14 @@
-"""Faults on demand: the kinds there are, how a fault is written, and which requests it strikes.
+"""Faults on demand: the kinds, how a fault is written, and which requests it affects.
 
 A fault is written `kind` or `kind:key=value,...`, such as `truncated-body:symbol=SPY,month=2024-01,times=2`::
 
     symbol    only requests for this symbol
     month     only requests whose window shares a moment with this UTC month
     timespan  only second, minute or hour bars
-    on        what it strikes: bars (if not given), reference, or one of its documents: details, tickers, events, splits
-    times     how many requests it strikes, or `all`
+    on        what it affects: bars (if not given), reference, or one of its documents: details, tickers, events, splits
+    times     how many requests it affects, or `all`
     window    only the n-th request that fits, counted from 1
-    seconds   what the kind says of it
+    seconds   as the kind describes it
     before    for plan-date on bars: the first UTC month the plan has
 """
 
@@ -45,19 +45,19 @@ class FaultKind:
     Attributes:
         name: what a fault spec calls it.
         sentence: what it does, for the table in the docs.
-        standing: whether it strikes all requests by default, rather than one.
-        rows: the fewest rows an answer must have for it to strike.
+        permanent: whether it affects all requests by default, rather than one.
+        rows: the fewest rows an answer must have.
         seconds: its `seconds` if not given; 0 where it has none.
         only: the timespan it is about; empty for any.
         refuse: answers instead of bars; called with the fault's `seconds`.
-        ask: changes what is asked.
+        ask: changes the request.
         change: changes the response.
         deliver: changes how the response travels.
     """
 
     name: str
     sentence: str
-    standing: bool = False
+    permanent: bool = False
     rows: int = 0
     seconds: float = 0.0
     only: str = ""
@@ -102,7 +102,7 @@ _ALL: Final = (
     FaultKind("unsorted-rows", "the first row comes last", rows=2, change=change.unsorted_rows),
     FaultKind(
         "adjusted-ignored",
-        "the answer is adjusted where unadjusted was asked, and the other way round",
+        "the answer is adjusted where unadjusted was requested, and the reverse",
         rows=1,
         ask=lambda query: replace(query, adjusted=not query.adjusted),
     ),
@@ -112,15 +112,15 @@ _ALL: Final = (
     FaultKind("bad-gateway", "502 with an HTML body", refuse=_gateway_page(502)),
     FaultKind("reset", "the connection is reset before an answer", deliver=WireFault.RESET),
     FaultKind("drip", "the body comes in small pieces, over about `seconds`", seconds=30, deliver=WireFault.DRIP),
-    FaultKind("plan-seconds", "403: the plan has no second bars", standing=True, only="second", refuse=_plan_seconds),
+    FaultKind("plan-seconds", "403: the plan has no second bars", permanent=True, only="second", refuse=_plan_seconds),
     FaultKind(
         PLAN_DATE,
         "403: the plan does not reach back before `before=YYYY-MM`",
-        standing=True,
+        permanent=True,
         refuse=lambda _: not_entitled(),
     ),
-    FaultKind("unknown-key", "401 whatever the key", standing=True, refuse=_error(401, "Unknown API Key")),
-    FaultKind("not-found", "404", standing=True, refuse=lambda _: not_found()),
+    FaultKind("unknown-key", "401 whatever the key", permanent=True, refuse=_error(401, "Unknown API Key")),
+    FaultKind("not-found", "404", permanent=True, refuse=lambda _: not_found()),
     FaultKind("bad-bar", "well-formed, but one bar's high is below its low", rows=1, change=change.bad_bar),
     FaultKind("zero-price", "well-formed, but one bar's low is zero", rows=1, change=change.zero_price),
     FaultKind(
@@ -129,14 +129,14 @@ _ALL: Final = (
     FaultKind(
         "null-when-empty",
         "not an error: an empty answer has `results` null instead of absent",
-        standing=True,
+        permanent=True,
         change=change.null_when_empty,
     ),
-    FaultKind("delayed", "not an error: `status` is DELAYED", standing=True, change=change.delayed),
+    FaultKind("delayed", "not an error: `status` is DELAYED", permanent=True, change=change.delayed),
     FaultKind(
         "empty-last-page",
         "not an error: the last page has a `next_url`, and the page there is empty",
-        standing=True,
+        permanent=True,
         rows=1,
         change=change.with_next_page,
     ),
@@ -157,7 +157,7 @@ def _parse_choice(*choices: str) -> Callable[[str, str], str]:
 
 def _parse_count(where: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
-        raise InputError(f"{where} must be a whole number from 1 up, was {text!r}")
+        raise InputError(f"{where} must be an integer of at least 1, was {text!r}")
     return int(text)
 
 
@@ -167,7 +167,7 @@ def _parse_seconds(where: str, text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise InputError(f"{where} must be a number from 0 up, was {text!r}")
+        raise InputError(f"{where} must be a number of at least 0, was {text!r}")
     return seconds
 
 
@@ -186,7 +186,7 @@ _PARSERS: Final[dict[str, Callable[[str, str], Any]]] = {
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """A fault and the requests it strikes; the module says what each key means. `None` stands for any, or for all."""
+    """A fault and the requests it affects; the module describes each key. `None` means any, or all."""
 
     kind: FaultKind
     symbol: str | None = None
@@ -203,13 +203,13 @@ class InjectedFault:
         """The fault a spec describes; see the module.
 
         Raises:
-            InputError: there is no such kind or key, or a value is invalid.
+            InputError: the kind or a key is unknown, or a value is invalid.
         """
         name, _, rest = spec.partition(":")
         kind = FAULT_KINDS.get(name.strip())
         if kind is None:
             raise InputError(f"no fault {name!r}; choose from {', '.join(FAULT_KINDS)}")
-        values: dict[str, Any] = {"times": None if kind.standing else 1, "seconds": kind.seconds}
+        values: dict[str, Any] = {"times": None if kind.permanent else 1, "seconds": kind.seconds}
         for part in filter(str.strip, rest.split(",")):
             key, equals, text = (piece.strip() for piece in part.partition("="))
             if key not in _PARSERS or not equals or not text:
@@ -217,7 +217,7 @@ class InjectedFault:
             values[key] = _PARSERS[key](f"fault {spec!r}: {key}", text)
         fault = cls(kind=kind, **values)
         if fault.on != BARS and (kind.ask or kind.change):
-            raise InputError(f"fault {spec!r}: {kind.name} is about bars, of which the reference has none")
+            raise InputError(f"fault {spec!r}: {kind.name} is about bars, and the reference has none")
         if (kind.name == PLAN_DATE and fault.on == BARS) != (fault.before is not None):
             raise InputError(f"fault {spec!r}: `before` goes with {PLAN_DATE}, as in {PLAN_DATE}:before=2022-01")
         return fault
@@ -242,14 +242,14 @@ class InjectedFault:
 
 @dataclass
 class _Counted:
-    """A fault with how many requests it fitted and how many it struck."""
+    """A fault with how many requests it fitted and how many it affected."""
 
     fault: InjectedFault
     fitting: int = 0
     struck: int = 0
 
     def strikes(self) -> bool:
-        """Whether it strikes this request, which fits; counted."""
+        """Whether it affects this request, which fits; counts it."""
         self.fitting += 1
         in_turn = self.fault.window in (None, self.fitting)
         strikes = in_turn and (self.fault.times is None or self.struck < self.fault.times)
@@ -258,24 +258,24 @@ class _Counted:
 
 
 class ActiveFaults:
-    """The faults in force and how often each struck; safe to share between threads."""
+    """The active faults and how often each was used; safe to share between threads."""
 
     def __init__(self, faults: Iterable[InjectedFault] = ()) -> None:
         self._lock = Lock()
         self._faults = [_Counted(fault) for fault in faults]
 
     def add(self, fault: InjectedFault) -> None:
-        """Put a fault in force, after those that are."""
+        """Add a fault, after the active ones."""
         with self._lock:
             self._faults.append(_Counted(fault))
 
     def clear(self) -> None:
-        """Lift all faults."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def strike(self, query: BarsQuery, rows: int) -> InjectedFault | None:
-        """The fault that strikes this request for bars, counted as struck; `None` for none."""
+        """The fault for this request for bars, counted as used; `None` for none."""
         return self._strike(lambda fault: fault.fits(query, rows))
 
     def strike_reference(self, document: str, symbol: str) -> InjectedFault | None:

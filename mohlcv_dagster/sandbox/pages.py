@@ -35,10 +35,10 @@ class BarsQuery:
         symbol: as written; case matters.
         multiplier: base bars in a bar.
         base: one second, minute or hour.
-        first: the start of the earliest bar wanted, Unix milliseconds, inclusive, rounded down to a whole bar.
-        last: the last millisecond wanted, inclusive.
+        first: the start of the earliest bar requested, Unix milliseconds, inclusive, rounded down to a bar's start.
+        last: the last millisecond requested, inclusive.
         begins: the moment that `to` names, Unix milliseconds: `last`, or for a day its midnight.
-        adjusted: whether bars are wanted restated for later splits.
+        adjusted: whether bars are adjusted for later splits.
         limit: the most base bars an answer may hold.
         descending: whether the latest bar comes first.
     """
@@ -73,7 +73,7 @@ def parse_query(path: Mapping[str, str], parameters: Mapping[str, str]) -> BarsQ
         parameters: `adjusted`, `sort`, `limit` and `cursor`, where given; a cursor's values win.
 
     Raises:
-        InputError: the vendor would answer 400; the message is what it would say.
+        InputError: the vendor would answer 400; with the vendor's message.
     """
     settings = {**parameters, **_cursor_settings(parameters.get("cursor", ""))}
     base, multiplier = _parse_bar(path["timespan"], path["multiplier"])
@@ -174,7 +174,7 @@ class MarketPages:
         """The first page of a query.
 
         Args:
-            query: what is asked.
+            query: what is requested.
             now: Unix milliseconds; bars that end later do not exist yet.
 
         Raises:
@@ -242,7 +242,7 @@ def bars_response(query: BarsQuery, to: str, page: RowPage) -> BarsResponse:
     """The vendor's answer to a query.
 
     Args:
-        query: what was asked.
+        query: what was requested.
         to: the `to` of the path, as written: `next_url` repeats it.
         page: the rows of the answer.
     """

@@ -21,7 +21,7 @@ ROUTES: Final = {
     DETAILS: "/v3/reference/tickers/{ticker}",
     SPLITS: "/stocks/v1/splits",
 }
-"""The paths served, by the name that a fault calls them."""
+"""The paths served, by the name that a fault uses."""
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ def reference_response(
     """The vendor's answer to a request for reference data.
 
     Args:
-        market: whose symbols; without `HasListings` there is no reference data.
+        market: with the symbols; without `HasListings` there is no reference data.
         document: one of `ROUTES`.
         path: `ticker`, where the path has it.
         parameters: those of the query string.

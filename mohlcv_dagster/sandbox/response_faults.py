@@ -1,6 +1,6 @@
-"""What a fault does to a response: false contents in whole JSON, cut bodies, broken connections.
+"""What a fault does to a response: false contents in complete JSON, cut bodies, broken connections.
 
-Which requests a fault strikes is decided in `faults`.
+Which requests a fault affects is decided in `faults`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _HOUR_MILLISECONDS: Final = 3_600_000
 
 
 class WireFault(Enum):
-    """How a body goes over the wire, where not whole and at once."""
+    """How a body is sent, where not complete and at once."""
 
     TRUNCATED = "fewer bytes than announced, then the end of the connection"
     CUT_JSON = "all bytes announced, but the JSON ends early"
@@ -34,12 +34,12 @@ class WireFault(Enum):
 
 
 def missing_results(response: BarsResponse) -> BarsResponse:
-    """`results` left out although the count says there are rows."""
+    """`results` left out although the count is above zero."""
     return replace(response, results="absent")
 
 
 def null_results(response: BarsResponse) -> BarsResponse:
-    """`results` null although the count says there are rows."""
+    """`results` null although the count is above zero."""
     return replace(response, results="null")
 
 
@@ -189,7 +189,7 @@ class Reset(Response):
 
 
 class TruncatedBody(Response):
-    """Half the body under the whole body's Content-Length, then the end of the connection."""
+    """Half the body under the complete body's Content-Length, then the end of the connection."""
 
     def __init__(self, body: bytes, headers: dict[str, str], connections: Connections) -> None:
         super().__init__(body, headers=headers)
@@ -208,7 +208,7 @@ class TruncatedBody(Response):
 class DripBody(Response):
     """The body in small pieces, each well within a read timeout, all of them in about `seconds`.
 
-    `stopping` is set when the server closes: the connection is broken off then.
+    `stopping` is set when the server closes: the connection is closed then.
     """
 
     def __init__(

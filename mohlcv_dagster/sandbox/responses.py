@@ -21,7 +21,7 @@ from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.sandbox.market import LruCache
 
 VENDOR: Final = "https://api.massive.com"
-"""Where `next_url` points, whoever serves it."""
+"""The host in `next_url`, for every server."""
 
 _EXPONENT_FROM: Final = 1e6
 _EXPONENT_BELOW: Final = 1e-4
@@ -54,12 +54,12 @@ class BarsResponse:
     """A response with bars, its rows apart from the rest, so that a fault can change either.
 
     Attributes:
-        query_count: how many base bars it says it was made from.
-        results_count: how many rows it says it has.
-        first: the first millisecond asked for; not part of the body.
+        query_count: the number of base bars that it reports.
+        results_count: the number of rows that it reports.
+        first: the first millisecond requested; not part of the body.
         following: the address of what follows the last row, whether or not there are rows; not part of the body.
         rows: the text of the rows, a comma after each.
-        results: `rows`; or `null` or `absent` for a body that has null, or nothing, in their place.
+        results: `rows`; or `null` or `absent` for a body that has null, or nothing, instead.
         status: `OK` or `DELAYED`.
     """
 
@@ -120,7 +120,7 @@ def not_entitled() -> FixedResponse:
 
 
 def not_found(text: str = "Data not found.") -> FixedResponse:
-    """The refusal where there is no such route or symbol."""
+    """The refusal for an unknown route or symbol."""
     return message_response(404, "NOT_FOUND", text)
 
 

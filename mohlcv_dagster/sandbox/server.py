@@ -1,4 +1,4 @@
-"""The server: an HTTP server on loopback, in a thread of this process or in the foreground until a signal."""
+"""The server: the answer to each request, and HTTP on loopback, in a thread of this process or in the foreground."""
 
 import asyncio
 import socket
@@ -16,13 +16,98 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.errors import InputError, SettingsError
 from mohlcv_dagster.sandbox.faults import ActiveFaults, InjectedFault
 from mohlcv_dagster.sandbox.market import Market
-from mohlcv_dagster.sandbox.reference import ROUTES
+from mohlcv_dagster.sandbox.pages import BarsQuery, MarketPages, bars_response, parse_query
+from mohlcv_dagster.sandbox.reference import ROUTES, reference_response
 from mohlcv_dagster.sandbox.response_faults import Connections, DripBody, Reset, TruncatedBody, WireFault, cut_body
-from mohlcv_dagster.sandbox.responses import BarsResponse, BodyEncoder, FixedResponse, gzip_body, not_found
-from mohlcv_dagster.sandbox.router import Reply, Router
+from mohlcv_dagster.sandbox.responses import (
+    BarsResponse,
+    BodyEncoder,
+    FixedResponse,
+    error_response,
+    gzip_body,
+    not_entitled,
+    not_found,
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to one request.
+
+    Attributes:
+        response: bars, or a response without rows.
+        fault: the fault that was applied; `None` for none.
+        cache_key: equal for answers of equal rows; `None` where the rows are not the market's own.
+    """
+
+    response: BarsResponse | FixedResponse
+    fault: InjectedFault | None = None
+    cache_key: tuple[object, ...] | None = None
+
+
+class Router:
+    """Answers requests, without HTTP; safe to share between threads.
+
+    Args:
+        market: where the bars come from.
+        faults: the active faults.
+        keys: the API keys that are known; none means that any will do.
+        clock: Unix seconds, now: later bars do not exist.
+    """
+
+    def __init__(self, market: Market, faults: ActiveFaults, keys: Collection[str], clock: Callable[[], float]) -> None:
+        self._pages = MarketPages(market)
+        self._faults = faults
+        self._keys = frozenset(keys)
+        self._clock = clock
+
+    def bars(self, key: str, path: Mapping[str, str], parameters: Mapping[str, str]) -> Reply:
+        """The reply to a request for bars: its API key (empty for none), parts of the path, and query parameters."""
+        refused = self._refused_key(key)
+        if refused is not None:
+            return Reply(refused)
+        now = int(self._clock() * 1000)
+        try:
+            query = parse_query(path, parameters)
+            return Reply(not_entitled()) if query.begins > now else self._bars(query, path["to"], now)
+        except InputError as error:
+            return Reply(error_response(400, str(error)))
+
+    def reference(self, document: str, key: str, path: Mapping[str, str], parameters: Mapping[str, str]) -> Reply:
+        """The reply to a request for `document`, one of `reference.ROUTES`; the other arguments as for bars."""
+        refused = self._refused_key(key)
+        if refused is not None:
+            return Reply(refused)
+        fault = self._faults.strike_reference(document, path.get("ticker") or parameters.get("ticker", ""))
+        if fault is not None and fault.kind.refuse is not None:
+            return Reply(fault.kind.refuse(fault.seconds), fault)
+        try:
+            return Reply(reference_response(self._pages.market, document, path, parameters, self._clock()), fault)
+        except ValueError as error:
+            return Reply(error_response(400, f"Could not parse a parameter: {error}"))
+
+    def _refused_key(self, key: str) -> FixedResponse | None:
+        if not key:
+            return error_response(401, "API Key was not provided")
+        return error_response(401, "Unknown API Key") if self._keys and key not in self._keys else None
+
+    def _bars(self, query: BarsQuery, to: str, now: int) -> Reply:
+        page = self._pages.page(query, now)
+        fault = self._faults.strike(query, page.count)
+        if fault is None:
+            return Reply(bars_response(query, to, page), cache_key=(query, to, page.count, page.final))
+        kind = fault.kind
+        if kind.refuse is not None:
+            return Reply(kind.refuse(fault.seconds), fault)
+        if kind.ask is not None:
+            query = kind.ask(query)
+            page = self._pages.page(query, now)
+        response = bars_response(query, to, page)
+        return Reply(response if kind.change is None else kind.change(response), fault)
+
 
 HOST: Final = "127.0.0.1"
 
@@ -41,7 +126,7 @@ class ServedRequest:
         path: as it came.
         query: the query string's parameters, without an API key.
         status: the HTTP status; 0 where the connection was reset.
-        fault: the name of the fault that struck; `None` where none did.
+        fault: the name of the fault that was applied; `None` for none.
     """
 
     path: str
@@ -60,11 +145,11 @@ class Sandbox:
 
     Args:
         market: where the bars come from, such as `SyntheticMarket()` or `ReplayedMarket(folder)`.
-        faults: faults in force from the start, or their specs.
+        faults: faults active from the start, or their specs.
         port: on 127.0.0.1; 0 takes a free one.
-        latency: seconds each request waits before it is looked at.
+        latency: seconds before each request is handled.
         keys: the API keys that are known; none means that any will do.
-        clock: Unix seconds, now: later bars do not exist, and asking for them is refused.
+        clock: Unix seconds, now: later bars do not exist, and requests for them are refused.
 
     Raises:
         InputError: a fault's spec is invalid.
@@ -98,12 +183,12 @@ class Sandbox:
         return f"http://{HOST}:{self._port}"
 
     def inject(self, *faults: InjectedFault | str) -> None:
-        """Put further faults in force."""
+        """Add further faults."""
         for fault in faults:
             self._faults.add(_parse_fault(fault))
 
     def clear(self) -> None:
-        """Lift all faults and forget the requests served."""
+        """Remove all faults and forget the requests served."""
         self._faults.clear()
         self.requests.clear()
 
@@ -121,7 +206,7 @@ class Sandbox:
         self._run()
 
     def close(self) -> None:
-        """Stop serving and wait for the thread; a drip under way is broken off. It may be closed twice."""
+        """Stop serving and wait for the thread; a slow answer in progress is cut off. It may be closed twice."""
         self._stopping.set()
         self._server.should_exit = True
         self._thread.join()
@@ -197,7 +282,7 @@ class Sandbox:
         return response
 
     def _http_response(self, reply: Reply, *, gzip: bool) -> Response:
-        """The response that carries a reply, its delivery broken where a fault says so."""
+        """The response that carries a reply, its delivery broken where a fault does that."""
         wire_fault = None if reply.fault is None else reply.fault.kind.deliver
         if wire_fault is WireFault.RESET:
             return Reset(self._connections)

@@ -1,7 +1,7 @@
-"""Synthetic bars: what a symbol's seconds could have been on a day. They look like a market's and are nobody's.
+"""Synthetic bars: what a symbol's seconds could have been on a day. They look like a market's but are invented.
 
-A day's bars depend on the symbol and the day alone, for one version of NumPy: not on the request, the process or what
-was asked before. They stay the same for ever. Prices continue from day to day along a random walk of each symbol. How
+A day's bars depend on the symbol and the day alone, for one version of NumPy: not on the request, the process or
+earlier requests. They never change. Prices continue from day to day along a random walk of each symbol. How
 often a symbol trades, at what price, since when, and when it split follows from a hash of its letters; a few well-known
 symbols are listed by name.
 """
@@ -40,7 +40,7 @@ _WEEKDAYS: Final = 5
 _SMALL_LOT: Final = 12
 
 NOT_LISTED: Final = "ZZ"
-"""Symbols that begin so have no bars, as those of which the first letter is not a capital."""
+"""Symbols that begin so have no bars, and so do those whose first letter is not a capital."""
 
 _CHEAPEST, _DEAREST = 4.0, 400.0
 _QUIETEST, _BUSIEST = 0.015, 0.9
@@ -68,13 +68,13 @@ class SandboxListing:
 
     Attributes:
         symbol: case matters.
-        activity: expected trades a second in a quiet stretch of regular hours.
+        activity: expected trades a second in a quiet part of regular hours.
         price: US dollars a share at the start of 2024, on the basis of after the last split.
         splits: rising by date.
         name: of the company; empty for one made up.
-        listed: the first Eastern day the company traded, under whatever symbol; `None` where it is not known.
+        listed: the first Eastern day the company traded, under any symbol; `None` where it is not known.
         delisted: the Eastern day from which the symbol does not trade; `None` for one that does.
-        renames: the company's symbols, each with the first day it bore it, rising; empty for one that never changed.
+        renames: the company's symbols, each with its first day, rising; empty for one that never changed.
     """
 
     symbol: str
@@ -103,7 +103,7 @@ class SandboxListing:
 
 _META: Final = ((date(2012, 5, 18), "FB"), (date(2022, 6, 9), "META"))
 
-# days, prices and splits are public record, near enough; how often each trades is chosen
+# days, prices and splits are public record, approximately; how often each trades is chosen
 _NAMED: Final = {
     listing.symbol: listing
     for listing in (
@@ -146,7 +146,7 @@ _NAMED: Final = {
 
 
 def seeded_generator(*parts: object) -> np.random.Generator:
-    """A generator that depends on the parts alone: not on the process, nor on Python's hash seed."""
+    """A generator that depends on the parts alone: neither on the process nor on Python's hash seed."""
     digest = blake2b("|".join(map(str, parts)).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
 
@@ -220,28 +220,28 @@ def _position(starts: Seconds, moment: datetime) -> int:
 def _traded_seconds(chance: np.random.Generator, listing: SandboxListing, session: Session) -> tuple[Seconds, Floats]:
     """The seconds something traded in, and the trades expected in each."""
     bounds = session.extended_open, session.regular_open, session.regular_close, session.extended_close
-    begin, bell, close, end = (int(moment.timestamp()) for moment in bounds)
+    begin, opening, close, end = (int(moment.timestamp()) for moment in bounds)
     seconds = np.arange(begin, end, dtype=np.int64)
-    pace = listing.activity * _busyness(seconds, bell, close)
+    pace = listing.activity * _busyness(seconds, opening, close)
     traded = chance.random(len(seconds)) < -np.expm1(-pace)
-    traded[[bell - begin, close - 1 - begin]] = True  # the auctions
+    traded[[opening - begin, close - 1 - begin]] = True  # the auctions
     return seconds[traded], pace[traded]
 
 
-def _busyness(seconds: Seconds, bell: int, close: int) -> Floats:
-    """How much of a symbol's activity each second has: high at the bells, low in extended hours."""
-    since_bell, to_close = seconds - bell, close - seconds
-    before = 0.045 + 0.25 * np.exp(np.minimum(since_bell, 0) / 2400)
-    regular = 0.75 + 1.6 * np.exp(-np.maximum(since_bell, 0) / 900) + 1.3 * np.exp(-np.maximum(to_close, 0) / 600)
+def _busyness(seconds: Seconds, opening: int, close: int) -> Floats:
+    """How much of a symbol's activity each second has: high at the open and the close, low in extended hours."""
+    since_open, to_close = seconds - opening, close - seconds
+    before = 0.045 + 0.25 * np.exp(np.minimum(since_open, 0) / 2400)
+    regular = 0.75 + 1.6 * np.exp(-np.maximum(since_open, 0) / 900) + 1.3 * np.exp(-np.maximum(to_close, 0) / 600)
     after = 0.045 + 0.25 * np.exp(np.minimum(to_close, 0) / 2400)
-    shape: Floats = np.select([since_bell < 0, to_close > 0], [before, regular], after)
+    shape: Floats = np.select([since_open < 0, to_close > 0], [before, regular], after)
     return shape
 
 
 def _ticks(
     chance: np.random.Generator, listing: SandboxListing, day: date, pace: Floats, trades: npt.NDArray[np.int64]
 ) -> tuple[dict[str, npt.NDArray[np.int64]], int]:
-    """Open, high, low and close in whole ticks, and the ticks in a dollar: cents, or 1/10,000 below a dollar."""
+    """Open, high, low and close in ticks, and the ticks in a dollar: cents, or 1/10,000 below a dollar."""
     start, end = _levels(listing, day)
     steps = chance.standard_normal(len(pace)) * np.sqrt(pace / pace.sum()) * _DAILY_MOVE
     path = np.cumsum(steps)
@@ -280,7 +280,7 @@ def _levels(listing: SandboxListing, day: date) -> tuple[float, float]:
 
 @lru_cache(maxsize=256)
 def _walk(symbol: str) -> Floats:
-    """The logarithm of a symbol's price on each calendar day; it rests at weekends."""
+    """The logarithm of a symbol's price on each calendar day; it does not change at weekends."""
     days = (LAST_DAY - _WALK_FROM).days + 1
     moves = seeded_generator(symbol, "walk").normal(0, _DAILY_MOVE, days)
     weekday = (np.arange(days) + _WALK_FROM.weekday()) % 7

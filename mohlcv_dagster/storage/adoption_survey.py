@@ -1,7 +1,7 @@
 """Survey the CSV files of other programs: in what way each is not as the layout and the format require.
 
-Looked at is what such files have in common: names, columns, line ends, months cut in Eastern days, half files. Whether
-bars are right is checked by the rules. Nothing is changed.
+It looks for what such files have in common: names, columns, line ends, months cut in Eastern days, half files. Whether
+the bars are right is checked by the rules. Nothing is changed.
 """
 
 import csv
@@ -75,11 +75,11 @@ class Survey:
 
     Attributes:
         files: those of the layout, raw ones first, then by symbol and month.
-        strange: those with names that are not the layout's.
+        misnamed: those with names that are not the layout's.
     """
 
     files: list[BarFile]
-    strange: list[Deviation]
+    misnamed: list[Deviation]
 
 
 def survey(archive: Archive, symbols: frozenset[str] = frozenset()) -> Survey:
@@ -87,10 +87,10 @@ def survey(archive: Archive, symbols: frozenset[str] = frozenset()) -> Survey:
 
     Args:
         archive: where.
-        symbols: only of these; empty for all. Files whose names tell no symbol are included in either case.
+        symbols: only of these; empty for all. Files whose names have no symbol are always included.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: the folder does not exist.
     """
     if not archive.root.is_dir():
         raise InputError(f"there is no folder {archive.root}: set MOHLCV_DATA_DIR to the one that holds {RAW_FOLDER}")
@@ -235,5 +235,5 @@ def _advice(target: str, there: frozenset[str]) -> str:
     except MohlcvError:
         return "move or rename it"
     if target in there:
-        return f"it looks like {target}, which is there too: keep one of them"
+        return f"it looks like {target}, which exists too: keep one of them"
     return f"if it is {target}, move it there and run this again"

@@ -18,15 +18,7 @@ from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import atomic_writes, inventory
-from mohlcv_dagster.storage.locations import (
-    AnyPath,
-    FileStatus,
-    file_error,
-    resolve_path,
-    stamp_of,
-    status_of,
-    uri_of,
-)
+from mohlcv_dagster.storage.locations import AnyPath, FileStat, file_error, resolve_path, stamp_of, status_of, uri_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -41,7 +33,7 @@ class Written:
         uri: where it is, such as `file:///srv/data/raw_1s/SPY/SPY_2024_01.csv`.
         size: bytes.
         sha256: of its bytes, hexadecimal.
-        stamp: as `FileStatus.stamp`; empty if the store did not tell.
+        stamp: as `FileStat.stamp`; empty if the store did not report it.
     """
 
     uri: str
@@ -113,7 +105,7 @@ class Archive:
         with self.open(file) as stream:
             return stream.read()
 
-    def seen(self, file: BarFile) -> FileStatus | None:
+    def status(self, file: BarFile) -> FileStat | None:
         """The status of `file`, from one `stat` or one request to an object store; `None` if it does not exist.
 
         Raises:
@@ -127,7 +119,7 @@ class Archive:
             raise FileError(f"{file} could not be looked at: {self.uri(file)}: {error}") from error
 
     def written_at(self, file: BarFile) -> datetime:
-        """When `file` was written, UTC, as the disk or the store says.
+        """When `file` was written, UTC, as the disk or the store reports.
 
         Raises:
             FileMissingError: it does not exist.
@@ -138,7 +130,7 @@ class Archive:
             raise self._missing(file) from None
 
     def write(self, file: BarFile, content: "bytes | Iterable[Buffer]") -> Written:
-        """Write `file` atomically, in the place of one that is there.
+        """Write `file` atomically; an existing file is replaced.
 
         Args:
             file: which file.
@@ -151,7 +143,7 @@ class Archive:
         return _write(self.path(file), str(file), [content] if isinstance(content, bytes) else content)
 
     def write_path(self, path: PurePosixPath, content: bytes) -> Written:
-        """Write what is no file of bars, such as a manifest entry, atomically to `path` under the root.
+        """Write another file than one of bars, such as a manifest entry, atomically to `path` under the root.
 
         Raises:
             FileError: the disk refused.
@@ -159,7 +151,7 @@ class Archive:
         return _write(self.root / str(path), str(path), [content])
 
     def read_path(self, path: PurePosixPath) -> bytes | None:
-        """The bytes of what is no file of bars, at `path` under the root; `None` if there is nothing.
+        """The bytes of another file than one of bars, at `path` under the root; `None` if it does not exist.
 
         Raises:
             FileError: the disk refused.
@@ -174,7 +166,7 @@ class Archive:
 
     @contextmanager
     def restored_on_error(self, path: PurePosixPath | BarFile) -> Iterator[None]:
-        """When the block raises, put a file back as it is now, or remove it if it is absent now.
+        """When the block raises, restore a file as it is now, or remove it if it is absent now.
 
         Args:
             path: a file of bars, or a path relative to the root.
@@ -205,14 +197,14 @@ def _write(at: AnyPath, what: str, content: "Iterable[Buffer]") -> Written:
             stamp = stamp_of(atomic_writes.write(at, hashed))
         else:
             at.fs.pipe_file(at.path, b"".join(hashed))
-            stamp = _stamp_if_told(at)
+            stamp = _stamp_if_known(at)
     except OSError as error:
         raise file_error(f"{what} could not be written to {uri_of(at)}", error) from error
     return Written(uri_of(at), hashed.size, hashed.sha256.hexdigest(), stamp)
 
 
-def _stamp_if_told(at: "UPath") -> str:
-    """The stamp of an object that was just written; empty if the store cannot be asked: the object is complete."""
+def _stamp_if_known(at: "UPath") -> str:
+    """The stamp of an object that was just written; empty if the store does not answer: the object is complete."""
     try:
         return status_of(at).stamp
     except OSError:
@@ -221,13 +213,13 @@ def _stamp_if_told(at: "UPath") -> str:
 
 @contextmanager
 def _object_restored_on_error(at: "UPath") -> Iterator[None]:
-    """As `atomic_writes.restored_on_error`, for an object, whose former bytes are read first."""
-    former = at.read_bytes() if at.is_file() else None
+    """As `atomic_writes.restored_on_error`, for an object, whose current bytes are read first."""
+    previous = at.read_bytes() if at.is_file() else None
     try:
         yield
     except BaseException:
-        if former is not None:
-            at.fs.pipe_file(at.path, former)
+        if previous is not None:
+            at.fs.pipe_file(at.path, previous)
         elif at.is_file():
             at.unlink()
         raise

@@ -1,6 +1,6 @@
 """Atomic writes to a local disk: a temporary file in the same folder is written, flushed to disk and renamed.
 
-A writer that is killed leaves its temporary file, whose name tells who wrote it: the next writer of the same file
+A writer that is killed leaves its temporary file, whose name identifies the writer: the next writer of the same file
 removes it.
 """
 
@@ -37,14 +37,14 @@ _WORTH_A_FLUSH: Final = 8 << 20
 _LIST_AGAIN: Final = 60.0
 """Seconds between two listings of a folder's leftovers: a folder of 60,000 files takes 40 ms to list."""
 _ABANDONED_AFTER: Final = 86_400.0
-"""Seconds after which a temporary file counts as abandoned if it cannot be told whether its writer lives."""
+"""Seconds after which a temporary file counts as abandoned if it is unknown whether its writer still runs."""
 
 _leftovers: Final[dict[Path, tuple[float, tuple[str, ...]]]] = {}
 """For each folder this process wrote into: when it was last listed, and the temporary files that were in it."""
 
 
 def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
-    """Write a file atomically, in the place of one that is there; missing folders are made.
+    """Write a file atomically; an existing one is replaced, and missing folders are made.
 
     Args:
         at: the file, which may exist.
@@ -55,7 +55,7 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
 
     Raises:
         FileNameClashError: on this disk the name belongs to another symbol that differs in case only.
-        OSError: the disk refused; a former file is as it was.
+        OSError: the disk refused; an existing file stays unchanged.
     """
     at.parent.mkdir(parents=True, exist_ok=True)
     _refuse_case_clash(at)
@@ -75,7 +75,7 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
 
 @contextmanager
 def restored_on_error(at: Path) -> Iterator[None]:
-    """When the block raises, put the file at `at` back as it is now, or remove it if it is absent now.
+    """When the block raises, restore the file at `at` as it is now, or remove it if it is absent now.
 
     While the block runs, the file has a second name in the same folder. A process that is killed leaves that name, and
     the next writer removes it.
@@ -83,19 +83,19 @@ def restored_on_error(at: Path) -> Iterator[None]:
     Raises:
         OSError: the disk refused to keep the file.
     """
-    former = _second_name(at) if at.exists() else None
+    previous = _second_name(at) if at.exists() else None
     try:
         yield
     except BaseException:
-        if former is not None:
-            former.replace(at)
-            former.unlink(missing_ok=True)  # if both names are of one file, renaming leaves both
+        if previous is not None:
+            previous.replace(at)
+            previous.unlink(missing_ok=True)  # if both names are of one file, renaming leaves both
         elif at.exists():  # a parent folder may be a file: then it is absent, and removing it is an error
             at.unlink()
         raise
     else:
-        if former is not None:
-            former.unlink(missing_ok=True)
+        if previous is not None:
+            previous.unlink(missing_ok=True)
 
 
 def _second_name(at: Path) -> Path:
@@ -109,7 +109,7 @@ def _second_name(at: Path) -> Path:
 
 
 def _temporary(at: Path) -> Path:
-    """A name in the folder of `at` that tells who uses it, so that leftovers of a killed process can be removed."""
+    """A name in the folder of `at` that identifies this process, so that leftovers of a killed one can be removed."""
     return at.with_name(f".{at.name}.{HOST}-{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
 
 
@@ -168,10 +168,10 @@ def _remove_leftovers(at: Path) -> None:
 def is_abandoned(left: Path) -> bool:
     """Whether it is a temporary file whose writer was killed: the next writer of the same file removes it."""
     match = _NAME.fullmatch(left.name)
-    return match is not None and _writer_is_gone(left, match["host"], int(match["pid"]))
+    return match is not None and _writer_has_ended(left, match["host"], int(match["pid"]))
 
 
-def _writer_is_gone(left: Path, host: str, pid: int) -> bool:
+def _writer_has_ended(left: Path, host: str, pid: int) -> bool:
     # on Windows os.kill(pid, 0) sends Ctrl-C
     if host == HOST and os.name != "nt":
         return not _alive(pid)

@@ -1,7 +1,7 @@
-"""What a folder holds, told by names alone: files of bars, manifest entries, mirrors, leftovers, foreign files.
+"""What a folder holds, by names alone: files of bars, manifest entries, mirrors, leftovers, foreign files.
 
-`Inventory` lists a whole data folder, `bar_files` only its files of bars, and `list_folder` a folder of one timeframe
-that may come from anywhere. No file is opened, and Arrow is not loaded.
+`Inventory` lists a complete data folder, `bar_files` only its files of bars, and `list_folder` a folder of one
+timeframe that may come from anywhere. No file is opened, and Arrow is not loaded.
 """
 
 import os
@@ -140,7 +140,7 @@ def bar_files(raw: AnyPath, aggregated: AnyPath) -> Iterator[BarFile]:
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """Something in a folder that is no file of bars by its name or place.
+    """A file or folder that is not a file of bars by its name or place.
 
     Attributes:
         path: where it is.
@@ -158,21 +158,21 @@ class BarFolder:
     Attributes:
         root: the folder.
         files: the files of bars by symbol and month, and where each is.
-        passed_over: what else is there; of hidden files only those that a writer left.
+        skipped: everything else in it; of hidden files only those that a writer left.
     """
 
     root: AnyPath
     files: dict[BarFile, AnyPath] = field(default_factory=dict)
-    passed_over: list[SkippedFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
 
     def symbols(self) -> list[str]:
         """The symbols that have files, in order."""
         return sorted({file.symbol for file in self.files})
 
     def skip(self, at: AnyPath, why: str) -> None:
-        """Note something that is no file of bars."""
+        """Note a file or folder that is not a file of bars."""
         if not at.name.startswith(".") or at.name.endswith(UNFINISHED):
-            self.passed_over.append(SkippedFile(str(at), why))
+            self.skipped.append(SkippedFile(str(at), why))
 
 
 def list_folder(folder: str, timeframe: Timeframe) -> BarFolder:
@@ -184,7 +184,7 @@ def list_folder(folder: str, timeframe: Timeframe) -> BarFolder:
         timeframe: of the files, also `timeframes.RAW`.
 
     Raises:
-        FileMissingError: there is no such folder.
+        FileMissingError: the folder does not exist.
         InputError: it is a URL of a store that is unknown or not installed.
     """
     root = resolve_path(folder)

@@ -22,7 +22,7 @@ _ETAGS: Final = ("ETag", "etag")
 
 
 @dataclass(frozen=True)
-class FileStatus:
+class FileStat:
     """The status of a file, known without reading it.
 
     Attributes:
@@ -61,11 +61,11 @@ def uri_of(at: AnyPath) -> str:
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """The stamp (see `FileStatus`) of a file on a disk."""
+    """The stamp (see `FileStat`) of a file on a disk."""
     return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
-def status_of(at: AnyPath) -> FileStatus:
+def status_of(at: AnyPath) -> FileStat:
     """The status of a file, from one `stat` or one request to an object store.
 
     Raises:
@@ -73,10 +73,10 @@ def status_of(at: AnyPath) -> FileStatus:
     """
     if isinstance(at, Path):
         status = at.stat()
-        return FileStatus(stamp_of(status), status.st_size)
+        return FileStat(stamp_of(status), status.st_size)
     info = at.fs.info(at.path)
     tag = next((info[name] for name in _ETAGS if info.get(name)), None)
-    return FileStatus(str(at.fs.ukey(at.path) if tag is None else tag), int(info["size"]))
+    return FileStat(str(at.fs.ukey(at.path) if tag is None else tag), int(info["size"]))
 
 
 def file_error(what: str, error: OSError) -> FileError:

@@ -1,6 +1,7 @@
-"""The manifest entries of an archive: reading, writing and updating them, and measuring the files they describe.
+"""What belongs to a file of bars: its manifest entry, its measured digest and, if the user asks for it, its mirror.
 
-The fields of an entry and its JSON are in `model.manifest_entry`. No bar is decoded here.
+The fields of an entry and its JSON are in `model.manifest_entry`. The Parquet mirror is never read instead of the CSV
+file; its columns and types are in `bars.parquet_codec`. No bar is decoded here.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.checks.registry import VENDOR_RULES, for_timeframe
 from mohlcv_dagster.errors import FileError, ManifestEntryError
@@ -19,6 +20,9 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import AnyPath, stamp_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _DISTRIBUTION: Final = "mohlcv-dagster"
 _PIECE: Final = 1 << 20
@@ -39,7 +43,7 @@ def read(archive: Archive, file: BarFile) -> ManifestEntry | None:
     """The entry of `file`; `None` if there is none.
 
     Raises:
-        ManifestEntryError: what is there is no entry of this file.
+        ManifestEntryError: the JSON is not an entry of this file.
         FileError: the disk refused.
     """
     at = archive.root / str(manifest_entry.path_of(file))
@@ -57,7 +61,7 @@ def read(archive: Archive, file: BarFile) -> ManifestEntry | None:
 
 
 def read_if_valid(archive: Archive, file: BarFile) -> ManifestEntry | None:
-    """The entry of `file`; `None` also if what is there is no entry of it: it can be replaced.
+    """The entry of `file`; `None` also if the JSON is not an entry of it: it can be replaced.
 
     Raises:
         FileError: the disk refused.
@@ -84,8 +88,8 @@ def update_checks(
     archive: Archive,
     file: BarFile,
     recorded: ManifestEntry | None,
-    verdicts: Iterable[RecordedResult],
-    not_judged: Iterable[str] = (),
+    results: Iterable[RecordedResult],
+    not_checked: Iterable[str] = (),
 ) -> bool:
     """Bring the results of rules in the entry of `file` up to date; returns whether that changed it.
 
@@ -96,8 +100,8 @@ def update_checks(
         file: which file.
         recorded: what was recorded when the file was written, used if there is no entry; `None` if nothing was. An
             entry with another digest is left alone: another home wrote it.
-        verdicts: the results of the rules that were checked.
-        not_judged: names of rules that could not be checked, whose former results are outdated.
+        results: the results of the rules that were checked.
+        not_checked: names of rules that could not be checked, whose earlier results are outdated.
 
     Raises:
         FileError: the disk refused.
@@ -106,8 +110,8 @@ def update_checks(
     if entry is None or (recorded is not None and entry.sha256 != recorded.sha256):
         return False
     rules = (*for_timeframe(file.timeframe), *for_timeframe(file.timeframe, VENDOR_RULES))
-    gone = {check.name for check in entry.checks} - {rule.name for rule in rules}
-    return write(archive, file, entry.with_results(verdicts, gone | set(not_judged)))
+    outdated = {check.name for check in entry.checks} - {rule.name for rule in rules} | set(not_checked)
+    return write(archive, file, entry.with_results(results, outdated))
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Measured:
         sha256: of its bytes, hexadecimal.
         rows: its lines without the header.
         size: bytes.
-        stamp: that of the file when it was opened (see `locations.FileStatus`); empty in an object store.
+        stamp: that of the file when it was opened (see `locations.FileStat`); empty in an object store.
     """
 
     sha256: str
@@ -146,3 +150,55 @@ def measure(at: AnyPath) -> Measured:
     except OSError as error:
         raise FileError(f"{at} could not be read: {error}") from error
     return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size, stamp)
+
+
+def write_mirror(archive: Archive, file: BarFile, bars: "pa.Table", csv_sha256: str) -> bool:
+    """Write the mirror of `file` atomically; returns whether it has one.
+
+    A raw file in a folder of its own has none: it is not part of the archive.
+
+    Args:
+        archive: where the CSV file is.
+        file: the CSV file.
+        bars: the bars in it.
+        csv_sha256: its digest.
+
+    Raises:
+        FileError: the disk refused.
+        VolumePrecisionError: a volume is too large for the mirror's type.
+    """
+    from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
+
+    if not in_layout(archive, file):
+        return False
+    try:
+        archive.write_path(parquet_codec.path_of(file), parquet_codec.encode(bars, csv_sha256))
+    except FileError as error:
+        raise FileError(
+            f"the Parquet mirror of {file.path} could not be written, and the CSV file stays as it was: {error}. "
+            "Make room, or set MOHLCV_PARQUET=false to store CSV files alone"
+        ) from error
+    return True
+
+
+def mirror_digest(archive: Archive, file: BarFile) -> str | None:
+    """The digest of the CSV file that the mirror of `file` was written with; `None` if there is no mirror.
+
+    Raises:
+        FileError: the file is not a Parquet file.
+    """
+    from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - as above
+
+    at = archive.root / str(parquet_codec.path_of(file))
+    if not at.is_file():
+        return None
+    with at.open("rb") as opened:
+        return parquet_codec.csv_digest(opened)
+
+
+def mirror_digest_if_valid(archive: Archive, file: BarFile) -> str | None:
+    """As `mirror_digest`; `None` also if the file is not a Parquet file: it can be replaced."""
+    try:
+        return mirror_digest(archive, file)
+    except FileError:
+        return None

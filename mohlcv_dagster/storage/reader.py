@@ -16,7 +16,7 @@ from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, CheckInput, NeighbourMonths, Provenance, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES
-from mohlcv_dagster.checks.rule import RuleResult, asset_of
+from mohlcv_dagster.checks.rule import asset_of
 from mohlcv_dagster.checks.runner import RuleRun
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.model.bar_files import BarFile
@@ -28,7 +28,7 @@ _BUSY: Final = 32 << 20
 
 
 @dataclass
-class _Kept:
+class _RawFile:
     """The raw file read last, and the results of its checks."""
 
     file: BarFile
@@ -36,11 +36,11 @@ class _Kept:
     reading: Reading
     size: int
     recorded: Provenance | None = None
-    beside: NeighbourMonths = NO_NEIGHBOURS
+    neighbours: NeighbourMonths = NO_NEIGHBOURS
     found: RuleRun | None = None
 
     @cached_property
-    def folds(self) -> Resampler:
+    def resampler(self) -> Resampler:
         """Its bars, to be resampled."""
         return Resampler(self.reading.present)
 
@@ -57,47 +57,41 @@ class BarReader:
     def __init__(self, archive: Archive) -> None:
         runtime.use_one_allocator()
         self.archive = archive
-        self._last: _Kept | None = None
+        self._raw_file: _RawFile | None = None
 
-    def read(self, file: BarFile, *, prove: bool = False) -> Reading:
-        """The file as it is; an absent or unreadable one is a reading that says so.
+    def read(self, file: BarFile, *, verify: bool = False) -> Reading:
+        """The file as it is; for an absent or unreadable one, a reading with the reason.
 
         Args:
             file: which file.
-            prove: whether its form and digest are determined too, which takes as long again.
+            verify: whether its form and digest are determined too, which takes as long again.
         """
-        return self._raw(file, prove=prove).reading if file.timeframe == RAW else self._read(file, prove=prove)
+        return self._raw(file, verify=verify).reading if file.timeframe == RAW else self._read(file, verify=verify)
 
-    def examine(self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None = None) -> RuleRun:
-        """Check the file as it is against every rule; also tells which rules could not be checked.
+    def check(self, file: BarFile, recorded: Provenance | None, neighbours: NeighbourMonths | None = None) -> RuleRun:
+        """Check the file as it is against every rule; the result also names the rules that could not be checked.
 
         Args:
             file: which file.
             recorded: what was recorded when it was written; `None` if nothing was.
-            beside: for a raw file, what is known of the months before and after it; `None` if only blocking rules
-                matter: then former results with any neighbours are reused.
+            neighbours: for a raw file, what is known of the months before and after it; `None` if only blocking rules
+                matter: then earlier results with any neighbours are reused.
         """
         if file.timeframe != RAW:
             raw = self._raw(file.raw)
-            self._give_back(raw)
-            return runner.run_rules(CheckInput(file, self._read(file, prove=True), raw.reading, recorded))
-        earlier = self._found_before(file, recorded, beside)
+            self._release_memory(raw)
+            return runner.run_rules(CheckInput(file, self._read(file, verify=True), raw.reading, recorded))
+        earlier = self._earlier_results(file, recorded, neighbours)
         if earlier is not None:
             return earlier
-        raw = self._raw(file, prove=True)
-        raw.recorded, raw.beside = recorded, beside or NO_NEIGHBOURS
-        raw.found = found = runner.run_rules(CheckInput(file, raw.reading, raw.reading, recorded, raw.beside))
+        raw = self._raw(file, verify=True)
+        raw.recorded, raw.neighbours = recorded, neighbours or NO_NEIGHBOURS
+        raw.found = found = runner.run_rules(CheckInput(file, raw.reading, raw.reading, recorded, raw.neighbours))
         if raw.reading.bars is not None and raw.reading.content is not None:
             raw.reading = replace(raw.reading, content=None)  # as large as the bars, and seldom needed again
         return found
 
-    def judge(
-        self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None = None
-    ) -> list[RuleResult]:
-        """The findings of `examine`."""
-        return list(self.examine(file, recorded, beside).results)
-
-    def examine_against(
+    def check_against_vendor(
         self, file: BarFile, own: Reading, recorded: Provenance | None, minutes: VendorMinutes | None
     ) -> RuleRun:
         """Check a file of minutes against the rules that compare it with the vendor's own.
@@ -106,7 +100,7 @@ class BarReader:
             file: which file.
             own: the file as it was read.
             recorded: what was recorded when it was written; `None` if nothing was.
-            minutes: the vendor's minutes; `None` if it was not asked.
+            minutes: the vendor's minutes; `None` if it was not asked for them.
         """
         raw = self._raw(file.raw).reading
         return runner.run_rules(CheckInput(file, own, raw, recorded, vendor=minutes), VENDOR_RULES)
@@ -118,14 +112,14 @@ class BarReader:
             FileMissingError: it is not stored.
             FailedRulesError: it fails a blocking rule.
         """
-        if self.archive.seen(file) is None:
+        if self.archive.status(file) is None:
             raise FileMissingError(
                 f"{file} is not stored: materialize {asset_of(file)} for {file.symbol} {file.month} first"
             )
-        runner.require(file, self.judge(file, recorded))
+        runner.require(file, self.check(file, recorded).results)
         return self._raw(file).reading.present
 
-    def fold(self, file: BarFile, recorded: Provenance | None) -> pa.Table:
+    def resample(self, file: BarFile, recorded: Provenance | None) -> pa.Table:
         """The bars of an aggregate, resampled from its raw file, from shorter timeframes where possible.
 
         Args:
@@ -139,68 +133,68 @@ class BarReader:
         """
         self.require(file.raw, recorded)
         raw = self._raw(file.raw)
-        folded = raw.folds.into(file.timeframe)
-        self._give_back(raw)
-        return folded
+        resampled = raw.resampler.into(file.timeframe)
+        self._release_memory(raw)
+        return resampled
 
-    def forget(self) -> None:
-        """Release the raw file, before the bars of another month come: two busy ones are 200 MB."""
-        last, self._last = self._last, None
+    def release(self) -> None:
+        """Release the raw file before the bars of another month are read: two busy months take 200 MB."""
+        last, self._raw_file = self._raw_file, None
         if last is not None:
-            self._give_back(last)
+            self._release_memory(last)
 
     def as_recorded(self, file: BarFile, recorded: Provenance) -> pa.Table | None:
         """The bars of a raw file if it is the recorded one and only rules on values block; `None` otherwise."""
-        names = {finding.rule.name for finding in self.judge(file, recorded) if finding.blocking}
+        names = {result.rule.name for result in self.check(file, recorded).results if result.blocking}
         return None if names - registry.VALUE_RULES else self._raw(file).reading.bars
 
-    def _raw(self, file: BarFile, *, prove: bool = False) -> _Kept:
+    def _raw(self, file: BarFile, *, verify: bool = False) -> _RawFile:
         stamp = self._stamp(file)
-        kept = self._still_kept(file, stamp)
-        if kept is None or (prove and not kept.reading.has_form):
+        kept = self._unchanged(file, stamp)
+        if kept is None or (verify and not kept.reading.has_form):
             kept = None  # not to be in memory together with what is read
-            self.forget()
-            self._last = kept = self._read_raw(file, stamp, prove=prove)
+            self.release()
+            self._raw_file = kept = self._read_raw(file, stamp, verify=verify)
         return kept
 
     def _stamp(self, file: BarFile) -> str | None:
-        status = self.archive.seen(file)
+        status = self.archive.status(file)
         return status.stamp if status else None
 
-    def _still_kept(self, file: BarFile, stamp: str | None) -> _Kept | None:
+    def _unchanged(self, file: BarFile, stamp: str | None) -> _RawFile | None:
         """What is kept of a file, if the file has not changed since."""
-        last = self._last
+        last = self._raw_file
         return None if last is None or last.file != file or stamp is None or last.stamp != stamp else last
 
-    def _found_before(
-        self, file: BarFile, recorded: Provenance | None, beside: NeighbourMonths | None
+    def _earlier_results(
+        self, file: BarFile, recorded: Provenance | None, neighbours: NeighbourMonths | None
     ) -> RuleRun | None:
-        """Former results for an unchanged raw file with the same records; `None` if it must be checked."""
-        kept = self._still_kept(file, self._stamp(file))
-        if kept is None or kept.recorded != recorded or beside not in {None, kept.beside}:
+        """Earlier results for an unchanged raw file with the same records; `None` if it must be checked."""
+        kept = self._unchanged(file, self._stamp(file))
+        if kept is None or kept.recorded != recorded or neighbours not in {None, kept.neighbours}:
             return None
         return kept.found
 
-    def _read_raw(self, file: BarFile, stamp: str | None, *, prove: bool) -> _Kept:
+    def _read_raw(self, file: BarFile, stamp: str | None, *, verify: bool) -> _RawFile:
         try:
             with self.archive.open(file) as stream:
-                kept = _Kept(file, stamp, Reading.of(None), csv_stream.size_of(stream))
-                self._give_back(kept)  # memory of fetching and writing must not add to that of decoding
-                kept.reading = Reading.of_stream(stream, prove=prove)
+                kept = _RawFile(file, stamp, Reading.of(None), csv_stream.size_of(stream))
+                self._release_memory(kept)  # memory of fetching and writing must not add to that of decoding
+                kept.reading = Reading.of_stream(stream, verify=verify)
         except FileMissingError:
-            return _Kept(file, stamp, Reading.of(None), 0)
-        self._give_back(kept)  # nor that of decoding to that of checking
+            return _RawFile(file, stamp, Reading.of(None), 0)
+        self._release_memory(kept)  # memory of decoding must not add to that of checking
         return kept
 
     @staticmethod
-    def _give_back(raw: _Kept) -> None:
+    def _release_memory(raw: _RawFile) -> None:
         """Return memory freed by work on a busy month to the system, before the next step takes more."""
         if raw.size > _BUSY:
             runtime.release_memory()
 
-    def _read(self, file: BarFile, *, prove: bool) -> Reading:
+    def _read(self, file: BarFile, *, verify: bool) -> Reading:
         try:
             with self.archive.open(file) as stream:
-                return Reading.of_stream(stream, prove=prove)
+                return Reading.of_stream(stream, verify=verify)
         except FileMissingError:
             return Reading.of(None)

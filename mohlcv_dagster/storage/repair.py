@@ -24,6 +24,7 @@ from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import CannotRepairError, FileMissingError, InputError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -35,7 +36,7 @@ _DONE: Final = {
     FileFault.COLUMNS: "columns dropped: {}",
     FileFault.ORDER: "columns put in order",
     FileFault.CRLF: "line ends made \\n",
-    FileFault.VOLUME: "volume typed as the contract has it",
+    FileFault.VOLUME: "volume typed as the contract requires",
     FileFault.UNSORTED: "rows sorted",
     FileFault.FORM: "written in the contract's form",
 }
@@ -75,7 +76,7 @@ def mend(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> Mended:
     own, later = bars.slice(0, end), bars.slice(end)
     done = [_DONE[each.fault].format(each.message) for each in found if each.fault in _DONE]
     if dropped:
-        done.append(f"{dropped:,} rows dropped that repeat another exactly")
+        done.append(f"{quantity(dropped, 'row')} dropped that repeat another exactly")
     return Mended(with_contract_volume(file, own, raw_whole=raw_whole), later, tuple(done))
 
 
@@ -130,12 +131,12 @@ class Rewritten:
 
     Attributes:
         file: which file.
-        said: what was done to it, or why nothing was.
+        message: what was done to it, or why nothing was.
         done: whether it was rewritten, or would be without a dry run.
     """
 
     file: BarFile
-    said: str
+    message: str
     done: bool
 
 
@@ -182,8 +183,8 @@ class Rewriter:
     Attributes:
         archive: where they are.
         journal: notes each file before it is rewritten; `None` for a dry run, which writes nothing.
-        closed: why no rows may be added to a file, as a phrase that follows its name, such as `came whole from
-            Massive.com`; `None` if they may.
+        closed: why no rows may be added to a file, as a phrase that follows its name; `None` if
+            they may.
     """
 
     archive: Archive
@@ -191,7 +192,7 @@ class Rewriter:
     closed: Callable[[BarFile], str | None]
 
     def rewrite(self, files: Iterable[BarFile]) -> Iterator[Rewritten]:
-        """Mend files, raw ones first, each symbol's latest month first, and tell what happened to each faulty one."""
+        """Mend files, raw ones first, each symbol's latest month first, and report what happened to each faulty one."""
         ordered = sorted(files, key=lambda file: (file.timeframe, file.symbol))
         for _, chain in groupby(ordered, key=lambda file: (file.timeframe, file.symbol)):
             after: dict[BarFile, bytes] = {}  # in a dry run: what the following month would hold
@@ -209,7 +210,7 @@ class Rewriter:
         if mended.later.num_rows:
             following = BarFile(file.symbol, file.timeframe, file.month.next())
             results += self._move(following, mended.later, after)
-            done.append(f"{mended.later.num_rows:,} rows of {following.month} taken out, which are in {following.path}")
+            done.append(f"{quantity(mended.later.num_rows, 'row')} of {following.month} moved to {following.path}")
         content = csv_codec.encode(mended.bars)
         if content == reading.content:
             return {file: content}, results
@@ -218,19 +219,19 @@ class Rewriter:
 
     def _move(self, file: BarFile, incoming: pa.Table, after: dict[BarFile, bytes]) -> list[Rewritten]:
         """Add rows from the file of the month before to `file`, where they belong."""
-        count = f"{incoming.num_rows:,} rows of {file.month}"
+        count = f"{quantity(incoming.num_rows, 'row')} of {file.month}"
         reading = self._read(file, after)
         if reading.content is None:
             raise CannotRepairError(
-                f"{count} belong into {file.path}, which is not there, and would not make a month: fetch "
+                f"{count} belong into {file.path}, which does not exist, and would not make a month: fetch "
                 f"{file.symbol} {file.month}, then run this again"
             )
-        whole = self._raw_whole(file)
+        raw_whole = self._raw_whole(file)
         try:
-            there = mend(file, reading, raw_whole=whole)
+            there = mend(file, reading, raw_whole=raw_whole)
         except CannotRepairError as error:
             raise CannotRepairError(f"{count} belong into {file.path}, which must be mended first: {error}") from error
-        merged, new = _merged(file, there.bars, incoming, raw_whole=whole)
+        merged, new = _merged(file, there.bars, incoming, raw_whole=raw_whole)
         if not new:
             return []
         if why := self.closed(file):
@@ -241,7 +242,7 @@ class Rewriter:
         if there.later.num_rows:
             raise CannotRepairError(f"{count} belong into {file.path}, which must be mended first; see there")
         self._write(file, csv_codec.encode(merged))
-        return [Rewritten(file, f"{new:,} rows put in that were in the file of {file.month.previous()}", done=True)]
+        return [Rewritten(file, f"{quantity(new, 'row')} added from the file of {file.month.previous()}", done=True)]
 
     def _write(self, file: BarFile, content: bytes) -> None:
         if self.journal is not None:

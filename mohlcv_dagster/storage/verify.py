@@ -11,11 +11,12 @@ from typing import Final
 from mohlcv_dagster.bars import parquet_codec
 from mohlcv_dagster.bars.runtime import map_in_order
 from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.storage import manifest, parquet_mirror
+from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import FileKind, Inventory
 from mohlcv_dagster.storage.manifest import Measured, measure
@@ -59,7 +60,7 @@ class Verification:
         files: how many files of bars were read.
         size: their bytes.
         rows: their bars.
-        warned: how many files have rules that failed as warnings; these are no discrepancies.
+        warned: how many files have rules that failed as warnings; these are not discrepancies.
         differences: in order of path.
     """
 
@@ -74,7 +75,7 @@ def verify(archive: Archive) -> Verification:
     """Compare every file of an archive with its manifest entry; files are read in parallel, on all processors.
 
     Raises:
-        InputError: there is no such folder, or no file of bars and no manifest entry in it.
+        InputError: the folder does not exist, or there is no file of bars and no manifest entry in it.
         FileError: the disk refused.
     """
     if not archive.root.is_dir():
@@ -104,7 +105,7 @@ def _names(found: Inventory) -> Iterator[Discrepancy]:
     """What names alone show."""
     for each in found.of_kind(FileKind.FOREIGN):
         if each.is_foreign_csv:
-            why = "its name is not one of the layout, so that nothing reads it: move or rename it"
+            why = "its name is not in the layout, so nothing reads it: move or rename it"
             yield Discrepancy(each.path, DiscrepancyKind.NO_ENTRY, why)
     for each in found.of_kind(FileKind.LEFTOVER):
         why = "a writer that was killed left it and nothing reads it: delete it, or write the file again"
@@ -115,15 +116,15 @@ def _names(found: Inventory) -> Iterator[Discrepancy]:
     bars = found.bars
     for each in found.of_kind(FileKind.MANIFEST_ENTRY):
         if each.bars is None:
-            why = "it is the manifest entry of no file of the layout: delete it"
+            why = "it is not the manifest entry of a file of the layout: delete it"
             yield Discrepancy(each.path, DiscrepancyKind.NO_FILE, why)
         elif each.bars not in bars:
-            why = f"{each.bars.path} is not there: copy it again, {_again(each.bars)}; or delete its manifest entry"
+            why = f"{each.bars.path} does not exist: copy it again, {_again(each.bars)}; or delete its manifest entry"
             yield Discrepancy(each.path, DiscrepancyKind.NO_FILE, why)
 
 
 def _entry(archive: Archive, file: BarFile, path: str, differences: list[Discrepancy]) -> ManifestEntry | None:
-    """The manifest entry of a file; that it is missing or unreadable is added to `differences`."""
+    """The manifest entry of a file; `None`, and a new entry in `differences`, where it is missing or unreadable."""
     try:
         entry = manifest.read(archive, file)
     except FileError as error:
@@ -149,10 +150,10 @@ def _compared(path: str, entry: ManifestEntry, measured: Measured) -> Iterator[D
     if unequal:
         cure = f"Copy it again, {_again(BarFile.parse(path))}; `mohlcv adopt --accept-changed` takes it as it is"
         yield Discrepancy(path, DiscrepancyKind.CHANGED, f"{'; '.join(unequal)}. {cure}")
-    elif entry.failed_errors:  # the results of rules say nothing of a file that changed
+    elif entry.failed_errors:  # for a file that has changed, the results no longer apply
         named = "; ".join(f"{check.name}: {check.message}" for check in entry.failed_errors[:_NAMED])
         more = f"; and {len(entry.failed_errors) - _NAMED} more" if len(entry.failed_errors) > _NAMED else ""
-        rules = "1 rule failed" if len(entry.failed_errors) == 1 else f"{len(entry.failed_errors)} rules failed"
+        rules = f"{quantity(len(entry.failed_errors), 'rule')} failed"
         yield Discrepancy(path, DiscrepancyKind.FAILED_CHECKS, f"{rules} when it was last checked. {named}{more}")
 
 
@@ -168,19 +169,19 @@ def _mirrors(
     entries = found.of_kind(FileKind.MANIFEST_ENTRY)
     missing = {str(parquet_codec.path_of(each.bars)) for each in entries if each.bars is not None}
     for path in sorted(mirrors - expected.keys() - missing):
-        yield Discrepancy(path, DiscrepancyKind.MIRROR, "there is no CSV file that it mirrors: delete it")
+        yield Discrepancy(path, DiscrepancyKind.MIRROR, "the CSV file that it mirrors does not exist: delete it")
     for path, file in expected.items():
         if path not in mirrors:
             why = f"{file.path} has no mirror, though others have: {cure}"
             yield Discrepancy(path, DiscrepancyKind.MIRROR, why)
             continue
         try:
-            digest = parquet_mirror.digest(archive, file)
+            digest = manifest.mirror_digest(archive, file)
         except FileError as error:
             yield Discrepancy(path, DiscrepancyKind.MIRROR, f"{error}: {cure}")
             continue
         if digest != measured[file].sha256 and str(file.path) not in changed:
-            why = f"it was not written with {file.path} as that is now: {cure}"
+            why = f"it does not match the present {file.path}: {cure}"
             yield Discrepancy(path, DiscrepancyKind.MIRROR, why)
 
 

@@ -1,4 +1,4 @@
-"""Check the files of a folder one after the other: the results of each rule, and which could not be checked and why."""
+"""Check the files of a folder one after the other: the results of each rule, and why others could not be checked."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from mohlcv_dagster.storage.reader import BarReader
 _NEED_RAW: Final = frozenset({Requires.RAW, Requires.RECOMPUTED})
 
 NO_RECORD: Final = "nothing is recorded of this file: it was not written by this project's runs"
-NO_RAW: Final = "there are no raw files to compare with: name their folder by --raw-data-dir"
-NOT_ASKED: Final = "the vendor is not asked here: execute the check in the Dagster UI"
+NO_RAW: Final = "no raw files to compare with: name their folder with --raw-data-dir"
+NOT_ASKED: Final = "not compared with the vendor here: execute the check in the Dagster UI"
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class FileRecord:
     """What was recorded of a file, and of the months before and after it."""
 
     recorded: Provenance
-    beside: NeighbourMonths | None = None
+    neighbours: NeighbourMonths | None = None
 
 
 RecordLookup: TypeAlias = Callable[[BarFile], FileRecord | None]
-"""Gives what was recorded when the very file that is checked was written; `None` if nothing was."""
+"""Gives what was recorded when the checked file was written; `None` if nothing was."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class CheckedFile:
         skipped: the rules that could not be checked, and why.
         rows: its bars; `None` if it could not be read.
         problem: why nothing was checked at all, such as a disk that refuses; `None` if something was.
-        raw: for an aggregate to be compared with its raw file, that this is absent or cannot be read; else `None`.
+        raw: for an aggregate, the failed `readable` of its raw file, if that is absent or unreadable; else `None`.
     """
 
     file: BarFile
@@ -76,9 +76,9 @@ def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -
 
 
 def _checked(reader: BarReader, file: BarFile, at: str, record: FileRecord | None, *, has_raw: bool) -> CheckedFile:
-    recorded, beside = (record.recorded, record.beside) if record else (None, None)
-    results = reader.examine(file, recorded, (beside or NeighbourMonths()) if file.timeframe == RAW else None)
-    # of a file that cannot be read, the rule `readable` says so
+    recorded, neighbours = (record.recorded, record.neighbours) if record else (None, None)
+    results = reader.check(file, recorded, (neighbours or NeighbourMonths()) if file.timeframe == RAW else None)
+    # where the file cannot be read, the rule `readable` fails
     rows = next((each.of for each in results.results if each.rule.name == "readable" and each.passed), None)
     no_raw = rows is not None and not has_raw
     skipped = _skipped(file, dict(results.not_checked), unknown=record is None, no_raw=no_raw)
@@ -108,7 +108,7 @@ def _skipped(file: BarFile, reasons: Mapping[Rule, str], *, unknown: bool, no_ra
 
 
 def _fault_of_raw(reader: BarReader, raw: BarFile) -> RuleResult | None:
-    """The finding that a raw file is absent or cannot be read; `None` if it can be."""
+    """The failed `readable` of a raw file that is absent or cannot be read; `None` if it can be read."""
     own = reader.read(raw)
     if own.problem is None:
         return None

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from mohlcv_dagster.checks.rule import RuleResult, Severity
 from mohlcv_dagster.checks.wording import as_text
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
 from mohlcv_dagster.model.timeframes import RAW
@@ -36,7 +37,7 @@ class RuleFailure:
         threshold: how large a breach is allowed.
         fault: what is wrong, with values.
         cure: what to do.
-        count: how many offend; 0 if the file as a whole does.
+        count: how many offend; 0 if the fault is of the file itself.
         of: how many bars were checked.
         counts: what is counted, in the plural.
         columns: of the sample.
@@ -58,7 +59,7 @@ class RuleFailure:
 
     @classmethod
     def of_finding(cls, finding: RuleResult, file: BarFile) -> Self:
-        """What the report keeps of a finding that did not pass."""
+        """The part that the report keeps of a finding that did not pass."""
         first = finding.bars.slice(0, SAMPLE)
         names = tuple(first.column_names) if first.num_rows else ()
         rows = tuple(tuple(as_text(first[name][at]) for name in names) for at in range(first.num_rows))
@@ -102,7 +103,7 @@ class FileReport:
 
     @classmethod
     def of(cls, checked: CheckedFile) -> Self:
-        """What the report keeps of a checked file."""
+        """The part that the report keeps of a checked file."""
         faults = [RuleFailure.of_finding(finding, checked.file) for finding in checked.findings if not finding.passed]
         if checked.raw is not None:
             faults.append(RuleFailure.of_finding(checked.raw, checked.file.raw))
@@ -145,7 +146,7 @@ class ValidationReport:
         made_at: when, UTC.
         version: of this software.
         entries: the files, in order.
-        passed_over: what else is in the folder, and why it is no file of bars.
+        skipped: what else is in the folder, and why it is not a file of bars.
     """
 
     input_dir: str
@@ -154,7 +155,7 @@ class ValidationReport:
     made_at: datetime
     version: str
     entries: list[FileReport] = field(default_factory=list)
-    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     def count(self, worst: str) -> int:
         """How many files have this as their worst result."""
@@ -167,19 +168,19 @@ class ValidationReport:
 
     @property
     def failed(self) -> bool:
-        """Whether a file has an error; warnings alone are no failure."""
+        """Whether a file has an error; warnings alone are not a failure."""
         return self.count(ERROR) > 0
 
     @property
-    def verdict(self) -> str:
+    def summary(self) -> str:
         """The counts, in a sentence."""
         files = len(self.entries)
         errors, warned = self.count(ERROR), self.count(WARN)
-        said = f"{files:,} {'file' if files == 1 else 'files'} checked: "
-        said += f"{errors:,} with errors, {warned:,} with warnings alone, {self.count(OK):,} without either"
+        text = f"{quantity(files, 'file')} checked: "
+        text += f"{errors:,} with errors, {warned:,} with warnings alone, {self.count(OK):,} without either"
         if not errors and warned:
-            said += ". Warnings ask to be looked at; the bars can be used"
-        return f"{said}."
+            text += ". Look at the warnings; the bars can be used"
+        return f"{text}."
 
     def command(self, entry: FileReport) -> str | None:
         """The command that makes a file with errors again, or the raw file that it lacks; `None` if there is none."""
@@ -200,7 +201,7 @@ class ValidationReport:
         places = ["--input-dir", self.raw_dir, "--output-dir", str(folder.parent)]
         return shlex.join(["mohlcv", "resample", *span, "--timeframes", file.timeframe.name, *places])
 
-    def not_judged(self) -> list[tuple[str, int, tuple[str, ...]]]:
+    def not_checked(self) -> list[tuple[str, int, tuple[str, ...]]]:
         """Each reason why rules were not checked, for how many files, and which rules."""
         reasons: dict[str, dict[str, None]] = {}
         files: dict[str, int] = {}

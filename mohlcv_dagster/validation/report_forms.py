@@ -10,6 +10,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
 from mohlcv_dagster.validation.report import FileReport, RuleFailure, ValidationReport
 
@@ -24,7 +25,7 @@ def to_text(report: ValidationReport) -> str:
         f"Validation of {report.input_dir}, {report.timeframe} bars",
         f"made {report.made_at:%Y-%m-%d %H:%M}Z by mohlcv {report.version}; raw files: {report.raw_dir or 'none'}",
         "",
-        report.verdict,
+        report.summary,
         *remarks(report),
         "",
     ]
@@ -38,14 +39,14 @@ def to_text(report: ValidationReport) -> str:
 
 
 def headline(entry: FileReport) -> str:
-    """`SPY 2024-01 1min  8,190 bars, 13 rules passed, 2 failed, 3 not judged`."""
+    """`SPY 2024-01 1min  8,190 bars, 13 rules passed, 2 failed, 3 not checked`."""
     label = f"{entry.label} {entry.file.timeframe}"
     if entry.problem is not None:
         return f"{label}  nothing checked: {entry.problem}"
-    rows = "no bars could be read" if entry.rows is None else f"{entry.rows:,} {'bar' if entry.rows == 1 else 'bars'}"
-    skipped = f", {len(entry.skipped)} not judged" if entry.skipped else ""
+    rows = "no bars could be read" if entry.rows is None else quantity(entry.rows, "bar")
+    skipped = f", {len(entry.skipped)} not checked" if entry.skipped else ""
     failed = f", {len(entry.faults)} failed" if entry.faults else ""
-    passed = f"{len(entry.passed)} {'rule' if len(entry.passed) == 1 else 'rules'} passed"
+    passed = f"{quantity(len(entry.passed), 'rule')} passed"
     return f"{label}  {rows}, {passed}{failed}{skipped}"
 
 
@@ -56,11 +57,11 @@ def failure_lines(fault: RuleFailure) -> Iterator[str]:
 
 
 def remarks(report: ValidationReport) -> Iterator[str]:
-    """What was not judged, and what was skipped."""
-    for why, files, rules in report.not_judged():
+    """The rules that were not checked, and the files that were skipped."""
+    for why, files, rules in report.not_checked():
         of = "every file" if files == len(report.entries) else f"{files:,} of {len(report.entries):,} files"
-        yield f"Not judged of {of}: {', '.join(rules)} ({why})."
-    for path, why in report.passed_over:
+        yield f"Not checked for {of}: {', '.join(rules)} ({why})."
+    for path, why in report.skipped:
         yield f"Skipped: {path} ({why})."
 
 
@@ -87,7 +88,7 @@ def to_json(report: ValidationReport) -> str:
         "made_at": f"{report.made_at:%Y-%m-%dT%H:%M:%SZ}",
         "version": report.version,
         "counts": {"files": len(report.entries), **{worst: report.count(worst) for worst in (ERROR, WARN, OK)}},
-        "passed_over": [{"path": path, "why": why} for path, why in report.passed_over],
+        "passed_over": [{"path": path, "why": why} for path, why in report.skipped],
         "files": [_file_document(report, entry) for entry in report.entries],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

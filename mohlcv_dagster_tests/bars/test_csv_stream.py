@@ -29,8 +29,8 @@ def _by_pieces():
         yield
 
 
-def read(content, *, prove):
-    return csv_stream.read(io.BytesIO(content), prove=prove)
+def read(content, *, verify):
+    return csv_stream.read(io.BytesIO(content), verify=verify)
 
 
 def decoded(content):
@@ -58,7 +58,7 @@ FEWER = settings(max_examples=50)
 def test_a_file_of_the_encoder_is_read_as_it_was_written_and_its_digest_is_proven(bars):
     content = csv_codec.encode(bars)
 
-    proven, unproven = (read(content, prove=prove) for prove in (True, False))
+    proven, unproven = (read(content, verify=verify) for verify in (True, False))
     assert proven.bars.equals(bars)
     assert unproven.bars.equals(bars)
     assert proven.sha256 == hashlib.sha256(content).hexdigest()
@@ -78,7 +78,7 @@ def test_what_is_proven_of_an_edited_file_is_what_encoding_it_again_proves(bars,
     whole = decoded(content)
     exact = whole is not None and csv_codec.is_exact_form(content, whole)
 
-    proven = read(content, prove=True)
+    proven = read(content, verify=True)
     missing = whole is not None and any(column.null_count for column in whole.columns)
     assert (proven is not None) == (exact and not missing)
     if proven is not None:
@@ -92,7 +92,7 @@ def test_what_is_read_of_an_edited_file_unproven_is_what_the_decoder_reads_or_le
     at = place % len(content)
     content = content[:at] + edit + content[at + gone :]
 
-    found = read(content, prove=False)
+    found = read(content, verify=False)
     if found is not None:
         assert same(found.bars, decoded(content))
 
@@ -114,15 +114,15 @@ def test_what_is_read_of_an_edited_file_unproven_is_what_the_decoder_reads_or_le
     ],
 )
 def test_a_file_that_is_not_the_encoders_is_left_to_the_decoder(content):
-    unproven = read(content, prove=False)
+    unproven = read(content, verify=False)
 
     assert unproven is None or same(unproven.bars, decoded(content))
-    assert read(content, prove=True) is None
+    assert read(content, verify=True) is None
 
 
 @pytest.mark.parametrize("path", [RAW, RAW_FRACTIONAL])
 def test_a_sound_files_bytes_are_let_go_of_and_told_all_the_same(path):
-    found = Reading.of_stream(io.BytesIO(CLEAN[path]), prove=True)
+    found = Reading.of_stream(io.BytesIO(CLEAN[path]), verify=True)
 
     assert (found.content, found.is_absent, found.is_exact) == (None, False, True)
     assert found.text == CLEAN[path]
@@ -130,15 +130,15 @@ def test_a_sound_files_bytes_are_let_go_of_and_told_all_the_same(path):
 
 
 def test_of_a_file_that_was_read_without_proof_nobody_is_told_more():
-    found = Reading.of_stream(io.BytesIO(WHOLE), prove=False)
+    found = Reading.of_stream(io.BytesIO(WHOLE), verify=False)
 
     assert not found.has_form
-    with pytest.raises(ValueError, match="are gone"):
+    with pytest.raises(ValueError, match="were released"):
         _ = found.text
 
 
 def by_pieces(found):
-    return found if found.is_absent else Reading.of_stream(io.BytesIO(found.content), prove=True)
+    return found if found.is_absent else Reading.of_stream(io.BytesIO(found.content), verify=True)
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=str)

@@ -48,7 +48,7 @@ def test_a_volume_that_a_float_does_not_hold_is_refused_instead_of_rounded():
 
 
 def test_what_is_no_parquet_file_is_told():
-    with pytest.raises(FileError, match="no Parquet file"):
+    with pytest.raises(FileError, match="not a Parquet file"):
         parquet_codec.csv_digest(BytesIO(b"PAR1 and no more"))
 
 

@@ -50,8 +50,8 @@ def many(symbols, first, last, *, noise=0.02):
         ({"errors": 1, "warnings": 2, "judged": 9, "occupancy": 1.0}, Level.ERROR),
         ({"warnings": 1, "judged": 9, "occupancy": 1.0}, Level.WARNING),
         ({"stale": ("aggregated/15s was folded from an earlier raw_1s",), "judged": 9}, Level.WARNING),
-        ({"occupancy": 1.0, "not_judged": 9}, Level.UNJUDGED),
-        ({"occupancy": 1.0, "judged": 9, "not_judged": 1}, Level.UNJUDGED),
+        ({"occupancy": 1.0, "not_judged": 9}, Level.NOT_CHECKED),
+        ({"occupancy": 1.0, "judged": 9, "not_judged": 1}, Level.NOT_CHECKED),
         ({"judged": 9}, Level.UNMEASURED),
         ({"judged": 9, "occupancy": 0.8999}, Level.SPARSE),
         ({"judged": 9, "occupancy": 0.9}, Level.PARTLY),
@@ -82,7 +82,7 @@ def test_symbols_go_down_in_order_of_name_and_months_across_in_order_of_time():
     assert {"12", "01", "02", "03"} <= set(picture.words)
     assert picture.alt == (
         "2 symbols, 2023-12 to 2024-03: 4 months, 2 pass every check, 1 with a warning, 1 with an error, "
-        "0 failed, 0 missing, 0 not judged"
+        "0 failed, 0 missing, 0 not checked"
     )
 
 
@@ -115,7 +115,7 @@ def test_the_legend_names_every_level():
         "90 % or more",
         "less",
         "not measured",
-        "not judged",
+        "not checked",
         "missing",
         "warning or stale",
         "error",
@@ -152,7 +152,7 @@ def test_of_more_symbols_than_fit_the_worst_are_drawn_and_the_rest_is_counted():
     levels = many(100, JANUARY, Month(2024, 6), noise=0)
     levels[("S097", JANUARY)] = Level.ERROR
     levels[("S098", JANUARY)] = Level.WARNING
-    levels[("S099", JANUARY)] = Level.UNJUDGED
+    levels[("S099", JANUARY)] = Level.NOT_CHECKED
 
     picture = drawn(levels)
 

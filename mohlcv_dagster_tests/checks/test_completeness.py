@@ -108,7 +108,7 @@ MESSAGES = {
         lambda bars: drop(date(2024, 1, 10), "11:00", "12:00")(add(date(2024, 1, 10), "10:50", "12:10")(bars)),
         "largest_gap",
         (
-            f"{HAS}a stretch of over 5 minutes without a bar in the regular hours of 1 of 21 sessions; the longest is "
+            f"{HAS}a gap of over 5 minutes in the regular hours of 1 of 21 sessions; the longest is "
             "60 minutes on 2024-01-10, 2024-01-10 16:00:00Z to 2024-01-10 17:00:00Z (11:00:00 to 12:00:00 Eastern). "
             f"If trading was not halted then, {ASK}"
         ),
@@ -118,8 +118,8 @@ MESSAGES = {
         "trading_hours",
         (
             "300 of {rows:,} bars have a start outside trading hours; first at 2024-01-15 15:00:00Z (Monday 2024-01-15 "
-            "10:00:00 Eastern, no trading day). They are kept and resampled like all others. Where the exchange kept "
-            "other hours, name the day in the file of MOHLCV_CALENDAR; where it trades round the clock (24x5, "
+            "10:00:00 Eastern, not a trading day). They are kept and resampled like all others. Where the exchange "
+            "kept other hours, name the day in the file of MOHLCV_CALENDAR; where it trades round the clock (24x5, "
             "planned), expect them; else re-materialize raw_1s for AAC 2024-01, and if they stay, report the "
             "request_ids of its materialization to the vendor."
         ),
@@ -205,7 +205,7 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
     content = HEADER + b"2024-01-10 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n"
     given = CheckInput.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
     said = {rule.name: evaluate(rule, given).message for rule in COMPLETENESS}
-    assumed = "it is not recorded up to when its bars were asked for, so the whole month is expected"
+    assumed = "it is not recorded up to when its bars were requested, so the complete month is expected"
 
     assert "20 of 21 sessions: 2024-01-02, 2024-01-03, 2024-01-04 and 17 more" in said["sessions_present"]
     assert {name for name, message in said.items() if assumed in message} == set(said) - {"trading_hours"}
@@ -218,7 +218,7 @@ def test_a_month_the_calendar_does_not_cover_is_not_checked_by_the_rules_that_ne
 
     assert check_file(given, COMPLETENESS) == []
     assert set(left) == {*(rule.name for rule in COMPLETENESS), "stale_prices"}
-    assert set(left.values()) == {"the exchange calendar covers 1971 to 2199, asked was 1970"}
+    assert set(left.values()) == {"the exchange calendar covers 1971 to 2199, not 1970"}
 
 
 @pytest.fixture
@@ -248,8 +248,8 @@ def test_an_empty_month_that_is_explained_passes_with_the_reason():
     found = empty_file(empty(EmptyMonthCause.EXPLAINED))["not_empty"]
     assert found.passed
     assert found.message == (
-        "The month has bars, or was proven empty for a known reason. (no bars: every window of the month was answered "
-        "whole and empty, as it must be: listed 2010-06-29, after this month)"
+        "The month has bars, or was proven empty for a known reason. (no bars: the vendor answered every window of the "
+        "month completely, with none, as expected: listed 2010-06-29, after this month)"
     )
 
 

@@ -11,7 +11,7 @@ from mohlcv_dagster.checks.rule import Severity
 from mohlcv_dagster.checks.runner import check_file
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.finality import RevisionCounts
-from mohlcv_dagster.model.splits import Split
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster_tests.checks import clean_files
 from mohlcv_dagster_tests.checks.clean_files import AGGREGATE, CLEAN, LIFE, RAW, WHOLE, input_of, recorded
 
@@ -54,7 +54,7 @@ def test_a_provisional_month_warns_with_when_it_is_complete_when_it_settles_and_
         "SPY 2024-01 is provisional: until it is final, bars may be missing or be revised. It was fetched at "
         "2024-01-15 17:00:01Z, is complete through 2024-01-15 17:00:00Z and is final from 2024-02-01 16:00:00Z, 11:00 "
         "Eastern on the trading day after its last session. Re-materialize raw_1s for SPY 2024-01 from then on; only "
-        "what is missing or not final is asked for then. The automation, once turned on, does it daily."
+        "what is missing or not final is requested then. The automation, once turned on, does it daily."
     )
 
 
@@ -94,7 +94,7 @@ def test_a_revised_month_warns_with_the_counts_and_where_the_bars_are_shown():
         "6 final bars are not as they were before the fetch at 2024-02-01 16:00:00Z: 3 changed, 1 added, 2 lost, of "
         "9,000 compared. The file has the new bars. The first are shown before and after under `revision` in the "
         "metadata of this materialization of raw_1s; look at them, and make again what was made from SPY 2024-01 "
-        "before."
+        "earlier."
     )
 
 
@@ -148,9 +148,9 @@ def test_a_later_split_makes_an_adjusted_month_stale_with_the_reason():
     found = result("split_basis", replace(ADJUSTED, splits_now=(EARLIER, LATER)))
     assert (found.passed, found.severity, found.count, found.of) == (False, "error", 6, 6)
     assert found.message == (
-        f"{RAW}, fetched at 2024-02-05 00:00:00Z, is not adjusted for a split of SPY known by now: "
-        "10 for 1 on 2024-06-10. Prices and volumes of 6 of 6 bars are on the former basis, other months may be on "
-        "today's. Re-materialize raw_1s for SPY 2024-01, and each month whose check says the same."
+        f"{RAW}, fetched at 2024-02-05 00:00:00Z, is not adjusted for 1 split of SPY known by now: "
+        "10 for 1 on 2024-06-10. Prices and volumes of 6 of 6 bars are on the old basis, other months may be on "
+        "today's. Re-materialize raw_1s for SPY 2024-01, and each month whose check fails in the same way."
     )
     assert not found.blocking
 

@@ -3,8 +3,8 @@
 import pytest
 
 from mohlcv_dagster.checks import runner
-from mohlcv_dagster.checks.registry import VENDOR_RULES, check_of, checks_for, for_timeframe
-from mohlcv_dagster.checks.rule import Scope, Severity
+from mohlcv_dagster.checks.registry import VENDOR_RULES, checks_for, for_timeframe
+from mohlcv_dagster.checks.rule import Severity
 from mohlcv_dagster.checks.runner import check_results
 from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.checks import clean_files
@@ -63,7 +63,6 @@ def test_every_rule_of_a_file_is_in_exactly_one_check(timeframe):
 
     assert sorted(grouped) == sorted(due)
     assert len(grouped) == len(set(grouped))
-    assert all(check_of(timeframe, rule.name) == check for check in checks_for(timeframe) for rule in check.rules)
     assert all(check.decisive in check.rules for check in checks_for(timeframe))
 
 
@@ -73,12 +72,6 @@ def test_a_check_blocks_where_a_rule_in_it_does_and_asks_the_vendor_where_one_do
         assert check.blocking == any(rule.blocking for rule in check.rules) == (check.name in BLOCKING)
         assert check.asks_vendor == any(rule in VENDOR_RULES for rule in check.rules)
         assert check.question.endswith("?")
-
-
-def test_a_rule_of_no_check_of_a_file_is_an_error():
-    with pytest.raises(KeyError, match="settled"):
-        check_of(MINUTE, "settled")
-    assert check_of(RAW, "settled").rules[0].scope is Scope.RAW
 
 
 def answered(of):

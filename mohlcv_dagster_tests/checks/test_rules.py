@@ -130,26 +130,26 @@ MESSAGES = {
     "an empty time": "1 of 6 bars has a value that is missing, not a number or infinite; "
     "first at bar 3 of the file, which has no time (in ts_event). "
     "Re-materialize raw_1s for SPY 2024-01; if it stays, report the request_ids of its materialization to the vendor.",
-    "a float sum's rounding noise": "aggregated/15s/SPY_2026_03_15s.csv does not hold what raw_1s/SPY/SPY_2026_03.csv "
+    "a float sum's rounding noise": "aggregated/15s/SPY_2026_03_15s.csv does not equal what raw_1s/SPY/SPY_2026_03.csv "
     "gives: 1 with other values, of 2 bars expected; first at 2026-03-02 14:30:00Z (volume 300.30000000000007, "
     "expected 300.3); "
     "in total it has 9,399.91809300000007 shares, its raw file 9,399.918093. "
-    "Re-materialize aggregated/15s for SPY 2026-03 once raw_1s is there and passes its checks.",
+    "Re-materialize aggregated/15s for SPY 2026-03 once raw_1s is stored and passes its checks.",
     "the file is absent": "raw_1s/SPY/SPY_2024_01.csv is absent. Copy the file back, or re-materialize raw_1s for "
     "SPY 2024-01, which writes it again.",
     "an unsorted raw file": "aggregated/15s/SPY_2024_01_15s.csv could not be recomputed: the raw file's bars do not "
-    "rise strictly in time (rising_time). Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and "
+    "rise strictly in time (rising_time). Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is stored and "
     "passes its checks.",
     "the last digit and line end cut off": "raw_1s/SPY/SPY_2024_01.csv ends without a line end, so its last line may "
     "be cut short. Re-materialize raw_1s for SPY 2024-01, which writes the file again.",
-    "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not equal what raw_1s/SPY/SPY_2024_01.csv gives: "
     "1 not expected, of 3 bars expected; first at 2024-01-02 14:30:00Z (not expected); "
     "in total it has 32,288 shares, its raw file 16,654. "
-    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
-    "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not hold what raw_1s/SPY/SPY_2024_01.csv gives: "
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is stored and passes its checks.",
+    "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not equal what raw_1s/SPY/SPY_2024_01.csv gives: "
     "1 absent, of 3 bars expected; first at 2024-01-02 14:30:15Z (absent); "
     "in total it has 16,354 shares, its raw file 16,654. "
-    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is there and passes its checks.",
+    "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is stored and passes its checks.",
     "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
     "not. Re-materialize raw_1s for SPY 2024-01, which writes the file again.",
 }

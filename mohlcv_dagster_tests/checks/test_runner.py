@@ -25,7 +25,7 @@ from mohlcv_dagster_tests.checks.clean_files import (
 from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.checks.missing_requirements import MISSING
 
-EQUAL = "the file equals, bar for bar, what its raw file gives: what holds of that holds of it"
+EQUAL = "the file equals, bar for bar, what its raw file gives: the results for that apply"
 AGAINST_RAW = {"volume_type", "volume_conserved", "equals_recomputation"}
 DIFFERENCES = {rule.name for rule in DIFFERENCE_RULES}
 GARBLED = CLEAN[RAW].replace(b"475.32", b"n/a")

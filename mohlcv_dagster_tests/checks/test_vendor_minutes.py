@@ -137,7 +137,7 @@ def test_another_basis_is_told_with_the_one_that_was_asked_for():
     found = by_hand(fives, halves, halves, adjusted=False)["vendor_minutes"]
     assert (found.severity, found.facts["minutes that differ, by kind"]) == ("error", {"split_basis": 9})
     told = "the vendor's minutes of 2024-02-01 have prices 1/2 times and volumes 2 times ours"
-    assert f"{told}; both were asked for unadjusted; " in found.message
+    assert f"{told}; both were requested unadjusted; " in found.message
 
 
 def test_a_sample_shows_some_of_each_kind():

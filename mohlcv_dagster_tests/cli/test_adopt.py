@@ -148,7 +148,7 @@ def test_rewrite_makes_each_file_what_it_should_be_byte_for_byte_and_refuses_the
     assert told["rewritten"][FAULTY["additional columns"]] == (
         "columns dropped: rtype, publisher_id, instrument_id, symbol"
     )
-    assert "5 rows put in" in told["rewritten"][MOVED_TO]
+    assert "5 rows added" in told["rewritten"][MOVED_TO]
     assert third.materialized == of(*due) - of(HALF)
     assert third.red.keys() == of(HALF)
 
@@ -249,7 +249,7 @@ def test_a_dry_run_tells_and_leaves_not_even_a_home(mohlcv, project):
     said = mohlcv("adopt", "data", "--rewrite", "--dry-run")
 
     assert said.code == 1
-    assert f"✓ {FAULTY['Eastern month']}  would be rewritten: 5 rows of 2024-02 taken out" in said.out
+    assert f"✓ {FAULTY['Eastern month']}  would be rewritten: 5 rows of 2024-02 moved to" in said.out
     assert said.out.endswith("24 files: 6 with faults, 1 of them unreadable. Nothing was recorded or written.\n")
     assert {path: (project / "data" / path).read_bytes() for path in due} == before
     assert [each.name for each in project.iterdir()] == ["data"]

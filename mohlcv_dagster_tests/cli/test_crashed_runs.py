@@ -9,7 +9,7 @@ import pytest
 from dagster._utils.interrupts import capture_interrupts
 
 from mohlcv_dagster.cli import crashed_runs
-from mohlcv_dagster.cli.crashed_runs import noticing_interrupts
+from mohlcv_dagster.cli.crashed_runs import watching_for_interrupts
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_those_of_living_ones_a
 
 
 def test_an_interrupt_that_dagster_holds_back_and_forgets_is_noticed():
-    with noticing_interrupts() as interrupted, capture_interrupts():
+    with watching_for_interrupts() as interrupted, capture_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
-    with noticing_interrupts() as undisturbed:
+    with watching_for_interrupts() as undisturbed:
         pass
 
     assert (interrupted(), undisturbed()) == (True, False)

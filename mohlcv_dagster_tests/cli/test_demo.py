@@ -9,7 +9,7 @@ import pytest
 
 from mohlcv_dagster.cli import demo
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED
-from mohlcv_dagster.cli.runs import CheckResult, RunOutcome
+from mohlcv_dagster.cli.runs import EvaluatedCheck, FinishedRun
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 
@@ -55,7 +55,9 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
     ("passed", "error", "mark"), [(True, False, OK), (False, True, FAILED), (False, False, WARNED)]
 )
 def test_an_error_is_marked_as_one_even_where_it_holds_nothing_back(passed, error, mark):
-    outcome = RunOutcome("", succeeded=True, reasons=(), checks=(CheckResult("raw_1s", "complete", passed, error, ""),))
+    outcome = FinishedRun(
+        "", succeeded=True, reasons=(), checks=(EvaluatedCheck("raw_1s", "complete", passed, error, ""),)
+    )
 
     assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "complete") == f"{mark} {mark}"
     assert demo.marks({"SPY": outcome}, "aggregated/15s", "complete") == ""

@@ -34,7 +34,7 @@ def of_settings(shell=None, file=None):
 def test_the_shape_of_the_key_is_told_and_never_the_key(key, verdict, words):
     found = of_settings({"MASSIVE_API_KEY": key})[0]
 
-    assert (found.topic, found.verdict) == ("key", verdict)
+    assert (found.topic, found.health) == ("key", verdict)
     assert words in found.found
     assert key.strip("' ")[:8] not in found.found + found.cure or not key.strip() or key == "your_key"
 
@@ -61,13 +61,13 @@ def test_no_secret_is_shown_whether_it_is_valid_or_not():
 
     assert "MOHLCV_ALERT_COMMAND = (set)  (environment)" in [found.found for found in told]
     assert "hush" not in "".join(found.found + found.cure for found in [*told, *refused])
-    assert [found.found[:16] for found in refused if found.verdict is Health.WRONG][1:] == ["MOHLCV_ALERT_URL"]
+    assert [found.found[:16] for found in refused if found.health is Health.WRONG][1:] == ["MOHLCV_ALERT_URL"]
 
 
 def test_a_value_that_is_invalid_is_told_and_the_others_all_the_same():
     told = of_settings({}, {"MASSIVE_CONCURRENCY": "many", "MOHLCV_START": "soon"})
 
-    assert [(found.found[:19], found.cure) for found in told if found.verdict is Health.WRONG][1:] == [
+    assert [(found.found[:19], found.cure) for found in told if found.health is Health.WRONG][1:] == [
         ("MOHLCV_START='soon'", "Change MOHLCV_START in .env."),
         ("MASSIVE_CONCURRENCY", "Change MASSIVE_CONCURRENCY in .env."),
     ]
@@ -87,12 +87,12 @@ def test_a_calendar_is_held_to_its_form_and_nothing_is_said_of_none(tmp_path):
     days = tmp_path / "days.txt"
     days.write_text("2025-01-09 closed\n")
     assert list(diagnostics.calendar("")) == []
-    assert [(found.verdict, found.found[:16]) for found in diagnostics.calendar(str(days))] == [
+    assert [(found.health, found.found[:16]) for found in diagnostics.calendar(str(days))] == [
         (Health.FINE, "1 day overridden")
     ]
     days.write_text("sometime\n")
-    assert [found.verdict for found in diagnostics.calendar(str(days))] == [Health.WRONG]
-    assert [found.verdict for found in diagnostics.calendar(str(tmp_path / "absent"))] == [Health.WRONG]
+    assert [found.health for found in diagnostics.calendar(str(days))] == [Health.WRONG]
+    assert [found.health for found in diagnostics.calendar(str(tmp_path / "absent"))] == [Health.WRONG]
 
 
 def test_versions_within_their_bounds_are_one_line_and_others_are_named():
@@ -104,7 +104,7 @@ def test_versions_within_their_bounds_are_one_line_and_others_are_named():
         return installed[name]
 
     good = list(diagnostics.versions(["dagster<1.14,>=1.13.20"], SpecifierSet(">=3.11"), version))
-    assert [(found.verdict, "dagster 1.13.27" in found.found) for found in good] == [(Health.FINE, True)]
+    assert [(found.health, "dagster 1.13.27" in found.found) for found in good] == [(Health.FINE, True)]
     needed = ["dagster<1.14,>=1.13.20", "pandas<4,>=2.2", "isal>=1.7", 'never; python_version < "3"']
     bad = list(diagnostics.versions(needed, SpecifierSet(">=99"), version))
     assert [found.found.partition(" (")[0] for found in bad][1:] == [
@@ -112,16 +112,16 @@ def test_versions_within_their_bounds_are_one_line_and_others_are_named():
         "isal is not installed",
     ]
     assert bad[0].found.endswith("is not >=99")
-    assert {found.verdict for found in bad} == {Health.WRONG}
+    assert {found.health for found in bad} == {Health.WRONG}
 
 
 def test_this_installation_is_within_the_bounds_of_the_package():
-    assert [found.verdict for found in diagnostics.installation()] == [Health.FINE, Health.FINE]
+    assert [found.health for found in diagnostics.installation()] == [Health.FINE, Health.FINE]
 
 
 def test_zones_that_are_not_there_or_know_no_summer_time_are_wrong(monkeypatch):
     monkeypatch.setattr(diagnostics, "_EASTERN", "America/Nowhere")
-    assert diagnostics.time_zones().verdict is Health.WRONG
+    assert diagnostics.time_zones().health is Health.WRONG
     monkeypatch.setattr(diagnostics, "_EASTERN", "Etc/GMT+5")
     assert "daylight saving time" in diagnostics.time_zones().found
 
@@ -158,7 +158,7 @@ def years_ago(years):
 def test_all_is_well_with_a_vendor_that_gives_all_and_it_took_three_requests(asked):
     found, requests = asked()
 
-    assert [each.verdict for each in found.values()] == [Health.FINE] * 4
+    assert [each.health for each in found.values()] == [Health.FINE] * 4
     assert found["key"].found == "known to the vendor, which gives 2 bars in a minute of last week"
     assert found["plan"].found.endswith("more than Developer has")
     assert found["clock"].found.endswith("same as the vendor's")
@@ -169,7 +169,7 @@ def test_all_is_well_with_a_vendor_that_gives_all_and_it_took_three_requests(ask
 def test_how_far_back_the_plan_reaches_is_told_by_its_name_and_day(asked, years, plan, requests):
     found, taken = asked(f"plan-date:before={years_ago(years)}")
 
-    assert found["plan"].verdict is Health.FINE
+    assert found["plan"].health is Health.FINE
     assert f"as in {plan}" in found["plan"].found
     assert str(datetime.now(UTC).year - {"Starter": 5, "Developer": 10}[plan]) in found["plan"].found
     assert taken == requests
@@ -189,7 +189,7 @@ def test_how_far_back_the_plan_reaches_is_told_by_its_name_and_day(asked, years,
 def test_an_ailment_of_the_vendor_is_told_with_its_cure_after_one_request(asked, fault, topic, verdict, words):
     told, requests = asked(fault)
 
-    assert told[topic].verdict is verdict
+    assert told[topic].health is verdict
     assert words[0] in told[topic].found
     assert words[1] in told[topic].cure
     assert requests == 1
@@ -198,7 +198,7 @@ def test_an_ailment_of_the_vendor_is_told_with_its_cure_after_one_request(asked,
 def test_a_vendor_that_fails_at_the_second_question_leaves_the_reach_unknown(asked):
     found, requests = asked("server-error:window=2")
 
-    assert (found["key"].verdict, found["plan"].verdict) == (Health.FINE, Health.WARNING)
+    assert (found["key"].health, found["plan"].health) == (Health.FINE, Health.WARNING)
     assert "how far back it reaches is unknown" in found["plan"].found
     assert requests == 2
 
@@ -217,7 +217,7 @@ def test_a_vendor_that_fails_at_the_second_question_leaves_the_reach_unknown(ask
 def test_a_clock_that_is_off_is_told_in_seconds(ahead, verdict, words):
     found = diagnostics.clock_error(ahead, NOW)
 
-    assert found.verdict is verdict
+    assert found.health is verdict
     assert words in found.found
     assert found.found.startswith("2025-06-16 12:00:00Z")
 
@@ -225,5 +225,5 @@ def test_a_clock_that_is_off_is_told_in_seconds(ahead, verdict, words):
 def test_a_clock_an_hour_behind_is_found_by_asking(asked):
     found, _ = asked(ahead=-3600)
 
-    assert found["clock"].verdict is Health.WRONG
+    assert found["clock"].health is Health.WRONG
     assert "NTP" in found["clock"].cure

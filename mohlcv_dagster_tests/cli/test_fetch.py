@@ -149,7 +149,7 @@ def test_a_stored_month_whose_blocking_checks_fail_is_never_skipped_and_exits_wi
 
 def test_a_stored_month_that_was_not_checked_is_checked_and_not_downloaded(mohlcv, vendor, monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BarReader, "examine", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(BarReader, "check", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert mohlcv(*FETCH).code == 130
     asked = len(vendor.requests)
     said = mohlcv(*FETCH)

@@ -102,7 +102,7 @@ def test_a_file_that_is_gone_is_fetched_again(fetched, fetch, path):
     path.unlink()
     said, first, second = fetch()
 
-    assert "ABC 2024-01  downloading again: it was recorded, and its file is gone" in said
+    assert "ABC 2024-01  downloading again: it was recorded, and its file is missing" in said
     assert (first, second, path.exists()) == ("downloaded", "skipped", True)
 
 

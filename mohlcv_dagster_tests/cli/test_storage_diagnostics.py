@@ -16,20 +16,20 @@ from mohlcv_dagster.storage import atomic_writes
 def test_a_full_disk_is_told_before_it_is_full(monkeypatch, tmp_path):
     def left(size):
         monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: type("Usage", (), {"free": size}))
-        return storage.free(tmp_path).verdict
+        return storage.free(tmp_path).health
 
     assert [left(size) for size in (2e9, 5e8, 5e7)] == [Health.FINE, Health.WARNING, Health.WRONG]
 
 
 def test_a_disk_that_does_not_flush_is_told_and_nothing_is_left_behind(monkeypatch, tmp_path):
-    assert storage.writable(tmp_path).verdict is Health.FINE
+    assert storage.writable(tmp_path).health is Health.FINE
 
     def refuse(_):
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(storage.os, "fsync", refuse)
     found = storage.writable(tmp_path)
-    assert (found.verdict, found.found) == (Health.WRONG, f"{tmp_path} cannot be written: Input/output error")
+    assert (found.health, found.found) == (Health.WRONG, f"{tmp_path} cannot be written: Input/output error")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -42,14 +42,14 @@ def test_a_folder_as_the_layout_has_it_is_quiet_and_what_is_not_is_named(tmp_pat
     host = atomic_writes.HOST
     put("raw_1s/SPY/SPY_2024_01.csv", "aggregated/15s/SPY_2024_01_15s.csv", "quality/coverage.parquet", "README.md")
     put(f"raw_1s/SPY/.SPY_2024_02.csv.{host}-{os.getpid()}-0123abcd.part")  # its writer lives: this process
-    assert [(found.verdict, found.found) for found in storage.contents(tmp_path)] == [
+    assert [(found.health, found.found) for found in storage.contents(tmp_path)] == [
         (Health.FINE, f"2 files of bars in {tmp_path}")
     ]
 
     put(f"raw_1s/SPY/.SPY_2024_03.csv.{host}-999999999-0123abcd.part")
     put("raw_1s/SPY/SPY-2024-01.csv", "aggregated/1min/SPY_2024_13_1min.csv", "raw_1s/QQQ/SPY_2024_01.csv")
     put("raw_1s/BACPB/BACPB_2024_01.csv", "raw_1s/BACpB/BACpB_2024_01.csv")
-    told = [found.found for found in storage.contents(tmp_path) if found.verdict is Health.WARNING]
+    told = [found.found for found in storage.contents(tmp_path) if found.health is Health.WARNING]
     assert [found.partition(" (")[0] for found in told] == ["1 unfinished file", "3 files", "1 pair"]
     assert ".SPY_2024_03.csv" in told[0]
     assert "raw_1s/QQQ/SPY_2024_01.csv" in told[1]
@@ -59,11 +59,9 @@ def test_a_folder_as_the_layout_has_it_is_quiet_and_what_is_not_is_named(tmp_pat
 def test_a_data_folder_that_is_a_file_is_wrong_and_one_that_is_not_there_is_not(tmp_path):
     (tmp_path / "file").touch()
 
-    assert [found.verdict for found in storage.data_folder(str(tmp_path / "file/data"), offline=False)] == [
-        Health.WRONG
-    ]
+    assert [found.health for found in storage.data_folder(str(tmp_path / "file/data"), offline=False)] == [Health.WRONG]
     found = list(storage.data_folder(str(tmp_path / "absent/data"), offline=False))
-    assert [each.verdict for each in found] == [Health.FINE] * 3
+    assert [each.health for each in found] == [Health.FINE] * 3
     assert not (tmp_path / "absent").exists()
 
 
@@ -76,7 +74,7 @@ def test_a_data_folder_that_is_a_file_is_wrong_and_one_that_is_not_there_is_not(
     ],
 )
 def test_a_store_behind_a_url_is_asked_unless_offline(url, offline, verdict):
-    assert [found.verdict for found in storage.data_folder(url, offline=offline)] == [verdict]
+    assert [found.health for found in storage.data_folder(url, offline=offline)] == [verdict]
 
 
 def test_a_store_that_does_not_answer_is_told_with_what_it_said(monkeypatch):
@@ -86,17 +84,17 @@ def test_a_store_that_does_not_answer_is_told_with_what_it_said(monkeypatch):
     monkeypatch.setattr(MemoryFileSystem, "exists", away)
     [found] = storage.data_folder("memory://bars", offline=False)
 
-    assert (found.verdict, found.found) == (
+    assert (found.health, found.found) == (
         Health.WRONG,
         "memory://bars does not answer: ConnectionError: nobody is there",
     )
-    assert [each.verdict for each in storage.data_folder("memory://bars", offline=True)] == [Health.FINE]
+    assert [each.health for each in storage.data_folder("memory://bars", offline=True)] == [Health.FINE]
 
 
 def test_a_home_that_is_not_there_or_new_is_told_and_not_made(tmp_path):
-    assert [found.verdict for found in of_home(tmp_path / "absent")] == [Health.FINE]
+    assert [found.health for found in of_home(tmp_path / "absent")] == [Health.FINE]
     assert not (tmp_path / "absent").exists()
-    assert [found.verdict for found in of_home(tmp_path)] == [Health.WARNING]
+    assert [found.health for found in of_home(tmp_path)] == [Health.WARNING]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -134,7 +132,7 @@ def test_names_that_have_moved_are_corrected_and_nothing_else_and_a_home_that_ha
 
     corrected, opened, _ = of_home(home)
 
-    assert (corrected.verdict, opened.verdict) == (Health.FINE, Health.FINE)
+    assert (corrected.health, opened.health) == (Health.FINE, Health.FINE)
     assert "which has moved: corrected" in corrected.found
     assert file.read_text() == (
         FORMER.replace("mohlcv_dagster.defs.event_log", "mohlcv_dagster.dagster_patches.sqlite_event_log")
@@ -149,7 +147,7 @@ def test_a_home_that_does_not_open_is_wrong_with_its_cure(home, broken):
     (home / "dagster.yaml").write_text(broken)
     found = of_home(home)[0]
 
-    assert (found.verdict, "does not open" in found.found) == (Health.WRONG, True)
+    assert (found.health, "does not open" in found.found) == (Health.WRONG, True)
     assert "dagster.yaml" in found.cure
 
 
@@ -157,4 +155,4 @@ def test_a_home_whose_database_is_rubbish_is_wrong(home):
     for database in home.rglob("*.db"):
         database.write_bytes(b"rubbish" * 1000)
 
-    assert of_home(home)[0].verdict is Health.WRONG
+    assert of_home(home)[0].health is Health.WRONG

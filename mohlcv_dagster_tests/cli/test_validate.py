@@ -29,13 +29,13 @@ def test_an_aggregate_is_held_against_the_raw_files_beside_it_and_an_error_exits
     said = mohlcv("validate", *MINUTES)
 
     assert said.code == 1
-    assert "✗ SPY 2024-01 15s  3 bars, 13 rules passed, 2 failed, 1 not judged" in said.out
-    assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not hold what" in said.out
+    assert "✗ SPY 2024-01 15s  3 bars, 13 rules passed, 2 failed, 1 not checked" in said.out
+    assert "error volume_conserved: aggregated/15s/SPY_2024_01_15s.csv does not equal what" in said.out
     assert "(volume 15635, expected 15634); in total it has 16,655 shares, its raw file 16,654" in said.out
     command = f"--force --timeframes 15s --input-dir {project}/data/raw_1s --output-dir data/aggregated"
     assert f"In the terminal: mohlcv resample --symbol SPY --start 2024-01-01 --end 2024-01-31 {command}" in said.out
     assert "1 file checked: 1 with errors, 0 with warnings alone, 0 without either." in said.out
-    assert "Not judged of every file: as_recorded (nothing is recorded of this file" in said.out
+    assert "Not checked for every file: as_recorded (nothing is recorded of this file" in said.out
     assert not (project / ".mohlcv").exists()
 
 
@@ -46,7 +46,7 @@ def test_a_clean_aggregate_and_warnings_alone_exit_with_0(mohlcv, tree):
     warned = mohlcv("validate", *RAW)
     assert warned.code == 0
     assert "warning sessions_present: " in warned.out
-    assert "Warnings ask to be looked at; the bars can be used." in warned.out
+    assert "Look at the warnings; the bars can be used." in warned.out
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_clean_aggregate_and_warnings_alone_exit_with_0(mohlcv, tree):
         (["--input-dir", "data/aggregated", "--timeframe", "15s"], 1, "did you mean"),
         (["--input-dir", "empty", "--timeframe", "15s"], 1, "empty holds no file of 15s bars"),
         ([*MINUTES, "--symbol", "QQQ"], 1, "holds no file of QQQ; there are SPY"),
-        ([*MINUTES, "--raw-data-dir", "nowhere"], 1, "name that of the raw files by --raw-data-dir"),
+        ([*MINUTES, "--raw-data-dir", "nowhere"], 1, "name the folder of raw files with --raw-data-dir"),
         (["--input-dir", "data", "--timeframe", "7s"], 2, "choose from 15s, 30s"),
         (["--input-dir", "data", "--timeframe", "7s"], 2, "or 1s for raw files"),
         ([*MINUTES, "--report", "report.pdf"], 2, ".pdf is not a format; end it in .txt, .json or .html"),

@@ -155,7 +155,7 @@ class Lab:
         )
         return build(Settings.from_environment(told), massive=massive, retry=_AT_ONCE)
 
-    def _observed(self, outcome: runs.RunOutcome, symbol: str, before: dict[str, bytes]) -> Observed:
+    def _observed(self, outcome: runs.FinishedRun, symbol: str, before: dict[str, bytes]) -> Observed:
         after = self._tree()
         changed = {path for path in before | after if before.get(path) != after.get(path)}
         entries = self._instance.all_logs(outcome.run_id)

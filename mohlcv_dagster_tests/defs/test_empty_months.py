@@ -107,7 +107,7 @@ def test_a_symbol_the_vendor_does_not_know_fails_and_stores_nothing(fetch, tmp_p
 
     assert not outcome.succeeded
     [reason] = outcome.reasons
-    assert reason.startswith(f"{symbol} has no trades in 2024-01: all 2 pages of it came whole and empty")
+    assert reason.startswith(f"{symbol} has no trades in 2024-01: all 2 pages of it came complete and empty")
     assert f"the vendor knows no symbol {symbol}" in reason
     assert asked in reason
     assert (record, stored(tmp_path)) == (None, {})

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 
 from mohlcv_dagster.defs import month_metadata, records
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import KnownSplits, Split
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import KnownSplits, Split
 from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 

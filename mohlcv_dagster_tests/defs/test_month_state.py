@@ -13,7 +13,7 @@ from mohlcv_dagster.defs.adoption import AdoptionRun
 from mohlcv_dagster.defs.check_results import FileChecks
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.month_decision import StoredFile
+from mohlcv_dagster.model.month_decision import FileState
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
@@ -132,7 +132,7 @@ def test_the_statements_do_not_rise_with_the_months(instance, tmp_path):
     few = statements_of(lambda: month_state.for_files(instance, archive, wanted[:3]))
     many = statements_of(lambda: month_state.for_files(instance, archive, wanted))
     assert few[0] == many[0]
-    assert {state.file for state in many[1].values()} == {StoredFile.AS_RECORDED}
+    assert {state.file for state in many[1].values()} == {FileState.AS_RECORDED}
     few = statements_of(lambda: check_results.known_final(instance, wanted[:3]))
     many = statements_of(lambda: check_results.known_final(instance, wanted))
     assert few[0] == many[0]
@@ -158,7 +158,7 @@ def test_nothing_of_a_file_is_read_while_its_stamp_is_the_one_recorded(instance,
     archive, [file] = Archive(tmp_path / "data"), files(1)
     record(instance, archive, file)
     monkeypatch.setattr(month_state, "measure", lambda _: pytest.fail("it was read"))
-    assert month_state.for_request(instance, archive, file).file is StoredFile.AS_RECORDED
+    assert month_state.for_request(instance, archive, file).file is FileState.AS_RECORDED
 
     archive.path(file).write_bytes(b"longer than it was, so that the size tells without a look inside\n")
     assert month_state.for_request(instance, archive, file).difference == "it has 65 bytes, 36 were written"
@@ -169,7 +169,7 @@ def test_without_an_instance_nothing_is_recorded(tmp_path):
     archive.write(there, b"ts_event,open,high,low,close,volume\n")
 
     states = month_state.for_files(None, archive, [there, absent])
-    assert [states[file].file for file in (there, absent)] == [StoredFile.UNRECORDED, StoredFile.ABSENT]
+    assert [states[file].file for file in (there, absent)] == [FileState.UNRECORDED, FileState.ABSENT]
 
 
 def test_a_record_that_tells_of_no_file_is_none(instance, tmp_path):
@@ -177,4 +177,4 @@ def test_a_record_that_tells_of_no_file_is_none(instance, tmp_path):
     archive.write(file, b"ts_event,open,high,low,close,volume\n")
     instance.report_runless_asset_event(dg.AssetMaterialization(asset_key(RAW), partition=_key(file)))
 
-    assert month_state.for_request(instance, archive, file).file is StoredFile.UNRECORDED
+    assert month_state.for_request(instance, archive, file).file is FileState.UNRECORDED

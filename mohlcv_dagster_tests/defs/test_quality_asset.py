@@ -229,7 +229,7 @@ def test_the_ui_shows_counts_and_the_worst_months_first(market):
     assert shown[0]["failing"] == ", ".join(market.rows["BAD"]["failing"])
     assert Drawn(facts["heat map"].value).alt == (
         "6 symbols, 2024-01 to 2024-01: 6 months, 1 pass every check, 1 with a warning, 1 with an error, "
-        "0 failed, 0 missing, 3 not judged"
+        "0 failed, 0 missing, 3 not checked"
     )
 
 

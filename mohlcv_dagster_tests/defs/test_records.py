@@ -9,9 +9,8 @@ import pytest
 
 from mohlcv_dagster.defs import records, refresh
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, KnownSplits, Split
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import KnownSplits, Split
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, materializations_of, run
 

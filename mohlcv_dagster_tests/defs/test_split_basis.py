@@ -94,7 +94,7 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
         MARCH: "passed",
         APRIL: "passed",
     }
-    assert "is not adjusted for a split of AAA known by now: 4 for 1 on 2024-02-15" in found[JANUARY]["what was found"]
+    assert "is not adjusted for 1 split of AAA known by now: 4 for 1 on 2024-02-15" in found[JANUARY]["what was found"]
     assert found[JANUARY]["count"] == 21  # the sessions of January 2024
     assert found[FEBRUARY]["count"] == 10  # those of February before the 15th
     whole = latest_evaluation(instance, "raw_1s", "current", JANUARY)

@@ -79,7 +79,7 @@ def test_the_final_part_of_a_month_lies_within_the_month():
     ],
 )
 def test_a_provisional_month_is_due_when_bars_came_or_became_final_since(fetched, now, due, why):
-    assert finality.is_due(Month(2024, 11), utc(fetched), utc(now)) is due, why
+    assert finality.needs_refresh(Month(2024, 11), utc(fetched), utc(now)) is due, why
 
 
 def test_a_month_has_traded_when_its_first_evening_is_over():

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from mohlcv_dagster.model.month_decision import Action, MonthState, StoredFile, decide
+from mohlcv_dagster.model.month_decision import Action, FileState, MonthState, decide
 from mohlcv_dagster.model.months import Month
 
 # January 2024 is final from 11:00 Eastern on Thursday, February 1st: 16:00 UTC
@@ -17,13 +17,13 @@ LATER = datetime(2024, 3, 5, tzinfo=UTC)
 VENDOR = "massive.com"
 
 RECORDED = MonthState(
-    JANUARY, StoredFile.AS_RECORDED, recorded=True, fetched_at=FINAL, vendor=VENDOR, adjusted=False, written_at=FINAL
+    JANUARY, FileState.AS_RECORDED, recorded=True, fetched_at=FINAL, vendor=VENDOR, adjusted=False, written_at=FINAL
 )
 PROVISIONAL = replace(RECORDED, fetched_at=EARLY)
 AGELESS = replace(RECORDED, fetched_at=None, vendor=None, adjusted=None)
-UNRECORDED = MonthState(JANUARY, StoredFile.UNRECORDED, written_at=FINAL)
-DIFFERENT = replace(RECORDED, file=StoredFile.DIFFERENT, difference="it has 1 byte, 2 were written")
-ABSENT = MonthState(JANUARY, StoredFile.ABSENT)
+UNRECORDED = MonthState(JANUARY, FileState.UNRECORDED, written_at=FINAL)
+DIFFERENT = replace(RECORDED, file=FileState.DIFFERENT, difference="it has 1 byte, 2 were written")
+ABSENT = MonthState(JANUARY, FileState.ABSENT)
 
 
 def decided(state, **asked):
@@ -34,7 +34,7 @@ def decided(state, **asked):
     ("state", "action", "reason"),
     [
         (ABSENT, Action.FETCH, "it is not stored"),
-        (replace(ABSENT, recorded=True, fetched_at=FINAL), Action.FETCH, "it was recorded, and its file is gone"),
+        (replace(ABSENT, recorded=True, fetched_at=FINAL), Action.FETCH, "it was recorded, and its file is missing"),
         (RECORDED, Action.SKIP, "stored"),
         (replace(RECORDED, unchecked=True), Action.CHECK, "stored, and not every check of it has a result"),
         (replace(RECORDED, errors=("a", "b")), Action.FETCH, "the stored file fails a, b"),
@@ -91,8 +91,8 @@ def test_what_a_fetch_does_about_a_month_and_why(state, action, reason):
     ],
 )
 def test_a_month_that_somebody_asks_for_is_completed_or_fetched_whole(state, action, not_compared):
-    found = decided(state, asked=True)
-    forced = decided(state, asked=True, force=True)
+    found = decided(state, requested=True)
+    forced = decided(state, requested=True, force=True)
 
     assert (found.action, found.not_compared) == (action, not_compared)
     assert (forced.action, forced.not_compared) == (Action.FETCH, not_compared)
@@ -119,12 +119,12 @@ def test_over_all_states_what_must_hold_holds():
         assert (plain.since is not None) == (plain.action is Action.COMPLETE), state
         # nothing is skipped that nobody recorded, that is not the file recorded, or that fails or lacks a check
         if plain.action is Action.SKIP:
-            assert (state.file, state.errors, state.unchecked) == (StoredFile.AS_RECORDED, (), False), state
+            assert (state.file, state.errors, state.unchecked) == (FileState.AS_RECORDED, (), False), state
         if plain.action in {Action.CHECK, Action.COMPLETE}:
-            assert state.file is StoredFile.AS_RECORDED, state
-        assert (plain.action is Action.RECORD) <= (state.file is StoredFile.UNRECORDED), state
+            assert state.file is FileState.AS_RECORDED, state
+        assert (plain.action is Action.RECORD) <= (state.file is FileState.UNRECORDED), state
         assert decided(state, now=now, force=True).action is Action.FETCH, state
-        assert decided(state, now=now, asked=True).action in {Action.FETCH, Action.COMPLETE}, state
+        assert decided(state, now=now, requested=True).action in {Action.FETCH, Action.COMPLETE}, state
 
 
 def test_a_provisional_month_is_skipped_while_there_is_nothing_new_and_completed_where_it_is_asked_for():
@@ -137,7 +137,7 @@ def test_a_provisional_month_is_skipped_while_there_is_nothing_new_and_completed
         "stored and provisional, and there is nothing new since 2024-01-13 16:15Z",
     )
     assert decided(replace(state, unchecked=True), now=sunday).action is Action.CHECK
-    assert decided(state, now=sunday, asked=True).action is Action.COMPLETE
+    assert decided(state, now=sunday, requested=True).action is Action.COMPLETE
 
 
 def test_a_month_is_completed_from_an_hour_before_the_close_of_its_last_final_session():
@@ -149,7 +149,7 @@ def test_a_month_is_completed_from_an_hour_before_the_close_of_its_last_final_se
     ("state", "sentence"),
     [
         (ABSENT, "downloading: it is not stored"),
-        (replace(ABSENT, recorded=True), "downloading again: it was recorded, and its file is gone"),
+        (replace(ABSENT, recorded=True), "downloading again: it was recorded, and its file is missing"),
         (RECORDED, "skipped: stored"),
         (replace(RECORDED, unchecked=True), "checking: stored, and not every check of it has a result"),
         (UNRECORDED, "checking and recording: stored, and not recorded here yet"),

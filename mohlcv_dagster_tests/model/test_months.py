@@ -78,9 +78,9 @@ def test_what_is_not_a_month_is_refused_with_the_form(key):
 
 
 def test_there_is_no_month_before_the_first_or_after_the_last():
-    with pytest.raises(MonthError, match="no month 1969-12"):
+    with pytest.raises(MonthError, match="1969-12 is not a month"):
         Month(1970, 1).previous()
-    with pytest.raises(MonthError, match="no month 9999-01"):
+    with pytest.raises(MonthError, match="9999-01 is not a month"):
         Month(9998, 12).next()
 
 

@@ -10,7 +10,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive.decoder import decode_page
 from mohlcv_dagster.providers.massive.pages import merge
-from mohlcv_dagster.providers.massive.windows import PageRequest, Timespan, Window
+from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
 from mohlcv_dagster_tests.programs.quiet_month import quiet_month
 
 T = 1704205800000

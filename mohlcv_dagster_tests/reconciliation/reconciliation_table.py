@@ -32,7 +32,7 @@ request ids, and twenty of the minutes, some of each kind, ours beside the vendo
 
 Which side is right the comparison cannot know. "Early" means that our labels are earlier than the vendor's. Nor can it
 know what both sides have wrong alike, as minutes made from the same seconds do, except two things: a volume below zero,
-and labels a second early on both sides where the opening auction is before the bell. Labels that are late on both
+and labels a second early on both sides where the opening auction is before the opening. Labels that are late on both
 sides, or early in a single session or in a symbol that trades seldom, and prices that are wrong on both, agree.
 
 ## The kinds

@@ -37,7 +37,7 @@ def test_an_auction_before_the_bell_on_both_sides_is_an_early_label_told_with_it
     [cause] = found.causes
     assert cause.sentence == (
         "every label of the sessions 2024-07-01 to 2024-07-03 is 1 second early on both sides: "
-        "the opening auction is before the bell"
+        "the opening auction is before the opening"
     )
     starts = bar_table.seconds(found.differing).tolist()
     assert starts == [bell - 60 for bell in BELLS]

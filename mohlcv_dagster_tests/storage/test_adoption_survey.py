@@ -105,9 +105,9 @@ def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_
     found = adoption_survey.survey(Archive(tmp_path))
 
     assert found.files == [RAW]
-    told = {each.path: each.message.partition("reads it: ")[2] for each in found.strange}
+    told = {each.path: each.message.partition("reads it: ")[2] for each in found.misnamed}
     assert told == {
-        "raw_1s/spy_2024_01.csv": "it looks like raw_1s/SPY/SPY_2024_01.csv, which is there too: keep one of them",
+        "raw_1s/spy_2024_01.csv": "it looks like raw_1s/SPY/SPY_2024_01.csv, which exists too: keep one of them",
         "raw_1s/QQQ-202402.csv": "if it is raw_1s/QQQ/QQQ_2024_02.csv, move it there and run this again",
         "aggregated/QQQ_2024_02_15s.csv": (
             "if it is aggregated/15s/QQQ_2024_02_15s.csv, move it there and run this again"

@@ -13,7 +13,7 @@ from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
-from mohlcv_dagster.storage.locations import FileStatus
+from mohlcv_dagster.storage.locations import FileStat
 
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 SPY_15S = BarFile("SPY", timeframes.parse("15s"), Month(2024, 1))
@@ -59,13 +59,13 @@ def test_files_are_where_the_contract_says(tmp_path):
 
 
 def test_what_is_written_has_the_stamp_of_its_status_until_it_is_written_again(archive):
-    assert archive.seen(SPY) is None
+    assert archive.status(SPY) is None
     written = archive.write(SPY, b"old\n")
-    assert archive.seen(SPY) == archive.seen(SPY) == FileStatus(written.stamp, 4)
+    assert archive.status(SPY) == archive.status(SPY) == FileStat(written.stamp, 4)
     again = archive.write(SPY, b"other\n")
 
     assert archive.read(SPY) == b"other\n"
-    assert archive.seen(SPY) == FileStatus(again.stamp, 6)
+    assert archive.status(SPY) == FileStat(again.stamp, 6)
     assert again.stamp != written.stamp
 
 
@@ -74,7 +74,7 @@ def test_the_stamp_of_an_object_is_its_etag_where_the_store_tells_one(objects, m
     archive.write(SPY, b"bars\n")
     monkeypatch.setattr(store, "info", lambda *_: {"size": 5, "ETag": '"an-etag"'})
 
-    assert archive.seen(SPY) == FileStatus('"an-etag"', 5)
+    assert archive.status(SPY) == FileStat('"an-etag"', 5)
 
 
 def test_a_store_that_cannot_be_asked_after_writing_leaves_no_stamp(objects, monkeypatch):
@@ -83,7 +83,7 @@ def test_a_store_that_cannot_be_asked_after_writing_leaves_no_stamp(objects, mon
 
     assert not archive.write(SPY, b"bars\n").stamp
     with pytest.raises(FileError, match=r"could not be looked at.*away"):
-        archive.seen(SPY)
+        archive.status(SPY)
 
 
 def test_a_file_that_is_absent_is_named(archive):

@@ -62,7 +62,7 @@ def test_raw_files_are_found_in_the_folders_of_their_symbols_in_order(tmp_path):
 
     assert [str(file) for file in tree.files] == ["BRK.B 2023-12 1s", "SPY 2024-01 1s", "SPY 2024-02 1s"]
     assert tree.symbols() == ["BRK.B", "SPY"]
-    assert tree.passed_over == []
+    assert tree.skipped == []
     assert next(iter(tree.files.values())) == tmp_path / "BRK.B/BRK.B_2023_12.csv"
 
 
@@ -82,7 +82,7 @@ def test_a_folder_of_aggregates_may_have_any_name(tmp_path):
     ("timeframe", "name", "why"),
     [
         (RAW, "SPY/SPY_2024_1.csv", "not named as the layout has it, such as SPY_2024_01.csv"),
-        (RAW, "SPY/SPY_2024_13.csv", "no month 2024-13; write it as 2024-01"),
+        (RAW, "SPY/SPY_2024_13.csv", "2024-13 is not a month; write it as 2024-01"),
         (RAW, "SPY/QQQ_2024_01.csv", "the file belongs at 'raw_1s/QQQ/QQQ_2024_01.csv'"),
         (RAW, "SPY/notes.txt", "not named as the layout has it"),
         (RAW, "SPY/2024/SPY_2024_01.csv", "a folder within the folder of a symbol"),
@@ -97,9 +97,9 @@ def test_what_is_no_file_of_bars_by_its_name_is_named_with_the_reason(tmp_path, 
     tree = list_folder(str(tmp_path), timeframe)
 
     assert tree.files == {}
-    [passed_over] = tree.passed_over
-    assert why in passed_over.why
-    assert str(tmp_path) in passed_over.path
+    [skipped] = tree.skipped
+    assert why in skipped.why
+    assert str(tmp_path) in skipped.path
 
 
 def test_a_month_that_is_there_twice_is_taken_once_and_the_other_named(tmp_path):
@@ -107,13 +107,13 @@ def test_a_month_that_is_there_twice_is_taken_once_and_the_other_named(tmp_path)
     tree = list_folder(str(tmp_path), RAW)
 
     assert list(tree.files.values()) == [tmp_path / "SPY/SPY_2024_01.csv"]
-    assert [each.path for each in tree.passed_over] == [str(tmp_path / "SPY_2024_01.csv")]
+    assert [each.path for each in tree.skipped] == [str(tmp_path / "SPY_2024_01.csv")]
 
 
 def test_hidden_files_of_the_system_are_not_mentioned(tmp_path):
     put(tmp_path, "SPY/.DS_Store")
 
-    assert list_folder(str(tmp_path), RAW).passed_over == []
+    assert list_folder(str(tmp_path), RAW).skipped == []
 
 
 def test_a_folder_that_is_not_there_is_an_error_with_its_name(tmp_path):

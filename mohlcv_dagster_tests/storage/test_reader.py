@@ -52,60 +52,60 @@ def failing(findings):
 
 
 def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader):
-    first = reader.examine(SPY, RECORDED)
+    first = reader.check(SPY, RECORDED)
     reader.read(SPY)
 
-    assert reader.examine(SPY, Provenance(RECORDED.rows, RECORDED.sha256)) is first
-    assert failing(reader.judge(SPY_15S, None)) == ["as_recorded"]
+    assert reader.check(SPY, Provenance(RECORDED.rows, RECORDED.sha256)) is first
+    assert failing(reader.check(SPY_15S, None).results) == ["as_recorded"]
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
 
 def test_a_raw_file_that_changed_is_read_and_checked_again(archive, reader):
-    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.check(SPY, RECORDED).results) == []
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
 
-    assert failing(reader.judge(SPY, RECORDED)) == ["as_recorded", "ohlc_order"]
+    assert failing(reader.check(SPY, RECORDED).results) == ["as_recorded", "ohlc_order"]
 
 
 def test_a_raw_file_is_checked_again_when_something_else_was_recorded_of_it(reader):
-    assert failing(reader.judge(SPY, RECORDED)) == []
-    assert failing(reader.judge(SPY, Provenance(7, RECORDED.sha256))) == ["as_recorded"]
-    assert failing(reader.judge(SPY, RECORDED)) == []
+    assert failing(reader.check(SPY, RECORDED).results) == []
+    assert failing(reader.check(SPY, Provenance(7, RECORDED.sha256)).results) == ["as_recorded"]
+    assert failing(reader.check(SPY, RECORDED).results) == []
 
 
 def test_a_raw_file_is_checked_again_when_the_months_next_to_it_are_others_and_not_for_what_is_made_of_it(reader):
-    alone = reader.examine(SPY, RECORDED, NeighbourMonths())
-    beside = reader.examine(SPY, RECORDED, NeighbourMonths((0.99,)))
+    alone = reader.check(SPY, RECORDED, NeighbourMonths())
+    beside = reader.check(SPY, RECORDED, NeighbourMonths((0.99,)))
 
     assert [finding.rule.name for finding in alone.results if finding.passed] != [
         finding.rule.name for finding in beside.results if finding.passed
     ]
-    assert reader.examine(SPY, RECORDED, NeighbourMonths((0.99,))) is beside
+    assert reader.check(SPY, RECORDED, NeighbourMonths((0.99,))) is beside
     assert reader.require(SPY, RECORDED).num_rows == 6
-    assert reader.examine(SPY, RECORDED) is beside
+    assert reader.check(SPY, RECORDED) is beside
 
 
 def test_aggregates_are_made_from_one_reading_of_their_raw_file_and_again_once_it_has_changed(archive, reader):
     for file in (SPY_MINUTE, SPY_15S):
-        folded = reader.fold(file, RECORDED)
+        folded = reader.resample(file, RECORDED)
     assert csv_codec.encode(folded) == WHOLE_15S
     assert len(archive.reads) == 1
 
     archive.write(SPY, WHOLE.replace(b",720\n", b",721\n"))
-    assert csv_codec.encode(reader.fold(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
+    assert csv_codec.encode(reader.resample(SPY_15S, None)) == WHOLE_15S.replace(b",720\n", b",721\n")
 
 
 def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(archive, reader):
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
     with pytest.raises(FailedRulesError, match="ohlc_order"):
-        reader.fold(SPY_15S, None)
+        reader.resample(SPY_15S, None)
     archive.path(SPY).unlink()
     with pytest.raises(FileMissingError):
-        reader.fold(SPY_15S, None)
+        reader.resample(SPY_15S, None)
 
 
 def test_a_month_is_read_and_checked_once_for_all_that_is_made_of_it(archive, reader, monkeypatch):
-    reader.judge(SPY, RECORDED)
+    reader.check(SPY, RECORDED)
     monkeypatch.setattr(runner, "run_rules", lambda *_: pytest.fail("checked again"))
 
     for _ in ("15s", "30s", "1min"):
@@ -114,7 +114,7 @@ def test_a_month_is_read_and_checked_once_for_all_that_is_made_of_it(archive, re
 
 
 def test_the_bytes_of_a_checked_file_are_released(reader):
-    reader.judge(SPY, RECORDED)
+    reader.check(SPY, RECORDED)
 
     assert reader.read(SPY).content is None
     assert reader.read(SPY).rows == 6
@@ -125,9 +125,9 @@ def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_an
 ):
     monkeypatch.setattr(reading, "AT_ONCE", 0)
     assert reader.read(SPY).rows == 6
-    assert failing(reader.judge(SPY, RECORDED)) == []
-    assert failing(reader.judge(SPY, Provenance(6, "0" * 64))) == ["as_recorded"]
-    reader.read(SPY, prove=True)
+    assert failing(reader.check(SPY, RECORDED).results) == []
+    assert failing(reader.check(SPY, Provenance(6, "0" * 64)).results) == ["as_recorded"]
+    reader.read(SPY, verify=True)
 
     assert len(archive.reads) == 2
 
@@ -142,9 +142,9 @@ def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive, reader):
 
 def test_months_that_are_completed_one_after_the_other_are_read_once_each(archive, reader):
     for file in (SPY, QQQ):
-        reader.judge(file, RECORDED)
+        reader.check(file, RECORDED)
         for name in ("15s", "30s", "1min"):
-            reader.fold(BarFile(file.symbol, timeframes.parse(name), file.month), RECORDED)
+            reader.resample(BarFile(file.symbol, timeframes.parse(name), file.month), RECORDED)
 
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "QQQ 2024-01 1s"]
 
@@ -165,6 +165,6 @@ def test_a_month_is_released_before_the_next_is_read(archive, reader):
 
 def test_a_month_is_released_before_the_bars_of_another_come(reader):
     held = weakref.ref(reader.read(SPY))
-    reader.forget()
+    reader.release()
 
     assert held() is None

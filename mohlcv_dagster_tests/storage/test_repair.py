@@ -21,7 +21,7 @@ OWN, NEXT = bars("2024-01-02", count=9), bars("2024-02-05", count=9)
 def rewritten(folder, *files, dry_run=False, closed=lambda file: None):
     archive = Archive(folder)
     rewriter = Rewriter(archive, None if dry_run else RewriteJournal(archive), closed)
-    return {str(each.file.month): (each.done, each.said) for each in rewriter.rewrite(files or (JANUARY, FEBRUARY))}
+    return {str(each.file.month): (each.done, each.message) for each in rewriter.rewrite(files or (JANUARY, FEBRUARY))}
 
 
 def contents(folder):
@@ -68,7 +68,11 @@ def test_rows_that_are_there_already_are_only_taken_out(tmp_path):
 
 
 REFUSED = {
-    "a next month that is not there": (None, None, "which is not there, and would not make a month: fetch SPY 2024-02"),
+    "a next month that is not there": (
+        None,
+        None,
+        "which does not exist, and would not make a month: fetch SPY 2024-02",
+    ),
     "a bar that contradicts": (
         text(pd.concat([EVENING.assign(volume=7), NEXT])),
         None,

@@ -130,7 +130,7 @@ FAULTS = {
         lambda tree: put(tree, "raw_1s/SPY/SPY-2024-02.csv", CLEAN[RAW]),
         "raw_1s/SPY/SPY-2024-02.csv",
         DiscrepancyKind.NO_ENTRY,
-        "not one of the layout",
+        "its name is not in the layout",
     ),
     "what a killed writer left": (
         lambda tree: put(tree, "raw_1s/SPY/.SPY_2024_01.csv.0a1b2c3d-1-00000000.part", b"ts"),
@@ -200,9 +200,12 @@ def test_mirrors_in_step_are_no_difference(with_mirrors):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda tree: put(tree, MIRROR, mirrored(RAW, "00" * 32)), "not written with raw_1s/SPY/SPY_2024_01.csv"),
+        (
+            lambda tree: put(tree, MIRROR, mirrored(RAW, "00" * 32)),
+            "does not match the present raw_1s/SPY/",
+        ),
         (lambda tree: (tree / MIRROR).unlink(), "has no mirror, though others have"),
-        (lambda tree: put(tree, MIRROR, b"PAR1"), "no Parquet file"),
+        (lambda tree: put(tree, MIRROR, b"PAR1"), "not a Parquet file"),
     ],
 )
 def test_a_mirror_that_is_out_of_step_absent_or_broken_is_told(with_mirrors, make, told):

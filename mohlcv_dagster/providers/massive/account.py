@@ -1,4 +1,4 @@
-"""The API key and the official client made with it, and single questions about what the key may do."""
+"""The API key and the official client made with it, and single questions about what the key may access."""
 
 import logging
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
 from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.providers.massive.paging import PAGE_LIMIT, SECOND, PageRequest, Timespan, Window
 from mohlcv_dagster.providers.massive.retry import CancelToken, Clock, Deadline, under
-from mohlcv_dagster.providers.massive.windows import PAGE_LIMIT, SECOND, PageRequest, Timespan, Window
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -102,7 +102,7 @@ def _remove_stdout_handler(name: str) -> None:
 
 
 def page_body(client: "RESTClient", request: PageRequest, deadline: Deadline) -> tuple[bytes, Mapping[str, str]]:
-    """The body of a page of bars as it came over the wire, and its headers; one request.
+    """The body of a page of bars as sent over the network, and its headers; one request.
 
     Raises:
         VendorError: no answer of 200 came in time.
@@ -127,7 +127,7 @@ class ProbeResult:
     """The answer to a question.
 
     Attributes:
-        error: why there is no page; `None` where one came and was proven.
+        error: why there is no page; `None` where one came and was verified.
         rows: bars of the page.
         seconds: how long it took.
         ahead: seconds that this machine's clock is ahead of the vendor's, to half a second; `None` where the answer had
@@ -146,7 +146,7 @@ class Probe:
     Args:
         api_key: sent as a bearer token; never shown.
         base_url: scheme and host.
-        clock: tells the time.
+        clock: gives the time.
 
     Raises:
         SettingsError: the key cannot be sent.
@@ -167,7 +167,7 @@ class Probe:
             self._client.client.clear()
 
     def ask(self, day: date) -> ProbeResult:
-        """Ask for the first minute after the opening bell of the last session up to `day`, inclusive; one request.
+        """Ask for the first minute after the opening of the last session up to `day`, inclusive; one request.
 
         Raises:
             MonthError: the day is beyond the exchange calendar.
@@ -198,8 +198,8 @@ class Probe:
     def _ahead(self, ours: datetime) -> float | None:
         from mohlcv_dagster.providers.massive.transport import http_date  # noqa: PLC0415 - with the client
 
-        told = self._client.client.date if self._client is not None else None
-        theirs = http_date(told) if told else None
+        header = self._client.client.date if self._client is not None else None
+        theirs = http_date(header) if header else None
         if theirs is None:
             return None
-        return (ours - theirs).total_seconds() - 0.5  # a header has whole seconds, on the average half of one ago
+        return (ours - theirs).total_seconds() - 0.5  # a header has full seconds, on average half a second ago

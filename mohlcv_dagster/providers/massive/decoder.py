@@ -1,7 +1,7 @@
-"""The bytes of a page to typed columns, without a Python object for each bar. What they say is proven in `pages`.
+"""The bytes of a page to typed columns, without a Python object for each bar. The contents are verified in `pages`.
 
-There are two parsers. The strict one decides: what it refuses is refused. The fast one takes only pages that are proven
-to give the same result, and leaves every other to the strict one, also where it is a good page (a volume of
+There are two parsers. The strict one decides: a page that it refuses is refused. The fast one takes only pages that are
+verified to give the same result, and leaves every other to the strict one, also where it is a good page (a volume of
 `1.300741e+06`, a row without `n`). Both give the same floats, by the same number parser of Arrow.
 
 The strict parser is Arrow's JSON reader under an explicit schema (a type guessed from the first rows would truncate
@@ -10,15 +10,15 @@ times that are not integers. Where it is lax, more is done:
 
 - it takes any number of documents, and a lone `null` crashes it: so the body is read as the one element of a list
   inside an envelope of ours, where a second document is a second element or a syntax error;
-- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.prove_rows`.
+- it takes NaN, Infinity and missing or null fields: missing ones are refused here, the others by `pages.verify_rows`.
 
 The fast parser is twice as fast. The vendor writes a page's rows with the same keys in the same order, without a
 blank. Where that is so, the rows are a table of numbers once the keys are taken out, and Arrow's CSV reader takes it.
-This is not assumed of any page, but proven:
+This is not assumed of any page, but verified:
 
 1. With the characters of numbers taken out, what is left of the rows is one row's skeleton, over and over; and those
-   characters stand after a colon, or after one of their own. So each row has the same keys in the same order, and
-   nothing but a number stands where a value belongs.
+   characters follow a colon, or one of their own. So each row has the same keys in the same order, and
+   nothing but a number is where a value belongs.
 2. Every value is digits with at most a point inside, as JSON writes them: no sign, no exponent, no needless zero.
 3. With the rows taken out, the document is read by the strict parser, which must find `results` there, empty.
 """
@@ -36,8 +36,15 @@ import pyarrow.json as pa_json
 
 from mohlcv_dagster.bars.bar_table import Floats, one_chunk, to_numpy
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
-from mohlcv_dagster.providers.massive.pages import DELAYED, Envelope, Page, not_whole, prove_envelope, prove_rows
-from mohlcv_dagster.providers.massive.windows import PageRequest
+from mohlcv_dagster.providers.massive.pages import (
+    DELAYED,
+    Envelope,
+    Page,
+    incomplete_page,
+    verify_envelope,
+    verify_rows,
+)
+from mohlcv_dagster.providers.massive.paging import PageRequest
 
 _TIME_KEY: Final = "t"
 _KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
@@ -75,26 +82,26 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 def decode_page(body: bytes, request: PageRequest) -> Page:
-    """The page in `body`, proven to be the whole answer to `request`.
+    """The page in `body`, verified to be the complete answer to `request`.
 
     Args:
         body: the JSON document, decompressed, in any layout.
-        request: what was asked.
+        request: what was requested.
 
     Raises:
-        IncompletePageError: it is not JSON, or not an aggregates page, or fails the proof of `pages`.
+        IncompletePageError: it is not JSON, or not an aggregates page, or fails a check of `pages`.
     """
     try:
         columns, envelope = _read_fast(body) or _read_strict(body)
     except (pa.ArrowException, ValueError) as exc:
-        kind = "HTML" if body.lstrip().startswith(b"<") else "no whole aggregates page"
-        raise not_whole(request, f"expected JSON, were {len(body)} bytes of {kind} ({exc})") from exc
-    prove_envelope(envelope, request)
-    return prove_rows(_page(columns, envelope, request), request)
+        kind = "HTML" if body.lstrip().startswith(b"<") else "an incomplete or unknown document"
+        raise incomplete_page(request, f"expected JSON, were {len(body)} bytes of {kind} ({exc})") from exc
+    verify_envelope(envelope, request)
+    return verify_rows(_page(columns, envelope, request), request)
 
 
 def _read_fast(body: bytes) -> tuple[Columns, Envelope] | None:
-    """The page by the fast parser; `None` where that is not proven to be the same as by the strict one."""
+    """The page by the fast parser; `None` where that is not verified to be the same as by the strict one."""
     rows = split_rows(body)
     table = rows and rows.columns(_TYPES)
     if not rows or not table:
@@ -130,16 +137,18 @@ def _read(body: bytes) -> Any:  # noqa: ANN401  # an Arrow struct array: the stu
 
 
 def _envelope(page: Any, rows: int) -> Envelope:  # noqa: ANN401  # as in _read
-    said = {name: page.field(name)[0].as_py() for name in _PAGE.names if name != "results"}
-    following, results_count = said.pop("next_url") is not None, said.pop("resultsCount")
-    return Envelope(**said, results_count=results_count, following=following, rows=rows)
+    fields = {name: page.field(name)[0].as_py() for name in _PAGE.names if name != "results"}
+    following, results_count = fields.pop("next_url") is not None, fields.pop("resultsCount")
+    return Envelope(**fields, results_count=results_count, following=following, rows=rows)
 
 
 def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:
     for key, column in columns.items():
         if column.null_count:
             row = column.is_null().index(True).as_py()
-            raise not_whole(request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id)
+            raise incomplete_page(
+                request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id
+            )
     numbers: dict[str, Floats] = {name: to_numpy(columns[key]) for name, key in _KEYS.items()}
     return Page(
         starts=to_numpy(columns[_TIME_KEY]),
@@ -169,7 +178,7 @@ class UniformRows:
     def columns(self, types: dict[str, pa.DataType]) -> pa.Table | None:
         """The columns by key, of these types or float64; `None` where one is missing, or a value is not of its type.
 
-        All values are read, also those not asked for: one that is not a number makes the document invalid JSON.
+        All values are read, also those that are not needed: one that is not a number makes the document invalid JSON.
         """
         if not set(types) <= set(self.keys):
             return None
@@ -188,7 +197,7 @@ class UniformRows:
 
 
 def split_rows(body: bytes) -> UniformRows | None:
-    """The rows of a page taken out of it; `None` where they are not proven uniform and plain, or there are none.
+    """The rows of a page taken out of it; `None` where they are not shown to be uniform and plain, or there are none.
 
     Args:
         body: the JSON document, decompressed.

@@ -1,13 +1,13 @@
-"""What a page of bars holds, when it is complete, and proven pages merged into one table. `decoder` reads the JSON.
+"""What a page of bars holds, when it is complete, and verified pages merged into one table. `decoder` reads the JSON.
 
-A page is believed when all of this holds (the vendor's own client checks none of it and ends without an error):
+A page is accepted when all of this is true (the vendor's own client checks none of it and ends without an error):
 
 - `status` is `OK` or `DELAYED` (a plan with delayed data answers the latter; both are good);
 - `resultsCount`, and `count` where given, equal the number of rows; no rows may be written as `results` absent or null;
-- `ticker` is the one asked for, letter by letter; only a page without rows may leave it out;
-- `adjusted` is as asked, also on a page without rows;
+- `ticker` is the requested one, case included; only a page without rows may leave it out;
+- `adjusted` is as requested, also on a page without rows;
 - each row has a time, four prices and a volume, all finite numbers;
-- times lie inside the request, on whole bars, and rise strictly;
+- times lie inside the request, on the grid of bars, and rise strictly;
 - a page that names a next one has rows: the next request starts after its last bar, so without rows it would not
   advance. (A *last* page without rows names no next one and is fine.)
 """
@@ -24,8 +24,9 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import Floats, Seconds, empty, from_arrays, normalize_volume_dtype
 from mohlcv_dagster.errors import ConflictingBarsError, IncompletePageError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
-from mohlcv_dagster.providers.massive.windows import PageRequest
+from mohlcv_dagster.providers.massive.paging import PageRequest
 
 DELAYED: Final = "DELAYED"
 _GOOD: Final = ("OK", DELAYED)
@@ -34,7 +35,7 @@ _NUMBERS: Final = (*PRICES, VOLUME)
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a page says of itself; `None` where it does not say.
+    """The fields of a page apart from its rows; `None` where one is missing.
 
     Attributes:
         rows: `len(results)`; zero where `results` is absent or null.
@@ -53,14 +54,14 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Page:
-    """A page proven complete.
+    """A page verified to be complete.
 
     Attributes:
         starts: Unix milliseconds of each bar's start, strictly rising.
         numbers: open, high, low, close (US dollars) and volume (shares) by name, each as long as `starts`.
         request_id: the vendor's; `None` where it gave none.
         delayed: whether the status was `DELAYED`.
-        following: whether the vendor says that there is more after the last bar.
+        following: whether the vendor has more after the last bar.
     """
 
     starts: npt.NDArray[np.int64]
@@ -75,27 +76,27 @@ class Page:
         return len(self.starts)
 
 
-def not_whole(request: PageRequest, reason: str, request_id: str | None = None) -> IncompletePageError:
-    """The error for a page that failed its proof, with what was asked for and the reason."""
+def incomplete_page(request: PageRequest, reason: str, request_id: str | None = None) -> IncompletePageError:
+    """The error for a page that failed its checks, with what was requested and the reason."""
     quoted = f" (request_id {request_id})" if request_id else ""
-    else_ask = "give the request_id to the vendor's support" if request_id else "check what answers at MASSIVE_BASE_URL"
+    advice = "give the request_id to the vendor's support" if request_id else "check what answers at MASSIVE_BASE_URL"
     return IncompletePageError(
-        f"the page for {request} is not whole: {reason}{quoted}; nothing was stored. Try again later; "
-        f"if it stays so, {else_ask}",
+        f"the page for {request} is not complete: {reason}{quoted}; nothing was stored. Try again later; "
+        f"if that does not help, {advice}",
         request_id=request_id,
         status=200,
     )
 
 
-def prove_envelope(envelope: Envelope, request: PageRequest) -> None:
-    """Prove what the page says of itself against what was asked and what it holds.
+def verify_envelope(envelope: Envelope, request: PageRequest) -> None:
+    """Check the page's fields against the request and against its rows.
 
     Raises:
-        IncompletePageError: a statement is missing or wrong.
+        IncompletePageError: a field is missing or wrong.
     """
     reason = _status_fault(envelope) or _count_fault(envelope) or _identity_fault(envelope, request)
     if reason:
-        raise not_whole(request, reason, envelope.request_id)
+        raise incomplete_page(request, reason, envelope.request_id)
 
 
 def _status_fault(envelope: Envelope) -> str | None:
@@ -106,9 +107,9 @@ def _status_fault(envelope: Envelope) -> str | None:
 
 def _count_fault(envelope: Envelope) -> str | None:
     if envelope.results_count != envelope.rows:
-        return f"expected as many rows as resultsCount {envelope.results_count} says, were {envelope.rows}"
+        return f"resultsCount {envelope.results_count} does not match its {quantity(envelope.rows, 'row')}"
     if envelope.count is not None and envelope.count != envelope.rows:
-        return f"expected as many rows as count {envelope.count} says, were {envelope.rows}"
+        return f"count {envelope.count} does not match its {quantity(envelope.rows, 'row')}"
     if envelope.following and not envelope.rows:
         return "it names a next page but has no rows to go on from"
     return None
@@ -123,15 +124,15 @@ def _identity_fault(envelope: Envelope, request: PageRequest) -> str | None:
     return None
 
 
-def prove_rows(page: Page, request: PageRequest) -> Page:
-    """Prove the rows and return the page: numbers finite, times as asked for, on whole bars, each later than the last.
+def verify_rows(page: Page, request: PageRequest) -> Page:
+    """Check the rows and return the page: numbers finite, times in the request, on the grid, strictly rising.
 
     Raises:
-        IncompletePageError: a number is not finite, or a time is outside the request, off a whole bar or out of order.
+        IncompletePageError: a number is not finite, or a time is outside the request, off the grid or out of order.
     """
     reason = _number_fault(page) or _time_fault(page, request)
     if reason:
-        raise not_whole(request, reason, page.request_id)
+        raise incomplete_page(request, reason, page.request_id)
     return page
 
 
@@ -147,7 +148,7 @@ def _time_fault(page: Page, request: PageRequest) -> str | None:
     starts, window, unit = page.starts, request.window, request.timespan.milliseconds
     faults = (
         (f"a time inside {window.start}..{window.last}", (starts < window.start) | (starts > window.last)),
-        (f"a whole multiple of {unit} ms", starts % unit != 0),
+        (f"a multiple of {unit} ms", starts % unit != 0),
         ("times to rise strictly", np.diff(starts, prepend=starts[:1] - 1) <= 0),
     )
     for expected, bad in faults:
@@ -158,7 +159,7 @@ def _time_fault(page: Page, request: PageRequest) -> str | None:
 
 
 def merge(pages: Sequence[Page]) -> pa.Table:
-    """All bars of `pages` in order of time, each once, volume settled as the schema types it.
+    """All bars of `pages` in order of time, each once, volume typed as the schema requires.
 
     Args:
         pages: of one symbol and timespan, in any order; they may overlap.

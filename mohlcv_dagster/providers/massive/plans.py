@@ -9,8 +9,8 @@ from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.listings import Listing
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
+from mohlcv_dagster.providers.massive.paging import SECOND, Timespan, cut, end_of, joined, start_of
 from mohlcv_dagster.providers.massive.retry import MINUTE
-from mohlcv_dagster.providers.massive.windows import SECOND, Timespan, cut, end_of, joined, start_of
 
 FIRST_DAY: Final = date(2003, 9, 10)
 """The first day the vendor has at all."""
@@ -44,7 +44,7 @@ class Plan:
         return max(FIRST_DAY, date(today.year - self.years, today.month, day))
 
     def reaches(self, month: Month, timespan: str, today: date) -> bool:
-        """Whether it covers the whole month, or all of it that exists."""
+        """Whether it covers the complete month, or all of it that exists."""
         if timespan == SECOND and not self.seconds:
             return False
         since = self.since(today)
@@ -63,14 +63,14 @@ def coverage(month: Month, timespan: str, today: date) -> str:
     """Which plans reach `month`, and the table of all of them, in one sentence each.
 
     Args:
-        month: the month asked for.
+        month: the month requested.
         timespan: `second` or `minute`.
         today: UTC.
     """
     enough = [plan.name for plan in PLANS if plan.reaches(month, timespan, today)]
-    verdict = f"plans that reach all of {month}: {', '.join(enough) or 'none'}"
+    reach = f"plans that reach all of {month}: {', '.join(enough) or 'none'}"
     table = " · ".join(f"{plan.name} {_extent(plan, timespan, today)}" for plan in PLANS)
-    return f"{verdict}. Today the plans hold {timespan} bars as follows: {table}"
+    return f"{reach}. Today the plans hold {timespan} bars as follows: {table}"
 
 
 def _extent(plan: Plan, timespan: str, today: date) -> str:
@@ -94,9 +94,9 @@ def estimate_month(  # noqa: PLR0913 - each has a name at every call
         month: UTC, begun.
         now: aware.
         bars_a_session: second bars in each session; ignored where `empty` is given.
-        since: where a fetch of the rest begins; `None` for the whole month.
-        adjusted: whether bars are asked for adjusted for splits.
-        empty: the listing that says that the month has no bars, so that the vendor is asked why; `None` where it may
+        since: where a fetch of the rest begins; `None` for the complete month.
+        adjusted: whether bars are requested adjusted for splits.
+        empty: the listing that shows that the month has no bars, so that the vendor is asked why; `None` where it may
             have some.
 
     Raises:
@@ -107,7 +107,7 @@ def estimate_month(  # noqa: PLR0913 - each has a name at every call
     reference = _SPLITS if adjusted else 0
     if empty is not None and since is None and month.end.date() > FIRST_DAY:
         reference += _WHY_EMPTY_SINCE_DELISTED if empty.delisted else _WHY_EMPTY
-    # a month one minute old has no whole minute yet, and its check asks for none
+    # a month one minute old has no complete minute yet, and its check requests none
     minutes = _pages(month, minute, now, None, 0) if _has_a_minute(month, now) else 0
     return Cost(bars, reference, minutes)
 
@@ -129,12 +129,12 @@ def estimate_seconds(
     total = sum(cost.fetch for cost in costs)
     if requests_per_minute is None or not total:
         return unlimited
-    # a limit lets that many be sent at once; the next wait until the first is a minute old
+    # a limit lets that many be sent at once; the next ones wait until the first is a minute old
     return max(unlimited, (total - 1) // requests_per_minute * MINUTE + latency)
 
 
 def _pages(month: Month, timespan: Timespan, now: datetime, since: datetime | None, bars_a_session: float) -> int:
-    """How many pages a fetch asks for, if its first window has as many bars as the others."""
+    """How many pages a fetch requests, if its first window has as many bars as the others."""
     end = end_of(month, timespan, now)
     start = start_of(month, end, since)
     windows = cut(start, end, timespan)

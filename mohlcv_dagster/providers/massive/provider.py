@@ -1,7 +1,7 @@
 """`MassiveProvider`: months of bars from Massive.com, on the official client.
 
 The client is imported with the first request, and what reads pages with the first month: together they take half a
-second, and a plan or a look at what a symbol is does without them.
+second, and neither an estimate nor a listing needs both.
 """
 
 import threading
@@ -13,25 +13,24 @@ from urllib.parse import urlsplit
 from mohlcv_dagster.bars.runtime import pool
 from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
 from mohlcv_dagster.model.bar_files import check_symbol
-from mohlcv_dagster.model.listings import EmptyMonthReason, Listing
+from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import KnownSplits
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.account import Secret, open_client, page_body
-from mohlcv_dagster.providers.massive.paging import Paging
-from mohlcv_dagster.providers.massive.reference import REQUESTS, Reference, why_empty
-from mohlcv_dagster.providers.massive.retry import Clock, Deadline, RequestStats, Retrying, RetryPolicy, best_effort
-from mohlcv_dagster.providers.massive.windows import (
+from mohlcv_dagster.providers.massive.paging import (
     HALF_A_PAGE,
     SECOND,
     PageRequest,
+    Paging,
     Timespan,
     Window,
     cut,
     end_of,
     start_of,
 )
+from mohlcv_dagster.providers.massive.reference import REQUESTS, Reference, why_empty
+from mohlcv_dagster.providers.massive.retry import Clock, Deadline, RequestStats, Retrying, RetryPolicy, best_effort
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, check_base_url
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class MassiveProvider:
         concurrency: requests in flight for one month, at least 1.
         requests_per_minute: shared by everything in this process that asks the same base URL; `None` for no limit.
         retry: how often and how long to try.
-        clock: tells the time, waits and draws random numbers.
+        clock: gives the time, waits and draws random numbers.
         fill: the most bars that a page of several windows is expected to have, at least 1.
 
     Raises:
@@ -100,7 +99,7 @@ class MassiveProvider:
 
     @property
     def name(self) -> str:
-        """As `provider_name` has it."""
+        """As `provider_name` gives it."""
         return provider_name(self.base_url)
 
     def fetch_month(  # noqa: PLR0913  # each has a default, and a name at every call
@@ -113,10 +112,10 @@ class MassiveProvider:
         since: datetime | None = None,
         on_progress: Callable[[FetchProgress], None] | None = None,
     ) -> FetchedMonth:
-        """As `BarProvider.fetch_month`; each page is proven, and `on_progress` is called after each.
+        """As `BarProvider.fetch_month`; each page is verified, and `on_progress` is called after each.
 
         For a month proven empty the vendor is asked why; for adjusted bars, which splits there are, before the bars.
-        Transient errors and pages that fail their proof are raised after all retries.
+        Transient errors and pages that fail their checks are raised after all retries.
         """
         from mohlcv_dagster.providers.massive.pages import merge  # noqa: PLC0415 - see the first lines
 
@@ -185,7 +184,7 @@ class MassiveProvider:
         return f"MassiveProvider({self.base_url!r}, adjusted={self.adjusted}, concurrency={self.concurrency})"
 
     def _splits(self, request: PageRequest, stats: RequestStats) -> KnownSplits | None:
-        """Asked for before adjusted seconds; minutes are compared and not stored, so nothing is recorded of them."""
+        """Requested before adjusted seconds; minutes are compared and not stored, so nothing is recorded of them."""
         if not request.adjusted or request.timespan.name != SECOND:
             return None
         return self._reference(stats).splits(request.symbol)
@@ -211,7 +210,7 @@ class MassiveProvider:
         return Retrying.starting_now(policy, self._clock, self.base_url, self.requests_per_minute, requests)
 
     def _ask_once(self, request: PageRequest, deadline: Deadline) -> "Page":
-        """One page, one attempt, proven."""
+        """One page, one attempt, verified."""
         try:
             body, headers = page_body(self._rest_client(), request, deadline)
             # not in the threads that wait for the vendor: they are many, and each keeps the memory that it freed
@@ -236,12 +235,12 @@ def _decode(body: bytes, headers: Mapping[str, str], request: PageRequest) -> "P
 
 def _at_least_one(name: str, value: int) -> int:
     if value < 1:
-        raise SettingsError(f"{name} is {value}; expected a whole number of at least 1")
+        raise SettingsError(f"{name} is {value}; expected an integer of at least 1")
     return value
 
 
 def _silent(_: FetchProgress) -> None:
-    """Progress that nobody asked for."""
+    """Progress that is not reported."""
 
 
 def _plan_error(error: PlanError, request: PageRequest, month: Month, now: datetime) -> PlanError:

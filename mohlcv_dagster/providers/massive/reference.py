@@ -1,8 +1,8 @@
 """What the vendor knows of a symbol apart from its bars: listing, symbol changes, splits; requests and their documents.
 
-Nothing here fails a month. What the vendor refuses, does not have or cannot tell in a short time is unknown, with the
-reason. That there is *no* such symbol is believed only on an answer of 200 that lists none: a 404 may as well come from
-a stand-in, or a plan, without reference data.
+Nothing here fails a month. What the vendor refuses, does not have or does not answer in a short time is unknown, with
+the reason. That there is *no* such symbol is accepted only from an answer of 200 that lists none: a 404 may as well
+come from a stand-in, or a plan, without reference data.
 
 The documents are those of the vendor's documentation, all under `https://massive.com/docs/rest/stocks`:
 
@@ -21,9 +21,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from mohlcv_dagster.errors import BadRequestError, IncompletePageError, NoTradesError, PlanError, VendorError
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Listing, explain_empty_month
+from mohlcv_dagster.model.listings import (
+    EmptyMonthCause,
+    EmptyMonthReason,
+    KnownSplits,
+    Listing,
+    Split,
+    explain_empty_month,
+)
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.splits import KnownSplits, Split
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.providers.massive.retry import Deadline, RequestStats, Retrying, under
@@ -43,7 +49,7 @@ _GOOD: Final = ("OK", "DELAYED")
 
 @dataclass(frozen=True)
 class Reference:
-    """Questions about symbols, to be asked under a best-effort policy; `secret` is masked in what is told."""
+    """Questions about symbols, asked under a best-effort policy; `secret` is masked in messages and errors."""
 
     client: "Callable[[], RESTClient]"
     retrying: Retrying
@@ -81,7 +87,7 @@ class Reference:
             return KnownSplits(None, self._why(error))
 
     def _delisted(self, symbol: str) -> "Details | None":
-        """A symbol that nobody bears today: the list has its last day, the overview of the day before has the rest."""
+        """A symbol that no company has today: the list has its last day, the overview of the day before the rest."""
         entries = self._ask(
             lambda client: client.list_tickers(
                 ticker=symbol, market="stocks", active=False, limit=_MOST_ENTRIES, raw=True
@@ -94,7 +100,7 @@ class Reference:
         try:
             before = self._details(symbol, last.delisted - timedelta(days=1)) if last.delisted else None
         except VendorError:
-            before = None  # then the day of its listing stays unknown, which `explain` says
+            before = None  # then the day of its listing stays unknown, which `explain_empty_month` reports
         return replace(last, listed=last.listed or (before.listed if before else None))
 
     def _details(self, symbol: str, day: date | None) -> "Details | None":
@@ -160,7 +166,7 @@ def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, pa
         case = f"Case counts: is {symbol.upper()} meant?"
         question = case if symbol.islower() else "Is the symbol right? Case counts: BACpB, BRK.B"
         raise NoTradesError(
-            f"{symbol} has no trades in {month}: all {pages} pages of it came whole and empty, and "
+            f"{symbol} has no trades in {month}: all {pages} pages of it came complete and empty, and "
             f"{empty.reason}. {question}",
             pages=pages,
         )
@@ -169,11 +175,11 @@ def why_empty(reference: Reference, symbol: str, month: Month, end: datetime, pa
 
 @dataclass(frozen=True)
 class Details:
-    """A symbol as its overview or an entry of the list describes it; `None` where it does not say.
+    """A symbol as its overview or an entry of the list describes it; `None` where it gives none.
 
     Attributes:
         name: of the company.
-        listed: `list_date`, when the company was first listed, under whatever symbol.
+        listed: `list_date`, when the company was first listed, under any symbol.
         delisted: the day of `delisted_utc`.
     """
 
@@ -191,10 +197,10 @@ def parse_document(body: bytes) -> Document:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _not_whole(f"{len(body)} bytes that are no JSON ({error})") from error
+        raise _incomplete(f"{len(body)} bytes that are not JSON ({error})") from error
     document = _object(document, "the document")
     if document.get("status", "OK") not in _GOOD:
-        raise _not_whole(f"status {document['status']!r}")
+        raise _incomplete(f"status {document['status']!r}")
     return document
 
 
@@ -230,7 +236,7 @@ def read_events(document: Document) -> tuple[tuple[date, str], ...]:
             change = _object(event.get("ticker_change"), "ticker_change")
             found.add((_day(event, "date"), _text(change, "ticker")))
     if len({day for day, _ in found}) < len(found):
-        raise _not_whole("two symbols from the same day on")
+        raise _incomplete("two symbols from the same day on")
     return tuple(sorted(found))
 
 
@@ -243,20 +249,20 @@ def read_splits(document: Document, symbol: str) -> tuple[Split, ...]:
     splits = set()
     for entry in _entries(document):
         if entry.get("ticker") != symbol:
-            raise _not_whole(f"a split of {entry.get('ticker')!r}, asked was {symbol!r}")
+            raise _incomplete(f"a split of {entry.get('ticker')!r}, expected {symbol!r}")
         splits.add(Split(_day(entry, "execution_date"), _shares(entry, "split_from"), _shares(entry, "split_to")))
     return tuple(sorted(splits))
 
 
 def _entries(document: Document) -> Iterable[Document]:
     if document.get("next_url"):
-        raise _not_whole("a list that goes on on another page")
+        raise _incomplete("a list that continues on another page")
     return (_object(entry, "an entry") for entry in _list(document.get("results"), "results"))
 
 
 def _details(entry: Document, symbol: str) -> Details:
     if entry.get("ticker") != symbol:
-        raise _not_whole(f"an answer about {entry.get('ticker')!r}, asked was {symbol!r}")
+        raise _incomplete(f"an answer about {entry.get('ticker')!r}, expected {symbol!r}")
     name, delisted = entry.get("name"), entry.get("delisted_utc")
     return Details(
         name=str(name) if name else None,
@@ -268,20 +274,20 @@ def _details(entry: Document, symbol: str) -> Details:
 def _list(value: object, what: str) -> list[Any]:
     """A list; empty where it is missing."""
     if value is not None and not isinstance(value, list):
-        raise _not_whole(f"{what} that are no list but {type(value).__name__}")
+        raise _incomplete(f"{what} that are not a list but {type(value).__name__}")
     return value or []
 
 
 def _object(value: object, what: str) -> Document:
     if not isinstance(value, dict):
-        raise _not_whole(f"{what} that is no object but {type(value).__name__}")
+        raise _incomplete(f"{what} that is not an object but {type(value).__name__}")
     return value
 
 
 def _text(entry: Document, key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value:
-        raise _not_whole(f"{key} {value!r}")
+        raise _incomplete(f"{key} {value!r}")
     return value
 
 
@@ -289,15 +295,15 @@ def _day(entry: Document, key: str) -> date:
     try:
         return date.fromisoformat(_text(entry, key))
     except ValueError as error:
-        raise _not_whole(f"{key} {entry[key]!r}, expected a day such as 2024-06-10") from error
+        raise _incomplete(f"{key} {entry[key]!r}, expected a day such as 2024-06-10") from error
 
 
 def _shares(entry: Document, key: str) -> float:
     value = entry.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
-        raise _not_whole(f"{key} {value!r}, expected a number above zero")
+        raise _incomplete(f"{key} {value!r}, expected a number above zero")
     return float(value)
 
 
-def _not_whole(what: str) -> IncompletePageError:
+def _incomplete(what: str) -> IncompletePageError:
     return IncompletePageError(f"the vendor's reference answered with {what}", status=200)

@@ -2,7 +2,7 @@
 
 Waits are exponential with full jitter: a random part of `first_wait * 2 ** tries`, at most `longest_wait`. Where the
 vendor names a time (`Retry-After`), that is waited instead, and a little more so that threads do not return at once.
-Whether an error is transient is its type.
+The type of an error shows whether it is transient.
 """
 
 import bisect
@@ -23,6 +23,7 @@ from mohlcv_dagster.errors import (
     VendorError,
     VendorUnavailableError,
 )
+from mohlcv_dagster.formatting import quantity
 
 T = TypeVar("T")
 
@@ -33,11 +34,11 @@ _SLICE: Final = 0.25
 
 
 class FetchCancelledError(Exception):
-    """The fetch that this request belonged to has ended. Never leaves this package."""
+    """The fetch that this request belonged to has ended. Never raised out of this package."""
 
 
 class CancelToken(threading.Event):
-    """Set once, when nobody waits for the month any more; ends the requests under way."""
+    """Set once, when the month is no longer needed; ends the requests under way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +68,8 @@ class Deadline:
 
     Attributes:
         until: the monotonic moment it is cut off.
-        cancel: set when nobody waits for it any more.
-        received: bytes that came over the wire.
+        cancel: set when its result is no longer needed.
+        received: bytes received over the network.
         left: seconds until `until`, as last looked at.
     """
 
@@ -83,7 +84,7 @@ _deadline: ContextVar[Deadline] = ContextVar("_deadline")
 
 @contextmanager
 def under(deadline: Deadline) -> Iterator[None]:
-    """Put the requests of this thread under `deadline`; the client in between has no way to pass it on."""
+    """Apply `deadline` to the requests of this thread; the client in between cannot pass it on."""
     token = _deadline.set(deadline)
     try:
         yield
@@ -98,7 +99,7 @@ def current_deadline() -> Deadline:
 
 @dataclass(frozen=True)
 class Clock:
-    """Time and chance, passed in so that tests never wait.
+    """Time and random numbers, passed in so that tests never wait.
 
     Attributes:
         now: the present moment, aware, UTC.
@@ -138,7 +139,7 @@ class RequestStats:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, attempts: int = 0, pages: int = 0, received: int = 0) -> None:
-        """Count requests sent, pages asked for (however many attempts each takes) and bytes received."""
+        """Count requests sent, pages requested (however many attempts each takes) and bytes received."""
         with self._lock:
             self.attempts += attempts
             self.pages += pages
@@ -174,7 +175,7 @@ _limiters: dict[str, RateLimiter] = {}
 def rate_limiter(base_url: str) -> RateLimiter:
     """The process's limiter for a base URL, so that all providers made for it count together.
 
-    Other processes are not seen: under several, divide the limit among them.
+    Other processes are not counted: divide the limit among them.
     """
     return _limiters.setdefault(base_url, RateLimiter())  # atomic, so that threads get the same one
 
@@ -188,7 +189,7 @@ class RetryPolicy:
         request_seconds: one page with all its attempts and waits between them.
         month_seconds: one month with all its pages, waiting for `MASSIVE_REQUESTS_PER_MINUTE` aside.
         tries: attempts for one page while the vendor is unreachable or failing.
-        page_tries: attempts for one page that keeps failing its proof.
+        page_tries: attempts for one page that keeps failing its checks.
         first_wait: the longest wait before the second attempt.
         longest_wait: the longest wait before any, unless the vendor names its own.
 
@@ -222,9 +223,9 @@ class Retrying:
 
     Attributes:
         policy: how often and how long.
-        clock: tells the time, waits, draws random numbers.
+        clock: gives the time, waits, draws random numbers.
         until: the monotonic moment the month's time is over.
-        cancel: set when nobody waits for the month any more.
+        cancel: set when the month is no longer needed.
         wait_turn: waits until a request may be sent; this time counts against no page.
     """
 
@@ -294,17 +295,17 @@ class Retrying:
         return tries >= (self.policy.page_tries if isinstance(error, IncompletePageError) else self.policy.tries)
 
     def _wait(self, error: VendorError, tries: int) -> float:
-        asked = error.retry_after if isinstance(error, VendorUnavailableError) else None
-        if asked is not None:
-            return asked + self.policy.first_wait * self.clock.random()
+        retry_after = error.retry_after if isinstance(error, VendorUnavailableError) else None
+        if retry_after is not None:
+            return retry_after + self.policy.first_wait * self.clock.random()
         exponent = min(tries - 1, _LONGEST_EXPONENT)
         return self.clock.random() * min(self.policy.longest_wait, self.policy.first_wait * 2.0**exponent)
 
 
 def _given_up(error: VendorError, tries: int, seconds: float) -> VendorError:
-    """The same error, saying how often and how long it was tried."""
-    asked = getattr(error, "retry_after", None)
-    demand = f"; the vendor asks to wait {asked:.0f} s" if asked is not None else ""
-    message = f"{error} (tried {tries} times in {seconds:.0f} s{demand})"
-    more = {"retry_after": asked} if isinstance(error, VendorUnavailableError) else {}
+    """The same error, with how often and how long it was tried."""
+    retry_after = getattr(error, "retry_after", None)
+    demand = f"; the vendor asks to wait {retry_after:.0f} s" if retry_after is not None else ""
+    message = f"{error} (tried {quantity(tries, 'time')} in {seconds:.0f} s{demand})"
+    more = {"retry_after": retry_after} if isinstance(error, VendorUnavailableError) else {}
     return type(error)(message, request_id=error.request_id, status=error.status, **more)

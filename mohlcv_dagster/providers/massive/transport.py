@@ -1,4 +1,4 @@
-"""HTTP: one request sent and its body read whole before a deadline, or an error of `mohlcv_dagster.errors`.
+"""HTTP: one request sent and its body read completely before a deadline, or an error of `mohlcv_dagster.errors`.
 
 The official client loses the status and the headers of an error, has a timeout for each read of the socket alone, and
 takes a truncated gzip body for a complete one. So the pool inside it is replaced by `StrictPool`. A request is sent
@@ -69,7 +69,7 @@ class StrictPool(urllib3.PoolManager):
     Args:
         base_url: named in errors.
         secret: masked in the bodies of errors, before they are shortened.
-        clock: tells the time.
+        clock: gives the time.
         connections: sockets kept open for a host.
         trust: urllib3's own options for certificates.
 
@@ -89,12 +89,12 @@ class StrictPool(urllib3.PoolManager):
     def request(  # type: ignore[override]  # as much of the signature as the official client uses
         self, method: str, url: str, fields: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> HTTPResponse:
-        """Send one request, with neither retry nor redirect; the body is as it came over the wire, see `decompressed`.
+        """Send one request, with neither retry nor redirect; the body is as sent over the network, see `decompressed`.
 
         Raises:
             UnreachableError: no connection, or it broke before the end.
             DeadlineError: the deadline has passed.
-            ServerError: the body of an answer that is not 200 is not what its headers say.
+            ServerError: the body of an answer that is not 200 does not match its headers.
             VendorError: the status is not 200; see the table above.
         """
         deadline = current_deadline()
@@ -102,7 +102,7 @@ class StrictPool(urllib3.PoolManager):
             response, body = self._ask(deadline, method, url, fields=fields, headers=headers)
         except ReadTimeoutError as exc:
             raise DeadlineError(
-                f"{self._base_url} fell silent ({deadline.received} bytes had come); try again later"
+                f"{self._base_url} stopped sending ({deadline.received} bytes had come); try again later"
             ) from exc
         except HTTPError as exc:
             self._left(deadline)  # a socket shut down in time looks like one that broke
@@ -166,24 +166,24 @@ class StrictPool(urllib3.PoolManager):
 
 
 def decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body as its `Content-Encoding` says, to the last byte.
+    """The body, decoded by its `Content-Encoding`, complete.
 
     Raises:
-        ServerError: it is not what the headers say, or it is truncated.
+        ServerError: it does not match the headers, or it is truncated.
     """
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", "") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise ServerError(f"the answer came as {encoding!r} although gzip was asked for; try again later")
+        raise ServerError(f"the answer came as {encoding!r} although gzip was requested; try again later")
     unzip = isal_zlib.decompressobj(_GZIP)
     try:
-        whole = unzip.decompress(body, _LARGEST_BODY)
+        plain = unzip.decompress(body, _LARGEST_BODY)
     except isal_zlib.error as exc:  # type: ignore[misc]  # the stubs take it for a plain object
         raise ServerError(f"the gzip body of the answer is broken ({exc}); try again later") from exc
     if not unzip.eof or unzip.unused_data:
         raise ServerError(f"the gzip body of the answer is cut short after {len(body)} bytes; try again later")
-    return whole
+    return plain
 
 
 def _brief(exc: HTTPError) -> str:
@@ -195,8 +195,8 @@ def _brief(exc: HTTPError) -> str:
 class Watchdog:
     """Runs an action at a moment unless the block it belongs to has ended, in one thread for all blocks.
 
-    A socket's timeout starts again with each read, and headers are read where no deadline can be checked: a server
-    that drips them would hold a thread for hours. So another thread shuts the socket down. A timer for each answer
+    A socket's timeout starts again with each read, and headers are read where no deadline can be checked: a server that
+    sends them slowly would block a thread for hours. So another thread shuts the socket down. A timer for each answer
     would take a third of the CPU of a small one.
     """
 
@@ -209,10 +209,10 @@ class Watchdog:
     @contextmanager
     def after(self, seconds: float, action: Callable[[], None]) -> Iterator[None]:
         """Call `action`, which must not fail, once if the block has not ended in so many seconds."""
-        due = time.monotonic() + seconds
+        moment = time.monotonic() + seconds
         actions = [action]
         with self._changed:
-            heapq.heappush(self._pending, (due, next(self._numbers), actions))
+            heapq.heappush(self._pending, (moment, next(self._numbers), actions))
             if self._pending[0][2] is actions:  # else the thread wakes before that anyway
                 self._changed.notify()
             if self._thread is None or not self._thread.is_alive():  # a forked process has no threads but its own
@@ -245,14 +245,14 @@ def _shut_down_in_time(connected: socket.socket | None) -> Iterator[None]:
     """Within the block, shut the socket down when this thread's deadline passes or its fetch is cancelled.
 
     Args:
-        connected: `None` where the connection has let go of it, as one that closes with its answer has; such a read
+        connected: `None` where the connection has released it, as one that closes with its answer does; such a read
             ends with the socket's own timeout.
     """
     deadline = current_deadline()
 
     def shut() -> None:
         if connected is not None:
-            with suppress(OSError):  # the other side was faster: nothing is left to shut down
+            with suppress(OSError):  # the other side closed it first
                 connected.shutdown(socket.SHUT_RDWR)
 
     with _WATCHDOG.after(deadline.left, shut), deadline.cancel.on_cancel(shut):
@@ -292,15 +292,15 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes, now: datetim
         now: aware; what a `Retry-After` given as a date is counted from.
     """
     words, request_id = _words(body)
-    said = f"the vendor answered {status}: {words}"
+    answer = f"the vendor answered {status}: {words}"
     wait = retry_after(headers.get("Retry-After"), now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        message = f"{said}. Too many requests for the plan: set MASSIVE_REQUESTS_PER_MINUTE to what it allows"
+        message = f"{answer}. Too many requests for the plan: set MASSIVE_REQUESTS_PER_MINUTE to what it allows"
         return RateLimitError(message, request_id=request_id, status=status, retry_after=wait)
     if status in _TRANSIENT or status >= _SERVER_FAULT or status < HTTPStatus.MULTIPLE_CHOICES:
-        message = f"{said}. It comes from the vendor or a gateway before it: try again later"
+        message = f"{answer}. It comes from the vendor or a gateway before it: try again later"
         return ServerError(message, request_id=request_id, status=status, retry_after=wait)
-    return _refusal(status, said, request_id)
+    return _refusal(status, answer, request_id)
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -329,16 +329,16 @@ def http_date(header: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _refusal(status: int, said: str, request_id: str | None) -> VendorError:
+def _refusal(status: int, answer: str, request_id: str | None) -> VendorError:
     if status == HTTPStatus.UNAUTHORIZED:
-        message = f"{said}. The vendor does not know the API key: check MASSIVE_API_KEY in `.env` or the environment"
+        message = f"{answer}. The vendor does not know the API key: check MASSIVE_API_KEY in `.env` or the environment"
         return UnknownKeyError(message, request_id=request_id, status=status)
     if status == HTTPStatus.FORBIDDEN:
-        return PlanError(said, request_id=request_id, status=status)
+        return PlanError(answer, request_id=request_id, status=status)
     if status < HTTPStatus.BAD_REQUEST:
-        message = f"{said}. Redirects are not followed with a key in hand: check MASSIVE_BASE_URL"
+        message = f"{answer}. Redirects are not followed, to protect the key: check MASSIVE_BASE_URL"
         return BadRequestError(message, request_id=request_id, status=status)
-    message = f"{said}. Asking again will not help: check the symbol, the month and MASSIVE_BASE_URL"
+    message = f"{answer}. Asking again will not help: check the symbol, the month and MASSIVE_BASE_URL"
     return BadRequestError(message, request_id=request_id, status=status)
 
 

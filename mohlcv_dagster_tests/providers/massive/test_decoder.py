@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster.errors import IncompletePageError
 from mohlcv_dagster.providers.massive.decoder import decode_page
-from mohlcv_dagster.providers.massive.windows import PageRequest, Timespan, Window
+from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
 from mohlcv_dagster_tests.real import REAL, needs_real
 
 T = 1704205800000
@@ -281,5 +281,5 @@ def test_recorded_pages_are_believed(name, symbol, rows, volume):
 @needs_real
 def test_a_recorded_page_that_lost_rows_is_not_believed():
     request = PageRequest("AAPL", DAY, Window(0, 2**42), adjusted=True)
-    with pytest.raises(IncompletePageError, match="resultsCount 6 says, were 1"):
+    with pytest.raises(IncompletePageError, match="resultsCount 6 does not match its 1 row"):
         decode_page((REAL / "recorded" / "fractional_v_2026-04-17_AAPL_day.json").read_bytes(), request)

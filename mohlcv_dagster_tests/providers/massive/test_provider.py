@@ -291,7 +291,7 @@ def test_each_page_of_a_part_is_proven_as_one_of_a_month_is(server, fake):
 
 @pytest.mark.parametrize("since", ["2024-01-31 23:59:59", "2024-03-01 00:00:00"])
 def test_a_start_outside_the_month_is_refused_before_any_request(vendor, server, since):
-    with pytest.raises(MonthError, match="bars of 2024-02 can be asked for from 2024-02-01 00:00:00Z to 2024-03-01"):
+    with pytest.raises(MonthError, match="bars of 2024-02 can be requested from 2024-02-01 00:00:00Z to 2024-03-01"):
         vendor.fetch_month("SPY", MONTH, since=utc(since))
     assert server.asked == []
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.errors import IncompletePageError
-from mohlcv_dagster.model.splits import Split
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.reference import (
     Details,
@@ -124,12 +124,12 @@ def test_splits_are_told_the_oldest_first_whatever_their_order():
 @pytest.mark.parametrize(
     ("decode", "wrong", "said"),
     [
-        (read_details, changed(DETAILS, ticker="MSFT"), "'MSFT', asked was 'AAPL'"),
+        (read_details, changed(DETAILS, ticker="MSFT"), "'MSFT', expected 'AAPL'"),
         (read_details, changed(DETAILS, list_date="12/12/1980"), "list_date '12/12/1980'"),
-        (read_details, {"status": "OK"}, "results that is no object"),
-        (read_tickers, changed(TICKERS), "'TWTR', asked was 'AAPL'"),
-        (read_tickers, {"results": {"ticker": "AAPL"}}, "no list but dict"),
-        (read_splits, changed(SPLITS, ticker="MSFT"), "'MSFT', asked was 'AAPL'"),
+        (read_details, {"status": "OK"}, "results that is not an object"),
+        (read_tickers, changed(TICKERS), "'TWTR', expected 'AAPL'"),
+        (read_tickers, {"results": {"ticker": "AAPL"}}, "not a list but dict"),
+        (read_splits, changed(SPLITS, ticker="MSFT"), "'MSFT', expected 'AAPL'"),
         (read_splits, changed(SPLITS, split_to=0), "split_to 0"),
         (read_splits, changed(SPLITS, split_from="1"), "split_from '1'"),
         (read_splits, changed(SPLITS, split_from=True), "split_from True"),
@@ -144,9 +144,9 @@ def test_a_document_of_another_form_says_nothing(decode, wrong, said):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"<html>502</html>", "no JSON"),
+        (b"<html>502</html>", "not JSON"),
         (b'{"status":"ERROR","error":"x"}', "status 'ERROR'"),
-        (b"[]", "no object but list"),
+        (b"[]", "not an object but list"),
     ],
 )
 def test_a_body_that_is_no_good_document_says_nothing(body, said):
@@ -156,7 +156,7 @@ def test_a_body_that_is_no_good_document_says_nothing(body, said):
 
 @pytest.mark.parametrize("events", [1, "", {}, True])
 def test_events_that_are_no_list_say_nothing(events):
-    with pytest.raises(IncompletePageError, match="events that are no list but"):
+    with pytest.raises(IncompletePageError, match="events that are not a list but"):
         read_events(changed(EVENTS, events=events))
 
 
@@ -264,7 +264,7 @@ def test_there_is_no_such_symbol_only_where_the_list_answers_and_has_none(listin
         (REFUSED, "the plan of this API key has no reference data (the vendor answered 403", 1),
         (Reply(b"{}", 500), "the vendor's reference did not answer (the vendor answered 500", 3),
         (Reply(reset=True), "cannot be reached", 3),
-        (Reply(b"<html>"), "no JSON", 2),
+        (Reply(b"<html>"), "not JSON", 2),
         (Reply(b'{"error":"Unknown API Key"}', 401), "does not know the API key", 1),
     ],
 )
