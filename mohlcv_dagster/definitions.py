@@ -6,11 +6,14 @@ Loading needs no key and no network. Definitions that users scaffold into `defs/
 import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 import dagster as dg
 
+from mohlcv_dagster import defs as folder
 from mohlcv_dagster.checks import registry
-from mohlcv_dagster.defs import alerts, automation, jobs, quality_asset, scaffolded, schedules
+from mohlcv_dagster.defs import alerts, automation, jobs, quality_asset
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
@@ -18,6 +21,8 @@ from mohlcv_dagster.defs.quality_asset import coverage_asset
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings, apply_calendar
+
+_FOLDER: Final = Path(folder.__file__).parent
 
 
 def build(
@@ -61,19 +66,14 @@ def build(
         resources={
             "massive": not_configurable(massive or ProviderResource.of(settings)),
             "archive": not_configurable(archive),
-            IO_MANAGER: BarsCsvIOManager(
-                data_dir=archive.data_dir,
-                raw_dir=archive.raw_dir,
-                aggregated_dir=archive.aggregated_dir,
-                parquet=archive.parquet,
-            ).definition(),
+            IO_MANAGER: BarsCsvIOManager(archive).definition(),
         },
         jobs=[
             refresh,
             jobs.re_verify_job(settings.timeframes, settings.start),
             jobs.backfill_job(settings.timeframes, partitions, settings.start),
         ],
-        schedules=[schedules.refresh_schedule()],
+        schedules=[automation.refresh_schedule()],
         sensors=[automation.sensor(), quality_asset.after_runs_sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
@@ -87,4 +87,23 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefi
     return [each for each in linked if isinstance(each, dg.AssetsDefinition)]
 
 
-defs = dg.Definitions.merge(build(Settings.from_environment(os.environ)), *scaffolded.load())
+def scaffolded() -> list[dg.Definitions]:
+    """What users added to `defs/` with `dg scaffold defs …`: Python modules, and folders of components.
+
+    Where there is any, Dagster imports all modules in the folder, also those that only steps need. None of ours has a
+    definition at module level, so nothing is loaded twice.
+    """
+    if not any(_is_users(path) for path in _FOLDER.iterdir()):
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [dg.ComponentTree.from_module(folder, _FOLDER.parents[1]).build_defs()]
+
+
+def _is_users(path: Path) -> bool:
+    if path.is_dir():
+        return not path.name.startswith((".", "__")) and path.name != folder.ENVIRONMENT
+    return path.suffix == ".py" and path.stem not in folder.MODULES
+
+
+defs = dg.Definitions.merge(build(Settings.from_environment(os.environ)), *scaffolded())

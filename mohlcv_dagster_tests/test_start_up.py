@@ -107,7 +107,7 @@ def test_each_late_import_works_whatever_was_imported_before():
     assert found >= {
         "mohlcv_dagster.storage.reader",
         "mohlcv_dagster.defs.partition_loop",
-        "mohlcv_dagster.defs.recheck",
+        "mohlcv_dagster.defs.check_runner",
         "mohlcv_dagster.defs.quality_step",
     }
     assert printed(EACH_LATE_IMPORT.format(late=late)) == "[]"

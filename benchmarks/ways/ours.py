@@ -10,12 +10,12 @@ import pyarrow as pa
 from benchmarks.case import Case
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.resample import Resampler
-from mohlcv_dagster.checks.check_input import Provenance
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import RuleResult, Severity
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.storage.archive import Archive

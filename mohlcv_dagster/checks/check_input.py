@@ -15,43 +15,12 @@ from mohlcv_dagster.checks.recompute import BarDifferences, compare, recompute
 from mohlcv_dagster.checks.rule import Requires
 from mohlcv_dagster.errors import BarsError, MonthError
 from mohlcv_dagster.model.bar_files import COLUMNS, BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.reconciliation import Reconciliation, reconcile
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-    from mohlcv_dagster.model.finality import RevisionCounts
-    from mohlcv_dagster.model.listings import EmptyMonthReason, Split
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What was recorded of a file when it was written.
-
-    Attributes:
-        rows: its number of bars.
-        sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
-        fetched_at: when its bars (for an aggregate: those of its raw month) were requested, UTC; `None` where unknown.
-        complete_through: the moment (exclusive) up to which they were requested, UTC; `None` where unknown.
-        adjusted: whether they are adjusted for later splits; `None` where unknown.
-        empty: why the month was proven to have no bars; `None` where it has some, or that was not proven.
-        splits: of adjusted bars, the splits known when they were requested, future ones included; `None` where the
-            vendor did not give them.
-        splits_now: of adjusted bars, the splits executed by now, as recorded with the month of the symbol that was
-            fetched last.
-        revised: how the final bars stored before differ from those fetched again; `None` where nothing was compared.
-    """
-
-    rows: int
-    sha256: str
-    fetched_at: datetime | None = None
-    complete_through: datetime | None = None
-    adjusted: bool | None = None
-    empty: "EmptyMonthReason | None" = None
-    splits: "tuple[Split, ...] | None" = None
-    splits_now: "tuple[Split, ...]" = ()
-    revised: "RevisionCounts | None" = None
 
 
 @dataclass(frozen=True)

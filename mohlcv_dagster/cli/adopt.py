@@ -261,7 +261,7 @@ class _Steps:
             return
         with AdoptionRun(self.instance) as recording:
             registered = list(self._counted("registered", adoption.register(files, recording), len(files)))
-            self.report.entries.extend(self._counted("checked", adoption.judge(registered, recording), len(files)))
+            self.report.entries.extend(self._counted("checked", adoption.check(registered, recording), len(files)))
 
     def _counted(self, what: str, work: Iterable[T], of: int) -> Iterator[T]:
         """`work`, counted in the status line."""

@@ -154,13 +154,13 @@ class _Resample:
         self, archive: "Archive", instance: "dg.DagsterInstance", file: BarFile, timeframe: Timeframe
     ) -> bool:
         """Whether the stored aggregate was made from the stored raw file, and passed its checks."""
-        from mohlcv_dagster.defs import check_results, records  # noqa: PLC0415 - it loads Dagster
+        from mohlcv_dagster.defs import records  # noqa: PLC0415 - it loads Dagster
 
         own = BarFile(file.symbol, timeframe, file.month)
         record = records.latest(instance, own) if archive.exists(own) else None
         if record is None or record.raw_sha256 != _sha256(archive, file) or record.sha256 != _sha256(archive, own):
             return False
-        results = check_results.of_file(instance, own)
+        results = records.of_file(instance, own)
         return not results.errors and not results.unchecked
 
 

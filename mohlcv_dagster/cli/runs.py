@@ -16,7 +16,7 @@ from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
-from mohlcv_dagster.defs.run_options import NO_OPTIONS, RunOptions
+from mohlcv_dagster.defs.run_tags import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.archive import Archive
@@ -267,7 +267,7 @@ def record(
     adoption = Adoption(AdoptionState(instance, archive, (RAW,), measured, {}), BarReader(archive), parquet)
     with home.recording_lock(PATIENCE), _KeepingRecording(instance) as recording:
         entries = [entry for entry in adoption.register(files, recording) if entry.registered]
-        for _ in adoption.judge(entries, recording):
+        for _ in adoption.check(entries, recording):
             pass
     return {file: recording.evaluations.get(file, []) for file in files}
 

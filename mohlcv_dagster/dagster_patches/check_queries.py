@@ -17,7 +17,6 @@ A lower number can be committed later, as on PostgreSQL: callers read the latest
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -26,8 +25,8 @@ import sqlalchemy as db
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-from mohlcv_dagster.dagster_patches.event_log_reads import in_batches
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
+from mohlcv_dagster.dagster_patches.unexported import in_batches
 
 if TYPE_CHECKING:
     from sqlalchemy.sql import Select
@@ -127,40 +126,15 @@ def wipes(storage: Database, assets: Iterable[dg.AssetKey]) -> Mapping[dg.AssetK
         return {keys[key]: details for key, details in connection.execute(query)}
 
 
-@dataclass(frozen=True)
-class MaterializationChanges:
-    """The materializations of an asset, as far as they are not known yet.
+def update_materializations(storage: Database, key: dg.AssetKey, asset: "CachedAsset") -> set[str]:
+    """Bring the latest materializations in `asset` up to date; the partitions whose latest one changed.
 
-    Attributes:
-        last: the newest.
-        count: how many there are up to it.
-        latest: the number of the latest one of each partition; where `only_new`, of those with a new one alone.
+    What is new is read alone; where some that were counted are gone, all are.
     """
-
-    last: EventId | None
-    count: int
-    latest: Mapping[str, int]
-    only_new: bool
-
-    def apply(self, asset: "CachedAsset") -> set[str]:
-        """Bring `asset` up to date, and give the partitions whose latest materialization changed."""
-        known = asset.materialized
-        changed = {partition for partition, number in self.latest.items() if known.get(partition) != number}
-        if self.only_new:
-            known.update(self.latest)
-        else:
-            changed |= known.keys() - self.latest.keys()
-            asset.materialized = dict(self.latest)
-        asset.last_materialization, asset.materializations = self.last, self.count
-        return changed
-
-
-def materialization_changes(storage: Database, key: dg.AssetKey, asset: "CachedAsset") -> MaterializationChanges:
-    """What is new of the materializations of an asset; all of them where some that were counted are gone."""
     # the last one and the count before the rows: what is committed in between is found as new the next time
     of_asset = (_event.asset_key == key.to_string(), _event.dagster_event_type == _MATERIALIZATION.value)
     last = next(iter(_read(storage, _event_ids().where(*of_asset))), None)
-    known = asset.last_materialization
+    former = asset.last_materialization
 
     def count_to(number: int) -> int:
         query = db.select(db.func.count()).where(*of_asset, _event.id <= number)
@@ -168,13 +142,18 @@ def materialization_changes(storage: Database, key: dg.AssetKey, asset: "CachedA
             return int(connection.execute(query).scalar_one())
 
     count = count_to(last.number) if last else 0
-    if last == known and count == asset.materializations:
-        return MaterializationChanges(last, count, {}, only_new=True)
-    unchanged = known is not None and known in still_stored(storage, [known])
-    only_new = known is not None and unchanged and count_to(known.number) == asset.materializations
-    after = known.number if known is not None and only_new else None
+    if last == former and count == asset.materializations:
+        return set()
+    is_whole = former is not None and former in still_stored(storage, [former])
+    after = former.number if former and is_whole and count_to(former.number) == asset.materializations else None
     latest = storage.get_latest_storage_id_by_partition(key, _MATERIALIZATION, after_cursor=after)
-    return MaterializationChanges(last, count, latest, only_new=only_new)
+    changed = {partition for partition, number in latest.items() if asset.materialized.get(partition) != number}
+    if after is None:
+        changed |= asset.materialized.keys() - latest.keys()
+        asset.materialized = {}
+    asset.materialized.update(latest)
+    asset.last_materialization, asset.materializations = last, count
+    return changed
 
 
 # ---- rows of checks: one for each check of a partition that a run planned or evaluated

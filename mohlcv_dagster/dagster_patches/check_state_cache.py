@@ -4,7 +4,7 @@ What is cached is of an asset (`check_states`), under a lock of its own, so that
 holds up no other. What is new is asked of the database (`check_queries`) and then read by Dagster's own
 `get_asset_check_partition_info`, so what a row means is Dagster's to say.
 
-An event is read again at each question until `CacheLimits.settle` seconds after it was first seen: its row may be
+An event is read again at each question until `CacheLimits.commit_seconds` after it was first seen: its row may be
 committed after one with a higher number, and the result of a check is committed after its event.
 """
 
@@ -50,13 +50,13 @@ class CacheLimits:
     Attributes:
         most: partitions cached over all checks and assets, some 100 bytes each. The asset asked for last stays in
             any case; of the others the one not asked for the longest goes first, and is loaded again when asked for.
-        settle: seconds after which a transaction that was open when an event was seen is committed.
-        look_back: events that are read again after a first reading, when no event has been seen for `settle` seconds.
+        commit_seconds: seconds after which a transaction that was open when an event was seen is committed.
+        look_back: events that are read again after a first reading, when no event has been seen for `commit_seconds`.
         save_every: seconds between two times that an asset is stored while it changes.
     """
 
     most: int = 4_000_000
-    settle: float = 60.0
+    commit_seconds: float = 60.0
     look_back: int = 5000
     save_every: float = 60.0
 
@@ -70,7 +70,7 @@ class _Entry:
     keys: PartitionKeys | None = None
     answers: dict[str, StateAnswer] = field(default_factory=dict)
     rows: set[CheckRow] = field(default_factory=set)
-    """Rows of the runs that are looked at again, which `cached` has as they stand here."""
+    """Rows of the runs that are looked at again, which `cached` has as they are here."""
     unsaved: bool = False
     saved_at: float = float("-inf")
 
@@ -80,7 +80,7 @@ class _Snapshot:
     """What is asked of the database once for all checks of a question, before any of their rows is read."""
 
     now: tuple[EventId, ...]
-    settled: tuple[EventId, ...]
+    committed: tuple[EventId, ...]
     wiped: Mapping[dg.AssetKey, str]
     unpartitioned: Mapping[dg.AssetKey, int]
     statuses: RunStatuses
@@ -126,21 +126,21 @@ class CheckStateCache:
         now = check_queries.newest_events(storage)
         return _Snapshot(
             now,
-            self._settled(now),
+            self._committed(now),
             check_queries.wipes(storage, assets),
             storage._get_latest_unpartitioned_materialization_storage_ids(assets),  # noqa: SLF001
             RunStatuses(storage._instance),  # noqa: SLF001 - as Dagster's own storages come to it
         )
 
-    def _settled(self, now: tuple[EventId, ...]) -> tuple[EventId, ...]:
-        """What was the newest event `settle` seconds ago, as far as it was looked at; `now` is noted for later."""
+    def _committed(self, now: tuple[EventId, ...]) -> tuple[EventId, ...]:
+        """What was the newest event `commit_seconds` ago, as far as it was looked at; `now` is noted for later."""
         at, seen = self._clock(), self._seen
         with self._lock:
-            if not seen or (seen[-1][1] != now and at - seen[-1][0] >= self._limits.settle / 60):
+            if not seen or (seen[-1][1] != now and at - seen[-1][0] >= self._limits.commit_seconds / 60):
                 seen.append((at, now))
-            while len(seen) > 1 and at - seen[1][0] >= self._limits.settle:
+            while len(seen) > 1 and at - seen[1][0] >= self._limits.commit_seconds:
                 seen.popleft()
-            return seen[0][1] if at - seen[0][0] >= self._limits.settle else ()
+            return seen[0][1] if at - seen[0][0] >= self._limits.commit_seconds else ()
 
     # ---- what is held
 
@@ -199,8 +199,8 @@ class CheckStateCache:
         changed = self._read(asset, cached, names, news)
         for name in cached.checks:
             cached.checks[name].rows = rows.get(name, 0)
-        if snapshot.settled and cached.read_to != snapshot.settled:
-            cached.read_to, entry.unsaved = snapshot.settled, True
+        if snapshot.committed and cached.read_to != snapshot.committed:
+            cached.read_to, entry.unsaved = snapshot.committed, True
         for name in changed:
             entry.answers.pop(name, None)
         if changed:
@@ -221,7 +221,7 @@ class CheckStateCache:
     def _nothing(self, asset: dg.AssetKey, snapshot: _Snapshot) -> CachedAsset:
         """An empty state of an asset, from which all is read."""
         up_to = snapshot.now[0].number - self._limits.look_back if snapshot.now else 0
-        read_to = snapshot.settled or check_queries.newest_events(self._storage, up_to)
+        read_to = snapshot.committed or check_queries.newest_events(self._storage, up_to)
         return CachedAsset(read_to, snapshot.wiped.get(asset), snapshot.unpartitioned.get(asset))
 
     def _looked_at_again(
@@ -244,7 +244,7 @@ class CheckStateCache:
             names: checks that are asked for.
             news: partitions with a row that is new or changed; `None` where all are to be read.
         """
-        changed = check_queries.materialization_changes(self._storage, asset, cached).apply(cached) | (news or set())
+        changed = check_queries.update_materializations(self._storage, asset, cached) | (news or set())
         first, known = names - cached.checks.keys(), list(cached.checks)
         if news is None or len(changed) > MANY:
             first, known = first | set(known), []
@@ -257,10 +257,9 @@ class CheckStateCache:
         """Read these partitions of a check again; whether anything is new."""
         news = CachedCheck()
         _apply(news, self._infos(asset, name, sorted(partitions)))
-        if news.same_of(cached, partitions):
+        if all(news.of(partition) == cached.of(partition) for partition in partitions):
             return False
-        cached.forget(partitions)
-        cached.add(news)
+        cached.replace(partitions, news)
         return True
 
     def _infos(

@@ -21,7 +21,7 @@ from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from mohlcv_dagster.dagster_patches.check_queries import EventId
-from mohlcv_dagster.dagster_patches.event_log_reads import in_batches
+from mohlcv_dagster.dagster_patches.unexported import in_batches
 
 if TYPE_CHECKING:
     from dagster._core.definitions.partitions.definition.partitions_definition import PartitionsDefinition
@@ -52,33 +52,25 @@ class CachedCheck:
     newest: int = 0
     rows: int = 0
 
-    def forget(self, partitions: Iterable[str]) -> None:
-        """Know nothing of these partitions."""
-        gone = set(partitions)
-        self.passed -= gone
-        self.failed -= gone
-        for partition in gone & self.planned.keys():
+    def replace(self, partitions: set[str], news: "CachedCheck") -> None:
+        """Hold what `news` has of these partitions, which are all that it has any of."""
+        self.passed -= partitions
+        self.failed -= partitions
+        for partition in partitions & self.planned.keys():
             del self.planned[partition]
-
-    def add(self, other: "CachedCheck") -> None:
-        """Know all that `other` knows, of whose partitions nothing is known here."""
-        self.passed |= other.passed
-        self.failed |= other.failed
-        self.planned |= other.planned
-        self.newest = max(self.newest, other.newest)
-
-    def same_of(self, other: "CachedCheck", partitions: Iterable[str]) -> bool:
-        """Whether `other` knows the same of `partitions`, which are all that this knows of."""
-        return all(self.of(partition) == other.of(partition) for partition in partitions)
+        self.passed |= news.passed
+        self.failed |= news.failed
+        self.planned |= news.planned
+        self.newest = max(self.newest, news.newest)
 
     def of(self, partition: str) -> str | bool | None:
-        """What is known of a partition: whether it passed, or the run that planned it; `None` for nothing."""
+        """What a partition is cached as: whether it passed, or the run that planned it; `None` for nothing."""
         if partition in self.planned:
             return self.planned[partition]
         return True if partition in self.passed else False if partition in self.failed else None
 
     def partitions(self) -> set[str]:
-        """All partitions of which anything is known."""
+        """All partitions of which anything is cached."""
         return self.passed | self.failed | self.planned.keys()
 
     def __len__(self) -> int:
@@ -90,7 +82,7 @@ class CachedAsset:
     """What is cached of an asset's checks, and what it was made of.
 
     Attributes:
-        read_to: events, the newest first: what the log has up to the first one that is still stored is known.
+        read_to: events, the newest first: what the log has up to the first one that is still stored is cached.
         wiped: what Dagster notes of the asset's last wipe.
         unpartitioned: the number of its latest materialization, where that was one without a partition.
         materialized: the number of the latest materialization of each partition.

@@ -1,23 +1,23 @@
 """Dagster definitions: assets and asset checks, partitions, resources, IO manager, jobs, schedules, sensors.
 
 All assets of bars and their checks are one `multi_asset` (`assets`), whose step takes one month after the other through
-all steps (`partition_loop`, `month_steps`). The rules are those of `checks`; none is named here.
+all steps (`partition_loop`). The rules are those of `checks`; none is named here.
 
 The code location loads no reader and no client of the vendor. Modules that need them are imported when a step begins
-(`partition_loop`, `month_steps`, `check_runner`, `recheck`, `month_metadata`, `quality_step`). Tests check both: what a
-load imports, and that every module imported late can be imported.
+(`partition_loop`, `check_runner`, `month_metadata`, `quality_step`). Tests check both: what a load imports, and that
+every module imported late can be imported.
 
-Other modules in this folder are users' own, such as `dg scaffold defs dagster.asset my_asset.py` makes (`scaffolded`).
+Other modules in this folder are users' own, such as `dg scaffold defs dagster.asset my_asset.py` makes; see
+`definitions.scaffolded`.
 """
 
 from typing import Final
 
 MODULES: Final = frozenset(
     """
-    __init__ adoption adoption_state alerts asset_checks assets automation check_results check_runner event_log
-    failures io_managers jobs metadata month_metadata month_state month_steps partition_loop partitions progress
-    quality_asset quality_events quality_history quality_rows quality_state quality_step recheck records refresh
-    resources run_options run_queue run_tags scaffolded schedules
+    __init__ adoption adoption_state alerts asset_checks assets automation check_runner event_log failures io_managers
+    jobs metadata month_metadata month_state partition_loop partitions progress quality_asset quality_events
+    quality_history quality_rows quality_step records refresh resources run_queue run_tags
     """.split()  # noqa: SIM905 - as a list it would have a line for each
 )
 """The modules of this package itself."""

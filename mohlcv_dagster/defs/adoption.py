@@ -18,12 +18,13 @@ from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.dagster_patches.unexported import materialization_data
 from mohlcv_dagster.defs import asset_checks, month_metadata, records
 from mohlcv_dagster.defs.adoption_state import AdoptionState, FileStatus, partition_of
-from mohlcv_dagster.defs.metadata import Metadata, Origin, convert
+from mohlcv_dagster.defs.metadata import Metadata, convert, file_metadata, origin_metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
+from mohlcv_dagster.model.provenance import Origin
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import adoption_survey, manifest
 from mohlcv_dagster.storage.adoption_survey import Deviation, FileFault, raw_volume_is_whole
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.defs.records import Record
 
 ADOPTED: Final = "adopted"
-"""Of a materialization: it was not made by a run, the file stood there already."""
+"""Of a materialization: it was not made by a run, the file was there already."""
 JOB: Final = "mohlcv_adopt"
 """The job that the run of recorded events is said to be of; no code location has it."""
 _CHANGED: Final = (
@@ -153,14 +154,14 @@ class Adoption:
                 instance.add_dynamic_partitions(SYMBOL, [file.symbol])
             entry, reading = self._look(file)
             status = self.state.status(file)
-            new = status in {FileStatus.UNKNOWN, FileStatus.VOUCHED} or not self.state.is_recorded(file)
+            new = status in {FileStatus.UNKNOWN, FileStatus.MATCHES_MANIFEST} or not self.state.is_recorded(file)
             if entry.readable and reading is not None and status is not FileStatus.RECORDED and new:
                 metadata, key = self._metadata(file, reading, status), asset_key(file.timeframe)
                 run.materialized(dg.AssetMaterialization(key, partition=partition_of(file), metadata=metadata))
                 entry.registered = True
             yield entry
 
-    def judge(self, entries: Iterable[AdoptedFile], run: AdoptionRun) -> Iterator[AdoptedFile]:
+    def check(self, entries: Iterable[AdoptedFile], run: AdoptionRun) -> Iterator[AdoptedFile]:
         """Evaluate what has no evaluation yet, and bring manifest entries and mirrors up to date.
 
         After `register`, since some rules look at the months before and after. An aggregate is checked again once its
@@ -200,19 +201,19 @@ class Adoption:
         """What is recorded of a file: what it is, and where its bars came from as far as that is known."""
         measured, entry = self.state.measured[file], read_if_valid(self.reader.archive, file)
         found = Written(self.reader.archive.uri(file), measured.size, measured.sha256, measured.stamp)
-        written = month_metadata.written_file(reading.present, found)
         origin = Origin() if status is FileStatus.UNKNOWN else self._origin(file, entry)
+        written = month_metadata.provenance(reading.present, found, Origin())
         if status is FileStatus.CHANGED and entry is not None:  # known by its manifest entry alone, which is recorded
             written = replace(written, sha256=entry.sha256, rows=entry.rows)
         covered = _coverage(file, reading, origin) if file.timeframe == RAW else {}
-        return {**convert({ADOPTED: True}), **written.to_metadata(), **origin.to_metadata(), **covered}
+        return {**convert({ADOPTED: True}), **file_metadata(written), **origin_metadata(origin), **covered}
 
     def _origin(self, file: BarFile, entry: ManifestEntry | None) -> Origin:
         """Where the bars came from, as far as that was recorded of these bytes, or of those before a repair."""
         record = records.latest(self.state.instance, file)
         if entry is not None and (entry.sha256 == self.state.measured[file].sha256 or record is None):
-            return Origin.of_manifest_entry(entry)
-        return record.origin.inherited() if record else Origin()
+            return entry
+        return record.inherited() if record else Origin()
 
     def _check(self, entry: AdoptedFile, run: AdoptionRun, since: int) -> None:
         instance, file = self.state.instance, entry.file
@@ -231,13 +232,13 @@ class Adoption:
     def _describe(self, file: BarFile, record: "Record", found: "RuleRun") -> bool:
         """Write the manifest entry of what is recorded, unless the one there is of bytes that nothing else knows."""
         there = read_if_valid(self.reader.archive, file)
-        recorded = records.manifest_entry(file, record.written, record.origin)
+        recorded = records.manifest_entry(file, record)
         if there is not None and there.sha256 == record.sha256:
             recorded = there
         elif there is not None and record.sha256 != self.state.measured[file].sha256:
             return False
-        verdicts, not_judged = map(RecordedResult.of, found.results), (rule.name for rule, _ in found.not_checked)
-        return write(self.reader.archive, file, recorded.with_results(verdicts, not_judged))
+        results, not_checked = map(RecordedResult.of, found.results), (rule.name for rule, _ in found.not_checked)
+        return write(self.reader.archive, file, recorded.with_results(results, not_checked))
 
     def _mirrored(self, entry: AdoptedFile) -> bool:
         """Write the mirror of a file that lacks one in step, where mirrors are asked for; whether that was done."""

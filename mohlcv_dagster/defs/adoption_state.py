@@ -13,7 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster.checks import registry
 from mohlcv_dagster.checks.registry import Check
-from mohlcv_dagster.defs import asset_checks, check_results, records
+from mohlcv_dagster.defs import asset_checks, records
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -21,7 +21,7 @@ from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import read_if_valid
 
 if TYPE_CHECKING:
-    from mohlcv_dagster.defs.check_results import CheckedPartitions
+    from mohlcv_dagster.defs.records import CheckedPartitions
     from mohlcv_dagster.storage.manifest import Measured
 
 _OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
@@ -29,14 +29,14 @@ _OF_FORM: Final = frozenset({"intact", "valid", "matches_raw"})
 
 
 class FileStatus(Enum):
-    """What is known of a file as it stands."""
+    """What is known of a file as it is."""
 
     UNKNOWN = auto()
     """Neither Dagster nor the manifest knows it."""
     RECORDED = auto()
-    """Dagster recorded these very bytes."""
-    VOUCHED = auto()
-    """Its manifest entry, or the journal of what was rewritten, has these very bytes."""
+    """Dagster recorded these bytes."""
+    MATCHES_MANIFEST = auto()
+    """Its manifest entry, or the journal of what was rewritten, has these bytes."""
     CHANGED = auto()
     """Other bytes were recorded."""
 
@@ -47,7 +47,7 @@ class AdoptionState:
 
     Attributes:
         instance: whose event log is read.
-        archive: where the files stand.
+        archive: where the files are.
         timeframes: those that have assets, the raw one among them.
         measured: the digest, bars and size of every file.
         rewritten: the digests of files that were rewritten and are not recorded yet, by path.
@@ -72,14 +72,12 @@ class AdoptionState:
 
     def _materializations(self, timeframe: Timeframe) -> Iterator[tuple[str, dg.AssetMaterialization]]:
         partitions = [partition_of(file) for file in self.measured if file.timeframe == timeframe]
-        return check_results.materializations(self.instance, asset_key(timeframe), partitions)
+        return records.materializations(self.instance, asset_key(timeframe), partitions)
 
     @cached_property
-    def _verdicts(self) -> "dict[tuple[Timeframe, str], CheckedPartitions]":
+    def _results(self) -> "dict[tuple[Timeframe, str], CheckedPartitions]":
         return {
-            (timeframe, check.name): check_results.of_check(
-                self.instance, dg.AssetCheckKey(asset_key(timeframe), check.name)
-            )
+            (timeframe, check.name): records.of_check(self.instance, dg.AssetCheckKey(asset_key(timeframe), check.name))
             for timeframe in self.timeframes
             for check in _checks(timeframe)
         }
@@ -96,13 +94,13 @@ class AdoptionState:
             return FileStatus.RECORDED
         entry = read_if_valid(self.archive, file)
         if (entry and entry.sha256 == sha256) or self.rewritten.get(str(file.path)) == sha256:
-            return FileStatus.VOUCHED
+            return FileStatus.MATCHES_MANIFEST
         return FileStatus.UNKNOWN if self.accept_changed or not (recorded or entry) else FileStatus.CHANGED
 
     def is_sound(self, file: BarFile) -> bool:
-        """Whether `file` is recorded as it stands, and every check that finds faults of form passed."""
+        """Whether `file` is recorded as it is, and every check that finds faults of form passed."""
         names = {check.name for check in _checks(file.timeframe)} & _OF_FORM
-        passed = (self._verdicts[file.timeframe, name].passed for name in names)
+        passed = (self._results[file.timeframe, name].passed for name in names)
         return self.status(file) is FileStatus.RECORDED and all(partition_of(file) in each for each in passed)
 
     def may_be_repaired(self, file: BarFile) -> bool:
@@ -113,7 +111,7 @@ class AdoptionState:
         """Why no rows of another file may be moved into `file`, where its name says they belong; `None` if they may."""
         record = records.latest(self.instance, file)
         entry = read_if_valid(self.archive, file)
-        vendor = (record.origin.vendor if record else None) or (entry.vendor if entry else None)
+        vendor = (record.vendor if record else None) or (entry.vendor if entry else None)
         if vendor is not None:
             return f"came whole from {vendor}"
         changed = file in self.measured and self.status(file) is FileStatus.CHANGED
@@ -135,23 +133,23 @@ class AdoptionState:
         entry, digest = read_if_valid(self.archive, file), self._digests.get((file.timeframe, partition_of(file)))
         if entry is None or entry.sha256 != digest or not entry.checks:
             return False
-        verdicts = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
-        return all(each.at.get(partition_of(file), -1) > since for each in verdicts)
+        results = (self._results[file.timeframe, check.name] for check in _checks(file.timeframe))
+        return all(each.at.get(partition_of(file), -1) > since for each in results)
 
     def is_evaluated(self, file: BarFile, evaluation: dg.AssetCheckEvaluation, since: int) -> bool:
         """Whether the check's latest evaluation, if it is later than the event `since`, says the same."""
-        verdicts, partition = self._verdicts[file.timeframe, evaluation.check_name], partition_of(file)
-        if verdicts.at.get(partition, -1) <= since:
+        results, partition = self._results[file.timeframe, evaluation.check_name], partition_of(file)
+        if results.at.get(partition, -1) <= since:
             return False
         if evaluation.passed:
-            return partition in verdicts.passed
-        former = verdicts.evaluations.get(partition)
-        return partition in verdicts.failed and former is not None and former.description == evaluation.description
+            return partition in results.passed
+        former = results.evaluations.get(partition)
+        return partition in results.failed and former is not None and former.description == evaluation.description
 
     def errors(self, file: BarFile) -> dict[str, str]:
         """The rules that failed as errors when the file was checked, with what they found."""
-        verdicts = (self._verdicts[file.timeframe, check.name] for check in _checks(file.timeframe))
-        found = (each.evaluations.get(partition_of(file)) for each in verdicts)
+        results = (self._results[file.timeframe, check.name] for check in _checks(file.timeframe))
+        found = (each.evaluations.get(partition_of(file)) for each in results)
         failed = (rule for each in found if each is not None for rule in asset_checks.failed_rules(each))
         return {rule.name: rule.message for rule in failed if rule.is_error}
 

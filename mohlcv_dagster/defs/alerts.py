@@ -22,6 +22,7 @@ from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import asset_checks, failures, run_tags
 from mohlcv_dagster.defs.assets import OP
 from mohlcv_dagster.defs.partitions import split
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.settings import Settings
 
 RUNS: Final = "alert_on_failed_run"
@@ -89,7 +90,8 @@ def _deliver(
     context.log.warning(alerting.text_of(alerts))
     alerting.deliver(alerts, settings)
     return dg.SensorResult(
-        cursor=cursor, skip_reason=f"Told {len(alerts):,} to {alerting.destination(settings)}; no run is needed."
+        cursor=cursor,
+        skip_reason=f"{quantity(len(alerts), 'alert')} sent to {alerting.destination(settings)}; no run is needed.",
     )
 
 
@@ -158,33 +160,18 @@ def _check_alerts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Se
 def _run_alerts(instance: dg.DagsterInstance, run: dg.DagsterRun, settings: Settings) -> Iterator[Alert]:
     """An alert for each step that failed by itself; for failing checks only while the other sensor is off."""
     sent_apart = unexported.is_sensor_on(instance, CHECKS)
-    for step, sentence, of_checks in _reasons(instance, run):
-        if not (of_checks and sent_apart):
+    for failure in failures.step_failures(instance, run.run_id):
+        if not (failure.of_checks and sent_apart):
             yield Alert(
                 what="run",
                 severity="error",
-                asset=step,
+                asset=_named(run, failure.step),
                 symbol=run.tags.get(run_tags.SYMBOL, ""),
                 month=run.tags.get(run_tags.MONTH, ""),
-                sentence=sentence,
+                sentence=failure.sentence,
                 run_id=run.run_id,
                 link=_link(settings, run),
             )
-
-
-def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[tuple[str, str, bool]]:
-    """Step, sentence, and whether it was checks that failed; the run's own words where no step of it failed."""
-    entries = instance.all_logs(run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE})
-    events = [entry.dagster_event for entry in entries if entry.dagster_event is not None]
-    steps = []
-    for event in (each for each in events if each.is_step_failure):
-        failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
-        step = _named(run, event.step_key or "")
-        if failure is not None and failure.description:
-            steps.append((step, failure.description, failures.is_check_failure(failure.metadata)))
-        elif error is not None:
-            steps.append((step, error.message.strip(), False))
-    return steps or [("", event.message or "", False) for event in events]
 
 
 def _named(run: dg.DagsterRun, step: str) -> str:

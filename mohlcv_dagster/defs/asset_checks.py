@@ -7,7 +7,7 @@ partitions is a preview feature of Dagster 1.13, used in this module only.
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
@@ -16,10 +16,13 @@ from mohlcv_dagster.checks.rule import Requires, RuleResult, Severity
 from mohlcv_dagster.checks.runner import EQUALS_RAW, CheckResult
 from mohlcv_dagster.defs.metadata import convert, table_rows
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
-from mohlcv_dagster.defs.records import Record
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import Timeframe
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.defs.records import Record
 
 SAMPLE: Final = 20
 """How many offending bars or partitions an evaluation shows: each is kept in the event log for ever."""
@@ -65,7 +68,7 @@ def spec(check: Check, timeframe: Timeframe, partitions: dg.MultiPartitionsDefin
         )
 
 
-def evaluation(answer: CheckResult, file: BarFile, record: Record | None) -> dg.AssetCheckEvaluation:
+def evaluation(answer: CheckResult, file: BarFile, record: "Record | None") -> dg.AssetCheckEvaluation:
     """What the rules of a check say of a file, as the evaluation of its partition.
 
     It blocks nothing by itself: Dagster would fail the step with a text that names neither the month nor the rule.
@@ -91,7 +94,7 @@ def evaluation(answer: CheckResult, file: BarFile, record: Record | None) -> dg.
 def failed_rules(evaluation: dg.AssetCheckEvaluation) -> list[FailedRule]:
     """The rules that failed in an evaluation, in the order of its table.
 
-    One that was made before rules stood in a table is about the one rule that it is named after.
+    One that was made before rules were in a table is about the one rule that it is named after.
     """
     if evaluation.passed:
         return []
@@ -109,7 +112,7 @@ def failed_rules(evaluation: dg.AssetCheckEvaluation) -> list[FailedRule]:
 def rule_results(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
     """What an evaluation says of each rule: `passed`, `warning`, `error` or `not judged`, in the order of its table.
 
-    One that was made before rules stood in a table is about the one rule that it is named after.
+    One that was made before rules were in a table is about the one rule that it is named after.
     """
     table = evaluation.metadata.get(RULES)
     if isinstance(table, dg.TableMetadataValue):
@@ -130,11 +133,7 @@ def _sentence(answer: CheckResult) -> str:
     passed = f"all {len(answer.results)} rules" if len(answer.results) > 1 else answer.results[0].rule.name
     left = [rule.name for rule, reason in answer.not_checked if reason != EQUALS_RAW]
     not_judged = f"; not judged: {', '.join(left)}" if left else ""
-    return f"{_bars(max(finding.of for finding in answer.results))}, {passed} passed{not_judged}."
-
-
-def _bars(count: int) -> str:
-    return f"{count:,} {'bar' if count == 1 else 'bars'}"
+    return f"{quantity(max(finding.of for finding in answer.results), 'bar')}, {passed} passed{not_judged}."
 
 
 def _metadata(answer: CheckResult) -> dict[str, dg.MetadataValue]:
@@ -166,7 +165,7 @@ def _rows(answer: CheckResult) -> Iterator[tuple[str, str, int, str]]:
     for finding in (*answer.failing, *passed):
         result = PASSED if finding.passed else _RESULT[finding.severity]
         note = finding.message.removeprefix(finding.rule.sentence).strip(" ()")
-        found = note.removesuffix(_bars(finding.of)) if finding.passed else finding.message
+        found = note.removesuffix(quantity(finding.of, "bar")) if finding.passed else finding.message
         yield finding.rule.name, result, finding.count, found
     for rule, reason in answer.not_checked:
         if reason != EQUALS_RAW:

@@ -108,7 +108,7 @@ def _aggregate_spec(timeframe: Timeframe, partitions: dg.MultiPartitionsDefiniti
         metadata={"dagster/column_schema": column_schema()},
         description=(
             f"{timeframe} bars of one symbol in one UTC month, resampled from raw_1s.\n\n"
-            "Made of the raw file as it stands on disk. Buckets start at midnight UTC and are labelled by their start "
+            "Made of the raw file as it is on disk. Buckets start at midnight UTC and are labelled by their start "
             "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
             "bar.\n\n"
             f"{column_table(column_schema())}"

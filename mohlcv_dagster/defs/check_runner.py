@@ -1,7 +1,7 @@
 """The one place where the asset checks of a file are run: its rules, its manifest entry, its evaluations."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -45,14 +45,6 @@ class FileCheckResult:
         return [finding for answer in self.answers if answer.blocking for finding in answer.results]
 
 
-@dataclass(frozen=True)
-class VendorAnswer:
-    """What the vendor said of a month, and facts about that worth keeping; `minutes` is `None` if it was not asked."""
-
-    minutes: VendorMinutes | None = None
-    facts: Facts = field(default_factory=dict)
-
-
 class VendorMinutesSource:
     """Asks the vendor for its own minutes of months. That it does not answer is an answer that says why.
 
@@ -64,55 +56,53 @@ class VendorMinutesSource:
         self._vendor = vendor
         self._given_up: str | None = None
 
-    def minutes(self, file: BarFile, record: Record | None) -> VendorAnswer:
-        """The vendor's minutes of the month of `file`, on the basis of splits in `record`."""
+    def minutes(self, file: BarFile, record: Record | None) -> tuple[VendorMinutes, Facts]:
+        """The vendor's minutes of the month of `file`, on the basis of splits in `record`, and facts worth keeping."""
         if self._given_up is not None:
-            return VendorAnswer(VendorMinutes(None, self._given_up))
+            return VendorMinutes(None, self._given_up), {}
         try:
             month = self._vendor().fetch_month(
                 file.symbol, file.month, timeframe="minute", adjusted=record.adjusted if record else None
             )
         except NoTradesError as error:
-            return VendorAnswer(VendorMinutes(bar_table.empty()), {"the vendor's answer": str(error)})
+            return VendorMinutes(bar_table.empty()), {"the vendor's answer": str(error)}
         except MohlcvError as error:
             if isinstance(error, (*INESCAPABLE, VendorUnavailableError)):
                 self._given_up = str(error)
-            return VendorAnswer(VendorMinutes(None, str(error)))
+            return VendorMinutes(None, str(error)), {}
         facts: Facts = {
             "vendor": month.vendor,
             "requests": f"{month.requests:,}",
             "request ids": ", ".join(month.request_ids),
         }
-        return VendorAnswer(VendorMinutes(month.bars, complete_through=month.complete_through), facts)
+        return VendorMinutes(month.bars, complete_through=month.complete_through), facts
 
 
+@dataclass(frozen=True)
 class CheckRunner:
     """Runs the checks of files.
 
-    Args:
+    Attributes:
         instance: knows what was recorded of them.
         reader: reads them.
         log: warns of a manifest entry that could not be written.
         vendor: asked for its own minutes; `None`: checks that need them are left out.
     """
 
-    def __init__(
-        self, instance: dg.DagsterInstance, reader: BarReader, log: "Logger", vendor: VendorMinutesSource | None = None
-    ) -> None:
-        self._instance = instance
-        self._reader = reader
-        self._log = log
-        self._vendor = vendor
+    instance: dg.DagsterInstance
+    reader: BarReader
+    log: "Logger"
+    vendor: VendorMinutesSource | None = None
 
     def check(self, file: BarFile, names: Collection[str] | None = None) -> FileCheckResult:
-        """What the checks of these names find of `file` as it stands; its manifest entry is brought up to date.
+        """What the checks of these names find of `file` as it is; its manifest entry is brought up to date.
 
         Args:
             file: which file.
             names: of checks, such as `intact`; `None` for all that this runner can run.
         """
         checks = [check for check in registry.checks_for(file.timeframe) if self._is_chosen(check, names)]
-        record = records.latest(self._instance, file)
+        record = records.latest(self.instance, file)
         found = [*self._found(file, record, checks)]
         answers = runner.check_results(
             checks,
@@ -128,29 +118,29 @@ class CheckRunner:
 
         A disk that refuses is logged and fails nothing: to check files is to read, also on one that is read-only.
         """
-        recorded = records.manifest_entry(file, record.written, record.origin) if record else None
-        verdicts = [RecordedResult.of(finding) for answer in answers for finding in answer.results]
-        not_judged = [rule.name for answer in answers for rule, _ in answer.not_checked]
+        recorded = records.manifest_entry(file, record) if record else None
+        results = [RecordedResult.of(finding) for answer in answers for finding in answer.results]
+        not_checked = [rule.name for answer in answers for rule, _ in answer.not_checked]
         try:
-            manifest.update_checks(self._reader.archive, file, recorded, verdicts, not_judged)
+            manifest.update_checks(self.reader.archive, file, recorded, results, not_checked)
         except FileError as error:
-            self._log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
+            self.log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
 
     def _is_chosen(self, check: Check, names: Collection[str] | None) -> bool:
-        return (names is None or check.name in names) and (self._vendor is not None or not check.asks_vendor)
+        return (names is None or check.name in names) and (self.vendor is not None or not check.asks_vendor)
 
     def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[RuleRun]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
-            yield self._reader.check(file, record, records.neighbours(self._instance, file, record))
-        if self._vendor is not None and any(check.asks_vendor for check in checks):
-            yield self._against_vendor(self._vendor, file, record)
+            yield self.reader.check(file, record, records.neighbours(self.instance, file, record))
+        if self.vendor is not None and any(check.asks_vendor for check in checks):
+            yield self._against_vendor(self.vendor, file, record)
 
     def _against_vendor(self, vendor: VendorMinutesSource, file: BarFile, record: Record | None) -> RuleRun:
         """What the rules say that compare with the vendor; it is asked only where there are bars to compare."""
-        own = self._reader.read(file)
-        there = own.bars is not None and self._reader.read(file.raw).bars is not None
-        answer = vendor.minutes(file, record) if there else VendorAnswer()
-        found = self._reader.check_against_vendor(file, own, record, answer.minutes)
-        with_facts = (replace(finding, facts={**finding.facts, **answer.facts}) for finding in found.results)
+        own = self.reader.read(file)
+        there = own.bars is not None and self.reader.read(file.raw).bars is not None
+        minutes, facts = vendor.minutes(file, record) if there else (None, {})
+        found = self.reader.check_against_vendor(file, own, record, minutes)
+        with_facts = (replace(finding, facts={**finding.facts, **facts}) for finding in found.results)
         return replace(found, results=tuple(with_facts))

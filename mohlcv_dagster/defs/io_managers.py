@@ -19,9 +19,9 @@ import dagster as dg
 
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.defs.failures import as_dagster_failure
-from mohlcv_dagster.defs.metadata import Origin
+from mohlcv_dagster.defs.metadata import file_metadata, origin_of
 from mohlcv_dagster.defs.partitions import file_of
-from mohlcv_dagster.defs.resources import NO_CONFIG, reader_of
+from mohlcv_dagster.defs.resources import NO_CONFIG, ArchiveResource
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
 from mohlcv_dagster.storage import manifest
 
@@ -36,14 +36,11 @@ if TYPE_CHECKING:
 ALLOW_MISSING: Final = "allow_missing_partitions"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BarsCsvIOManager(dg.IOManager):
-    """Bars in the archive's CSV files; the attributes are those of `ArchiveResource`."""
+    """Bars in the CSV files of `files`."""
 
-    data_dir: str
-    raw_dir: str | None = None
-    aggregated_dir: str | None = None
-    parquet: bool = False
+    files: ArchiveResource
 
     def definition(self) -> dg.IOManagerDefinition:
         """This IO manager in every run; as of the resources, a launch with config for it is refused."""
@@ -60,7 +57,7 @@ class BarsCsvIOManager(dg.IOManager):
         Raises:
             MohlcvError: they are no bars, or cannot be written; the former file and entry stay as they were.
         """
-        return store(self._reader.archive, file, _table(bars), metadata, parquet=self.parquet)
+        return store(self.files.open(), file, _table(bars), metadata, parquet=self.files.parquet)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write what a user's own step gave for a partition; a step over several gives a `dict` by partition key."""
@@ -85,15 +82,11 @@ class BarsCsvIOManager(dg.IOManager):
         allow_missing = bool((context.definition_metadata or {}).get(ALLOW_MISSING, False))
         with as_dagster_failure():
             files = {key: file_of(context.asset_key, key) for key in context.asset_partition_keys}
-            loaded = _load(self._reader, files, allow_missing=allow_missing)
+            loaded = _load(self.files.reader(), files, allow_missing=allow_missing)
             if dict in (wanted, get_origin(wanted)):
                 return {key: bar_table.to_pandas(bars) if as_frame else bars for key, bars in loaded.items()}
             joined = _join({files[key]: bars for key, bars in loaded.items()})
             return bar_table.to_pandas(joined) if as_frame else joined
-
-    @property
-    def _reader(self) -> "BarReader":
-        return reader_of(self.data_dir, self.raw_dir, self.aggregated_dir)
 
 
 def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Metadata", *, parquet: bool) -> "Metadata":
@@ -102,7 +95,7 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
     All of them or none: where one cannot be written, the others are put back as they were.
 
     Args:
-        archive: where they stand.
+        archive: where they are.
         file: which file.
         bars: what is in it.
         metadata: what is recorded of how they were made.
@@ -116,17 +109,18 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
     from mohlcv_dagster.defs import month_metadata  # noqa: PLC0415 - as above
 
     with archive.restored_on_error(file):
-        written = month_metadata.written_file(bars, archive.write(file, csv_codec.encode_chunks(bars)))
-        entry = records.manifest_entry(file, written, Origin.from_metadata(metadata))
+        written = archive.write(file, csv_codec.encode_chunks(bars))
+        recorded = month_metadata.provenance(bars, written, origin_of(metadata))
+        entry = records.manifest_entry(file, recorded)
         if not parquet:
             manifest.write(archive, file, entry)
-            return written.to_metadata()
+            return file_metadata(recorded)
         from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
         with archive.restored_on_error(parquet_codec.path_of(file)):
             manifest.write_mirror(archive, file, bars, entry.sha256)
             manifest.write(archive, file, entry)
-    return written.to_metadata()
+    return file_metadata(recorded)
 
 
 def _table(bars: object) -> "pa.Table":

@@ -1,7 +1,9 @@
 """The jobs: refresh the month in progress, backfill a symbol, check a range of stored months again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import dagster as dg
@@ -9,12 +11,15 @@ from pydantic import Field
 
 from mohlcv_dagster.dagster_patches.unexported import AssetJob
 from mohlcv_dagster.defs import run_tags
+from mohlcv_dagster.defs.asset_checks import SAMPLE
 from mohlcv_dagster.defs.failures import as_dagster_failure
-from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, partition_key
+from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, files_of, partition_key
+from mohlcv_dagster.defs.progress import RunProgress
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
-from mohlcv_dagster.defs.run_options import RunOptions
+from mohlcv_dagster.defs.run_tags import RunOptions
 from mohlcv_dagster.errors import InputError, MonthError
-from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
@@ -24,6 +29,7 @@ BACKFILL: Final = "backfill_a_symbol"
 RE_VERIFY: Final = "re_verify_a_range"
 BACKFILL_OP: Final = "ask_for_a_backfill"
 RE_VERIFY_OP: Final = "judge_stored_months"
+_CURE: Final = "Look at the check's page, tab Partitions, for the cure, and materialize the months again."
 _SHOWN: Final = 12
 
 
@@ -70,10 +76,31 @@ def backfill_job(
 
     @dg.op(name=BACKFILL_OP, out=dg.Out(dg.Nothing))
     def ask(context: dg.OpExecutionContext, config: BackfillConfig) -> Iterator[Any]:
+        from mohlcv_dagster.dagster_patches import backfills  # noqa: PLC0415 - the location loads without Dagster's daemon
+
+        instance = context.instance
         with as_dagster_failure():
             symbol = check_symbol(config.symbol.strip())
             first, last = parse_months(config.first_month, config.last_month, earliest=earliest)
-        yield _request_backfill(context, config, symbol, first, last, [RAW, *timeframes], partitions)
+        keys = [partition_key(symbol, month) for month in first.until(last)]
+        run_tags.add(instance, context.run_id, keys)
+        instance.add_dynamic_partitions(SYMBOL, [symbol])
+        wanted = {
+            key: backfills.failed_and_missing(instance, key, keys, partitions)
+            if config.only_failed_and_missing
+            else keys
+            for key in map(asset_key, (RAW, *timeframes))
+        }
+        tags = RunOptions(force=config.force).tags()
+        backfill = backfills.ask(instance, f"{symbol} {first} to {last}", wanted, partitions, tags)
+        counts = {key.to_user_string(): len(each) for key, each in wanted.items()}
+        metadata: dict[str, dg.MetadataValue] = {"partitions to make": dg.MetadataValue.json(counts)}
+        if backfill is None:
+            context.log.info("All is stored or under way; only_failed_and_missing: false makes it again.")
+        else:
+            context.log.info("Backfill %s begins within a minute.", backfill)
+            metadata["backfill"] = dg.MetadataValue.url(f"/runs/b/{backfill}")
+        yield dg.Output(None, metadata=metadata)
 
     @dg.config_mapping
     def flat(config: BackfillConfig) -> dg.RunConfig:
@@ -84,39 +111,6 @@ def backfill_job(
         ask()
 
     return backfill_a_symbol
-
-
-def _request_backfill(  # noqa: PLR0913, PLR0917 - the months of a symbol, and what is made of them
-    context: dg.OpExecutionContext,
-    config: BackfillConfig,
-    symbol: str,
-    first: Month,
-    last: Month,
-    timeframes: Sequence[Timeframe],
-    partitions: dg.MultiPartitionsDefinition,
-) -> dg.Output[None]:
-    from mohlcv_dagster.dagster_patches import backfills  # noqa: PLC0415 - the location loads without Dagster's daemon
-
-    keys = [partition_key(symbol, month) for month in first.until(last)]
-    run_tags.add(context.instance, context.run_id, run_tags.for_partitions(keys))
-    context.instance.add_dynamic_partitions(SYMBOL, [symbol])
-    wanted = {
-        key: backfills.failed_and_missing(context.instance, key, keys, partitions)
-        if config.only_failed_and_missing
-        else keys
-        for key in map(asset_key, timeframes)
-    }
-    title, options = f"{symbol} {first} to {last}", RunOptions(force=config.force)
-    backfill = backfills.ask(context.instance, title, wanted, partitions, options.tags())
-    metadata: dict[str, dg.MetadataValue] = {
-        "partitions to make": dg.MetadataValue.json({key.to_user_string(): len(each) for key, each in wanted.items()})
-    }
-    if backfill is None:
-        context.log.info("All is stored or under way; only_failed_and_missing: false makes it again.")
-    else:
-        context.log.info("Backfill %s begins within a minute.", backfill)
-        metadata["backfill"] = dg.MetadataValue.url(f"/runs/b/{backfill}")
-    return dg.Output(None, metadata=metadata)
 
 
 class ReVerifyConfig(dg.Config):
@@ -134,7 +128,7 @@ def re_verify_job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDef
     """The job `re_verify_a_range`: the checks only, on the stored months of a range, each under its own partition.
 
     An op and no selection of checks: Dagster 1.13 launches a job of partitioned checks alone neither for a range nor
-    with a config. Its evaluations stand on the same pages as those that follow a materialization.
+    with a config. Its evaluations are on the same pages as those that follow a materialization.
 
     Args:
         timeframes: those of the aggregates.
@@ -145,11 +139,9 @@ def re_verify_job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDef
     def re_verify(
         context: dg.OpExecutionContext, config: ReVerifyConfig, massive: ProviderResource, archive: ArchiveResource
     ) -> Iterator[Any]:
-        from mohlcv_dagster.defs import recheck  # noqa: PLC0415 - the location loads without arrays
-
         with as_dagster_failure():
-            months = recheck.stored_files(context.instance, config, (RAW, *timeframes), earliest)
-        yield from recheck.check(context, months, archive, massive if config.ask_the_vendor else None)
+            months = _stored_files(context.instance, config, (RAW, *timeframes), earliest)
+        yield from _check(context, months, archive, massive if config.ask_the_vendor else None)
 
     @dg.config_mapping
     def flat(config: ReVerifyConfig) -> dg.RunConfig:
@@ -160,6 +152,75 @@ def re_verify_job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDef
         re_verify()
 
     return re_verify_a_range
+
+
+def _stored_files(
+    instance: dg.DagsterInstance, config: ReVerifyConfig, timeframes: Iterable[Timeframe], earliest: Month
+) -> dict[str, list[BarFile]]:
+    """The stored files that `config` selects, by partition, in order of symbol and month; of each the raw one first."""
+    keys = [asset_key(each) for each in timeframes]
+    stored = [file for key in keys for file in files_of(key, instance.get_materialized_partitions(key)).values()]
+    first, last = parse_months(config.first_month, config.last_month, earliest=earliest)
+    symbols = set(parse_symbols(config.symbols, {file.symbol for file in stored}))
+    months: dict[str, list[BarFile]] = {}
+    for file in sorted(stored, key=lambda file: (file.symbol, file.month)):  # stable: raw files stay in front
+        if file.symbol in symbols and first <= file.month <= last:
+            months.setdefault(partition_key(file.symbol, file.month), []).append(file)
+    return months
+
+
+def _check(
+    context: dg.OpExecutionContext,
+    months: Mapping[str, Sequence[BarFile]],
+    archive: ArchiveResource,
+    massive: ProviderResource | None,
+) -> Iterator[Any]:
+    """Yield an evaluation of each check for each of these files, by partition, then the output of the op.
+
+    Raises:
+        dagster.Failure: a check failed with an error.
+    """
+    from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource  # noqa: PLC0415 - the location loads without arrays
+
+    run_tags.add(context.instance, context.run_id, list(months))
+    progress = RunProgress.for_run(context, RE_VERIFY, len(months))
+    checked, errors, warnings = 0, list[dg.TableRecord](), list[dg.TableRecord]()
+    with ExitStack() as stack:
+        vendor = None
+        if massive is not None:
+            create = massive.create_provider
+            vendor = VendorMinutesSource(cache(lambda: stack.enter_context(create())))
+        runner = CheckRunner(context.instance, archive.reader(), context.log, vendor)
+        for files in months.values():
+            for evaluation in (each for file in files for each in runner.check(file).evaluations):
+                checked += 1
+                if not evaluation.passed:
+                    is_error = evaluation.severity is dg.AssetCheckSeverity.ERROR
+                    (errors if is_error else warnings).append(_failure_row(evaluation))
+                yield evaluation
+            progress.finished(0)
+    progress.end()
+    found = (
+        f"{quantity(sum(map(len, months.values())), 'stored file')}, {quantity(checked, 'check')}: "
+        f"{len(errors):,} failed with an error, {len(warnings):,} with a warning."
+    )
+    metadata: dict[str, dg.MetadataValue] = {"found": dg.MetadataValue.text(found)}
+    if failed := [*errors, *warnings]:
+        metadata["first failing checks"] = dg.MetadataValue.table(failed[:SAMPLE])
+    if errors:
+        raise dg.Failure(f"{found} {_CURE}", metadata=metadata, allow_retries=False)
+    yield dg.Output(None, metadata=metadata)
+
+
+def _failure_row(evaluation: dg.AssetCheckEvaluation) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "partition": str(evaluation.partition),
+            "asset": evaluation.asset_key.to_user_string(),
+            "check": evaluation.check_name,
+            "found": evaluation.description or "",
+        }
+    )
 
 
 def parse_months(first: str, last: str, *, earliest: Month) -> tuple[Month, Month]:
@@ -190,12 +251,12 @@ def parse_symbols(named: Iterable[str], stored: Iterable[str]) -> list[str]:
     Raises:
         InputError: one is not a symbol, or nothing of it is stored.
     """
-    known, symbols = sorted(stored), sorted({check_symbol(each.strip()) for each in named})
-    unknown = [each for each in symbols if each not in known]
+    every, symbols = sorted(stored), sorted({check_symbol(each.strip()) for each in named})
+    unknown = [each for each in symbols if each not in every]
     if unknown:
-        there = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "") if known else "nothing"
+        there = ", ".join(every[:_SHOWN]) + (", …" if len(every) > _SHOWN else "") if every else "nothing"
         raise InputError(f"symbols: no month is stored of {', '.join(unknown)}; stored is {there}")
-    return symbols or known
+    return symbols or every
 
 
 def _month(name: str, written: str, default: Month) -> Month:
@@ -215,9 +276,9 @@ _BACKFILL_DESCRIPTION: Final = (
 )
 _RE_VERIFY_DESCRIPTION: Final = (
     "Checks only: reads the stored files of a range of months and checks them again, raw bars and aggregates, without "
-    "making any of them. Every evaluation stands under its partition on the checks tab of its asset; the run fails if "
+    "making any of them. Every evaluation is under its partition on the checks tab of its asset; the run fails if "
     "one fails with an error, and says which.\n\n"
-    "Launch it from *Launchpad*. As it stands there, it checks every stored month; narrow it down with\n\n"
+    "Launch it from *Launchpad*. As it is there, it checks every stored month; narrow it down with\n\n"
     "    symbols: [SPY]\n    first_month: 2024-01\n    last_month: 2024-12\n\n"
     "`ask_the_vendor: true` also compares `aggregated/1min` with the vendor's own minutes, one request a month."
 )

@@ -5,29 +5,27 @@ Labels are persisted in the event log: they never change. Standard keys are used
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import dagster as dg
 
-from mohlcv_dagster.model import finality
-from mohlcv_dagster.model.finality import Finality
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, KnownSplits, Split
+from mohlcv_dagster.model.finality import RevisionCounts
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Split
+from mohlcv_dagster.model.provenance import Origin, Provenance
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mohlcv_dagster.model.manifest_entry import ManifestEntry
-    from mohlcv_dagster.model.months import Month
-    from mohlcv_dagster.providers.base import FetchedMonth
-
 Metadata = Mapping[str, dg.MetadataValue]
 Values: TypeAlias = Mapping[str, object]
 """The values of metadata, by label."""
+Value = TypeVar("Value")
 
 ROWS: Final = "dagster/partition_row_count"
 SHA256: Final = "sha256"
+SIZE: Final = "size_bytes"
+URI: Final = "dagster/uri"
 STATE: Final = "state"
 FETCHED_AT: Final = "fetched_at"
 COMPLETE_THROUGH: Final = "complete_through"
@@ -71,29 +69,10 @@ def convert(facts: Mapping[str, object]) -> Metadata:
     return {name: _convert(value) for name, value in facts.items() if value is not None}
 
 
-def values(metadata: Metadata) -> dict[str, object]:
-    """The values of `metadata`, by label."""
-    return {name: value.value for name, value in metadata.items()}
-
-
 def moment(recorded: Values, name: str) -> datetime | None:
     """The moment that is recorded as a timestamp under `name`, UTC; `None` where none is."""
     seconds = recorded.get(name)
     return None if seconds is None else datetime.fromtimestamp(float(str(seconds)), UTC)
-
-
-def request_ids(recorded: Values) -> tuple[str, ...]:
-    """The vendor's request ids that are recorded with a month; none where they were not."""
-    ids = recorded.get(REQUEST_IDS)
-    return tuple(map(str, ids)) if isinstance(ids, list) else ()
-
-
-def splits(recorded: Values) -> tuple[Split, ...] | None:
-    """The splits that are recorded with a month, rising; `None` where none are."""
-    rows = recorded.get(SPLITS)
-    if not isinstance(rows, list):
-        return None
-    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
 
 
 def table_rows(table: "pa.Table") -> list[dg.TableRecord]:
@@ -101,166 +80,84 @@ def table_rows(table: "pa.Table") -> list[dg.TableRecord]:
     return [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in table.to_pylist()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class WrittenFile:
-    """A file of bars as it was written.
-
-    Attributes:
-        rows: its number of bars.
-        sha256: the digest of its bytes, 64 lower-case hexadecimal digits.
-        size: bytes; `None` where unknown.
-        uri: where it was written.
-        first_bar: the start of its first bar, UTC; `None` where it has none.
-        last_bar: as `first_bar`, of its last.
-        volume_type: `int64` or `float64`.
-        stamp: see `FILE_STAMP`; `None` on a store without one.
-    """
-
-    rows: int
-    sha256: str
-    size: int | None = None
-    uri: str | None = None
-    first_bar: datetime | None = None
-    last_bar: datetime | None = None
-    volume_type: str | None = None
-    stamp: str | None = None
-
-    @classmethod
-    def from_metadata(cls, metadata: Metadata) -> Self | None:
-        """The file of which `metadata` is recorded; `None` where it is not about a file."""
-        recorded = values(metadata)
-        if ROWS not in recorded or SHA256 not in recorded:
-            return None
-        size = recorded.get("size_bytes")
-        return cls(
-            rows=int(str(recorded[ROWS])),
-            sha256=str(recorded[SHA256]),
-            size=None if size is None else int(str(size)),
-            uri=_text(recorded.get("dagster/uri")),
-            first_bar=_iso_moment(recorded.get("first_bar")),
-            last_bar=_iso_moment(recorded.get("last_bar")),
-            volume_type=_text(recorded.get("volume_type")),
-            stamp=_text(recorded.get(FILE_STAMP)),
-        )
-
-    def to_metadata(self) -> Metadata:
-        """What is recorded of the file; nothing of what is unknown."""
-        return convert(
-            {
-                "dagster/uri": self.uri,
-                ROWS: self.rows,
-                "first_bar": None if self.first_bar is None else str(self.first_bar),
-                "last_bar": None if self.last_bar is None else str(self.last_bar),
-                "size_bytes": self.size,
-                "volume_type": self.volume_type,
-                SHA256: self.sha256,
-                FILE_STAMP: self.stamp,
-            }
-        )
+def file_metadata(written: Provenance) -> Metadata:
+    """What is recorded of a file as it was written; nothing of what is unknown."""
+    return convert(
+        {
+            URI: written.uri,
+            ROWS: written.rows,
+            "first_bar": None if written.first_bar is None else str(written.first_bar),
+            "last_bar": None if written.last_bar is None else str(written.last_bar),
+            SIZE: written.size,
+            "volume_type": written.volume_type,
+            SHA256: written.sha256,
+            FILE_STAMP: written.stamp,
+        }
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where the bars of a file came from, for an aggregate those of its raw month; `None` says that it is not known.
+def origin_metadata(origin: Origin) -> Metadata:
+    """What is recorded of where bars came from; nothing of what is unknown."""
+    return convert(
+        {
+            "vendor": origin.vendor,
+            "adjusted": origin.adjusted,
+            "delayed": origin.delayed,
+            FETCHED_AT: origin.fetched_at,
+            COMPLETE_THROUGH: origin.complete_through,
+            STATE: origin.state,
+            REQUEST_IDS: None if origin.request_ids is None else list(origin.request_ids),
+            EMPTY_BECAUSE: origin.empty.reason if origin.empty else None,
+            EMPTY_CAUSE: origin.empty.cause.value if origin.empty else None,
+            SPLITS: None if origin.splits is None else [_split_row(each) for each in origin.splits],
+            SPLITS_UNKNOWN: origin.splits_unknown,
+            RAW_DIGEST: origin.raw_sha256,
+        }
+    )
 
-    Attributes:
-        vendor: who gave them.
-        adjusted: whether they are adjusted for later splits.
-        delayed: whether the vendor marked an answer as delayed.
-        fetched_at: when they were asked for, UTC.
-        complete_through: the moment (exclusive) up to which they were asked for, UTC.
-        state: `provisional` or `settled`.
-        empty: why the month was proven to have no bars; `None` also where it has some.
-        splits: of adjusted bars: the symbol's splits, or why they are unknown.
-        request_ids: the vendor's ids of the answers that the bars came in.
-        raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
-    """
 
-    vendor: str | None = None
-    adjusted: bool | None = None
-    delayed: bool | None = None
-    fetched_at: datetime | None = None
-    complete_through: datetime | None = None
-    state: str | None = None
-    empty: EmptyMonthReason | None = None
-    splits: KnownSplits | None = None
-    request_ids: tuple[str, ...] | None = None
-    raw_sha256: str | None = None
+def origin_of(metadata: Metadata) -> Origin:
+    """The origin that is recorded in `metadata`."""
+    return Origin(**_origin(_values(metadata)))
 
-    @classmethod
-    def of_fetch(cls, month: "Month", fetched: "FetchedMonth") -> Self:
-        """That of bars just fetched."""
-        return cls(
-            vendor=fetched.vendor,
-            adjusted=fetched.adjusted,
-            delayed=fetched.plan_delayed,
-            fetched_at=fetched.fetched_at,
-            complete_through=fetched.complete_through,
-            state=finality.state(month, fetched.fetched_at).value,
-            empty=fetched.empty,
-            splits=fetched.splits,
-            request_ids=fetched.request_ids,
-        )
 
-    @classmethod
-    def of_manifest_entry(cls, entry: "ManifestEntry") -> Self:
-        """That which a manifest entry tells."""
-        return cls(
-            vendor=entry.vendor,
-            adjusted=entry.adjusted,
-            fetched_at=entry.fetched_at,
-            complete_through=entry.complete_through,
-            state=entry.state,
-            request_ids=entry.request_ids or None,
-            raw_sha256=entry.raw_sha256,
-        )
+def provenance_of(metadata: Metadata) -> Provenance | None:
+    """All that is recorded in `metadata` of a file; `None` where it is not about one."""
+    recorded = _values(metadata)
+    rows, sha256 = _typed(recorded, ROWS, int), _typed(recorded, SHA256, str)
+    if rows is None or sha256 is None:
+        return None
+    return Provenance(
+        rows,
+        sha256,
+        size=_typed(recorded, SIZE, int),
+        uri=_typed(recorded, URI, str),
+        first_bar=_iso_moment(recorded.get("first_bar")),
+        last_bar=_iso_moment(recorded.get("last_bar")),
+        volume_type=_typed(recorded, "volume_type", str),
+        stamp=_typed(recorded, FILE_STAMP, str),
+        occupancy=_typed(recorded, OCCUPANCY, float),
+        last_close=_typed(recorded, LAST_CLOSE, float),
+        revised=_revised(recorded),
+        **_origin(recorded),
+    )
 
-    @classmethod
-    def from_metadata(cls, metadata: Metadata) -> Self:
-        """That which is recorded in `metadata`."""
-        recorded = values(metadata)
-        adjusted, delayed = recorded.get("adjusted"), recorded.get("delayed")
-        return cls(
-            vendor=_text(recorded.get("vendor")),
-            adjusted=adjusted if isinstance(adjusted, bool) else None,
-            delayed=delayed if isinstance(delayed, bool) else None,
-            fetched_at=moment(recorded, FETCHED_AT),
-            complete_through=moment(recorded, COMPLETE_THROUGH),
-            state=_text(recorded.get(STATE)),
-            empty=_empty(recorded),
-            splits=_known_splits(recorded),
-            request_ids=request_ids(recorded) if REQUEST_IDS in recorded else None,
-            raw_sha256=_text(recorded.get(RAW_DIGEST)),
-        )
 
-    def to_metadata(self) -> Metadata:
-        """What is recorded of it; nothing of what is unknown."""
-        splits = self.splits.splits if self.splits else None
-        return convert(
-            {
-                "vendor": self.vendor,
-                "adjusted": self.adjusted,
-                "delayed": self.delayed,
-                FETCHED_AT: self.fetched_at,
-                COMPLETE_THROUGH: self.complete_through,
-                STATE: self.state,
-                REQUEST_IDS: None if self.request_ids is None else list(self.request_ids),
-                EMPTY_BECAUSE: self.empty.reason if self.empty else None,
-                EMPTY_CAUSE: self.empty.cause.value if self.empty else None,
-                SPLITS: None if splits is None else [_split_row(each) for each in splits],
-                SPLITS_UNKNOWN: self.splits.why_unknown if self.splits and splits is None else None,
-                RAW_DIGEST: self.raw_sha256,
-            }
-        )
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the bars were final when they were fetched."""
-        return self.state == Finality.FINAL.value
-
-    def inherited(self, raw_sha256: str | None = None) -> Self:
-        """That of a file made of this one, whose digest is `raw_sha256`."""
-        return replace(self, splits=None, request_ids=None, raw_sha256=raw_sha256)
+def _origin(recorded: Values) -> dict[str, Any]:
+    ids = _typed(recorded, REQUEST_IDS, list)
+    return {
+        "vendor": _typed(recorded, "vendor", str),
+        "adjusted": _typed(recorded, "adjusted", bool),
+        "delayed": _typed(recorded, "delayed", bool),
+        "fetched_at": moment(recorded, FETCHED_AT),
+        "complete_through": moment(recorded, COMPLETE_THROUGH),
+        "state": _typed(recorded, STATE, str),
+        "empty": _empty(recorded),
+        "splits": _splits(recorded),
+        "splits_unknown": _typed(recorded, SPLITS_UNKNOWN, str),
+        "request_ids": None if ids is None else tuple(map(str, ids)),
+        "raw_sha256": _typed(recorded, RAW_DIGEST, str),
+    }
 
 
 def _convert(value: Any) -> dg.MetadataValue[Any]:  # noqa: ANN401 - a fact is of any of these types
@@ -272,8 +169,14 @@ def _convert(value: Any) -> dg.MetadataValue[Any]:  # noqa: ANN401 - a fact is o
     return dg.MetadataValue.json(dict(value) if isinstance(value, Mapping) else value)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _values(metadata: Metadata) -> Values:
+    return {name: value.value for name, value in metadata.items()}
+
+
+def _typed(recorded: Values, name: str, kind: type[Value]) -> Value | None:
+    """What is recorded under `name`; `None` where nothing of this type is."""
+    value = recorded.get(name)
+    return value if isinstance(value, kind) else None
 
 
 def _iso_moment(text: object) -> datetime | None:
@@ -286,11 +189,17 @@ def _empty(recorded: Values) -> EmptyMonthReason | None:
     return EmptyMonthReason(EmptyMonthCause(str(recorded[EMPTY_CAUSE])), str(recorded[EMPTY_BECAUSE]))
 
 
-def _known_splits(recorded: Values) -> KnownSplits | None:
-    known = splits(recorded)
-    if known is None and SPLITS_UNKNOWN not in recorded:
+def _splits(recorded: Values) -> tuple[Split, ...] | None:
+    rows = recorded.get(SPLITS)
+    if not isinstance(rows, list):
         return None
-    return KnownSplits(known, str(recorded.get(SPLITS_UNKNOWN, "")))
+    return tuple(Split(date.fromisoformat(row["executed"]), float(row["from"]), float(row["to"])) for row in rows)
+
+
+def _revised(recorded: Values) -> RevisionCounts | None:
+    if any(name not in recorded for name in COMPARED):
+        return None
+    return RevisionCounts(*(int(str(recorded[name])) for name in COMPARED))
 
 
 def _split_row(split: Split) -> dict[str, object]:

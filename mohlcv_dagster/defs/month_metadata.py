@@ -1,6 +1,6 @@
 """What is computed about the bars of a month and recorded with it: the file, its coverage, pictures and notes.
 
-Needs arrays. What is known without them is in `metadata`.
+Needs arrays. What is recorded without them is in `metadata`.
 """
 
 from datetime import UTC, datetime
@@ -21,14 +21,15 @@ from mohlcv_dagster.defs.metadata import (
     OCCUPANCY,
     OUTSIDE_HOURS,
     Metadata,
-    WrittenFile,
     convert,
 )
 from mohlcv_dagster.defs.partitions import SYMBOL
 from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile, portability_note
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Origin, Provenance
 from mohlcv_dagster.storage.archive import Written
 
 if TYPE_CHECKING:
@@ -46,19 +47,20 @@ MOST_GAPS: Final = 100
 _SHOWN: Final = 12
 
 
-def written_file(bars: pa.Table, written: Written) -> WrittenFile:
-    """The file that was written with these bars."""
+def provenance(bars: pa.Table, written: Written, origin: Origin) -> Provenance:
+    """The record of a file that was written with these bars."""
     starts = bar_table.seconds(bars)
     first, last = (datetime.fromtimestamp(int(starts[at]), UTC) if bars.num_rows else None for at in (0, -1))
-    return WrittenFile(
-        rows=bars.num_rows,
-        sha256=written.sha256,
+    return Provenance(
+        bars.num_rows,
+        written.sha256,
         size=written.size,
         uri=written.uri,
         first_bar=first,
         last_bar=last,
         volume_type="int64" if bar_table.has_whole_volume(bars) else "float64",
         stamp=written.stamp or None,
+        **vars(origin),
     )
 
 
@@ -162,7 +164,7 @@ def _mixed_adjustment(instance: dg.DagsterInstance, file: BarFile, *, adjusted: 
 
 
 def _unknown_splits(file: BarFile, known: "KnownSplits | None") -> str | None:
-    """Adjusted bars of which nobody will be able to say on which splits they stand."""
+    """Adjusted bars of which nobody will be able to say which splits they include."""
     if known is None or known.splits is not None:
         return None
     return f"The splits of {file.symbol} are unknown, so a later look cannot tell them all: {known.why_unknown}."
@@ -175,5 +177,5 @@ def _months_before_split(instance: dg.DagsterInstance, file: BarFile, fetched: "
         return None
     lacking = ", ".join(str(split) for split in sorted({split for each in stale.values() for split in each}))
     shown = ", ".join(str(month) for month in list(stale)[:_SHOWN]) + (", …" if len(stale) > _SHOWN else "")
-    plural = "month of" if len(stale) == 1 else "months of"
-    return f"{len(stale)} stored {plural} {file.symbol} came before a split ({lacking}): {shown}; fetch them again."
+    count = quantity(len(stale), "stored month")
+    return f"{count} of {file.symbol} came before a split ({lacking}): {shown}; fetch them again."

@@ -1,4 +1,4 @@
-"""What is known of raw months, gathered for `model.month_decision`: records, check results, and one look at each file.
+"""The states of raw months for `model.month_decision`: from records, check results, and one look at each file.
 
 A file whose stamp is the one recorded is the file that was recorded; nothing of it is read. Where the stamp differs, or
 none was recorded, size and digest tell. An edit that leaves inode, size and time as they were is not seen here: `mohlcv
@@ -8,35 +8,32 @@ verify` reads every file.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.dagster_patches import event_log_reads
-from mohlcv_dagster.defs import check_results
-from mohlcv_dagster.defs.metadata import Origin, WrittenFile
+from mohlcv_dagster.dagster_patches.unexported import in_batches
+from mohlcv_dagster.defs import records
+from mohlcv_dagster.defs.metadata import provenance_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import FileState, MonthState
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import FileStat
 from mohlcv_dagster.storage.manifest import measure
 
-Facts: TypeAlias = tuple[WrittenFile, Origin]
-"""What was recorded when a file was written."""
-
 
 def for_request(instance: dg.DagsterInstance, archive: Archive, file: BarFile) -> MonthState:
-    """What is known of a month that somebody requests: its checks do not matter then, and are not looked up."""
+    """The state of a month that somebody requests: its checks do not matter then, and are not looked up."""
     return _with_file(archive, file, _recorded(instance, [file]).get(file))
 
 
 def for_files(
     instance: dg.DagsterInstance | None, archive: Archive, files: Collection[BarFile]
 ) -> dict[BarFile, MonthState]:
-    """What is known of raw months, in a few queries for a thousand of them.
+    """The states of raw months, in a few queries for a thousand of them.
 
     Args:
         instance: knows what was recorded; `None` where there is none, so that nothing was.
@@ -63,44 +60,41 @@ def from_records(instance: dg.DagsterInstance, files: Collection[BarFile]) -> di
     }
 
 
-def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, Facts]:
+def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, Provenance]:
     """What was recorded when each file was last written; nothing of an event that tells of no file."""
     own = {partition_key(file.symbol, file.month): file for file in files}
-    made = check_results.materializations(instance, asset_key(RAW), list(own))
-    files = {
-        own[key]: (WrittenFile.from_metadata(each.metadata), Origin.from_metadata(each.metadata)) for key, each in made
-    }
-    return {file: (written, origin) for file, (written, origin) in files.items() if written is not None}
+    made = records.materializations(instance, asset_key(RAW), list(own))
+    found = ((own[key], provenance_of(each.metadata)) for key, each in made)
+    return {file: recorded for file, recorded in found if recorded is not None}
 
 
-def _state(file: BarFile, facts: Facts | None, found: FileState) -> MonthState:
-    if facts is None:
+def _state(file: BarFile, recorded: Provenance | None, found: FileState) -> MonthState:
+    if recorded is None:
         return MonthState(file.month, found)
-    _, origin = facts
     return MonthState(
         file.month,
         found,
         recorded=True,
-        fetched_at=origin.fetched_at,
-        vendor=origin.vendor,
-        adjusted=origin.adjusted,
+        fetched_at=recorded.fetched_at,
+        vendor=recorded.vendor,
+        adjusted=recorded.adjusted,
     )
 
 
-def _with_file(archive: Archive, file: BarFile, facts: Facts | None) -> MonthState:
+def _with_file(archive: Archive, file: BarFile, recorded: Provenance | None) -> MonthState:
     """The state of a month with what its file is; of its checks nothing."""
     seen = archive.status(file)
     if seen is None:
-        return _state(file, facts, FileState.ABSENT)
-    if facts is None:
+        return _state(file, recorded, FileState.ABSENT)
+    if recorded is None:
         return _unrecorded(archive, file)
-    difference = _difference(archive, file, seen, facts[0])
-    state = _state(file, facts, FileState.DIFFERENT if difference else FileState.AS_RECORDED)
+    difference = _difference(archive, file, seen, recorded)
+    state = _state(file, recorded, FileState.DIFFERENT if difference else FileState.AS_RECORDED)
     written_at = archive.written_at(file) if state.fetched_at is None else None
     return replace(state, difference=difference, written_at=written_at)
 
 
-def _difference(archive: Archive, file: BarFile, seen: FileStat, written: WrittenFile) -> str:
+def _difference(archive: Archive, file: BarFile, seen: FileStat, written: Provenance) -> str:
     """How the file differs from the one recorded; empty where it is that one."""
     if seen.stamp == written.stamp:
         return ""
@@ -110,55 +104,46 @@ def _difference(archive: Archive, file: BarFile, seen: FileStat, written: Writte
 
 
 def _unrecorded(archive: Archive, file: BarFile) -> MonthState:
-    written_at = archive.written_at(file)
+    state = MonthState(file.month, FileState.UNRECORDED, written_at=archive.written_at(file))
     entry = manifest.read_if_valid(archive, file) if manifest.in_layout(archive, file) else None
     if entry is None:
-        return MonthState(file.month, FileState.UNRECORDED, written_at=written_at)
-    matches_manifest = entry.sha256 == measure(archive.path(file)).sha256
-    state = MonthState(file.month, FileState.UNRECORDED, written_at=written_at, matches_manifest=matches_manifest)
-    if not matches_manifest:
         return state
-    return replace(state, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted)
+    if entry.sha256 != measure(archive.path(file)).sha256:
+        return replace(state, matches_manifest=False)
+    return replace(
+        state, matches_manifest=True, fetched_at=entry.fetched_at, vendor=entry.vendor, adjusted=entry.adjusted
+    )
 
 
 def _add_checks(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
-    known = [file for file, state in states.items() if state.file is FileState.AS_RECORDED]
-    for file, found in check_results.of_files(instance, known).items():
+    recorded = [file for file, state in states.items() if state.file is FileState.AS_RECORDED]
+    for file, found in records.of_files(instance, recorded).items():
         states[file] = replace(states[file], errors=found.errors, unchecked=found.unchecked)
 
 
 def _add_interrupted(instance: dg.DagsterInstance, states: dict[BarFile, MonthState]) -> None:
-    """Find unrecorded files of runs that ended between the file and its record: they began before it was written."""
-    unrecorded = [file for file, state in states.items() if state.file is FileState.UNRECORDED]
-    began = _begun_without_record(instance, unrecorded)
-    for file, moment in began.items():
-        written_at = states[file].written_at
-        states[file] = replace(states[file], interrupted=written_at is not None and written_at >= moment)
+    """Find unrecorded files of runs that ended between the file and its record: they began before it was written.
 
-
-def _begun_without_record(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[BarFile, datetime]:
-    """When the first run began that was to write each file; none of these files was ever recorded.
-
-    Not the latest one: a fetch that fails leaves the file as it was, whoever wrote it.
+    Any run that was to write the file may be the one: a later fetch that fails leaves the file as it was.
     """
-    if not files:
-        return {}
-    own = {partition_key(file.symbol, file.month): file for file in files}
-    runs: dict[BarFile, list[str]] = {}
-    for partition, run_id in _planned(instance, list(own)):
-        runs.setdefault(own[partition], []).append(run_id)
-    began = _start_times(instance, {run_id for run_ids in runs.values() for run_id in run_ids})
-    moments = {file: [began[run_id] for run_id in run_ids if run_id in began] for file, run_ids in runs.items()}
-    return {file: min(each) for file, each in moments.items() if each}
+    own = {
+        partition_key(file.symbol, file.month): file
+        for file, state in states.items()
+        if state.file is FileState.UNRECORDED
+    }
+    planned = list(_planned(instance, list(own)))
+    began = _start_times(instance, {run_id for _, run_id in planned})
+    for file, run_id in ((own[partition], run_id) for partition, run_id in planned if run_id in began):
+        written_at = states[file].written_at
+        if written_at is not None and written_at >= began[run_id]:
+            states[file] = replace(states[file], interrupted=True)
 
 
 def _planned(instance: dg.DagsterInstance, partitions: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The raw partitions that runs were to write, each with the run."""
-    for start in range(0, len(partitions), event_log_reads.MOST_AT_ONCE):
+    for some in in_batches(partitions):
         wanted = dg.EventRecordsFilter(
-            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-            asset_key=asset_key(RAW),
-            asset_partitions=partitions[start : start + event_log_reads.MOST_AT_ONCE],
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=asset_key(RAW), asset_partitions=some
         )
         for record in instance.event_log_storage.get_event_records(wanted):
             yield str(record.partition_key), record.run_id

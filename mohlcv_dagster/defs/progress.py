@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from mohlcv_dagster.defs.run_tags import PROGRESS
+from mohlcv_dagster.formatting import duration
 from mohlcv_dagster.model.bar_files import BarFile
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ EVERY_SECONDS: Final = 5.0
 """The tag is written at most this often; a month's first line comes after it, each next one after twice as long."""
 RETRYING: Final = "trying again"
 """How the line of the log begins that says why nothing happens for a while."""
-_MINUTE: Final = 60
-_HOUR: Final = 3600
 
 Watcher: TypeAlias = "Callable[[BarFile, FetchProgress], None]"
 _watchers: list[Watcher] = []
@@ -91,7 +90,11 @@ class RunProgress:
             seconds = self.clock() - began
             if seconds >= next_line:
                 next_line = 2 * seconds + EVERY_SECONDS
-                self.log(f"{file}: {_windows(progress)}{_left(seconds, progress.windows_done / progress.windows)}")
+                left = _left(seconds, progress.windows_done / progress.windows)
+                self.log(
+                    f"{file}: {progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
+                    f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests{left}"
+                )
             self._show_if_due()
 
         return report
@@ -118,7 +121,8 @@ class RunProgress:
     def end(self) -> None:
         """The step is over: show the last status. There is none of a single month that was quick."""
         if self._was_shown or self.months > 1:
-            self.show(f"{self.label}: {self._so_far}, done in {_duration(self.clock() - self._began)}")
+            done = f"{self._done} of {self.months} months{self._failures}{self._volume}"
+            self.show(f"{self.label}: {done}, done in {duration(self.clock() - self._began)}")
 
     @property
     def summary(self) -> str:
@@ -132,10 +136,6 @@ class RunProgress:
         windows = f", {current.windows_done} of {current.windows} windows" if current else ""
         month = min(self._done + self._failed + 1, self.months)
         return f"{self.label}: month {month} of {self.months}{windows}{self._failures}{self._volume}{self._time_left}"
-
-    @property
-    def _so_far(self) -> str:
-        return f"{self._done} of {self.months} months{self._failures}{self._volume}"
 
     @property
     def _failures(self) -> str:
@@ -162,19 +162,6 @@ class RunProgress:
             self.show(self.status)
 
 
-def _windows(progress: "FetchProgress") -> str:
-    return (
-        f"{progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
-        f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests"
-    )
-
-
 def _left(seconds: float, share: float) -> str:
     """How long the rest takes when `share` of the work took so many seconds and the rest goes on like it."""
-    return f", about {_duration(seconds * (1 - share) / share)} left" if 0 < share < 1 else ""
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"
+    return f", about {duration(seconds * (1 - share) / share)} left" if 0 < share < 1 else ""

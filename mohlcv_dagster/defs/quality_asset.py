@@ -6,7 +6,7 @@ shows all of them at once.
 
 Dagster makes no asset whose upstream failed, in a run or in a backfill, and that is when the table is wanted most. So
 the table is no part of the run or the backfill: the sensor asks for it when no run is under way any more. It does not
-wait for the end of a long backfill, so that the table shows how that stands.
+wait for the end of a long backfill, so that the table shows how far that is.
 """
 
 import time

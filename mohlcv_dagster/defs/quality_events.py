@@ -1,26 +1,41 @@
-"""What the event log says of a month, as far as `quality/coverage` needs it, and the reasons of failed runs.
+"""What the event log says of all months, as far as `quality/coverage` needs it, and the file that keeps it.
 
 One value for each event that counts: the latest materialization of a file, the latest run that was to make it and did
 not, and the latest result of each check. `quality_history` finds these events.
+
+The file `DATA/quality/coverage.state` saves reading the log again and holds nothing else: whoever removes it pays with
+one full reading. It is used where it has this form, the same assets and checks, belongs to the table beside it, and was
+written by a run that this home has: not by another home, not by one newer than a restored database, not next to an
+edited table.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias
+from pathlib import PurePosixPath
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.dagster_patches.event_log_reads import in_batches
+from mohlcv_dagster.dagster_patches import check_queries
+from mohlcv_dagster.dagster_patches.check_queries import Database, OldestRow
 from mohlcv_dagster.defs import metadata
 from mohlcv_dagster.defs.asset_checks import ERROR, PASSED, WARNING, rule_results
-from mohlcv_dagster.defs.failures import FAILED_PARTITIONS
 from mohlcv_dagster.defs.partitions import asset_key
+from mohlcv_dagster.model import quality_rows
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.storage.archive import Archive
 
 Fact: TypeAlias = "str | int | float | list[object] | None"
-LONGEST_REASON: Final = 300
-"""Characters of a sentence in the table."""
+PATH: Final = PurePosixPath("quality/coverage.state")
+"""Its path, relative to the data folder."""
+FORM: Final = 2
+"""Raise it when the content changes its meaning or form."""
+_FASTEST: Final = 1
+_NO_ROWS: Final = OldestRow("", 0)
 
 _OF_RAW: Final = frozenset(
     {
@@ -137,6 +152,73 @@ class MonthEvents:
         return latest.rules if latest is not None and is_current else None
 
 
+@dataclass(frozen=True)
+class LogExtent:
+    """A few facts about the event log, which change when an asset is wiped or a run is deleted.
+
+    Attributes:
+        newest_run: the run begun last; empty for none.
+        runs: how many were begun before it.
+        oldest: by asset, the oldest row of its checks and the count of rows.
+    """
+
+    newest_run: str = ""
+    runs: int = 0
+    oldest: Mapping[str, OldestRow] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, database: Database | None, assets: Sequence[dg.AssetKey]) -> "LogExtent":
+        """The extent now. Ask before anything is read: what is lost meanwhile is then noticed the next time.
+
+        Args:
+            instance: whose runs are counted.
+            database: its event log; `None` where its tables are not to be read, and no rows are looked at.
+            assets: those of bars.
+        """
+        newest_run = next(iter(instance.get_run_ids(limit=1)), "")
+        rows = {} if database is None else {key: check_queries.oldest_row(database, key) for key in assets}
+        oldest = {key.to_user_string(): row for key, row in rows.items()}
+        return cls(newest_run, _runs_before(instance, newest_run), oldest)
+
+    def has_lost(self, before: "LogExtent", instance: dg.DagsterInstance) -> bool:
+        """Whether something of an earlier extent is not there any more.
+
+        Args:
+            before: the extent at the last reading; of one that never was, nothing is lost.
+            instance: knows the runs.
+        """
+        run_id = before.newest_run
+        if run_id and not (instance.has_run(run_id) and _runs_before(instance, run_id) == before.runs):
+            return True
+        return any(_is_wiped(rows, self.oldest.get(asset, _NO_ROWS)) for asset, rows in before.oldest.items())
+
+
+def _runs_before(instance: dg.DagsterInstance, run_id: str) -> int:
+    return len(instance.get_run_ids(cursor=run_id)) if run_id else 0
+
+
+def _is_wiped(before: OldestRow, now: OldestRow) -> bool:
+    return now.rows < before.rows or bool(before.row and now.row != before.row)
+
+
+@dataclass
+class History:
+    """What was read of every month.
+
+    Attributes:
+        months: by partition key.
+        cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
+            first reading, and where nothing tells what was taken away since.
+        row: the same of the rows of checks.
+        extent: of the log, when it was read.
+    """
+
+    months: dict[str, MonthEvents] = field(default_factory=dict)
+    cursor: int | None = None
+    row: int = 0
+    extent: LogExtent = field(default_factory=LogExtent)
+
+
 def name_of(check: dg.AssetCheckKey) -> str:
     """A check as `MonthEvents` names it: `raw_1s: intact`."""
     return f"{check.asset_key.to_user_string()}: {check.name}"
@@ -164,62 +246,95 @@ def rule_counts(evaluation: dg.AssetCheckEvaluation) -> RuleCounts:
     return RuleCounts(by_result[ERROR], by_result[WARNING], checked, len(rules) - checked, mismatches)
 
 
-# ---- how runs ended
+# ---- the file
 
 
-class StepFailure(NamedTuple):
-    """Why a step failed, and the reason of each partition that failed, where it names single ones."""
-
-    sentence: str
-    partitions: Mapping[str, str]
-
-
-RunEnd: TypeAlias = tuple[RunOutcome, tuple[StepFailure, ...]]
-"""How a run ended, and why it failed."""
-
-
-def run_ends(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, RunEnd]:
-    """How each of these runs ended as far as a file that it did not make is concerned.
+def load(instance: dg.DagsterInstance, archive: Archive, names: Mapping[str, list[str]]) -> History:
+    """The history in the file; an empty one where there is no file, or one that cannot be used.
 
     Args:
-        instance: knows the runs; one that was deleted did not make the file and is not called failed.
-        run_ids: which runs.
+        instance: which home is to be read.
+        archive: where table and file are.
+        names: the `assets` and their `checks` that are to be read.
     """
-    wanted = sorted(run_ids)
-    runs = [run for some in in_batches(wanted) for run in instance.get_runs(dg.RunsFilter(run_ids=list(some)))]
-    found: dict[str, RunEnd] = dict.fromkeys(wanted, (RunOutcome.NOT_MADE, ()))
-    for run in runs:
-        if not run.is_finished:
-            found[run.run_id] = (RunOutcome.UNDER_WAY, ())
-        elif run.status is dg.DagsterRunStatus.FAILURE:
-            found[run.run_id] = (RunOutcome.FAILED, tuple(_failures(instance, run.run_id)))
-    return found
+    packed, table = archive.read_path(PATH), archive.read_path(quality_rows.PATH)
+    if packed is None or table is None:
+        return History()
+    wanted = {"form": FORM, **names, "table": hashlib.sha256(table).hexdigest()}
+    try:
+        content = json.loads(zlib.decompress(packed))
+        if any(content[name] != value for name, value in wanted.items()):
+            return History()
+        return _history(content) if instance.has_run(content["run"]) else History()
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError):  # cut short, or none of ours
+        return History()
 
 
-def reason(failures: Sequence[StepFailure], partition: str) -> str:
-    """Why a partition was not made by a failed run: the reason of this partition, else the first one.
+def save(archive: Archive, history: History, names: Mapping[str, list[str]], *, run: str, table: str) -> None:
+    """Write a history for the next time, atomically.
 
     Args:
-        failures: of the run.
-        partition: which one.
+        archive: where the table is.
+        history: what was read.
+        names: as in `load`.
+        run: the run that made the table.
+        table: the digest of the table.
+
+    Raises:
+        FileError: the disk refused.
     """
-    own = [each.partitions[partition] for each in failures if partition in each.partitions]
-    text = " ".join(next(iter([*own, *(each.sentence for each in failures)]), "").split())
-    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
+    content = {"form": FORM, **names, "table": table, "run": run, **_history_content(history, names["checks"])}
+    packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), _FASTEST)
+    archive.write_path(PATH, packed)
 
 
-def _failures(instance: dg.DagsterInstance, run_id: str) -> list[StepFailure]:
-    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-    events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kinds)]
-    failed = [event for event in events if event and event.is_step_failure]
-    steps = [failure for event in failed if (failure := _failure(event)).sentence]
-    return steps or [StepFailure(event.message or "", {}) for event in events if event]
+def _history_content(history: History, checks: Sequence[str]) -> dict[str, Any]:
+    shared: dict[RuleCounts, int] = {}
+    places = {name: place for place, name in enumerate(checks)}
+    months = {partition: _of_month(month, places, shared) for partition, month in history.months.items()}
+    extent = history.extent
+    return {
+        "cursor": history.cursor,
+        "row": history.row,
+        "there": [extent.newest_run, extent.runs, extent.oldest],
+        "months": months,
+        "results": list(shared),
+    }
 
 
-def _failure(event: dg.DagsterEvent) -> StepFailure:
-    data = event.step_failure_data
-    if data.user_failure_data is None or not data.user_failure_data.description:
-        return StepFailure(data.error.message.strip() if data.error is not None else "", {})
-    partitions = data.user_failure_data.metadata.get(FAILED_PARTITIONS)
-    reasons = partitions.data if isinstance(partitions, dg.JsonMetadataValue) else None
-    return StepFailure(data.user_failure_data.description, reasons if isinstance(reasons, dict) else {})
+def _of_month(month: MonthEvents, places: Mapping[str, int], shared: dict[RuleCounts, int]) -> list[Any]:
+    """A month in few characters: results that many months have are written once, and checks in their order.
+
+    The order ends with the last check that the month has: in new homes no rule is a check of its own.
+    """
+    of_checks: list[Any] = [0] * (1 + max((places[name] for name in month.checks), default=-1))
+    for name, latest in month.checks.items():
+        of_checks[places[name]] = _of_check(latest, shared)
+    return [month.stored, month.unmade, of_checks]
+
+
+def _of_check(latest: LatestCheck, shared: dict[RuleCounts, int]) -> list[int | None]:
+    rules = None if latest.rules is None else shared.setdefault(latest.rules, len(shared))
+    return [latest.event, latest.target, rules]
+
+
+def _history(content: Mapping[str, Any]) -> History:
+    results = [RuleCounts(tuple(errors), tuple(warnings), *rest) for errors, warnings, *rest in content["results"]]
+    checks = content["checks"]
+    months = {partition: _month(month, checks, results) for partition, month in content["months"].items()}
+    newest_run, runs, oldest = content["there"]
+    extent = LogExtent(newest_run, runs, {asset: OldestRow(*row) for asset, row in oldest.items()})
+    return History(months, content["cursor"], content["row"], extent)
+
+
+def _month(content: Sequence[Any], checks: Sequence[str], results: Sequence[RuleCounts]) -> MonthEvents:
+    stored, unmade, of_checks = content
+    return MonthEvents(
+        {asset: StoredFile(*each) for asset, each in stored.items()},
+        {asset: UnmadeFile(event, run, RunOutcome(how), why) for asset, (event, run, how, why) in unmade.items()},
+        {
+            name: LatestCheck(each[0], each[1], None if each[2] is None else results[each[2]])
+            for name, each in zip(checks, of_checks, strict=False)
+            if each
+        },
+    )

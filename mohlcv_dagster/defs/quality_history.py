@@ -13,19 +13,22 @@ of new rows are asked for besides those of new events (`dagster_patches/check_qu
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import dagster as dg
 
-from mohlcv_dagster.dagster_patches import check_queries, event_log_reads
-from mohlcv_dagster.dagster_patches.check_queries import Database, NewRows, OldestRow
-from mohlcv_dagster.dagster_patches.event_log_reads import CheckSummary, in_batches
-from mohlcv_dagster.defs import quality_events
+from mohlcv_dagster.dagster_patches import check_queries, unexported
+from mohlcv_dagster.dagster_patches.check_queries import Database, NewRows
+from mohlcv_dagster.dagster_patches.unexported import CheckSummary, in_batches
+from mohlcv_dagster.defs import failures
+from mohlcv_dagster.defs.failures import StepFailure
 from mohlcv_dagster.defs.quality_events import (
+    History,
     LatestCheck,
+    LogExtent,
     MonthEvents,
     RuleCounts,
     RunOutcome,
@@ -40,74 +43,6 @@ OVERLAP: Final = 120.0
 """Seconds before a reading in which events may not have been committed yet, clocks of several hosts included."""
 FEW: Final = 2000
 """Up to so many changed partitions are asked for by name; of more, all are asked for."""
-_NO_ROWS: Final = OldestRow("", 0)
-
-
-@dataclass(frozen=True)
-class LogExtent:
-    """A few facts about the event log, which change when an asset is wiped or a run is deleted.
-
-    Attributes:
-        newest_run: the run begun last; empty for none.
-        runs: how many were begun before it.
-        oldest: by asset, the oldest row of its checks and the count of rows.
-    """
-
-    newest_run: str = ""
-    runs: int = 0
-    oldest: Mapping[str, OldestRow] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, instance: dg.DagsterInstance, database: Database | None, assets: Sequence[dg.AssetKey]) -> "LogExtent":
-        """The extent now. Ask before anything is read: what is lost meanwhile is then noticed the next time.
-
-        Args:
-            instance: whose runs are counted.
-            database: its event log; `None` where its tables are not to be read, and no rows are looked at.
-            assets: those of bars.
-        """
-        newest_run = next(iter(instance.get_run_ids(limit=1)), "")
-        rows = {} if database is None else {key: check_queries.oldest_row(database, key) for key in assets}
-        oldest = {key.to_user_string(): row for key, row in rows.items()}
-        return cls(newest_run, _runs_before(instance, newest_run), oldest)
-
-    def has_lost(self, before: "LogExtent", instance: dg.DagsterInstance) -> bool:
-        """Whether something of an earlier extent is not there any more.
-
-        Args:
-            before: the extent at the last reading; of one that never was, nothing is lost.
-            instance: knows the runs.
-        """
-        run_id = before.newest_run
-        if run_id and not (instance.has_run(run_id) and _runs_before(instance, run_id) == before.runs):
-            return True
-        return any(_is_wiped(rows, self.oldest.get(asset, _NO_ROWS)) for asset, rows in before.oldest.items())
-
-
-def _runs_before(instance: dg.DagsterInstance, run_id: str) -> int:
-    return len(instance.get_run_ids(cursor=run_id)) if run_id else 0
-
-
-def _is_wiped(before: OldestRow, now: OldestRow) -> bool:
-    return now.rows < before.rows or bool(before.row and now.row != before.row)
-
-
-@dataclass
-class History:
-    """What was read of every month.
-
-    Attributes:
-        months: by partition key.
-        cursor: Dagster's number of the newest event of a check that need not be looked at again; `None` before the
-            first reading, and where nothing tells what was taken away since.
-        row: the same of the rows of checks.
-        extent: of the log, when it was read.
-    """
-
-    months: dict[str, MonthEvents] = field(default_factory=dict)
-    cursor: int | None = None
-    row: int = 0
-    extent: LogExtent = field(default_factory=LogExtent)
 
 
 def update(
@@ -224,10 +159,10 @@ def _new_check_events(
     if cursor is None:
         return _CheckEvents(cursor=_first_cursor(instance, committed))
     news = _CheckEvents(cursor=cursor)
-    for number, entry in event_log_reads.check_events(instance, cursor):
+    for number, entry in unexported.check_events(instance, cursor):
         if entry.timestamp <= committed:
             news.cursor = max(news.cursor, number)
-        partitions = event_log_reads.partitions_of_check_event(entry, assets)
+        partitions = unexported.partitions_of_check_event(entry, assets)
         news.partitions |= partitions
         evaluation = entry.dagster_event.event_specific_data if entry.dagster_event else None
         if partitions and isinstance(evaluation, dg.AssetCheckEvaluation):
@@ -237,10 +172,10 @@ def _new_check_events(
 
 def _first_cursor(instance: dg.DagsterInstance, committed: float) -> int:
     """The number of the newest event of a check that was stored by the moment `committed`; 0 where there is none."""
-    top, width = instance.event_log_storage.get_maximum_record_id() or 0, event_log_reads.MOST_AT_ONCE
+    top, width = instance.event_log_storage.get_maximum_record_id() or 0, unexported.MOST_AT_ONCE
     while True:
         start = max(top - width, 0)
-        entries = event_log_reads.check_events(instance, start)
+        entries = unexported.check_events(instance, start)
         numbers = [number for number, entry in entries if entry.timestamp <= committed]
         if numbers or not start:
             return max(numbers, default=0)
@@ -298,11 +233,33 @@ def _read_unmade(
             key, after_storage_id=min(unmade[partition] for partition in new) - 1
         )
         open_runs |= {partition: found[partition] for partition in new if partition in found}
-    ends = quality_events.run_ends(instance, {run_id for run_id, _ in open_runs.values()})
+    ends = _run_ends(instance, {run_id for run_id, _ in open_runs.values()})
     for partition, (run_id, event) in open_runs.items():
-        outcome, failures = ends[run_id]
-        why = quality_events.reason(failures, partition)
+        outcome, reasons = ends[run_id]
+        why = failures.reason(reasons, partition)
         months[partition].unmade[asset] = UnmadeFile(event, run_id, outcome, why)
+
+
+RunEnd: TypeAlias = tuple[RunOutcome, Sequence[StepFailure]]
+"""How a run ended, and why it failed."""
+
+
+def _run_ends(instance: dg.DagsterInstance, run_ids: Collection[str]) -> dict[str, RunEnd]:
+    """How each of these runs ended as far as a file that it did not make is concerned.
+
+    Args:
+        instance: knows the runs; one that was deleted did not make the file and is not called failed.
+        run_ids: which runs.
+    """
+    wanted = sorted(run_ids)
+    runs = [run for some in in_batches(wanted) for run in instance.get_runs(dg.RunsFilter(run_ids=list(some)))]
+    found: dict[str, RunEnd] = dict.fromkeys(wanted, (RunOutcome.NOT_MADE, ()))
+    for run in runs:
+        if not run.is_finished:
+            found[run.run_id] = (RunOutcome.UNDER_WAY, ())
+        elif run.status is dg.DagsterRunStatus.FAILURE:
+            found[run.run_id] = (RunOutcome.FAILED, failures.step_failures(instance, run.run_id))
+    return found
 
 
 def _read_check(
@@ -326,12 +283,12 @@ def _read_check(
             months[partition].checks[name] = latest._replace(rules=results[place])
         else:
             unread[partition, summary.run_id] = latest
-    for partition, run_id, evaluation in event_log_reads.evaluations(instance, check, unread):
+    for partition, run_id, evaluation in unexported.evaluations(instance, check, unread):
         rules = rule_counts(evaluation)
         months[partition].checks[name] = unread[partition, run_id]._replace(rules=rules)
 
 
 def _summaries(instance: dg.DagsterInstance, check: dg.AssetCheckKey, changed: set[str]) -> Iterator[CheckSummary]:
     partitions = sorted(changed) if len(changed) <= FEW else None
-    found = event_log_reads.check_summaries(instance, [check], partitions)
+    found = unexported.check_summaries(instance, [check], partitions)
     return (summary for summary in found if summary.partition in changed)

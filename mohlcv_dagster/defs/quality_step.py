@@ -8,21 +8,22 @@ import dagster as dg
 
 from mohlcv_dagster.bars import incidents, parquet_codec, runtime
 from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.defs import check_results, metadata, month_metadata
+from mohlcv_dagster.defs import metadata, month_metadata, quality_events, quality_history, records
 from mohlcv_dagster.defs.asset_checks import SAMPLE
 from mohlcv_dagster.defs.failures import as_dagster_failure
-from mohlcv_dagster.defs.partitions import partition_key
+from mohlcv_dagster.defs.partitions import SYMBOL, partition_key
 from mohlcv_dagster.defs.quality_asset import VENDOR_INCIDENT
-from mohlcv_dagster.defs.quality_rows import CheckedAssets, QualityRow
-from mohlcv_dagster.defs.quality_state import QualityReader
+from mohlcv_dagster.defs.quality_events import History, name_of
+from mohlcv_dagster.defs.quality_rows import CheckedAssets, QualityRow, rows
 from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar, quality_rows
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.quality_rows import MonthStatus
+from mohlcv_dagster.storage.archive import Archive, Written
 
 if TYPE_CHECKING:
     from mohlcv_dagster.model.quality_rows import MonthQuality
-    from mohlcv_dagster.storage.archive import Written
 
 MOST_SHOWN: Final = 50
 """Rows of the table in the UI: each stays in the event log for ever. The file has them all."""
@@ -50,6 +51,39 @@ _SHOWN: Final = {
     "not_judged": "not judged",
 }
 """The columns of the table in the UI and their heads there; the page cuts it at the right."""
+
+
+class QualityReader:
+    """Reads what is new since the table was made, and gives every row.
+
+    Args:
+        instance: whose event log is read.
+        archive: where the table is.
+        checked: the assets and checks to read.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, archive: Archive, checked: CheckedAssets) -> None:
+        self._instance, self._archive, self._checked = instance, archive, checked
+        self._names = {
+            "assets": [key.to_user_string() for key in checked.assets],
+            "checks": [name_of(check) for check in checked.checks],
+        }
+        self._history = History()
+
+    def read(self) -> list[QualityRow]:
+        """Every month that is stored or was asked for, in no order of use.
+
+        Raises:
+            FileError: the disk refused to give the table or the file of its state.
+        """
+        self._history = quality_events.load(self._instance, self._archive, self._names)
+        quality_history.update(self._instance, self._checked.assets, self._checked.checks, self._history)
+        kept = frozenset(self._instance.get_dynamic_partitions(SYMBOL))
+        return rows(self._history.months, self._checked, kept)
+
+    def save(self, run_id: str, table_sha256: str) -> None:
+        """Write what was read for the next time; see `quality_events.save`."""
+        quality_events.save(self._archive, self._history, self._names, run=run_id, table=table_sha256)
 
 
 def make_table(context: dg.AssetExecutionContext, archive: ArchiveResource, checked: CheckedAssets) -> Iterator[Any]:
@@ -130,7 +164,7 @@ def _request_ids(
     named = {(symbol, month) for month, incident in shown for symbol in incident.symbols[:MOST_NAMED]}
     months = {each.event: (each.quality.symbol, each.quality.month) for each in liquid}
     wanted = [number for number, place in months.items() if number is not None and place in named]
-    return {months[number]: ids for number, ids in check_results.request_ids(instance, wanted)}
+    return {months[number]: ids for number, ids in records.request_ids(instance, wanted)}
 
 
 def _of_month(month: Month, missing: Mapping[str, tuple[Gap, ...]]) -> Sequence[Incident]:
@@ -157,19 +191,15 @@ def _quoted(symbol: str, month: Month, ids: Sequence[str]) -> str:
 
 def _sentence(found: Sequence[Incident], liquid: int) -> str:
     if not found:
-        looked_at = _plural(liquid, "month")
+        looked_at = quantity(liquid, "month")
         return f"No minute of regular hours is missing in several liquid symbols at once ({looked_at} looked at)."
     first = found[0]
-    minutes = _plural(first.gap.minutes, "minute")
+    minutes = quantity(first.gap.minutes, "minute")
     lost = "is" if first.gap.minutes == 1 else "are"
     names = ", ".join(first.symbols[:MOST_NAMED]) + (", …" if len(first.symbols) > MOST_NAMED else "")
-    others = f", and {_plural(len(found) - 1, 'other incident')}" if len(found) > 1 else ""
+    others = f", and {quantity(len(found) - 1, 'other incident')}" if len(found) > 1 else ""
     return (
         f"{first.gap} ({minutes} of regular hours) {lost} missing in {len(first.symbols)} liquid symbols at once, "
         f"{names}{others}. The vendor lost them: report the minutes and request ids below to its support, and "
         "re-materialize raw_1s of these months later."
     )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

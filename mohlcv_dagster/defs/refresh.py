@@ -16,14 +16,15 @@ import pyarrow as pa
 from mohlcv_dagster.bars import bar_table, revision
 from mohlcv_dagster.bars.revision import Revision
 from mohlcv_dagster.defs import month_state, records
-from mohlcv_dagster.defs.metadata import COMPARED, Metadata, Origin, convert, table_rows
+from mohlcv_dagster.defs.metadata import COMPARED, Metadata, convert, origin_metadata, table_rows
 from mohlcv_dagster.defs.records import Record
-from mohlcv_dagster.defs.run_options import RunOptions
+from mohlcv_dagster.defs.run_tags import RunOptions
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import Action, Decision, decide
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Origin
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class StoredBars:
-    """What stands in the archive as the vendor gave it.
+    """What is stored, as the vendor gave it.
 
     Attributes:
         bars: as recorded, rising strictly, none without a value.
@@ -138,9 +139,7 @@ class Refresh:
             return None
         through = record.complete_through or record.fetched_at
         bars, why = self._sound_bars(file, record)
-        return (
-            why if bars is None else StoredBars(bars, record.fetched_at, through, record.origin.request_ids or (), why)
-        )
+        return why if bars is None else StoredBars(bars, record.fetched_at, through, record.request_ids or (), why)
 
     def _sound_bars(self, file: BarFile, record: Record) -> tuple[pa.Table | None, str]:
         """The stored bars, and what rules they break; no bars where they cannot even be compared."""
@@ -192,11 +191,11 @@ class Refresh:
             return fetched, Comparison(f"not compared: {stored}").to_metadata()
         until = finality.final_until(file.month, stored.fetched_at)
         found = revision.compare(stored.bars, fetched.bars, until)
-        said = self._judged(file, found)
+        said = self._comparison(file, found)
         if stored.broken:
             said += f"; {stored.broken}"
         if overlap is not None:
-            said += f"; fetched whole since {overlap.counts.total:,} settled bars of the overlap were not as stored"
+            said += f"; fetched whole since {overlap.counts.total:,} final bars of the overlap were not as stored"
         return fetched, Comparison(said, found, _provisional(stored, fetched.bars, until)).to_metadata()
 
     def _refuse_emptying(self, file: BarFile, bars: pa.Table) -> None:
@@ -208,10 +207,10 @@ class Refresh:
                 f"stored before; the stored file stays as it is. Try again later. {revision.HOW_TO_ACCEPT}"
             )
 
-    def _judged(self, file: BarFile, found: Revision) -> str:
+    def _comparison(self, file: BarFile, found: Revision) -> str:
         """What was compared, where the loss may be."""
         counts = found.counts
-        said = f"the {counts.compared:,} settled bars of the stored file with those fetched now"
+        said = f"the {counts.compared:,} final bars of the stored file with those fetched now"
         try:
             revision.require_small_loss(file, found)
         except BarsLostError as error:
@@ -221,7 +220,7 @@ class Refresh:
             said += "; their loss was accepted by a tag of the run"
         if counts.total:
             text = f"{counts.changed:,} changed, {counts.gained:,} added, {counts.lost:,} lost of {counts.compared:,}"
-            self.log.warning("%s: settled bars were revised, %s", file, text)
+            self.log.warning("%s: final bars were revised, %s", file, text)
         return said
 
 
@@ -233,13 +232,25 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
         "fetch_seconds": round(fetched.seconds, 3),
         "downloaded_bytes": fetched.bytes,
     }
-    return {**Origin.of_fetch(month, fetched).to_metadata(), **convert(cost)}
+    origin = Origin(
+        vendor=fetched.vendor,
+        adjusted=fetched.adjusted,
+        delayed=fetched.plan_delayed,
+        fetched_at=fetched.fetched_at,
+        complete_through=fetched.complete_through,
+        state=finality.state(month, fetched.fetched_at).value,
+        empty=fetched.empty,
+        splits=fetched.splits.splits if fetched.splits else None,
+        splits_unknown=(fetched.splits.why_unknown or None) if fetched.splits else None,
+        request_ids=fetched.request_ids,
+    )
+    return {**origin_metadata(origin), **convert(cost)}
 
 
 def _kept(proof: Revision) -> str:
     if not proof.counts.compared:
-        return "no settled bar was there to compare"
-    return f"the last {proof.counts.compared:,} settled bars of the stored file came back unchanged"
+        return "no final bar was there to compare"
+    return f"the last {proof.counts.compared:,} final bars of the stored file came back unchanged"
 
 
 def _provisional(stored: StoredBars, bars: pa.Table, since: datetime) -> Revision:

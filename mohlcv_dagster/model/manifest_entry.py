@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, Self
 
 from mohlcv_dagster.errors import ManifestEntryError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 
 FOLDER: Final = "manifest"
 """The folder of the entries, under the data folder."""
@@ -77,42 +78,26 @@ class RecordedResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManifestEntry:
-    """What was recorded of a file; `None` means that it is not known.
+class ManifestEntry(Provenance):
+    """What was recorded of a file and is in its JSON: of `Provenance`, the fields in `_TYPES` and the request ids.
 
-    Attributes:
+    Attributes (besides those of `Provenance`):
         file: its path in the layout, such as `raw_1s/SPY/SPY_2024_01.csv`.
-        sha256: of its bytes, 64 lower-case hexadecimal digits.
-        rows: its number of bars.
-        size: bytes.
         software: what wrote the entry, such as `mohlcv-dagster 0.1.0`.
-        first_bar: the start of its first bar, UTC; `None` where it has none.
-        last_bar: the start of its last bar, UTC; `None` where it has none.
-        vendor: who gave the bars (for an aggregate, here and below: those of its raw month).
-        adjusted: whether they are adjusted for later splits.
-        fetched_at: when they were requested, UTC.
-        complete_through: the moment (exclusive) up to which they were requested, UTC.
-        state: `provisional` or `settled` (final).
-        request_ids: the vendor's ids of the responses; none of an aggregate.
-        raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
         checks: the last result of each rule that was checked on this file, by name.
     """
 
-    file: str
-    sha256: str
-    rows: int
     size: int
+    file: str
     software: str
-    first_bar: datetime | None = None
-    last_bar: datetime | None = None
-    vendor: str | None = None
-    adjusted: bool | None = None
-    fetched_at: datetime | None = None
-    complete_through: datetime | None = None
-    state: str | None = None
-    request_ids: tuple[str, ...] = ()
-    raw_sha256: str | None = None
     checks: tuple[RecordedResult, ...] = ()
+
+    @classmethod
+    def of(cls, file: BarFile, recorded: Provenance, software: str) -> Self:
+        """The entry of a file that no check has looked at yet."""
+        facts = {name: getattr(recorded, name) for name in _TYPES if name != "software"}
+        facts["size"] = recorded.size or 0
+        return cls(file=str(file.path), software=software, request_ids=recorded.request_ids or None, **facts)
 
     @property
     def failed_errors(self) -> tuple[RecordedResult, ...]:
@@ -134,8 +119,10 @@ class ManifestEntry:
 
     def encode(self) -> bytes:
         """The entry as JSON with sorted keys, the same for the same facts."""
-        facts = vars(self) | {"schema": SCHEMA, "checks": [vars(check) for check in self.checks]}
-        facts |= {name: _to_text(getattr(self, name)) for name in _MOMENTS}
+        facts = {name: getattr(self, name) for name in ("file", *_TYPES)}
+        facts |= {name: _to_text(facts[name]) for name in _MOMENTS}
+        facts |= {"request_ids": self.request_ids or (), "checks": [vars(check) for check in self.checks]}
+        facts |= {"schema": SCHEMA}
         return (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
     @classmethod
@@ -165,7 +152,7 @@ class ManifestEntry:
         return cls(
             **{name: facts[name] for name in ("file", *_TYPES) if name not in moments},
             **moments,
-            request_ids=tuple(map(str, facts["request_ids"])),
+            request_ids=tuple(map(str, facts["request_ids"])) or None,
             checks=tuple(RecordedResult(**check) for check in facts["checks"]),
         )
 

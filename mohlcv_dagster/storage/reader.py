@@ -13,13 +13,14 @@ import pyarrow as pa
 from mohlcv_dagster.bars import csv_stream, runtime
 from mohlcv_dagster.bars.resample import Resampler
 from mohlcv_dagster.checks import registry, runner
-from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, CheckInput, NeighbourMonths, Provenance, VendorMinutes
+from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, CheckInput, NeighbourMonths, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import asset_of
 from mohlcv_dagster.checks.runner import RuleRun
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mohlcv_dagster.checks import check_input, registry, runner
-from mohlcv_dagster.checks.check_input import NeighbourMonths, Provenance
+from mohlcv_dagster.checks.check_input import NeighbourMonths
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import Requires, Rule, RuleResult
 from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import BarFolder

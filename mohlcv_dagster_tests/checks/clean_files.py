@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.registry import RULES, for_timeframe
 from mohlcv_dagster.checks.rule import Rule, RuleResult
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 
 Edit = Callable[[bytes], bytes | None]
 

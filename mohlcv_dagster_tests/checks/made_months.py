@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table
-from mohlcv_dagster.checks.check_input import CheckInput, NeighbourMonths, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput, NeighbourMonths
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket, seeded_generator
 from mohlcv_dagster_tests.checks.clean_files import PLAUSIBLE

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.registry import RULES
 from mohlcv_dagster.checks.rule import RuleResult
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.finality import RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Split
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster_tests.checks.clean_files import BASIS_RULES, HEADER, LIFE_RULES, RAW, WHOLE, recorded
 
 ON_RECORDS = ("not_empty", *BASIS_RULES, *LIFE_RULES)

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from mohlcv_dagster import checks
 from mohlcv_dagster.checks import runner
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, for_timeframe
 from mohlcv_dagster.checks.rule import Rule, RuleOutcome
 from mohlcv_dagster.checks.runner import check_file
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster_tests.checks import clean_files, form_scoreboard
 from mohlcv_dagster_tests.checks.clean_files import (
     AGGREGATE,

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from mohlcv_dagster.bars import bar_table, csv_codec
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance, VendorMinutes
+from mohlcv_dagster.checks.check_input import CheckInput, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES, for_timeframe
 from mohlcv_dagster.checks.runner import check_file, run_rules
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
 from mohlcv_dagster_tests.reconciliation import reconciled_months
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS

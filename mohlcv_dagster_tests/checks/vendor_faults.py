@@ -11,7 +11,7 @@ import numpy as np
 
 from mohlcv_dagster.bars import bar_table, coverage, incidents
 from mohlcv_dagster.bars.incidents import Gap
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance, VendorMinutes
+from mohlcv_dagster.checks.check_input import CheckInput, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import RuleResult
@@ -19,6 +19,7 @@ from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation import KINDS
 from mohlcv_dagster_tests.checks.whole_months import (

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
-from mohlcv_dagster.defs.check_results import of_file
+from mohlcv_dagster.defs.records import of_file
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded

@@ -6,11 +6,11 @@ from mohlcv_dagster.dagster_patches.check_state_cache import CacheLimits
 from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.sqlite_event_log import RememberingSqliteEventLogStorage
 
-AT_ONCE = CacheLimits(settle=0, look_back=0, save_every=0)
+AT_ONCE = CacheLimits(commit_seconds=0, look_back=0, save_every=0)
 """Each event is read once; any that the next question misses is missed for good."""
-LOOKING_BACK = CacheLimits(settle=1e9, look_back=30, save_every=1e9)
+LOOKING_BACK = CacheLimits(commit_seconds=1e9, look_back=30, save_every=1e9)
 """The last events are read at every question."""
-FORGETTING = CacheLimits(settle=0, look_back=0, save_every=0, most=1)
+FORGETTING = CacheLimits(commit_seconds=0, look_back=0, save_every=0, most=1)
 """One asset is held; the others are loaded from what was stored."""
 
 

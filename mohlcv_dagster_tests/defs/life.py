@@ -31,7 +31,7 @@ from mohlcv_dagster_tests.defs.location import failing_rules, run
 
 RAW_KEY, AGGREGATE_KEY = dg.AssetKey("raw_1s"), dg.AssetKey(["aggregated", "15s"])
 LATE = 100
-"""Shares of the closing minute that the vendor adds once the day has settled."""
+"""Shares of the closing minute that the vendor adds once the day is final."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class MovedMassive(ProviderResource):
 class HalfHours:
     """A market whose every symbol has a bar each half hour of extended hours, and in their last second.
 
-    The bar before the closing bell lacks `LATE` shares until the day has settled.
+    The bar before the closing bell lacks `LATE` shares until the day is final.
     """
 
     def days(self, symbol: str, first: date, last: date) -> Iterator[date]:

@@ -180,7 +180,7 @@ def rule_results(result):
     }
 
 
-def rule_verdicts(result):
+def passed_by_rule(result):
     """Whether each rule passed that the checks of a run judged, by asset, rule and partition."""
     judged = {key: found for key, found in rule_results(result).items() if found != asset_checks.NOT_JUDGED}
     return {key: found == asset_checks.PASSED for key, found in judged.items()}
@@ -188,10 +188,10 @@ def rule_verdicts(result):
 
 def failing_rules(result):
     """The rules that failed in a run, as asset, rule and partition."""
-    return [key for key, passed in rule_verdicts(result).items() if not passed]
+    return [key for key, passed in passed_by_rule(result).items() if not passed]
 
 
-def check_verdicts(result):
+def passed_by_check(result):
     """Whether each evaluation of a run passed, by asset, check and partition."""
     return {
         (evaluation.asset_key.to_user_string(), evaluation.check_name, evaluation.partition): evaluation.passed

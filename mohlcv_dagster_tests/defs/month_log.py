@@ -9,9 +9,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from dagster._core.events import AssetMaterializationPlannedData, StepMaterializationData
 
-from mohlcv_dagster.defs import quality_history
+from mohlcv_dagster.defs import quality_events, quality_history
 from mohlcv_dagster.defs.quality_rows import CheckedAssets, rows
-from mohlcv_dagster.defs.quality_state import QualityReader
+from mohlcv_dagster.defs.quality_step import QualityReader
 from mohlcv_dagster.model.quality_rows import PATH
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.twelve_checks import AGGREGATES, CHECKS, PARTITIONS, Said, evaluation
@@ -142,7 +142,7 @@ class Log:
 
     def read_all(self):
         """The rows of a reading of everything."""
-        history = quality_history.History()
+        history = quality_events.History()
         quality_history.update(self.instance, self.rules.assets, self.rules.checks, history)
         kept = frozenset(self.instance.get_dynamic_partitions("symbol"))
         return by_month(rows(history.months, self.rules, kept))

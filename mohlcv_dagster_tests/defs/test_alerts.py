@@ -64,12 +64,14 @@ def test_both_sensors_are_off_until_they_are_turned_on_and_say_where_they_tell()
     assert "MOHLCV_ALERT_URL" in sensors["alert_on_failing_check"].description
 
 
-def test_a_failing_check_is_told_once_with_symbol_month_asset_check_sentence_cure_and_link(tmp_path, instance, told):
+def test_a_failing_check_is_reported_once_with_symbol_month_asset_check_sentence_cure_and_link(
+    tmp_path, instance, told
+):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
     assert sensor.look() == "From now on: what ended before is not sent."
     run_id = fetch(tmp_path, instance, BROKEN, expect=False).run_id
 
-    assert sensor.look() == "Told 1 to the webhook at 127.0.0.1; no run is needed."
+    assert sensor.look() == "1 alert sent to the webhook at 127.0.0.1; no run is needed."
     assert sensor.look() == "Nothing new is wrong."
     [[alert]] = [body["alerts"] for body in told]
     sentence = alert.pop("sentence")
@@ -129,12 +131,12 @@ def test_a_webhook_that_is_away_fails_the_tick_and_is_told_at_the_next(tmp_path,
     assert len(bodies) == 1
 
 
-def test_a_failed_run_is_told_once_with_its_sentence_and_not_again_when_it_is_tagged_later(tmp_path, home, told):
+def test_a_failed_run_is_reported_once_with_its_sentence_and_not_again_when_it_is_tagged_later(tmp_path, home, told):
     sensor = Looking(location(tmp_path, {}), home, "alert_on_failed_run")
     sensor.look()
     failed = run(location(tmp_path, {}), home, FEBRUARY, "raw_1s", expect=False)
 
-    assert sensor.look() == "Told 1 to the webhook at 127.0.0.1; no run is needed."
+    assert sensor.look() == "1 alert sent to the webhook at 127.0.0.1; no run is needed."
     home.add_run_tags(failed.run_id, {"looked": "at"})
     assert sensor.look() == "Nothing new is wrong."
     [[alert]] = [body["alerts"] for body in told]

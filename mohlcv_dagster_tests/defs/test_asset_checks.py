@@ -13,13 +13,13 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, NOT_WHOLE, RAW_CHECKS, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
-    check_verdicts,
     evaluation_of,
     execute_checks_alone,
     failing_rules,
     failure_of,
     location,
-    rule_verdicts,
+    passed_by_check,
+    passed_by_rule,
     rules_of,
     run,
 )
@@ -89,10 +89,10 @@ def test_a_clean_month_passes_every_rule_of_form_and_each_evaluation_carries_the
     result = run(definitions, instance, JANUARY, "raw_1s", "aggregated/15s")
 
     raw = {name: name not in NOT_WHOLE for name in RAW_CHECKS}
-    assert rule_verdicts(result) == {("raw_1s", name, JANUARY): passed for name, passed in raw.items()} | {
+    assert passed_by_rule(result) == {("raw_1s", name, JANUARY): passed for name, passed in raw.items()} | {
         ("aggregated/15s", name, JANUARY): True for name in EQUAL_RULES
     }
-    assert check_verdicts(result) == {("raw_1s", name, JANUARY): name != "complete" for name in RAW_QUESTIONS} | {
+    assert passed_by_check(result) == {("raw_1s", name, JANUARY): name != "complete" for name in RAW_QUESTIONS} | {
         ("aggregated/15s", name, JANUARY): True for name in AGGREGATE_QUESTIONS
     }
     assert (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").read_bytes() == WHOLE

@@ -71,7 +71,7 @@ def test_one_sensor_keeps_all_current_and_it_is_off_until_it_is_turned_on():
     graph = defs.resolve_asset_graph()
     conditions = {key.to_user_string(): graph.get(key).automation_condition for key in graph.get_all_asset_keys()}
     labels = {name: condition.get_label() for name, condition in conditions.items()}
-    assert labels.pop("raw_1s") == "refreshed daily until settled"
+    assert labels.pop("raw_1s") == "refreshed daily until final"
     assert labels.pop("quality/coverage") == "daily, after the months"
     assert set(labels.values()) == {"follows its raw partition"}
 
@@ -135,11 +135,11 @@ def test_on_a_day_without_anything_new_nothing_is_asked_for(months, instance):
     assert daemon.at("2024-01-16 16:15:00")["raw_1s"] == [JANUARY]
 
 
-def test_a_month_is_refreshed_beyond_its_end_until_it_has_settled_and_then_left_alone(months, instance):
+def test_a_month_is_refreshed_beyond_its_end_until_it_is_final_and_then_left_alone(months, instance):
     daemon = Daemon(months("2024-01-31 16:15"), instance)
     daemon.at("2024-02-01 16:00:00")
 
-    # settled from 16:00Z on; February has had its first evening
+    # final from 16:00Z on; February has had its first evening
     assert daemon.at("2024-02-01 16:15:00")["raw_1s"] == [JANUARY, FEBRUARY]
     daemon = Daemon(months("2024-02-01 16:15"), instance)
     daemon.at("2024-02-02 16:00:00")

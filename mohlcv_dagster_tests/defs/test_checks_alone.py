@@ -5,14 +5,14 @@ import pytest
 
 from mohlcv_dagster_tests.checks.clean_files import NOT_WHOLE, WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.defs.location import (
-    check_verdicts,
     evaluation_of,
     execute_checks_alone,
     failing_rules,
     latest_evaluation,
     location,
+    passed_by_check,
+    passed_by_rule,
     rule_results,
-    rule_verdicts,
     run,
 )
 
@@ -28,8 +28,8 @@ def test_checks_run_alone_on_a_stored_partition_and_only_those_asked_for(tmp_pat
     result = execute_checks_alone(definitions, instance, "aggregated/15s", JANUARY, "matches_raw")
 
     assert result.success
-    assert check_verdicts(result) == {("aggregated/15s", "matches_raw", JANUARY): True}
-    assert rule_verdicts(result) == {("aggregated/15s", "equals_recomputation", JANUARY): True}
+    assert passed_by_check(result) == {("aggregated/15s", "matches_raw", JANUARY): True}
+    assert passed_by_rule(result) == {("aggregated/15s", "equals_recomputation", JANUARY): True}
 
 
 def test_a_check_that_fails_in_a_run_of_checks_alone_fails_no_run(tmp_path, instance):
@@ -51,7 +51,7 @@ def test_of_a_file_that_cannot_be_looked_at_only_intact_fails_and_nothing_else_i
     result = execute_checks_alone(definitions, instance, "raw_1s", JANUARY, *RAW_QUESTIONS)
 
     assert result.success
-    assert check_verdicts(result) == {("raw_1s", "intact", JANUARY): False}
+    assert passed_by_check(result) == {("raw_1s", "intact", JANUARY): False}
     assert evaluation_of(result, "raw_1s", "intact").description.startswith("readable: ")
     assert {rule: found for (_, rule, _), found in rule_results(result).items()} == {
         "readable": "error",
@@ -68,7 +68,7 @@ def test_an_aggregate_whose_raw_file_is_gone_is_not_called_right(tmp_path, insta
     (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").unlink()
     result = execute_checks_alone(definitions, instance, "aggregated/15s", JANUARY, *AGGREGATE_QUESTIONS)
 
-    assert check_verdicts(result) == {("aggregated/15s", "intact", JANUARY): True}
+    assert passed_by_check(result) == {("aggregated/15s", "intact", JANUARY): True}
 
 
 def test_an_aggregate_that_differs_is_put_to_the_rules_that_say_how(tmp_path, instance):
@@ -79,7 +79,7 @@ def test_an_aggregate_that_differs_is_put_to_the_rules_that_say_how(tmp_path, in
     result = execute_checks_alone(definitions, instance, "aggregated/15s", JANUARY, "matches_raw")
 
     assert {rule for _, rule, _ in failing_rules(result)} == {"equals_recomputation", "volume_conserved", "aligned"}
-    assert rule_verdicts(result)["aggregated/15s", "ohlc_order", JANUARY]
+    assert passed_by_rule(result)["aggregated/15s", "ohlc_order", JANUARY]
     failed = evaluation_of(result, "aggregated/15s", "matches_raw")
     assert failed.description.startswith("equals_recomputation: ")
     assert failed.description.endswith(" 2 more rules fail.")
@@ -107,7 +107,7 @@ def test_executing_all_checks_without_a_partition_checks_every_stored_one(tmp_pa
     result = execute_checks_alone(definitions, instance, "raw_1s", None, "valid", "plausible")
 
     assert result.success
-    assert check_verdicts(result) == {
+    assert passed_by_check(result) == {
         ("raw_1s", "valid", JANUARY): True,
         ("raw_1s", "plausible", JANUARY): True,
         ("raw_1s", "valid", "2024-01|QQQ"): False,

@@ -284,4 +284,4 @@ def test_the_automation_is_off_until_it_is_turned_on_and_then_looks_without_an_e
         lambda: [each for each in stage.webserver.sensor("keep_current")["ticks"] if each["status"] in ended],
         "the automation has looked",
     )
-    assert ticks[-1] == {"status": "SKIPPED", "error": None}  # all months of 2024 have settled
+    assert ticks[-1] == {"status": "SKIPPED", "error": None}  # all months of 2024 are final

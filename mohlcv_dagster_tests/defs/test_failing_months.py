@@ -19,7 +19,7 @@ from mohlcv_dagster.errors import (
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.storage import atomic_writes
-from mohlcv_dagster_tests.defs.location import HandedVendor, check_verdicts, failure_of, location, rule_verdicts, run
+from mohlcv_dagster_tests.defs.location import HandedVendor, failure_of, location, passed_by_check, passed_by_rule, run
 from mohlcv_dagster_tests.defs.test_partition_loop import (
     AGGREGATE_QUESTIONS,
     ALL,
@@ -29,11 +29,11 @@ from mohlcv_dagster_tests.defs.test_partition_loop import (
     SECOND,
     THIRD,
     WHOLE,
-    aggregate_verdicts,
+    aggregates_passed,
     materialized,
     month,
     paths,
-    raw_verdicts,
+    raw_passed,
     stored,
 )
 
@@ -83,8 +83,8 @@ def test_a_vendor_fault_in_the_eighth_of_twelve_months_fails_that_month_alone(tm
     others = [number for number in range(1, 13) if number != 8]
     assert stored(tmp_path) == paths(*others)
     assert materialized(instance, "raw_1s") == materialized(instance, "aggregated/15s") == set(map(name, others))
-    verdicts = raw_verdicts(*map(name, others)) | aggregate_verdicts(*map(name, others))
-    assert rule_verdicts(result) == verdicts
+    verdicts = raw_passed(*map(name, others)) | aggregates_passed(*map(name, others))
+    assert passed_by_rule(result) == verdicts
     assert failure_of(result).description == f"1 failed, 0 not tried, of 12 partitions. 2024-08|SPY: {error}"
 
 
@@ -117,7 +117,7 @@ def test_a_key_that_is_refused_in_the_third_month_leaves_the_two_before_it_whole
     assert asked(vendor) == ["2024-01", "2024-02", "2024-03"]
     assert failure_of(result).description.startswith("1 failed, 9 not tried, of 12 partitions. 2024-03|SPY: ")
     assert stored(tmp_path) == paths(1, 2)
-    assert rule_verdicts(result) == raw_verdicts(FIRST, SECOND) | aggregate_verdicts(FIRST, SECOND)
+    assert passed_by_rule(result) == raw_passed(FIRST, SECOND) | aggregates_passed(FIRST, SECOND)
 
 
 def test_a_missing_key_ends_the_run_at_once_and_is_said_once(tmp_path, instance):
@@ -158,7 +158,7 @@ def test_a_full_disk_ends_the_run_at_once_and_is_said_once(tmp_path, instance, d
     assert stored(tmp_path) == sorted([*paths(1), "raw_1s/SPY/SPY_2024_02.csv"])
     made = {(asset, each) for asset in ALL for each in materialized(instance, asset)}
     assert made == {("raw_1s", FIRST), ("aggregated/15s", FIRST), ("raw_1s", SECOND)}
-    assert {key for key, passed in check_verdicts(result).items() if passed or key[1] == "complete"} == {
+    assert {key for key, passed in passed_by_check(result).items() if passed or key[1] == "complete"} == {
         *(("raw_1s", question, each) for question in RAW_QUESTIONS for each in (FIRST, SECOND)),
         *(("aggregated/15s", question, FIRST) for question in AGGREGATE_QUESTIONS),
     }
@@ -187,7 +187,7 @@ def test_a_plan_that_refuses_the_oldest_months_gives_the_newer_ones(tmp_path, in
     assert sorted(asked(vendor)) == [f"2024-{number:02d}" for number in range(1, 13)]
     newer = list(map(name, range(4, 13)))
     assert stored(tmp_path) == paths(*range(4, 13))
-    assert rule_verdicts(result) == raw_verdicts(*newer) | aggregate_verdicts(*newer)
+    assert passed_by_rule(result) == raw_passed(*newer) | aggregates_passed(*newer)
     assert failure_of(result).description == (
         "3 failed, 0 not tried, of 12 partitions. 2024-01|SPY, 2024-02|SPY, 2024-03|SPY: "
         "the plan of this API key does not reach SPY second bars of 2024-03"
@@ -223,7 +223,7 @@ def test_a_month_that_the_vendor_was_away_for_is_tried_again_after_the_others_in
     result = run(location(tmp_path, vendor, retry=AT_ONCE), instance, FIRST, *ALL, until=THIRD)
 
     assert asked(vendor) == ["2024-01", "2024-02", "2024-03", "2024-02"]
-    assert rule_verdicts(result) == raw_verdicts(FIRST, SECOND, THIRD) | aggregate_verdicts(FIRST, SECOND, THIRD)
+    assert passed_by_rule(result) == raw_passed(FIRST, SECOND, THIRD) | aggregates_passed(FIRST, SECOND, THIRD)
     assert stored(tmp_path) == paths(1, 2, 3)
     assert "trying again in 0 s: 2024-02|SPY: the vendor cannot be reached" in log_of(instance, result)
     [step] = [event for event in result.all_events if event.event_type_value == "STEP_START"]
@@ -263,6 +263,6 @@ def test_a_run_that_is_interrupted_leaves_every_month_before_recorded_and_checke
     result = run(location(tmp_path, vendor), instance, FIRST, *ALL, until=THIRD, expect=False)
 
     assert materialized(instance, "raw_1s") == materialized(instance, "aggregated/15s") == {FIRST, SECOND}
-    assert rule_verdicts(result) == raw_verdicts(FIRST, SECOND) | aggregate_verdicts(FIRST, SECOND)
+    assert passed_by_rule(result) == raw_passed(FIRST, SECOND) | aggregates_passed(FIRST, SECOND)
     again = run(location(tmp_path, WHOLE), instance, THIRD, *ALL)
-    assert rule_verdicts(again) == raw_verdicts(THIRD) | aggregate_verdicts(THIRD)
+    assert passed_by_rule(again) == raw_passed(THIRD) | aggregates_passed(THIRD)

@@ -11,7 +11,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, HEADER, RAW_CHECKS
-from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, rule_verdicts, run
+from mohlcv_dagster_tests.defs.location import UNLOGGED, HandedVendor, launch, location, passed_by_rule, run
 from mohlcv_dagster_tests.defs.test_automation import DAGSTERS_OWN_TAG_KEYS
 from mohlcv_dagster_tests.defs.test_partition_loop import FIRST, SECOND, THIRD, WHOLE
 
@@ -40,7 +40,7 @@ def test_a_month_is_completed_by_the_job_with_its_aggregates_and_checks(tmp_path
         "aggregated/15s/SPY_2024_02_15s.csv",
         "raw_1s/SPY/SPY_2024_02.csv",
     ]
-    assert rule_verdicts(result).keys() == {
+    assert passed_by_rule(result).keys() == {
         *(("raw_1s", rule, SECOND) for rule in RAW_CHECKS),
         *(("aggregated/15s", rule, SECOND) for rule in EQUAL_RULES),
     }
@@ -143,7 +143,7 @@ def test_the_schedule_is_off_daily_after_settlement_and_eastern():
 
 
 @pytest.mark.filterwarnings(DAGSTERS_OWN_TAG_KEYS)
-def test_the_schedule_asks_for_a_run_a_symbol_and_for_the_month_before_until_it_has_settled(kept, home):
+def test_the_schedule_asks_for_a_run_a_symbol_and_for_the_month_before_until_it_is_final(kept, home):
     assert tick(kept, home, "2024-01-28 16:15") == "No month has anything new."
     # January settles on February 1 at 16:00Z; February has had the evening of January 31 by 01:00Z
     assert tick(kept, home, "2024-02-01 16:15") == [

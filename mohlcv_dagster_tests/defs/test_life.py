@@ -21,7 +21,7 @@ def as_market_has_it(life, *months):
         assert life.stored(f"{month}|ABC", AGGREGATE_KEY) == csv_codec.encode(resample.resample(whole, parse("15s")))
 
 
-def test_a_month_that_ends_in_a_winter_evening_is_completed_settled_and_followed_by_the_next(tmp_path):
+def test_a_month_that_ends_in_a_winter_evening_is_completed_final_and_followed_by_the_next(tmp_path):
     with Life(tmp_path) as life:
         rows = list(life.through("2024-01|ABC", date(2024, 1, 31), date(2024, 2, 1)))
         told = [(row.day.day, row.partition, row.asked, row.requests, row.state, row.warnings) for row in rows]
@@ -93,7 +93,7 @@ def test_on_days_that_bring_nothing_new_nothing_is_asked_for(lives):
     assert date(2024, 12, 1) in idle  # a Sunday behind the early close
 
 
-def test_forcing_a_settled_month_downloads_it_whole_and_finds_nothing_changed(tmp_path):
+def test_forcing_a_final_month_downloads_it_whole_and_finds_nothing_changed(tmp_path):
     with Life(tmp_path) as life:
         life.move(date(2024, 2, 2), time(12))
         first = life.fetch("2024-01|ABC", "raw_1s")

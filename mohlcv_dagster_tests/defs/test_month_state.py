@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from mohlcv_dagster.dagster_patches import event_log_reads
-from mohlcv_dagster.defs import check_results, month_state, records
+from mohlcv_dagster.dagster_patches import unexported
+from mohlcv_dagster.defs import month_state, records
 from mohlcv_dagster.defs.adoption import AdoptionRun
-from mohlcv_dagster.defs.check_results import FileChecks
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.defs.records import FileChecks
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import FileState
 from mohlcv_dagster.model.months import Month
@@ -47,7 +47,7 @@ def check(instance, file, **options):
     """Record what every check says of `file`: that it passes, but for those that `options` names."""
     pointer = records.latest(instance, file).materialization
     with AdoptionRun(instance) as recording:
-        for name in check_results.offline_checks(RAW):
+        for name in records.offline_checks(RAW):
             said = {"passed": True, "severity": dg.AssetCheckSeverity.WARN, **options.get(name, {})}
             if said.pop("left_out", False):
                 continue
@@ -79,11 +79,11 @@ TABLE = dg.MetadataValue.table(
 
 
 def blocking():
-    return next(name for name, blocks in check_results.offline_checks(RAW).items() if blocks)
+    return next(name for name, blocks in records.offline_checks(RAW).items() if blocks)
 
 
 def harmless():
-    return next(name for name, blocks in check_results.offline_checks(RAW).items() if not blocks)
+    return next(name for name, blocks in records.offline_checks(RAW).items() if not blocks)
 
 
 def test_verdicts_name_the_failing_rules_of_checks_that_block_and_tell_what_is_unchecked(instance, tmp_path):
@@ -99,7 +99,7 @@ def test_verdicts_name_the_failing_rules_of_checks_that_block_and_tell_what_is_u
     check(instance, before, **{blocking(): ERROR})
     record(instance, archive, before)  # what its checks said is about the file before
 
-    assert check_results.of_files(instance, wanted) == {
+    assert records.of_files(instance, wanted) == {
         plain: FileChecks(),
         by_rules: FileChecks(("ohlc_order", "rising_time")),
         warned: FileChecks(),
@@ -108,9 +108,7 @@ def test_verdicts_name_the_failing_rules_of_checks_that_block_and_tell_what_is_u
         before: FileChecks(unchecked=True),
         never: FileChecks(unchecked=True),
     }
-    assert all(
-        check_results.of_file(instance, file) == check_results.of_files(instance, wanted)[file] for file in wanted
-    )
+    assert all(records.of_file(instance, file) == records.of_files(instance, wanted)[file] for file in wanted)
 
 
 def test_many_failing_checks_are_read_a_page_at_a_time_with_the_same_result(instance, tmp_path, monkeypatch):
@@ -118,9 +116,9 @@ def test_many_failing_checks_are_read_a_page_at_a_time_with_the_same_result(inst
     for file in wanted:
         record(instance, archive, file)
         check(instance, file, **{blocking(): ERROR})
-    monkeypatch.setattr(event_log_reads, "MOST_AT_ONCE", 10)  # three pages, and three queries for the results
+    monkeypatch.setattr(unexported, "MOST_AT_ONCE", 10)  # three pages, and three queries for the results
 
-    assert check_results.of_files(instance, wanted) == dict.fromkeys(wanted, FileChecks((blocking(),)))
+    assert records.of_files(instance, wanted) == dict.fromkeys(wanted, FileChecks((blocking(),)))
 
 
 def test_the_statements_do_not_rise_with_the_months(instance, tmp_path):
@@ -133,8 +131,8 @@ def test_the_statements_do_not_rise_with_the_months(instance, tmp_path):
     many = statements_of(lambda: month_state.for_files(instance, archive, wanted))
     assert few[0] == many[0]
     assert {state.file for state in many[1].values()} == {FileState.AS_RECORDED}
-    few = statements_of(lambda: check_results.known_final(instance, wanted[:3]))
-    many = statements_of(lambda: check_results.known_final(instance, wanted))
+    few = statements_of(lambda: records.final_files(instance, wanted[:3]))
+    many = statements_of(lambda: records.final_files(instance, wanted))
     assert few[0] == many[0]
     assert many[1] == set(wanted)
 

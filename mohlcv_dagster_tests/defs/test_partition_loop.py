@@ -12,12 +12,12 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.checks.clean_files import EQUAL_RULES, HEADER, NOT_WHOLE, RAW_CHECKS, reorder
 from mohlcv_dagster_tests.defs.location import (
-    check_verdicts,
     execute_checks_alone,
     failing_rules,
     failure_of,
     location,
-    rule_verdicts,
+    passed_by_check,
+    passed_by_rule,
     run,
 )
 
@@ -40,12 +40,12 @@ FEBRUARY = ("SPY", "2024-02")
 BROKEN = {**WHOLE, FEBRUARY: month(2).replace(b"11.0", b"8.0")}
 
 
-def raw_verdicts(*partitions):
+def raw_passed(*partitions):
     """Of months of one bar: clean, and not whole."""
     return {("raw_1s", rule, each): rule not in NOT_WHOLE for rule in RAW_CHECKS for each in partitions}
 
 
-def aggregate_verdicts(*partitions, asset="aggregated/15s"):
+def aggregates_passed(*partitions, asset="aggregated/15s"):
     """Of the aggregates of these months."""
     return {(asset, rule, each): True for rule in EQUAL_RULES for each in partitions}
 
@@ -76,7 +76,7 @@ def test_a_backfill_gives_a_run_up_to_a_year_of_a_symbols_months():
 def test_every_month_is_stored_recorded_and_checked_under_its_own_partition(tmp_path, instance):
     result = run(location(tmp_path, WHOLE), instance, FIRST, *ALL, until=THIRD)
 
-    assert rule_verdicts(result) == raw_verdicts(*PARTITIONS) | aggregate_verdicts(*PARTITIONS)
+    assert passed_by_rule(result) == raw_passed(*PARTITIONS) | aggregates_passed(*PARTITIONS)
     for number, partition in enumerate(PARTITIONS, start=1):
         file = BarFile.parse(f"raw_1s/SPY/SPY_2024_{number:02d}.csv")
         assert (tmp_path / str(file.path)).read_bytes() == month(number)
@@ -139,7 +139,7 @@ def test_what_failed_can_be_made_alone_afterwards(tmp_path, instance):
     result = run(location(tmp_path, WHOLE), instance, SECOND, *ALL)
 
     revised = {("raw_1s", "revised", SECOND): False}  # its bar is not the one that was stored
-    assert rule_verdicts(result) == raw_verdicts(SECOND) | aggregate_verdicts(SECOND) | revised
+    assert passed_by_rule(result) == raw_passed(SECOND) | aggregates_passed(SECOND) | revised
     assert stored(tmp_path) == paths(1, 2, 3)
 
 
@@ -149,7 +149,7 @@ def test_a_run_of_several_symbols_makes_the_months_of_each(tmp_path, instance):
     result = run(location(tmp_path, months), instance, "2024-01|AAPL", *ALL, until="2024-03|SPY")
 
     every = [f"2024-0{number}|{symbol}" for symbol in ("AAPL", "SPY") for number in (1, 2, 3)]
-    assert rule_verdicts(result) == raw_verdicts(*every) | aggregate_verdicts(*every)
+    assert passed_by_rule(result) == raw_passed(*every) | aggregates_passed(*every)
     assert materialized(instance, "raw_1s") == materialized(instance, "aggregated/15s") == set(every)
     assert len(stored(tmp_path)) == 12
     tags = instance.get_run_by_id(result.run_id).tags
@@ -190,14 +190,14 @@ def test_aggregates_alone_are_made_of_what_is_stored_and_the_vendor_is_not_asked
     run(location(tmp_path, WHOLE), instance, FIRST, "raw_1s", until=THIRD)
     result = run(location(tmp_path, {}), instance, FIRST, "aggregated/15s", until=THIRD)
 
-    assert rule_verdicts(result) == aggregate_verdicts(*PARTITIONS)
+    assert passed_by_rule(result) == aggregates_passed(*PARTITIONS)
     assert stored(tmp_path) == paths(1, 2, 3)
 
 
 def test_raw_months_alone_are_made_without_their_aggregates(tmp_path, instance):
     result = run(location(tmp_path, WHOLE), instance, FIRST, "raw_1s", until=THIRD)
 
-    assert rule_verdicts(result) == raw_verdicts(*PARTITIONS)
+    assert passed_by_rule(result) == raw_passed(*PARTITIONS)
     assert stored(tmp_path) == [path for path in paths(1, 2, 3) if path.startswith("raw_1s")]
 
 
@@ -209,12 +209,12 @@ def test_checks_alone_over_all_that_is_stored_say_the_same_again_and_make_nothin
     aggregates = execute_checks_alone(location(tmp_path, {}), instance, "aggregated/15s", None, *AGGREGATE_QUESTIONS)
 
     assert (raw.success, aggregates.success) == (True, True)
-    assert rule_verdicts(raw) == raw_verdicts(*PARTITIONS)
-    assert rule_verdicts(aggregates) == aggregate_verdicts(FIRST, THIRD) | {
+    assert passed_by_rule(raw) == raw_passed(*PARTITIONS)
+    assert passed_by_rule(aggregates) == aggregates_passed(FIRST, THIRD) | {
         ("aggregated/15s", "readable", SECOND): False
     }
-    assert check_verdicts(aggregates)["aggregated/15s", "intact", None] is False
-    assert check_verdicts(aggregates)["aggregated/15s", "matches_raw", None] is True
+    assert passed_by_check(aggregates)["aggregated/15s", "intact", None] is False
+    assert passed_by_check(aggregates)["aggregated/15s", "matches_raw", None] is True
     assert stored(tmp_path) == before
     for result in (raw, aggregates):
         assert [event for event in result.all_events if event.is_step_materialization] == []

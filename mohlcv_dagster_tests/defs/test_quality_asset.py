@@ -12,10 +12,10 @@ import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from mohlcv_dagster.bars import bar_table, csv_codec
-from mohlcv_dagster.dagster_patches import event_log_reads
+from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.definitions import defs
 from mohlcv_dagster.defs.quality_rows import CheckedAssets
-from mohlcv_dagster.defs.quality_state import QualityReader
+from mohlcv_dagster.defs.quality_step import QualityReader
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import parse
@@ -285,7 +285,7 @@ def test_a_raw_month_shows_two_small_pictures_and_an_aggregate_none(market):
 
 @pytest.mark.parametrize("at_once", [1, 2, 1000])
 def test_however_few_events_a_query_gives_all_partitions_are_read(market, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(event_log_reads, "MOST_AT_ONCE", at_once)
+    monkeypatch.setattr(unexported, "MOST_AT_ONCE", at_once)
     checks = [dg.AssetCheckKey(dg.AssetKey(RAW), "valid")]
 
     found = read(market.instance, tmp_path, (), checks)

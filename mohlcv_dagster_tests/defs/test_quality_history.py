@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mohlcv_dagster.dagster_patches import check_queries, event_log_reads
-from mohlcv_dagster.defs import quality_history, quality_state
+from mohlcv_dagster.dagster_patches import check_queries, unexported
+from mohlcv_dagster.defs import quality_events, quality_history
 from mohlcv_dagster.model.quality_rows import PATH
 from mohlcv_dagster_tests.defs.month_log import ASSETS, FEW, KEYS, SYMBOLS, Log
 
@@ -45,7 +45,7 @@ def test_reading_what_is_new_gives_what_reading_everything_gives(tmp_path_factor
     with (
         dg.DagsterInstance.ephemeral() as instance,
         mock.patch.object(quality_history, "OVERLAP", overlap),
-        mock.patch.object(event_log_reads, "MOST_AT_ONCE", at_once),
+        mock.patch.object(unexported, "MOST_AT_ONCE", at_once),
         mock.patch.object(quality_history, "FEW", at_once),
     ):
         log = Log(instance, tmp_path_factory.mktemp("log"), FEW)
@@ -158,7 +158,7 @@ def test_only_months_with_something_new_are_read_again(log, reads):
     ],
 )
 def test_the_state_of_another_table_home_or_form_is_not_used(log, reads, spoil):
-    spoil(log.folder / quality_state.PATH, log.folder / PATH)
+    spoil(log.folder / quality_events.PATH, log.folder / PATH)
 
     assert reads() == len(KEYS)
     assert log.read() == log.read_all()
@@ -168,7 +168,7 @@ def test_an_event_that_is_committed_late_is_read_though_later_ones_were_read_bef
     log.planned("raw_1s", KEYS[0])
     log.made("raw_1s", KEYS[0])
     log.read()
-    entries, summaries, late = event_log_reads.check_events, event_log_reads.check_summaries, []
+    entries, summaries, late = unexported.check_events, unexported.check_summaries, []
 
     def committed_entries(*words):
         return (each for each in entries(*words) if each[0] not in late)
@@ -176,8 +176,8 @@ def test_an_event_that_is_committed_late_is_read_though_later_ones_were_read_bef
     def committed_summaries(*words):
         return (each for each in summaries(*words) if each.event not in late)
 
-    monkeypatch.setattr(event_log_reads, "check_events", committed_entries)
-    monkeypatch.setattr(event_log_reads, "check_summaries", committed_summaries)
+    monkeypatch.setattr(unexported, "check_events", committed_entries)
+    monkeypatch.setattr(unexported, "check_summaries", committed_summaries)
     before = log.instance.event_log_storage.get_maximum_record_id()
     log.evaluated("raw_1s", KEYS[0], "error")
     late.extend(range(before + 1, log.instance.event_log_storage.get_maximum_record_id() + 1))

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
-from mohlcv_dagster.defs.quality_events import StepFailure, reason
+from mohlcv_dagster.defs.failures import StepFailure, reason
 from mohlcv_dagster.model.quality_rows import MonthStatus
 from mohlcv_dagster_tests.defs.month_log import MONTHS, Log
 from mohlcv_dagster_tests.defs.twelve_checks import CHECKS

@@ -82,7 +82,7 @@ def test_a_provisional_month_is_asked_for_from_its_last_settled_closing_hour_and
     assert stored(tmp_path) == WHOLE
     told = facts(result)
     assert told["topped_up_from"] == SINCE.timestamp()
-    assert told["compared"] == "the last 2 settled bars of the stored file came back unchanged"
+    assert told["compared"] == "the last 2 final bars of the stored file came back unchanged"
     counts = [told[f"settled_{name}"] for name in ("compared", "changed", "gained", "lost")]
     assert (counts, told["unsettled_revised"]) == ([2, 0, 0, 0], 0)
     assert told["dagster/partition_row_count"] == 9
@@ -114,7 +114,7 @@ def test_an_overlap_that_came_back_otherwise_has_the_whole_month_fetched_and_say
     assert (told["settled_compared"], told["settled_changed"]) == (3, 2)
     assert told["requests"] == 2 * 25
     assert told["compared"] == (
-        "the 3 settled bars of the stored file with those fetched now; fetched whole since 1 settled bars of the "
+        "the 3 final bars of the stored file with those fetched now; fetched whole since 1 final bars of the "
         "overlap were not as stored"
     )
     first, second = (record.data for record in told["revision"].records)
@@ -296,7 +296,7 @@ def test_a_month_of_which_nothing_is_settled_is_replaced_as_it_comes(tmp_path, i
 
     assert asked == [datetime(2024, 1, 1, tzinfo=UTC)]
     assert stored(tmp_path) == day
-    assert facts(result)["compared"] == "no settled bar was there to compare"
+    assert facts(result)["compared"] == "no final bar was there to compare"
     assert facts(result)["unsettled_revised"] == 1
 
 

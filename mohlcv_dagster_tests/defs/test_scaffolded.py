@@ -12,7 +12,7 @@ import yaml
 
 import mohlcv_dagster
 from mohlcv_dagster import defs
-from mohlcv_dagster.defs import scaffolded
+from mohlcv_dagster.definitions import scaffolded
 from mohlcv_dagster.settings import SETTINGS
 
 PACKAGE = Path(mohlcv_dagster.__file__).parent
@@ -37,7 +37,7 @@ def more() -> dg.Definitions:
 
 def test_the_modules_of_the_package_are_listed_so_that_none_is_taken_for_a_users():
     assert {path.stem for path in (PACKAGE / "defs").glob("*.py")} == defs.MODULES
-    assert scaffolded.load() == []
+    assert scaffolded() == []
 
 
 def test_dg_lists_every_setting_as_an_environment_variable():

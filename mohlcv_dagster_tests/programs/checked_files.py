@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 from mohlcv_dagster.bars import csv_codec, resample
 from mohlcv_dagster.checks import reading, runner
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.providers.massive.decoder import decode_page
 from mohlcv_dagster.providers.massive.pages import merge
 from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
@@ -39,7 +40,9 @@ def decode():
 
 def check(file, content, rows, raw=None):
     now = datetime(2024, 3, 2, tzinfo=UTC)
-    provenance = Provenance(rows, reading.Reading.of(content).sha256, now, file.month.end, adjusted=False)
+    provenance = Provenance(
+        rows, reading.Reading.of(content).sha256, fetched_at=now, complete_through=file.month.end, adjusted=False
+    )
     results = runner.check_file(CheckInput.of(file, content, raw=raw, provenance=provenance))
     failed = [found.message for found in results if not found.passed]
     assert not failed, failed

@@ -5,11 +5,12 @@ import pytest
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.checks import reading, runner
-from mohlcv_dagster.checks.check_input import NeighbourMonths, Provenance
+from mohlcv_dagster.checks.check_input import NeighbourMonths
 from mohlcv_dagster.errors import FailedRulesError, FileMissingError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from mohlcv_dagster.checks import registry, runner
-from mohlcv_dagster.checks.check_input import CheckInput, Provenance
+from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import list_folder
@@ -134,7 +135,9 @@ def test_an_aggregate_that_equals_what_its_raw_file_gives_is_not_put_to_the_rule
 
 def test_what_was_recorded_of_a_file_is_judged_where_it_is_known(tmp_path):
     Archive(tmp_path).write(SPY, WHOLE)
-    other = Provenance(6, "0" * 64, datetime(2024, 3, 1, tzinfo=UTC), SPY.month.end, adjusted=False)
+    other = Provenance(
+        6, "0" * 64, fetched_at=datetime(2024, 3, 1, tzinfo=UTC), complete_through=SPY.month.end, adjusted=False
+    )
     [found] = judged(tmp_path / "raw_1s", RAW, known=lambda _: FileRecord(other))
 
     assert [rule.name for rule, _ in found.skipped] == []

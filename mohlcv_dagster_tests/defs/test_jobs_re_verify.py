@@ -3,16 +3,16 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.defs import check_results, jobs
+from mohlcv_dagster.defs import jobs, records
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.defs.location import (
     HandedVendor,
-    check_verdicts,
     failing_rules,
     failure_of,
     launch,
     location,
-    rule_verdicts,
+    passed_by_check,
+    passed_by_rule,
     run,
 )
 from mohlcv_dagster_tests.defs.test_partition_loop import (
@@ -22,9 +22,9 @@ from mohlcv_dagster_tests.defs.test_partition_loop import (
     SECOND,
     THIRD,
     WHOLE,
-    aggregate_verdicts,
+    aggregates_passed,
     month,
-    raw_verdicts,
+    raw_passed,
 )
 
 ALL = ("raw_1s", "aggregated/15s")
@@ -62,8 +62,8 @@ def test_the_checks_are_made_again_of_a_range_and_of_nothing_else_and_no_file_is
     result = launch(stored, home, jobs.RE_VERIFY, symbols=["SPY"], first_month="2024-02", last_month="2024-03")
 
     assert result.success
-    assert rule_verdicts(result) == raw_verdicts(SECOND, THIRD) | aggregate_verdicts(SECOND, THIRD)
-    assert set(check_verdicts(result)) == {
+    assert passed_by_rule(result) == raw_passed(SECOND, THIRD) | aggregates_passed(SECOND, THIRD)
+    assert set(passed_by_check(result)) == {
         *(("raw_1s", question, each) for question in RAW_QUESTIONS for each in (SECOND, THIRD)),
         *(("aggregated/15s", question, each) for question in AGGREGATE_QUESTIONS for each in (SECOND, THIRD)),
     }
@@ -78,7 +78,7 @@ def test_as_it_stands_in_the_launchpad_it_checks_every_stored_month(home, stored
     result = launch(stored, home, jobs.RE_VERIFY)
 
     every = (FIRST, SECOND, THIRD, QQQ)
-    assert rule_verdicts(result) == raw_verdicts(*every) | aggregate_verdicts(*every)
+    assert passed_by_rule(result) == raw_passed(*every) | aggregates_passed(*every)
 
 
 def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_month_alone(folder, home, stored):
@@ -90,7 +90,7 @@ def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_mo
 
     assert not result.success
     assert said(result).startswith("8 stored files, ")
-    assert {check: check_results.of_check(home, dg.AssetCheckKey(RAW, check)).failed for check in RAW_QUESTIONS} == {
+    assert {check: records.of_check(home, dg.AssetCheckKey(RAW, check)).failed for check in RAW_QUESTIONS} == {
         "intact": {SECOND},
         "valid": {SECOND},
         "complete": {FIRST, SECOND, THIRD, QQQ},  # a month of one bar is not whole
@@ -142,5 +142,5 @@ def test_minutes_are_compared_with_the_vendors_only_when_that_is_asked_for(tmp_p
     assert vendor.asked == []
     result = launch(definitions, instance, jobs.RE_VERIFY, ask_the_vendor=True)
     assert vendor.asked == [("SPY", "2024-01", "minute", False)]
-    names = {rule for asset, rule, _ in rule_verdicts(result) if asset == "aggregated/1min"}
+    names = {rule for asset, rule, _ in passed_by_rule(result) if asset == "aggregated/1min"}
     assert {"vendor_minutes", "volume_ladder"} <= names
