@@ -21,9 +21,9 @@ The packages and modules, each of which imports only from those below it::
     formatting       counts and durations in messages
     errors           the one error tree
 
-A run completes a month before it begins the next (`defs.partition_loop`, `defs.month_steps`): `providers` (pages,
-verified, to a table) → `storage.archive` (written) → `checks` on the file as written → `bars.resample` → written
-and checked again, for each aggregate → the vendor's own minutes (`reconciliation`).
+A run completes a month before it begins the next (`defs.partition_loop`): `providers` (pages, verified, to a
+table) → `storage.archive` (written) → `checks` on the file as written → `bars.resample` → written and checked again,
+for each aggregate → the vendor's own minutes (`reconciliation`).
 
 This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.
 """

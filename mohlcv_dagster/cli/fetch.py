@@ -9,7 +9,6 @@ import click
 from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
 from mohlcv_dagster.cli.console import Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
-from mohlcv_dagster.defs.run_tags import RunOptions
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import (
     FORCED,
@@ -22,6 +21,7 @@ from mohlcv_dagster.model.month_decision import (
     decide,
     failing,
 )
+from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
 

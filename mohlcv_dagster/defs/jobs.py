@@ -16,11 +16,11 @@ from mohlcv_dagster.defs.failures import as_dagster_failure
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, files_of, partition_key
 from mohlcv_dagster.defs.progress import RunProgress
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
-from mohlcv_dagster.defs.run_tags import RunOptions
 from mohlcv_dagster.errors import InputError, MonthError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 REFRESH: Final = "refresh_month_in_progress"

@@ -27,8 +27,8 @@ from mohlcv_dagster.defs.metadata import Metadata, convert, origin_metadata
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of, partition_tags, timeframe_of
 from mohlcv_dagster.defs.progress import RETRYING, RunProgress
 from mohlcv_dagster.defs.refresh import Refresh
-from mohlcv_dagster.defs.run_tags import RunOptions
 from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnavailableError
+from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
