@@ -99,7 +99,7 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
 
 @rule(
     sentence="Nearly every regular minute has a bar, in each session and in all together, if the symbol is liquid.",
-    threshold="below 99 % a warning, below 95 % an error",
+    threshold=f"below {OCCUPANCY_WARN * 100:.0f} % a warning, below {OCCUPANCY_ERROR * 100:.0f} % an error",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -178,7 +178,7 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 
 @rule(
     sentence="Regular hours have no long gap, if the symbol is liquid.",
-    threshold="over 5 minutes a warning, over 15 an error",
+    threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,

@@ -1,6 +1,7 @@
 """The partitions, month × symbol, and the one translation between Dagster's keys and files of the archive.
 
-A partition key reads `2024-01|SPY`; an asset key is the folder path: `raw_1s`, `aggregated/15s`.
+A partition key reads `2024-01|SPY`; an asset key is the folder path: `raw_1s`, `aggregated/15s`. The path of a file is
+`model.bar_files.BarFile.path`; the place of the archive is added by `storage.archive.Archive.path`.
 """
 
 from collections.abc import Iterable

@@ -128,7 +128,7 @@ def _value(row: bytes, key: str) -> float:
 
 
 def cut_body(body: bytes) -> bytes:
-    """The first two thirds of a body."""
+    """The first two thirds of a body, for `cut-json` and `truncated-gzip`; `TruncatedBody` is for `truncated-body`."""
     return body[: len(body) * 2 // 3]
 
 
