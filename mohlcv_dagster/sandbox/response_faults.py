@@ -128,7 +128,7 @@ def _value(row: bytes, key: str) -> float:
 
 
 def cut_body(body: bytes) -> bytes:
-    """The first two thirds of a body, for `cut-json` and `truncated-gzip`; `TruncatedBody` is for `truncated-body`."""
+    """The first two thirds of a body: `cut-json`, `truncated-gzip`. `truncated-body` is cut by `TruncatedBody`."""
     return body[: len(body) * 2 // 3]
 
 

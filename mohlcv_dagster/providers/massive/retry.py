@@ -1,9 +1,9 @@
 """When a request is repeated, how long it may take, and how many may be sent a minute. Time is passed in as a `Clock`.
 
-Waits are exponential with full jitter: after the first try a random part of `first_wait`, after each further one a random
-part of twice as much, at most `longest_wait`. Where the vendor names a time (`Retry-After`), that is waited instead, and
+Waits are exponential with full jitter: after the first try a random part of `first_wait`, after each further one one
+of twice as much, at most `longest_wait`. Where the vendor names a time (`Retry-After`), that is waited instead, and
 up to half a second more, so that threads do not return at the same moment. `VendorUnavailableError` and
-`IncompletePageError` are retried, other errors are not. A month that failed in spite of it is tried again by the run
+`IncompletePageError` are retried, other errors are not. A month that fails in spite of it is tried again by the run
 (`defs.partition_loop`).
 """
 
