@@ -18,10 +18,10 @@ from mohlcv_dagster.model.month_decision import (
     Decision,
     FileState,
     MonthState,
+    RunOptions,
     decide,
     failing,
 )
-from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
 

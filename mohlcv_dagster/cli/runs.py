@@ -17,7 +17,7 @@ from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.run_options import NO_OPTIONS, RunOptions
+from mohlcv_dagster.model.month_decision import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import measure

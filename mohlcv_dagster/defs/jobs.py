@@ -19,8 +19,8 @@ from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import InputError, MonthError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
+from mohlcv_dagster.model.month_decision import RunOptions
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
 REFRESH: Final = "refresh_month_in_progress"

@@ -28,7 +28,7 @@ from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of, partiti
 from mohlcv_dagster.defs.progress import RETRYING, RunProgress
 from mohlcv_dagster.defs.refresh import Refresh
 from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnavailableError
-from mohlcv_dagster.model.run_options import RunOptions
+from mohlcv_dagster.model.month_decision import RunOptions
 from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:

@@ -21,10 +21,9 @@ from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.month_decision import Action, Decision, decide
+from mohlcv_dagster.model.month_decision import Action, Decision, RunOptions, decide
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Origin
-from mohlcv_dagster.model.run_options import RunOptions
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The tags by which runs are found. Those that set options are in `run_options`.
+"""The tags by which runs are found. Those that set options are in `month_decision`.
 
 ``mohlcv/symbol = SPY``
     the symbol; of a run of several, all of them: `AAPL, MSFT`.

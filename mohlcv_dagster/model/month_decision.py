@@ -4,17 +4,22 @@
 reads no clock, file or database: what is known of the month is passed in as a `MonthState`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
-from typing import Final
+from typing import Final, Self
 
+from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.months import Month
 
 NOT_STORED: Final = "it is not stored"
 FILE_MISSING: Final = "it was recorded, and its file is missing"
 FORCED: Final = "a full download was requested"
+FORCE: Final = "mohlcv/force"
+ACCEPT_LOSS: Final = "mohlcv/accept_loss"
+_BOOLEANS: Final = {"true": True, "false": False}
 UNKNOWN_AGE: Final = "when the stored file was fetched is not recorded"
 
 
@@ -265,3 +270,41 @@ def _until_final(known: MonthState, moment: datetime | None) -> str:
 
 def _minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}Z"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a run, set by its tags; in the UI under *Tags* of the launch dialog.
+
+    Attributes:
+        force: `mohlcv/force = true`: download complete months, also where a part would do.
+        accept_loss: `mohlcv/accept_loss = true`: replace a stored month even where the vendor's new answer lacks final
+            bars of it.
+    """
+
+    force: bool = False
+    accept_loss: bool = False
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Self:
+        """The options in the tags of a run.
+
+        Raises:
+            InputError: one of them is neither `true` nor `false`.
+        """
+        return cls(_is_true(tags, FORCE), _is_true(tags, ACCEPT_LOSS))
+
+    def tags(self) -> dict[str, str]:
+        """The tags that set these options."""
+        options = {FORCE: self.force, ACCEPT_LOSS: self.accept_loss}
+        return {name: "true" for name, is_set in options.items() if is_set}
+
+
+NO_OPTIONS: Final = RunOptions()
+
+
+def _is_true(tags: Mapping[str, str], name: str) -> bool:
+    text = tags.get(name, "false")
+    if text.lower() not in _BOOLEANS:
+        raise InputError(f"the run's tag {name} is {text!r}; write true or false, or leave it out")
+    return _BOOLEANS[text.lower()]
