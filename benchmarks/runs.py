@@ -90,7 +90,7 @@ def load(bench: Bench) -> None:
     found = trials.in_turn(ways, max(bench.runs, 5))
     bench.results.add(stage, found)
     ratio = found[OWN].seconds / found["an empty location"].seconds
-    bench.results.at_most(f"{stage}, to an empty location", 1.15, ratio, "times")
+    bench.results.at_most(f"{stage}, to an empty location", 1.35, ratio, "times")
     pandas = bool(found[OWN].trials[0].more["pandas"])
     bench.results.at_most(f"{stage}, pandas imported", 0, int(pandas), "times")
 

@@ -128,7 +128,7 @@ def hold_nothing_back(folder, files):
 
 DIES = {
     "before the file is written": "mohlcv_dagster.storage.archive.Archive.write",
-    "between the file and its record": "mohlcv_dagster.defs.month_metadata.written_file",
+    "between the file and its record": "mohlcv_dagster.defs.month_metadata.provenance",
     "between the record and the checks": "mohlcv_dagster.defs.check_runner.CheckRunner.check",
 }
 DYING = """
@@ -136,6 +136,7 @@ import os, sys, importlib
 *path, name = {where!r}.split(".")
 owner = importlib.import_module(".".join(path) if path[-1].islower() else ".".join(path[:-1]))
 owner = owner if path[-1].islower() else getattr(owner, path[-1])
+assert callable(getattr(owner, name)), "no such function to die in"
 setattr(owner, name, lambda *_, **__: os._exit(9))
 from mohlcv_dagster.cli import main
 sys.argv = ["mohlcv", *{words!r}]

@@ -18,34 +18,35 @@ SPANS = (
 )
 _HEAD = """# The life of a month
 
-A month's bars are *provisional* while the vendor may still add or correct some, and *final* (recorded as `settled`)
-once they were fetched from 11:00 Eastern on the trading day after the month's last session on. Which of them a file is,
-is recorded in the metadata of its materialization (`state`, with `fetched_at` and `complete_through`) and in the check
-`current`, whose rule `settled` warns until then. Both come from the clock and the exchange calendar, never from the
-last bar.
+A month's bars are *provisional* while the vendor may still add or correct some. They are *final* if they were fetched
+at or after 11:00 Eastern on the trading day after the month's last session. The metadata of the materialization says
+which of the two a file is (`state`: `provisional` or `settled`, which means final; with `fetched_at` and
+`complete_through`). So does the check `current`, whose rule `settled` warns while the month is provisional. Both follow
+from the clock and the exchange calendar, never from the last bar.
 
-**Topped up.** Materializing a provisional month again asks only for what was not final when it was fetched, and
-before that for the last final session from an hour before its closing bell on: these bars must come back unchanged
-(`topped_up_from`, `compared`). Bars that were not final are replaced and counted (`unsettled_revised`). If the
-overlap is not as it was, or the stored file is broken, edited, from another vendor or of another basis, the whole
-month is fetched, and the log says why. The file is written whole, as always.
+**Incremental refresh.** When a provisional month is materialized again, only bars that were not final are requested,
+plus an overlap: the last final session from one hour before its close. The bars of the overlap must come back unchanged
+(metadata `topped_up_from`, `compared`). Bars that were not final are replaced, and changes are counted
+(`unsettled_revised`). If the overlap has changed, or if the stored file is broken, edited, from another vendor or on
+another basis of splits, the complete month is fetched, and the log says why. In either case the complete file is
+written.
 
-**Revised.** Of a month that is fetched whole again the final bars are compared before they are replaced. Those that
-changed, came or went are counted (`settled_changed`, `settled_gained`, `settled_lost`), the first twenty are shown
-before and after (`revision`), and the rule `revised` of the check `current` warns. A file with values that no bar has,
-such as a volume below zero, is compared like others where it is as the vendor gave it; one that was edited since, or
-cannot be read, is not. If more than 10 final bars (or 0.1 %, where that is more) are lost, the run fails and the
-stored file stays byte for byte.
+**Revision.** When a complete month is fetched again, its final bars are compared before they are replaced. Bars that
+were changed, added or lost are counted (`settled_changed`, `settled_gained`, `settled_lost`), the first twenty are
+shown before and after (`revision`), and the rule `revised` of the check `current` warns. A stored file with values that
+no bar can have, such as a volume below zero, is compared too if it is as the vendor gave it; a file that was edited or
+is unreadable is not. If more than 10 final bars (or 0.1 %, if that is more) are lost, the run fails and the
+stored file stays unchanged.
 
-**Decided in one place.** What is done about a month is decided by one function, and `mohlcv fetch`, `mohlcv plan`, the
-automation, its schedule and materializing in the UI all ask it. It goes by the file and by what Dagster recorded, never
-by how a former run ended:
+**Decision.** One function decides what is done about a month: `decide` in `model/month_decision.py`. `mohlcv fetch`,
+`mohlcv plan`, the automation, its schedule and materializing in the UI all use it. It considers the file and what
+Dagster recorded, never how an earlier run ended:
 
 | the stored file | `fetch` and `plan` | materialized in the UI |
 | --- | --- | --- |
-| there is none, or it is gone | downloaded | downloaded |
+| is missing | downloaded | downloaded |
 | is not the one recorded (size or digest) | downloaded again | downloaded |
-| has no record, and a run that was to write it began before it was written | downloaded again | downloaded |
+| has no record: the run that was to write it ended without recording it | downloaded again | downloaded |
 | has no record, and its manifest entry is of another file | downloaded again | downloaded |
 | has no record, and was written while the month was provisional | downloaded again | downloaded |
 | has no record, and was written later | recorded and checked, without a request | downloaded |
@@ -55,36 +56,36 @@ by how a former run ended:
 | is provisional, and there is nothing new | skipped | completed |
 | is final | skipped | downloaded and compared |
 
-With each file its stamp is recorded (`file_stamp`: inode, size and time, or an object store's ETag). A file that still
-has it is the one recorded, told by one `stat`. Where it differs, as in a copy that was put back, size and digest tell,
-for which the file is read. An edit that leaves inode, size and time as they were is found by `mohlcv verify`. A
-file that is checked and fails a check that blocks is downloaded again by the same `fetch`.
+A file's stamp is recorded with it (`file_stamp`: inode, size and time, or an object store's ETag). If the stamp is
+unchanged, which one `stat` shows, the file is the recorded one. If it differs, as in a restored copy, the file is read
+and its size and digest decide. `mohlcv verify` also finds an edit that leaves inode, size and time unchanged. If a
+file is checked and fails a blocking check, the same `fetch` downloads it again.
 
-**Ordered otherwise.** A run's tags (*Tags* in the launch dialog, or the options of `mohlcv fetch`) say how it
-fetches:
+**Options.** The tags of a run (*Tags* in the launch dialog, or options of `mohlcv fetch`) change how it fetches:
 
 | tag | option | does |
 | --- | --- | --- |
-| `mohlcv/force = true` | `--force` | downloads whole months; final bars are compared all the same |
-| `mohlcv/accept_loss = true` | `--accept-loss` | lets final bars be lost |
+| `mohlcv/force = true` | `--force` | downloads complete months; final bars are still compared |
+| `mohlcv/accept_loss = true` | `--accept-loss` | accepts that final bars are lost |
 
-**By itself.** The sensor `keep_current` on the page *Automation* is off until you turn it on. Then, each day at 11:15
-Eastern, it asks for the provisional months for which there is something new, begins the month in progress for every
-symbol that has a month of the last thirteen, and makes aggregates whenever their raw month was, and the table of
-quality after them. A final month is left alone.
+**Automation.** The sensor `keep_current` on the page *Automation* is off until you turn it on. Then, each day at 11:15
+Eastern, it requests the provisional months for which there is something new, and starts the month in progress for every
+symbol that has a stored month among the last thirteen. It makes aggregates whenever their raw month was made, and
+then the quality table. It does not touch final months.
 
 ## Day by day
 
-Seen, not planned: `uv run python -m mohlcv_dagster_tests.defs.life_table > docs/life-of-a-month.md` moves the clock
-of the sandbox, of the fetch and of the automation through these days, and a test holds the page equal to what comes
-of it. The symbol has a bar each half hour of extended hours; the bar before the closing bell is corrected once its
-day is final. A user materializes the first month; the rest is the automation's. On days that are not listed
-nothing was asked for. Times are UTC.
+This table is measured: `uv run python -m mohlcv_dagster_tests.defs.life_table > docs/life-of-a-month.md` moves the
+clock of the sandbox, of the fetch and of the automation through these days and writes this page; a test compares the
+two. The symbol has a bar in each half hour of extended hours. The bar before the close is corrected once its day is
+final. A user materializes the first month; the automation does the rest. On days that are not listed nothing was
+requested. Times are UTC.
 
-In these days: bars from 00:00Z on February 1st, Eastern still January 31st, are the first of 2024-02; February 29th;
-clocks that go forward on March 10th; Good Friday; Thanksgiving and the early close of November 29th.
+These days include the turn of a month (bars from 00:00Z on February 1st, which is still January 31st in Eastern time,
+are the first of 2024-02), February 29th, the change to daylight saving time on March 10th, Good Friday, Thanksgiving,
+and the early close of November 29th.
 
-| day | month | asked for | requests | bars | corrected | complete through | state | warns |
+| day | month | requested | requests | bars | corrected | complete through | state | warns |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
