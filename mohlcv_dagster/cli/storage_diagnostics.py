@@ -20,11 +20,11 @@ from mohlcv_dagster.cli.dagster_home import (
     open_instance,
 )
 from mohlcv_dagster.cli.diagnostics import Diagnosis, fine, warning, wrong
-from mohlcv_dagster.errors import FileError, InputError
+from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED, fsync_folder, is_abandoned
+from mohlcv_dagster.storage.inventory import FileKind, Inventory
 
 _LITTLE: Final = 1_000_000_000
 """Bytes free below which a backfill may not fit: some twenty months of a busy symbol."""
@@ -95,51 +95,29 @@ def writable(folder: Path) -> Diagnosis:
 
 def contents(folder: Path) -> Iterator[Diagnosis]:
     """How many files of bars the folder has, and which files are not named as the layout requires."""
-    files = list(_files(folder))
-    unfinished = [at for at in files if at.endswith(UNFINISHED) and is_abandoned(folder / at)]
-    misnamed: list[str] = []
-    ours = 0
-    for at in files:
-        if at.partition("/")[0] not in {RAW_FOLDER, AGGREGATED_FOLDER} or at.endswith(UNFINISHED):
-            continue  # other files may be anything
-        if _is_of_bars(at):
-            ours += 1
-        else:
-            misnamed.append(at)
-    yield fine("data folder", f"{quantity(ours, 'file')} of bars in {folder}")
+    listed = Inventory.of(folder)
+    paths = [each.path for each in listed.files]
+    unfinished = [path for path in paths if path.endswith(UNFINISHED) and is_abandoned(folder / path)]
+    misnamed = [each.path for each in listed.of_kind(FileKind.FOREIGN)]
+    yield fine("data folder", f"{quantity(len(listed.bars), 'file')} of bars in {folder}")
     if unfinished:
         cure = "Remove them, or fetch those months again: writing a file removes what an earlier writer left."
         yield warning("data folder", f"{_some(unfinished, 'unfinished file')} of a killed writer", cure)
     if misnamed:
         cure = "Nothing reads them: move them elsewhere, or rename them as data/README.md describes."
         yield warning("data folder", f"{_some(misnamed, 'file')} not named as the layout requires", cure)
-    yield from _same_letters(files)
+    yield from _same_letters(paths)
 
 
-def _same_letters(files: Sequence[str]) -> Iterator[Diagnosis]:
+def _same_letters(paths: Sequence[str]) -> Iterator[Diagnosis]:
     """Paths that are the same on a disk that ignores case."""
     spellings: dict[str, set[str]] = defaultdict(set)
-    for at in files:
-        spellings[at.lower()].add(at)
+    for path in paths:
+        spellings[path.lower()].add(path)
     pairs = [" and ".join(sorted(each)) for each in spellings.values() if len(each) > 1]
     if pairs:
         cure = "Keep such symbols in separate data folders before you copy them to macOS or Windows."
         yield warning("data folder", f"{_some(sorted(pairs), 'pair')} differing in case only", cure)
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Every file under `folder`, relative, with `/`; what cannot be read is skipped."""
-    for parent, _, names in os.walk(folder):
-        under = os.path.relpath(parent, folder).replace(os.sep, "/")
-        yield from (name if under == "." else f"{under}/{name}" for name in names)
-
-
-def _is_of_bars(path: str) -> bool:
-    try:
-        BarFile.parse(path)
-    except FileError:
-        return False
-    return True
 
 
 def _some(each: Sequence[str], what: str) -> str:
