@@ -22,7 +22,6 @@ from mohlcv_dagster.model.timeframes import MINUTE, RAW
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.base import BarProvider, Cost
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.settings import API_KEY, Settings
 
 if TYPE_CHECKING:
@@ -89,8 +88,9 @@ def command(  # noqa: PLR0913 - one argument for each option
     settings = home.settings()
     require_partition(months[0], settings)
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
-    planner, not_asked = _planner(home, files, now, plan, force=force, offline=offline)
-    planned = [planner.month(file) for file in files]
+    with create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)) as provider:
+        planner, not_asked = _planner(home, files, now, plan, provider, force=force, offline=offline)
+        planned = [planner.month(file) for file in files]
     report = PlanReport(planner, planned, latency, disk_of(settings.data_dir), not_asked)
     if as_json:
         print_json(report.document())
@@ -99,7 +99,14 @@ def command(  # noqa: PLR0913 - one argument for each option
 
 
 def _planner(  # noqa: PLR0913 - what, when and how
-    home: Home, files: list[BarFile], now: datetime, plan: "Plan | None", *, force: bool, offline: bool
+    home: Home,
+    files: list[BarFile],
+    now: datetime,
+    plan: "Plan | None",
+    provider: BarProvider,
+    *,
+    force: bool,
+    offline: bool,
 ) -> "tuple[Planner, tuple[str, ...]]":
     """The planner, and what the vendor was not asked or did not answer, clauses."""
     from mohlcv_dagster.cli.fetch import FetchDecisions  # noqa: PLC0415 - as above
@@ -110,10 +117,10 @@ def _planner(  # noqa: PLR0913 - what, when and how
     archive = Paths(settings.data_dir).archive()
     symbols = list(dict.fromkeys(file.symbol for file in files))
     decisions = FetchDecisions.of(settings, archive, force=force)
-    listings, not_asked = _listings(settings, symbols, offline=offline)
+    listings, not_asked = _listings(settings, provider, symbols, offline=offline)
     planner = Planner(
         settings=settings,
-        provider=create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)),
+        provider=provider,
         now=now,
         decisions=decisions.in_home(home, files),
         plan=plan,
@@ -123,20 +130,19 @@ def _planner(  # noqa: PLR0913 - what, when and how
     return planner, not_asked
 
 
-def _listings(settings: Settings, symbols: list[str], *, offline: bool) -> "tuple[dict[str, Listing], tuple[str, ...]]":
+def _listings(
+    settings: Settings, provider: BarProvider, symbols: list[str], *, offline: bool
+) -> "tuple[dict[str, Listing], tuple[str, ...]]":
     """The listing of each symbol, and what the vendor was not asked or did not answer."""
-    if settings.api_key is not None:
-        Secret(settings.api_key)  # an invalid one is refused as `fetch` refuses it
     if offline:
         return {}, ("when the symbols were listed was not asked: --offline",)
     if settings.api_key is None:
         return {}, (f"when the symbols were listed was not asked: {API_KEY.variable} is not set",)
     listings = {}
-    with create.provider(settings) as vendor:
-        for symbol in symbols:
-            listings[symbol] = vendor.listing(symbol)
-            if not listings[symbol].known:  # the others would have the same answer
-                return listings, (f"when {symbol} was listed is not known: {listings[symbol].why_unknown}",)
+    for symbol in symbols:
+        listings[symbol] = provider.listing(symbol)
+        if not listings[symbol].known:  # the others would have the same answer
+            return listings, (f"when {symbol} was listed is not known: {listings[symbol].why_unknown}",)
     return listings, ()
 
 
