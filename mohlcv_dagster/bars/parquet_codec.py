@@ -26,10 +26,10 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.bar_table import from_numpy, from_strings, to_numpy
 from mohlcv_dagster.errors import FileError, VolumePrecisionError
 from mohlcv_dagster.model import quality_rows
-from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME, BarFile
+from mohlcv_dagster.model.bar_files import COLUMNS, MIRROR_FOLDER, PRICES, TIME, VOLUME, BarFile
 from mohlcv_dagster.model.quality_rows import ColumnType, MonthQuality
 
-FOLDER: Final = "parquet"
+FOLDER: Final = MIRROR_FOLDER
 """The folder of the mirror, under the data folder."""
 CSV_DIGEST: Final = b"mohlcv:csv_sha256"
 TIME_TYPE: Final = pa.timestamp("us", tz="UTC")

@@ -13,13 +13,11 @@ from typing import Final, Self
 
 from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model import manifest_entry
-from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, MIRROR_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED
 from mohlcv_dagster.storage.locations import AnyPath, resolve_path
 
-MIRROR_FOLDER: Final = "parquet"
-"""As in `bars.parquet_codec`, which loads Arrow."""
 JOURNAL: Final = f"{manifest_entry.FOLDER}/rewritten.txt"
 """The journal of files that were rewritten and are not recorded yet."""
 
