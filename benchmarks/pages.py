@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks import backfills, history, runs, trials
 from benchmarks.results import Row
 from benchmarks.stages import Bench
+from mohlcv_dagster.defs.quality_history import OVERLAP
 from mohlcv_dagster.model.months import Month
 
 if TYPE_CHECKING:
@@ -61,6 +62,22 @@ def pages(bench: Bench) -> None:
             row = bench.results.row(f"page at {name}: {what}", load)
             if row is not None:
                 bench.results.at_most(f"{row.stage}, {load}", limit, row.seconds, "s")
+
+
+def coverage(bench: Bench) -> None:
+    """`quality/coverage` on a home of 27,900 partitions: its first run, and its run after one more month."""
+    name, (symbols, months) = list(SIZES.items())[-1]
+    folder = bench.root / "coverage"
+    environment = _home(bench, folder, symbols, months)
+    case = replace(bench.case, symbol="MODEL")
+    time.sleep(OVERLAP)  # events of the last minutes would be read again, and here all are as old as the model's
+    first = trials.process("under_dagster", "make_coverage", case, environment)
+    trials.process("under_dagster", "materialize", replace(case, months=("2024-02",)), environment)
+    again = trials.process("under_dagster", "make_coverage", case, environment)
+    for what, trial in {"first run": first, "after one more month": again}.items():
+        bench.results.rows.append(Row(f"quality/coverage at {name}", what, trial.more["run"], trial.cpu, trial.peak, 1))
+    shutil.rmtree(folder)
+    bench.results.at_most(f"quality/coverage at {name}, after one more month", 3, again.more["run"], "s")
 
 
 def _home(bench: Bench, folder: Path, symbols: int, months: int) -> dict[str, str]:
@@ -154,4 +171,4 @@ def _browser() -> Iterator["Page"]:
             browser.close()
 
 
-PAGES: Final[dict[str, Callable[[Bench], None]]] = {"pages": pages}
+PAGES: Final[dict[str, Callable[[Bench], None]]] = {"pages": pages, "coverage": coverage}
