@@ -28,8 +28,9 @@ from mohlcv_dagster.errors import (
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.providers.massive.account import Probe, ProbeResult, Secret
+from mohlcv_dagster.providers.massive.account import Probe, ProbeResult
 from mohlcv_dagster.providers.massive.retry import Clock
+from mohlcv_dagster.providers.massive.vendor_text import Secret
 from mohlcv_dagster.settings import (
     API_KEY,
     BASE_URL,

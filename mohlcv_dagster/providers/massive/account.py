@@ -1,4 +1,4 @@
-"""The API key and the official client made with it, and single questions about what the key may access."""
+"""The official client made with the API key, and single questions about what the key may access."""
 
 import logging
 from collections.abc import Mapping
@@ -6,75 +6,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
+from mohlcv_dagster.errors import VendorError
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.providers.massive.paging import PAGE_LIMIT, SECOND, PageRequest, Timespan, Window
 from mohlcv_dagster.providers.massive.retry import CancelToken, Clock, Deadline, under
+from mohlcv_dagster.providers.massive.vendor_text import Secret
 
 if TYPE_CHECKING:
     from massive import RESTClient
-
-MASK: Final = "***"
-SHORTEST_MASKED: Final = 12
-"""Characters; the vendor's keys have 32. A shorter one is a word such as `sandbox`, and masking it mangles messages."""
 
 _PROBE_SYMBOL: Final = "SPY"
 """It trades in every minute of every session."""
 _PROBE_SECONDS: Final = 20.0
 _MINUTE: Final = timedelta(minutes=1)
 _WEEKS: Final = timedelta(days=21)
-
-
-class Secret:
-    """An API key that is never shown.
-
-    Args:
-        value: the key; blanks around it are dropped.
-
-    Raises:
-        MissingKeyError: it is empty.
-        SettingsError: it cannot be sent in a header.
-    """
-
-    def __init__(self, value: str) -> None:
-        key = value.strip()
-        if not key:
-            raise MissingKeyError(
-                "no API key: write MASSIVE_API_KEY=your-key into the file `.env` of the project, "
-                "or set the variable MASSIVE_API_KEY in the environment"
-            )
-        if not (key.isascii() and key.isprintable() and " " not in key):
-            raise SettingsError(
-                "MASSIVE_API_KEY holds a blank, a control character or one outside ASCII: copy the key again"
-            )
-        self._value = key
-        self._hidden = len(key) >= SHORTEST_MASKED
-
-    def reveal(self) -> str:
-        """The key itself, for the client alone."""
-        return self._value
-
-    def redact(self, text: str) -> str:
-        """`text` with the key masked, if it has at least `SHORTEST_MASKED` characters."""
-        return text.replace(self._value, MASK) if self._hidden else text
-
-    def redact_body(self, body: bytes) -> bytes:
-        """`body` with the key masked, as `redact` does."""
-        return body.replace(self._value.encode(), MASK.encode()) if self._hidden else body
-
-    def redact_error(self, error: VendorError) -> None:
-        """Mask the key in an error; drop its causes where one of them holds the key, as tracebacks print them."""
-        error.args = (self.redact(str(error)),)
-        error.request_id = self.redact(error.request_id) if error.request_id else error.request_id
-        cause: BaseException | None = error.__cause__ or error.__context__
-        while cause is not None:
-            if self._hidden and self._value in f"{cause}{cause!r}":
-                error.__cause__ = error.__context__ = None
-                return
-            cause = cause.__cause__ or cause.__context__
-
-    def __repr__(self) -> str:
-        return f"Secret({MASK})"
 
 
 def open_client(secret: Secret, base_url: str, clock: Clock, connections: int) -> "RESTClient":
@@ -193,7 +138,8 @@ class Probe:
         if self._client is None:
             raise RuntimeError("a probe is a context manager: ask within its block")
         deadline = Deadline(self._clock.monotonic() + _PROBE_SECONDS, CancelToken())
-        return decode_page(decompressed(*page_body(self._client, request, deadline)), request).rows
+        body = decompressed(*page_body(self._client, request, deadline))
+        return decode_page(body, request, self._secret.printable).rows
 
     def _ahead(self, ours: datetime) -> float | None:
         from mohlcv_dagster.providers.massive.transport import http_date  # noqa: PLC0415 - with the client

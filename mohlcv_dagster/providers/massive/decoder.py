@@ -25,7 +25,7 @@ This is not assumed of any page, but verified:
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -35,6 +35,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 
 from mohlcv_dagster.bars.bar_table import Floats, one_chunk, to_numpy
+from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.pages import (
     DELAYED,
@@ -45,6 +46,7 @@ from mohlcv_dagster.providers.massive.pages import (
     verify_rows,
 )
 from mohlcv_dagster.providers.massive.paging import PageRequest
+from mohlcv_dagster.providers.massive.vendor_text import ToPrintable
 
 _TIME_KEY: Final = "t"
 _KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
@@ -81,12 +83,13 @@ Columns: TypeAlias = dict[str, Any]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
-def decode_page(body: bytes, request: PageRequest) -> Page:
+def decode_page(body: bytes, request: PageRequest, to_printable: ToPrintable = printable) -> Page:
     """The page in `body`, verified to be the complete answer to `request`.
 
     Args:
         body: the JSON document, decompressed, in any layout.
         request: what was requested.
+        to_printable: makes the vendor's texts safe to show and to store.
 
     Raises:
         IncompletePageError: it is not JSON, or not an aggregates page, or fails a check of `pages`.
@@ -95,7 +98,9 @@ def decode_page(body: bytes, request: PageRequest) -> Page:
         columns, envelope = _read_fast(body) or _read_strict(body)
     except (pa.ArrowException, ValueError) as exc:
         kind = "HTML" if body.lstrip().startswith(b"<") else "an incomplete or unknown document"
-        raise incomplete_page(request, f"expected JSON, were {len(body)} bytes of {kind} ({exc})") from exc
+        reason = f"expected JSON, were {len(body)} bytes of {kind} ({to_printable(str(exc))})"
+        raise incomplete_page(request, reason) from exc
+    envelope = _printable(envelope, to_printable)
     verify_envelope(envelope, request)
     return verify_rows(_page(columns, envelope, request), request)
 
@@ -140,6 +145,14 @@ def _envelope(page: Any, rows: int) -> Envelope:  # noqa: ANN401  # as in _read
     fields = {name: page.field(name)[0].as_py() for name in _PAGE.names if name != "results"}
     following, results_count = fields.pop("next_url") is not None, fields.pop("resultsCount")
     return Envelope(**fields, results_count=results_count, following=following, rows=rows)
+
+
+def _printable(envelope: Envelope, to_printable: ToPrintable) -> Envelope:
+    """The fields with their texts made printable; one that is a symbol or a status stays the same."""
+    ticker, status, request_id = (
+        None if text is None else to_printable(text) for text in (envelope.ticker, envelope.status, envelope.request_id)
+    )
+    return replace(envelope, ticker=ticker, status=status, request_id=request_id)
 
 
 def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:

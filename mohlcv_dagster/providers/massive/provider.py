@@ -5,19 +5,19 @@ second, and neither an estimate nor a listing needs both.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.runtime import pool
-from mohlcv_dagster.errors import PlanError, SettingsError, VendorError
+from mohlcv_dagster.errors import DeadlineError, PlanError, SettingsError, VendorError
 from mohlcv_dagster.model.bar_files import check_symbol
 from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.providers.massive.account import Secret, open_client, page_body
+from mohlcv_dagster.providers.massive.account import open_client, page_body
 from mohlcv_dagster.providers.massive.paging import (
     HALF_A_PAGE,
     SECOND,
@@ -31,6 +31,7 @@ from mohlcv_dagster.providers.massive.paging import (
 )
 from mohlcv_dagster.providers.massive.reference import REQUESTS, Reference, why_empty
 from mohlcv_dagster.providers.massive.retry import Clock, Deadline, RequestStats, Retrying, RetryPolicy, best_effort
+from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, check_base_url
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class MassiveProvider:
             complete_through=end,
             vendor=self.name,
             adjusted=adjusted,
-            request_ids=self._request_ids(pages, stats),
+            request_ids=(*(page.request_id for page in pages if page.request_id), *stats.reference_ids),
             plan_delayed=any(page.delayed for page in pages),
             empty=empty,
             splits=splits,
@@ -196,10 +197,6 @@ class MassiveProvider:
             return None
         return why_empty(self._reference(stats), request.symbol, month, end, pages)
 
-    def _request_ids(self, pages: "Sequence[Page]", stats: RequestStats) -> tuple[str, ...]:
-        ids = [page.request_id for page in pages if page.request_id]
-        return tuple(self._secret.redact(each) for each in (*ids, *stats.reference_ids))
-
     def _paging(self, windows: int, stats: RequestStats) -> Paging:
         return Paging(self._ask_once, self._retrying(self.retry, windows), self.concurrency, stats, self._fill)
 
@@ -214,7 +211,13 @@ class MassiveProvider:
         try:
             body, headers = page_body(self._rest_client(), request, deadline)
             # not in the threads that wait for the vendor: they are many, and each keeps the memory that it freed
-            return pool().submit(_decode, body, headers, request).result()
+            page = pool().submit(_decode, body, headers, request, self._secret.printable)
+            return page.result(max(0.0, deadline.until - self._clock.monotonic()))
+        except TimeoutError:
+            page.cancel()
+            raise DeadlineError(
+                f"the page for {request} could not be read in time ({len(body):,} bytes had come); try again later"
+            ) from None
         except VendorError as error:
             self._secret.redact_error(error)
             raise
@@ -226,11 +229,11 @@ class MassiveProvider:
             return self._client
 
 
-def _decode(body: bytes, headers: Mapping[str, str], request: PageRequest) -> "Page":
+def _decode(body: bytes, headers: Mapping[str, str], request: PageRequest, to_printable: ToPrintable) -> "Page":
     from mohlcv_dagster.providers.massive.decoder import decode_page  # noqa: PLC0415 - see the first lines
     from mohlcv_dagster.providers.massive.transport import decompressed  # noqa: PLC0415 - as above
 
-    return decode_page(decompressed(body, headers), request)
+    return decode_page(decompressed(body, headers), request, to_printable)
 
 
 def _at_least_one(name: str, value: int) -> int:

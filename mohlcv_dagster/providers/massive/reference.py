@@ -13,7 +13,6 @@ The documents are those of the vendor's documentation, all under `https://massiv
 """
 
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -21,6 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from mohlcv_dagster.errors import BadRequestError, IncompletePageError, NoTradesError, PlanError, VendorError
+from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.listings import (
     EmptyMonthCause,
     EmptyMonthReason,
@@ -31,8 +31,8 @@ from mohlcv_dagster.model.listings import (
 )
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.providers.massive.account import Secret
 from mohlcv_dagster.providers.massive.retry import Deadline, RequestStats, Retrying, under
+from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, all_printable
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -44,7 +44,11 @@ REQUESTS: Final = 4
 """The most documents that one question takes."""
 _MOST_ENTRIES: Final = 1000
 _EXCERPT: Final = 300
+_LARGEST_DOCUMENT: Final = 4 * 1024 * 1024
+"""Bytes; a list of a thousand entries has some hundred thousand."""
 _GOOD: Final = ("OK", "DELAYED")
+_MOST_SHARES: Final = 1e15
+"""Of a split; all that there are of a company, many times over."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Reference:
         try:
             with under(deadline):
                 response = send(self.client())
-            document = parse_document(decompressed(response.data or b"", response.headers))
+            document = parse_document(decompressed(response.data or b"", response.headers), self.secret.printable)
             found = read(document)
         except VendorError as error:
             self.secret.redact_error(error)
@@ -142,7 +146,7 @@ class Reference:
         finally:
             self.stats.add(received=deadline.received)
         request_id = document.get("request_id")
-        self.stats.reference_ids += [str(request_id)] if request_id else []
+        self.stats.reference_ids += [printable(str(request_id))] if request_id else []
         return found
 
     def _why(self, error: VendorError) -> str:
@@ -188,14 +192,16 @@ class Details:
     delisted: date | None
 
 
-def parse_document(body: bytes) -> Document:
-    """The JSON object in `body`.
+def parse_document(body: bytes, to_printable: ToPrintable = printable) -> Document:
+    """The JSON object in `body`, each text in it made safe to show and to store.
 
     Raises:
-        IncompletePageError: it is not one, or its status is not good.
+        IncompletePageError: it is not one, is too long, or its status is not good.
     """
+    if len(body) > _LARGEST_DOCUMENT:
+        raise _incomplete(f"{len(body):,} bytes, more than {_LARGEST_DOCUMENT:,}")
     try:
-        document = json.loads(body)
+        document = all_printable(json.loads(body), to_printable)
     except (ValueError, RecursionError) as error:
         raise _incomplete(f"{len(body)} bytes that are not JSON ({error})") from error
     document = _object(document, "the document")
@@ -265,7 +271,7 @@ def _details(entry: Document, symbol: str) -> Details:
         raise _incomplete(f"an answer about {entry.get('ticker')!r}, expected {symbol!r}")
     name, delisted = entry.get("name"), entry.get("delisted_utc")
     return Details(
-        name=str(name) if name else None,
+        name=printable(str(name)) if name else None,
         listed=_day(entry, "list_date") if entry.get("list_date") else None,
         delisted=_day({"delisted_utc": str(delisted)[:10]}, "delisted_utc") if delisted else None,
     )
@@ -300,10 +306,10 @@ def _day(entry: Document, key: str) -> date:
 
 def _shares(entry: Document, key: str) -> float:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value > 0):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST_SHARES:
         raise _incomplete(f"{key} {value!r}, expected a number above zero")
     return float(value)
 
 
 def _incomplete(what: str) -> IncompletePageError:
-    return IncompletePageError(f"the vendor's reference answered with {what}", status=200)
+    return IncompletePageError(f"the vendor's reference answered with {printable(what)}", status=200)

@@ -17,7 +17,9 @@ other 3xx and 4xx, such as 400 and 404   `BadRequestError`       no
 """
 
 import heapq
+import io
 import json
+import logging
 import math
 import socket
 import time
@@ -31,7 +33,7 @@ from threading import Condition, Thread
 from typing import Any, Final
 
 import urllib3
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -46,21 +48,24 @@ from mohlcv_dagster.errors import (
     UnreachableError,
     VendorError,
 )
-from mohlcv_dagster.providers.massive.account import Secret
+from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.providers.massive.retry import Clock, Deadline, FetchCancelledError, current_deadline
+from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, all_printable
 
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 20.0
 """How long the socket may stay silent before the attempt is given up."""
 
+LARGEST_BODY: Final = 16 * 1024 * 1024
+"""Bytes, as sent and decompressed; a page of 50,000 bars has five million. More is a fault, or a gzip bomb."""
 _CHUNK: Final = 256 * 1024
-_LARGEST_BODY: Final = 256 * 1024 * 1024
-"""Bytes; a page of 50,000 bars has five million. More is a fault, or a gzip bomb."""
-_GZIP: Final = 16 + isal_zlib.MAX_WBITS
 
 _TRANSIENT: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 499})
 _SERVER_FAULT: Final = 500
-_EXCERPT: Final = 200
+_MOST_WORDS: Final = 64 * 1024
+"""Bytes of an answer other than 200 that are looked at; the vendor's have some hundred."""
+_ENCODINGS: Final = ("br", "compress", "deflate", "zstd")
+"""Other encodings than gzip, which a message may name."""
 
 
 class StrictPool(urllib3.PoolManager):
@@ -68,7 +73,7 @@ class StrictPool(urllib3.PoolManager):
 
     Args:
         base_url: named in errors.
-        secret: masked in the bodies of errors, before they are shortened.
+        secret: masked in what the vendor says.
         clock: gives the time.
         connections: sockets kept open for a host.
         trust: urllib3's own options for certificates.
@@ -107,12 +112,12 @@ class StrictPool(urllib3.PoolManager):
         except HTTPError as exc:
             self._left(deadline)  # a socket shut down in time looks like one that broke
             raise UnreachableError(
-                f"{self._base_url} cannot be reached, or the connection broke ({_brief(exc)}); "
+                f"{self._base_url} cannot be reached, or the connection broke ({self._secret.printable(_brief(exc))}); "
                 "check the network and MASSIVE_BASE_URL, or try again later"
             ) from exc
         if response.status != HTTPStatus.OK:
-            plain = self._secret.redact_body(decompressed(body, response.headers))
-            raise error_for(response.status, response.headers, plain, self._clock.now())
+            plain = decompressed(body, response.headers)
+            raise error_for(response.status, response.headers, plain, self._clock.now(), self._secret.printable)
         return HTTPResponse(body=body, status=response.status, headers=response.headers)
 
     def _ask(
@@ -148,9 +153,9 @@ class StrictPool(urllib3.PoolManager):
                 return b"".join(chunks)
             chunks.append(chunk)
             deadline.received += len(chunk)
-            if deadline.received > _LARGEST_BODY:
+            if deadline.received > LARGEST_BODY:
                 raise ServerError(
-                    f"{self._base_url} sent more than {_LARGEST_BODY} bytes for one page; try again later"
+                    f"{self._base_url} sent more than {LARGEST_BODY:,} bytes for one page; try again later"
                 )
 
     def _left(self, deadline: Deadline) -> float:
@@ -166,23 +171,25 @@ class StrictPool(urllib3.PoolManager):
 
 
 def decompressed(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body, decoded by its `Content-Encoding`, complete.
+    """The body, decoded by its `Content-Encoding`, complete; gzip may have several members (RFC 1952, section 2.2).
 
     Raises:
-        ServerError: it does not match the headers, or it is truncated.
+        ServerError: it does not match the headers, is truncated, or is longer than `LARGEST_BODY`.
     """
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", "") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise ServerError(f"the answer came as {encoding!r} although gzip was requested; try again later")
-    unzip = isal_zlib.decompressobj(_GZIP)
+        named = encoding if encoding in _ENCODINGS else "another encoding"
+        raise ServerError(f"the answer came as {named} although gzip was requested; try again later")
     try:
-        plain = unzip.decompress(body, _LARGEST_BODY)
-    except isal_zlib.error as exc:  # type: ignore[misc]  # the stubs take it for a plain object
-        raise ServerError(f"the gzip body of the answer is broken ({exc}); try again later") from exc
-    if not unzip.eof or unzip.unused_data:
-        raise ServerError(f"the gzip body of the answer is cut short after {len(body)} bytes; try again later")
+        plain: bytes = igzip.open(io.BytesIO(body)).read(LARGEST_BODY + 1)  # type: ignore[no-untyped-call]  # it has no stubs
+    except EOFError as exc:
+        raise ServerError(f"the gzip body of the answer is cut short after {len(body)} bytes; try again later") from exc
+    except (isal_zlib.error, OSError) as exc:  # type: ignore[misc]  # the stubs take the first for a plain object
+        raise ServerError("the gzip body of the answer is broken; try again later") from exc
+    if len(plain) > LARGEST_BODY:
+        raise ServerError(f"the answer is longer than {LARGEST_BODY:,} bytes for one page; try again later")
     return plain
 
 
@@ -259,6 +266,15 @@ def _shut_down_in_time(connected: socket.socket | None) -> Iterator[None]:
         yield
 
 
+def _without_quotes(record: logging.LogRecord) -> bool:
+    """Take the vendor's words out of urllib3's warning about headers that it could not parse."""
+    record.msg, record.args, record.exc_info = "the headers of an answer cannot be parsed", (), None
+    return True
+
+
+logging.getLogger("urllib3.connection").addFilter(_without_quotes)
+
+
 class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 itself overrides it
         with _shut_down_in_time(self.sock):
@@ -282,7 +298,9 @@ class _SecurePool(HTTPSConnectionPool):
 _POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _SecurePool}
 
 
-def error_for(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> VendorError:
+def error_for(
+    status: int, headers: Mapping[str, str], body: bytes, now: datetime, to_printable: ToPrintable = printable
+) -> VendorError:
     """The error for an answer other than 200, with the vendor's words where there are any.
 
     Args:
@@ -290,8 +308,9 @@ def error_for(status: int, headers: Mapping[str, str], body: bytes, now: datetim
         headers: by name, in any case.
         body: decompressed.
         now: aware; what a `Retry-After` given as a date is counted from.
+        to_printable: makes the vendor's words safe to show.
     """
-    words, request_id = _words(body)
+    words, request_id = _words(body[:_MOST_WORDS], to_printable)
     answer = f"the vendor answered {status}: {words}"
     wait = retry_after(headers.get("Retry-After"), now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -342,15 +361,15 @@ def _refusal(status: int, answer: str, request_id: str | None) -> VendorError:
     return BadRequestError(message, request_id=request_id, status=status)
 
 
-def _words(body: bytes) -> tuple[str, str | None]:
+def _words(body: bytes, to_printable: ToPrintable) -> tuple[str, str | None]:
     """The vendor's words and its request id."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        document = json.loads(text)
+        document = all_printable(json.loads(text), to_printable)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        return (repr(text[:_EXCERPT]) if text else "no words"), None
+        return (repr(to_printable(text)) if text else "no words"), None
     words = document.get("error") or document.get("message") or document.get("status") or "no words"
     request_id = document.get("request_id")
-    return repr(str(words)[:_EXCERPT]), str(request_id)[:_EXCERPT] if request_id else None
+    return repr(printable(str(words))), printable(str(request_id)) if request_id else None
