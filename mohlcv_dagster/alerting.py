@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.errors import AlertError
-from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.formatting import printable, quantity
 from mohlcv_dagster.settings import ALERT_COMMAND, ALERT_URL, Settings
 
 TIMEOUT: Final = 30
@@ -25,7 +25,8 @@ TIMEOUT: Final = 30
 MOST_IN_A_MESSAGE: Final = 20
 """Further alerts are counted: a backfill may find the same fault in a hundred months."""
 VARIABLE: Final = "MOHLCV_ALERT"
-_MOST_OUTPUT: Final = 200
+_SHORTEST_MASKED: Final = 8
+"""Characters of an argument of the command; a shorter one is an option or a word."""
 _OK: Final = range(200, 300)
 
 
@@ -98,7 +99,8 @@ def deliver(alerts: Sequence[Alert], settings: Settings) -> bool:
 
 
 def _post(url: str, body: bytes) -> None:
-    import urllib.error  # noqa: PLC0415 - a code location loads this module, and seldom has anything to send
+    import http.client  # noqa: PLC0415 - a code location loads this module, and seldom has anything to send
+    import urllib.error  # noqa: PLC0415 - as above
     import urllib.request  # noqa: PLC0415 - as above
 
     host = urlsplit(url).hostname  # the rest of the address is a secret
@@ -109,27 +111,49 @@ def _post(url: str, body: bytes) -> None:
     except urllib.error.HTTPError as error:
         status = error.code
         error.close()
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise AlertError(f"the webhook at {host} cannot be reached ({reason}): look at {ALERT_URL.variable}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # not from the error: it may quote the address, or that of a proxy
+        why = f"the webhook at {host} cannot be reached ({_reason(error)}): look at {ALERT_URL.variable}"
+        raise AlertError(why) from None
     if status not in _OK:
         raise AlertError(f"the webhook at {host} refused the alert with status {status}: look at {ALERT_URL.variable}")
 
 
+def _reason(error: Exception) -> str:
+    """What the operating system says, or the kind of error: libraries quote addresses in theirs."""
+    reason = getattr(error, "reason", error)
+    system = isinstance(reason, OSError) and reason.errno is not None and reason.strerror
+    return printable(system or type(reason).__name__)
+
+
 def _run(command: str, text: str, fields: str) -> None:
     environment = {**os.environ, VARIABLE: fields}
+    failed = f"the command in {ALERT_COMMAND.variable} did not take the alert: "
     try:
+        words = shlex.split(command)
         done = subprocess.run(  # noqa: S603 - the user's own command, and no shell
-            shlex.split(command),
+            words,
             input=text,
             text=True,
+            errors="replace",
             capture_output=True,
             timeout=TIMEOUT,
             env=environment,
             check=False,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise AlertError(f"the command in {ALERT_COMMAND.variable} did not take the alert: {error}") from error
+    except subprocess.TimeoutExpired:  # it quotes the command, which is a secret
+        raise AlertError(f"{failed}it took more than {TIMEOUT} s") from None
+    except (OSError, ValueError) as error:
+        raise AlertError(f"{failed}{error}") from error
     if done.returncode:
-        output = (done.stderr or done.stdout).strip()[:_MOST_OUTPUT]
-        raise AlertError(f"the command in {ALERT_COMMAND.variable} ended with status {done.returncode}: {output}")
+        output = _without_words(words, (done.stderr or done.stdout).strip())
+        raise AlertError(
+            f"the command in {ALERT_COMMAND.variable} ended with status {done.returncode}: {printable(output)}"
+        )
+
+
+def _without_words(words: Sequence[str], output: str) -> str:
+    """What a command says without its own arguments, as some programs quote an address or a token."""
+    for word in sorted(words[1:], key=len, reverse=True):
+        output = output.replace(word, "***") if len(word) >= _SHORTEST_MASKED else output
+    return output

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple, Self, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, SettingsError
+from mohlcv_dagster.formatting import has_credentials
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import Timeframe
@@ -107,7 +108,7 @@ class Settings:
             adjusted=_read(environment, ADJUSTED, _parse_boolean),
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
             concurrency=_read(environment, CONCURRENCY, _parse_concurrency),
-            calendar=environment.get(CALENDAR.variable, "").strip() or None,
+            calendar=_read(environment, CALENDAR, _parse_calendar),
             alert_url=_read(environment, ALERT_URL, lambda text: _parse_url(ALERT_URL, text)),
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
             alert_warnings=_read(environment, ALERT_WARNINGS, _parse_boolean),
@@ -141,37 +142,46 @@ def check_base_url(text: str) -> str:
 
     Raises:
         SettingsError: it is not `http(s)://host`, or has a user, a password, a query or a fragment. These may be
-            credentials, so the message leaves them out.
+            credentials, so the message does not quote it then.
     """
-    url = urlsplit(text.strip())
-    if url.username or url.password or url.query or url.fragment:
+    text = text.strip()
+    form = f"write it as https://host or http://host:port (default: {BASE_URL.default})"
+    if "@" in text or has_credentials(text):
         raise SettingsError(
-            f"{BASE_URL.variable} for {url.hostname} holds more than scheme, host, port and path: take out the rest"
+            f"{BASE_URL.variable} holds more than scheme, host, port and path, such as a user or a query: {form}"
         )
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
-        raise SettingsError(
-            f"{BASE_URL.variable}={text!r} cannot be used: write it as https://host or http://host:port "
-            f"(default: {BASE_URL.default})"
-        )
-    return text.strip().rstrip("/")
+    if not _is_web_address(text):
+        raise SettingsError(f"{BASE_URL.variable}={text!r} cannot be used: {form}")
+    return text.rstrip("/")
 
 
-def _has_valid_port(url: SplitResult) -> bool:
-    """Whether there is no port, or one from 1 to 65,535; `urlsplit` does not check it."""
+def _is_web_address(text: str) -> bool:
+    """Whether it is http(s) with a host and a valid port, in the characters that a request can carry."""
     try:
-        return url.port != 0
+        url = urlsplit(text)
+        port = url.port  # not checked before it is asked for
     except ValueError:
         return False
+    sendable = text.isascii() and text.isprintable() and " " not in text
+    return sendable and url.scheme in {"http", "https"} and bool(url.hostname) and "@" not in url.netloc and port != 0
 
 
 def _parse_url(setting: Setting, text: str) -> str | None:
-    """A valid address without a slash at its end; `None` for none. A webhook's is a secret: no message quotes it."""
+    """A valid address without a slash at its end; `None` for none. It may be a secret: no message quotes it."""
     if not text:
         return None
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname or not _has_valid_port(url):
-        raise SettingsError(f"{setting.variable} cannot be used: write it as https://host/path")
+    if not _is_web_address(text) or (setting == UI_URL and has_credentials(text)):
+        raise SettingsError(
+            f"{setting.variable} cannot be used: write it as https://host/path, without a user, "
+            f"{'a query or a fragment' if setting == UI_URL else 'blanks percent-encoded (%20)'}"
+        )
     return text.rstrip("/")
+
+
+def _parse_calendar(text: str) -> str | None:
+    if "://" in text:
+        raise SettingsError(f"{CALENDAR.variable} holds the address of a page: name a file on this machine")
+    return text or None
 
 
 def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str], T]) -> T:
@@ -187,10 +197,10 @@ def _read(environment: Mapping[str, str], setting: Setting, parse: Callable[[str
 
 
 def _parse_data_dir(text: str) -> str:
-    if "://" in text and urlsplit(text).password:
+    if "://" in text and has_credentials(text):
         raise SettingsError(
-            f"{DATA_DIR.variable} holds a password, and the address of a file is recorded with it: take it out, and "
-            "give the store's credentials in its own variables or files"
+            f"{DATA_DIR.variable} holds a password, a query or a fragment, and the address of a file is recorded with "
+            "it: take it out, and give the store's credentials in its own variables or files"
         )
     return text
 

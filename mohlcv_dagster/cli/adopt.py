@@ -82,6 +82,9 @@ def _require_data_folder(folder: str | None, settings: Settings) -> None:
         return
     if "://" not in folder + settings.data_dir and Path(folder).resolve() == Path(settings.data_dir).resolve():
         return
+    from mohlcv_dagster.storage.locations import resolve_path  # noqa: PLC0415 - not for the help text
+
+    resolve_path(folder)  # refuses an address with a password, which would be quoted here
     raise InputError(
         f"{folder} is not the data folder of this project, which is {settings.data_dir}; no command would read the "
         f"files of its partitions. Set {DATA_DIR.variable}={folder} in .env to use them where they are, or copy them "

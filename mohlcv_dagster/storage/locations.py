@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, Union
 
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError
+from mohlcv_dagster.formatting import has_credentials
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -38,10 +39,16 @@ def resolve_path(text: str | os.PathLike[str]) -> AnyPath:
     """The folder or file with that name (a relative one against the working folder, at once) or fsspec URL.
 
     Raises:
-        InputError: it is a URL of a store that is unknown or not installed.
+        InputError: it is a URL of a store that is unknown or not installed, or one that holds credentials, as addresses
+            are recorded and shown.
     """
     if "://" not in os.fspath(text):
         return Path(text).absolute()
+    if has_credentials(os.fspath(text)):
+        raise InputError(
+            "the address of a folder holds a password, a query or a fragment, and addresses are recorded: take it out, "
+            "and give the store's credentials in its own variables or files"
+        )
     try:
         from upath import UPath  # noqa: PLC0415 - stores take a while to load, and a folder needs none
 
