@@ -34,7 +34,10 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
     # a shell starts background jobs with SIGINT ignored: `kill -INT` must end them nevertheless
     signal.signal(signal.SIGINT, signal.default_int_handler)
     market = ReplayedMarket(replay) if replay else SyntheticMarket()
-    Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)
+    try:
+        Sandbox(market, faults=faults, port=port, latency=latency, keys=keys).serve(_announce)
+    except KeyboardInterrupt:  # the way to end it: nothing was interrupted
+        click.echo("\nThe sandbox has ended.")
 
 
 def _announce(url: str) -> None:

@@ -12,10 +12,12 @@ A fault is written `kind` or `kind:key=value,...`, such as `truncated-body:symbo
     before    for plan-date on bars: the first UTC month the plan has
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.model.months import Month
@@ -40,7 +42,7 @@ GATEWAY_PAGE: Final = b"<html><head><title>502 Bad Gateway</title></head><body><
 
 @dataclass(frozen=True)
 class FaultKind:
-    """A kind of fault; exactly one of `refuse`, `ask`, `change` and `deliver` is set.
+    """A kind of fault; exactly one of `refuse`, `ask`, `change`, `deliver` and `words` is set, or `refuse` and `words`.
 
     Attributes:
         name: what a fault spec calls it.
@@ -53,6 +55,7 @@ class FaultKind:
         ask: changes the request.
         change: changes the response.
         deliver: changes how the response travels.
+        words: gives what stands in place of `request_id`, names and messages; called with the request's API key.
     """
 
     name: str
@@ -65,6 +68,7 @@ class FaultKind:
     ask: Callable[[BarsQuery], BarsQuery] | None = None
     change: Callable[[BarsResponse], BarsResponse] | None = None
     deliver: WireFault | None = None
+    words: Callable[[str], str] | None = None
 
 
 def _gateway_page(status: int) -> Callable[[float], FixedResponse]:
@@ -84,6 +88,18 @@ def _rate_limit(seconds: float) -> FixedResponse:
 def _plan_seconds(_: float) -> FixedResponse:
     text = "Your plan doesn't include this data timeframe. Please upgrade your plan at https://massive.com/pricing"
     return message_response(403, "NOT_AUTHORIZED", text)
+
+
+_CODES: Final = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u200b\x00\ud800\r\nmohlcv: all checks passed"
+"""What renames a terminal's window, clears it, turns the writing round, and begins a line of its own."""
+_HUGE: Final = "x" * 1_000_000
+
+
+def _echo(key: str) -> str:
+    """The key as it is sent, in a URL and in base64."""
+    in_base64 = b64encode(f"user:{key}".encode()).decode()
+    in_full = "".join(f"%{ord(each):02x}" for each in key)
+    return f"Bearer {key} ?apiKey={quote(key, safe='')} {in_full} Basic {in_base64}"
 
 
 _ALL: Final = (
@@ -121,6 +137,13 @@ _ALL: Final = (
     ),
     FaultKind("unknown-key", "401 whatever the key", permanent=True, refuse=_error(401, "Unknown API Key")),
     FaultKind("not-found", "404", permanent=True, refuse=lambda _: not_found()),
+    FaultKind(
+        "hostile-error",
+        "400 whose message is the API key, codes that control a terminal, and a million characters",
+        permanent=True,
+        refuse=_error(400, "Bad request"),
+        words=lambda key: f"{_echo(key)} {_CODES} {_HUGE}",
+    ),
     FaultKind("bad-bar", "well-formed, but one bar's high is below its low", rows=1, change=change.bad_bar),
     FaultKind("zero-price", "well-formed, but one bar's low is zero", rows=1, change=change.zero_price),
     FaultKind(
@@ -133,6 +156,19 @@ _ALL: Final = (
         change=change.null_when_empty,
     ),
     FaultKind("delayed", "not an error: `status` is DELAYED", permanent=True, change=change.delayed),
+    FaultKind(
+        "escape-codes",
+        "not an error: `request_id` and names hold codes that control a terminal",
+        permanent=True,
+        words=lambda _: _CODES,
+    ),
+    FaultKind("key-echoed", "not an error: `request_id` and names hold the API key", permanent=True, words=_echo),
+    FaultKind(
+        "huge-request-id",
+        "not an error: `request_id` and names have a million characters",
+        permanent=True,
+        words=lambda _: _HUGE,
+    ),
     FaultKind(
         "empty-last-page",
         "not an error: the last page has a `next_url`, and the page there is empty",

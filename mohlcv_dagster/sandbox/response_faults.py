@@ -4,6 +4,7 @@ Which requests a fault affects is decided in `faults`.
 """
 
 import asyncio
+import json
 import re
 import socket
 import struct
@@ -11,16 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from threading import Event
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mohlcv_dagster.sandbox.responses import BarsResponse
+from mohlcv_dagster.sandbox.responses import BarsResponse, FixedResponse, to_json
 
 _DRIP_EVERY: Final = 0.05
 _HOUR_MILLISECONDS: Final = 3_600_000
+_WORDS: Final = ("request_id", "name", "error", "message")
+"""Members of a document that the vendor may fill as it likes."""
 
 
 class WireFault(Enum):
@@ -100,6 +103,21 @@ def zero_price(response: BarsResponse) -> BarsResponse:
 def negative_volume(response: BarsResponse) -> BarsResponse:
     """The middle bar's volume is below zero."""
     return _with_middle_row(response, lambda row: _with_value(row, "v", "-100"))
+
+
+def with_words(response: BarsResponse | FixedResponse, words: str) -> BarsResponse | FixedResponse:
+    """`words` in place of the `request_id`, and of names and messages."""
+    if isinstance(response, BarsResponse):
+        return replace(response, request_id=words)
+    return replace(response, body=to_json(_reworded(json.loads(response.body), words)))
+
+
+def _reworded(document: Any, words: str) -> Any:  # noqa: ANN401 - whatever JSON may hold
+    if isinstance(document, list):
+        return [_reworded(each, words) for each in document]
+    if not isinstance(document, dict):
+        return document
+    return {name: words if name in _WORDS else _reworded(value, words) for name, value in document.items()}
 
 
 def _split_rows(response: BarsResponse) -> list[bytes]:

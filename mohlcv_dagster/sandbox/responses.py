@@ -61,6 +61,7 @@ class BarsResponse:
         rows: the text of the rows, a comma after each.
         results: `rows`; or `null` or `absent` for a body that has null, or nothing, instead.
         status: `OK` or `DELAYED`.
+        request_id: of the answer; empty for a new one in each body.
     """
 
     ticker: str
@@ -73,6 +74,7 @@ class BarsResponse:
     results: str = "rows"
     status: str = "OK"
     next_url: str | None = None
+    request_id: str = ""
 
     def before_request_id(self) -> list[bytes | memoryview]:
         """The body up to the end of the rows, in parts: equal for equal answers."""
@@ -89,8 +91,8 @@ class BarsResponse:
         return [head, *self.rows[:-1], self.rows[-1][:-1]]  # without the comma after the last row
 
     def tail(self) -> bytes:
-        """The rest of the body, with a new `request_id` at each call."""
-        fields: dict[str, object] = {"status": self.status, "request_id": new_request_id()}
+        """The rest of the body, with a new `request_id` at each call where none is given."""
+        fields: dict[str, object] = {"status": self.status, "request_id": self.request_id or new_request_id()}
         if self.results_count:
             fields["count"] = self.results_count
         if self.next_url is not None:

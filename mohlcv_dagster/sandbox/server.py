@@ -21,7 +21,15 @@ from mohlcv_dagster.sandbox.faults import ActiveFaults, InjectedFault
 from mohlcv_dagster.sandbox.market import Market
 from mohlcv_dagster.sandbox.pages import BarsQuery, MarketPages, bars_response, parse_query
 from mohlcv_dagster.sandbox.reference import ROUTES, reference_response
-from mohlcv_dagster.sandbox.response_faults import Connections, DripBody, Reset, TruncatedBody, WireFault, cut_body
+from mohlcv_dagster.sandbox.response_faults import (
+    Connections,
+    DripBody,
+    Reset,
+    TruncatedBody,
+    WireFault,
+    cut_body,
+    with_words,
+)
 from mohlcv_dagster.sandbox.responses import (
     BarsResponse,
     BodyEncoder,
@@ -72,7 +80,7 @@ class Router:
         now = int(self._clock() * 1000)
         try:
             query = parse_query(path, parameters)
-            return Reply(not_entitled()) if query.begins > now else self._bars(query, path["to"], now)
+            return Reply(not_entitled()) if query.begins > now else self._bars(query, path["to"], now, key)
         except InputError as error:
             return Reply(error_response(400, str(error)))
 
@@ -83,9 +91,10 @@ class Router:
             return Reply(refused)
         fault = self._faults.strike_reference(document, path.get("ticker") or parameters.get("ticker", ""))
         if fault is not None and fault.kind.refuse is not None:
-            return Reply(fault.kind.refuse(fault.seconds), fault)
+            return Reply(_reworded(fault.kind.refuse(fault.seconds), fault, key), fault)
         try:
-            return Reply(reference_response(self._pages.market, document, path, parameters, self._clock()), fault)
+            response = reference_response(self._pages.market, document, path, parameters, self._clock())
+            return Reply(_reworded(response, fault, key), fault)
         except ValueError as error:
             return Reply(error_response(400, f"Could not parse a parameter: {error}"))
 
@@ -94,19 +103,28 @@ class Router:
             return error_response(401, "API Key was not provided")
         return error_response(401, "Unknown API Key") if self._keys and key not in self._keys else None
 
-    def _bars(self, query: BarsQuery, to: str, now: int) -> Reply:
+    def _bars(self, query: BarsQuery, to: str, now: int, key: str) -> Reply:
         page = self._pages.page(query, now)
         fault = self._faults.strike(query, page.count)
         if fault is None:
             return Reply(bars_response(query, to, page), cache_key=(query, to, page.count, page.final))
         kind = fault.kind
         if kind.refuse is not None:
-            return Reply(kind.refuse(fault.seconds), fault)
+            return Reply(_reworded(kind.refuse(fault.seconds), fault, key), fault)
         if kind.ask is not None:
             query = kind.ask(query)
             page = self._pages.page(query, now)
         response = bars_response(query, to, page)
-        return Reply(response if kind.change is None else kind.change(response), fault)
+        return Reply(_reworded(response if kind.change is None else kind.change(response), fault, key), fault)
+
+
+def _reworded(
+    response: BarsResponse | FixedResponse, fault: InjectedFault | None, key: str
+) -> BarsResponse | FixedResponse:
+    """The response with the fault's words in it, where it has some."""
+    if fault is None or fault.kind.words is None:
+        return response
+    return with_words(response, fault.kind.words(key))
 
 
 HOST: Final = "127.0.0.1"

@@ -38,13 +38,21 @@ REFUSED = {
     "plan-date": ("PlanError", 403, "Starter from 2021-11-23 · Developer from 2016-11-23"),
     "unknown-key": ("UnknownKeyError", 401, "check MASSIVE_API_KEY in `.env` or the environment"),
     "not-found": ("BadRequestError", 404, "check the symbol, the month and MASSIVE_BASE_URL"),
+    "hostile-error": ("BadRequestError", 400, "Bearer *** ?apiKey=*** *** Basic"),
 }
 WRONG_BARS = {
     "bad-bar": "ohlc_order",
     "zero-price": "positive_prices",
     "negative-volume": "non_negative_volume",
 }
-HARMLESS = {"null-when-empty": 0, "delayed": 0, "empty-last-page": WINDOWS}
+HARMLESS = {
+    "null-when-empty": 0,
+    "delayed": 0,
+    "escape-codes": 0,
+    "key-echoed": 0,
+    "huge-request-id": 0,
+    "empty-last-page": WINDOWS,
+}
 """And how many requests it takes beyond one a window: the made-up next page of each page with bars."""
 
 UNAVAILABLE = {"UnreachableError", "ServerError", "RateLimitError", "DeadlineError"}
