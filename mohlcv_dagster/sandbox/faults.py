@@ -90,7 +90,7 @@ def _plan_seconds(_: float) -> FixedResponse:
     return message_response(403, "NOT_AUTHORIZED", text)
 
 
-_CODES: Final = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u200b\x00\ud800\r\nmohlcv: all checks passed"
+_CODES: Final = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e\u200b\x00\r\nmohlcv: all checks passed"
 """What renames a terminal's window, clears it, turns the writing round, and begins a line of its own."""
 _HUGE: Final = "x" * 1_000_000
 

@@ -74,6 +74,8 @@ _NOT_PLAIN: Final = (b"+", b"-", b"e", b"E")
 _ROW: Final = re.compile(rb'\{"[a-df-zA-DF-Z]+":(?:,"[a-df-zA-DF-Z]+":)*\}')
 """The skeleton of a row; no key holds an `e`, which is a character of numbers."""
 _KEY: Final = re.compile(rb"[a-zA-Z]+")
+_MOST_VALUES: Final = 1_000_000
+"""Of a page, which has 50,000 rows of eight; Arrow takes 50 bytes and more for a row, also for an empty one."""
 _CHUNK: Final = 1 << 17
 _ROW_ENDS: Final = bytes.maketrans(b"}", b"\n")
 _POINT, _ZERO, _COLON, _COMMA = b".0:,"
@@ -120,6 +122,9 @@ def _read_fast(body: bytes) -> tuple[Columns, Envelope] | None:
 
 
 def _read_strict(body: bytes) -> tuple[Columns, Envelope]:
+    values: Bytes = np.frombuffer(body, np.uint8)
+    if np.count_nonzero(values == _COMMA) > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES:,} values")
     page = _read(body)
     rows = page.field("results").flatten()
     return dict(zip(_BAR.names, rows.flatten(), strict=True)), _envelope(page, len(rows))
