@@ -37,9 +37,7 @@ def licences(distribution: metadata.Distribution) -> tuple[str, ...]:
     about = distribution.metadata
     if about.get("License-Expression"):
         return (about["License-Expression"],)
-    classified = tuple(
-        each.removeprefix(_TROVE) for each in about.get_all("Classifier", []) if each.startswith(_TROVE)
-    )
+    classified = tuple(each.removeprefix(_TROVE) for each in about.get_all("Classifier", []) if each.startswith(_TROVE))
     return classified or tuple((about.get("License") or "").strip().splitlines()[:1])
 
 

@@ -9,6 +9,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     REPOSITORY / "README.md",
     REPOSITORY / "CONTRIBUTING.md",
+    REPOSITORY / "SECURITY.md",
     *sorted(page for page in (REPOSITORY / "docs").rglob("*.md") if "_site" not in page.parts),
     REPOSITORY / "data/README.md",
 ]

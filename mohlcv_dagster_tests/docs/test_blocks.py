@@ -27,6 +27,8 @@ NOT_OURS = {
     ("bash", ".ci/run"): "it runs this suite",
     ("rsync",): "copies to another machine",
     ("uv", "add"): "installs; here it is checked that the package is a tested one",
+    ("uv", "build"): "test_wheel.py builds the wheel, without the network",
+    ("uv", "export"): "reads the lock file, which names the registry of a machine",
     ("python", "-m"): "takes minutes; here it is checked that the module exists",
     ("dg",): "defs/test_scaffolded.py runs it in a copy of the project",
     ("sphinx-build",): "test_site.py builds the site with these words",
