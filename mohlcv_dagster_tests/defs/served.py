@@ -269,10 +269,10 @@ def _range_of(tags):
 
 
 @contextmanager
-def serve(folder, vendor_url, **settings):
+def serve(folder, vendor_url, *, more="", **settings):
     """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left.
 
-    Further `settings` are variables of its environment.
+    `more` is added to `dagster.yaml`; further `settings` are variables of its environment.
     """
     port = _free_port()
     site = folder / "site"
@@ -280,7 +280,7 @@ def serve(folder, vendor_url, **settings):
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
     (folder / "home").mkdir(exist_ok=True)
     often = dagster_home.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
-    (folder / "home" / "dagster.yaml").write_text(often)
+    (folder / "home" / "dagster.yaml").write_text(often + more)
     own = {
         "MASSIVE_API_KEY": "sandbox",
         "MASSIVE_BASE_URL": vendor_url,

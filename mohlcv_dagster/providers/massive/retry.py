@@ -307,7 +307,7 @@ class Retrying:
 def _given_up(error: VendorError, tries: int, seconds: float) -> VendorError:
     """The same error, with how often and how long it was tried."""
     retry_after = getattr(error, "retry_after", None)
-    demand = f"; the vendor asks to wait {retry_after:.0f} s" if retry_after is not None else ""
+    demand = f"; the vendor asks to wait {retry_after:.6g} s" if retry_after is not None else ""
     message = f"{error} (tried {quantity(tries, 'time')} in {seconds:.0f} s{demand})"
     more = {"retry_after": retry_after} if isinstance(error, VendorUnavailableError) else {}
     return type(error)(message, request_id=error.request_id, status=error.status, **more)
