@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from mohlcv_dagster.providers.massive.pages import Page
 
 _VENDOR: Final = "massive.com"
+_SHORTEST_READ: Final = 1.0
+"""Seconds that a page has to be read, however late its last byte came: the pool may be at work on other months."""
 
 
 def provider_name(base_url: str) -> str:
@@ -212,7 +214,7 @@ class MassiveProvider:
             body, headers = page_body(self._rest_client(), request, deadline)
             # not in the threads that wait for the vendor: they are many, and each keeps the memory that it freed
             page = pool().submit(_decode, body, headers, request, self._secret.printable)
-            return page.result(max(0.0, deadline.until - self._clock.monotonic()))
+            return page.result(max(_SHORTEST_READ, deadline.until - self._clock.monotonic()))
         except TimeoutError:
             page.cancel()
             raise DeadlineError(
