@@ -18,11 +18,12 @@ from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_
 from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
 from mohlcv_dagster.defs.quality_asset import coverage_asset
-from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, not_configurable
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, io_manager_of_others, not_configurable
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings, apply_calendar
 
 _FOLDER: Final = Path(folder.__file__).parent
+_DEFAULT_IO_MANAGER: Final = "io_manager"
 
 
 def build(
@@ -106,4 +107,14 @@ def _is_users(path: Path) -> bool:
     return path.suffix == ".py" and path.stem not in folder.MODULES
 
 
-defs = dg.Definitions.merge(build(Settings.from_environment(os.environ)), *scaffolded())
+def joined(own: dg.Definitions, users: Sequence[dg.Definitions]) -> dg.Definitions:
+    """All definitions as one location, with Dagster's default IO manager as no launch can configure it.
+
+    A user's IO manager of that name is kept.
+    """
+    named = {name for each in users for name in each.resources or {}}
+    default = {} if _DEFAULT_IO_MANAGER in named else {_DEFAULT_IO_MANAGER: io_manager_of_others()}
+    return dg.Definitions.merge(own, *users, dg.Definitions(resources=default))
+
+
+defs = joined(build(Settings.from_environment(os.environ)), scaffolded())

@@ -15,7 +15,7 @@ from mohlcv_dagster.defs.asset_checks import SAMPLE
 from mohlcv_dagster.defs.failures import as_dagster_failure
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, files_of, partition_key
 from mohlcv_dagster.defs.progress import RunProgress
-from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
+from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource, launch_schema
 from mohlcv_dagster.errors import InputError, MonthError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
@@ -102,9 +102,9 @@ def backfill_job(
             metadata["backfill"] = dg.MetadataValue.url(f"/runs/b/{backfill}")
         yield dg.Output(None, metadata=metadata)
 
-    @dg.config_mapping
-    def flat(config: BackfillConfig) -> dg.RunConfig:
-        return dg.RunConfig(ops={BACKFILL_OP: config})
+    @dg.config_mapping(config_schema=launch_schema(BackfillConfig))
+    def flat(config: Mapping[str, object]) -> Mapping[str, object]:
+        return {"ops": {BACKFILL_OP: {"config": config}}}
 
     @dg.job(name=BACKFILL, config=flat, description=_BACKFILL_DESCRIPTION, executor_def=dg.in_process_executor)
     def backfill_a_symbol() -> None:
@@ -143,9 +143,9 @@ def re_verify_job(timeframes: Sequence[Timeframe], earliest: Month) -> dg.JobDef
             months = _stored_files(context.instance, config, (RAW, *timeframes), earliest)
         yield from _check(context, months, archive, massive if config.ask_the_vendor else None)
 
-    @dg.config_mapping
-    def flat(config: ReVerifyConfig) -> dg.RunConfig:
-        return dg.RunConfig(ops={RE_VERIFY_OP: config})
+    @dg.config_mapping(config_schema=launch_schema(ReVerifyConfig))
+    def flat(config: Mapping[str, object]) -> Mapping[str, object]:
+        return {"ops": {RE_VERIFY_OP: {"config": config}}}
 
     @dg.job(name=RE_VERIFY, config=flat, description=_RE_VERIFY_DESCRIPTION, executor_def=dg.in_process_executor)
     def re_verify_a_range() -> None:

@@ -18,7 +18,7 @@ import dagster as dg
 from mohlcv_dagster.defs import assets, automation
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.partitions import asset_key
-from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.defs.resources import NO_CONFIG, ArchiveResource
 from mohlcv_dagster.model import quality_rows
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
@@ -57,6 +57,7 @@ def coverage_asset(
         group_name="quality",
         kinds={"parquet"},
         owners=OWNERS,
+        config_schema=NO_CONFIG,
         metadata={"dagster/column_schema": _column_schema()},
         automation_condition=automation.quality_condition(),
         check_specs=[dg.AssetCheckSpec(VENDOR_INCIDENT, asset=KEY, description=_INCIDENT_RULE)],

@@ -26,6 +26,29 @@ def not_configurable(resource: object) -> dg.ResourceDefinition:
     return dg.ResourceDefinition(lambda _: resource, config_schema=NO_CONFIG)
 
 
+def io_manager_of_others() -> dg.IOManagerDefinition:
+    """Dagster's own IO manager, for assets of users that name none; no launch can say which folder it unpickles from."""
+    return dg.IOManagerDefinition(
+        lambda context: dg.FilesystemIOManager.from_resource_context(context), config_schema=NO_CONFIG
+    )
+
+
+def launch_schema(config: type[dg.Config]) -> dict[str, dg.Field]:
+    """The fields of `config`, which are texts, truth values and lists of texts, as what a launch may say.
+
+    Dagster's own schema of it would also take `{"env": NAME}`, and with that the key into a name or a message.
+    """
+    return {
+        name: dg.Field(
+            [str] if field.annotation == list[str] else field.annotation,
+            is_required=field.is_required(),
+            description=field.description,
+            **({} if field.is_required() else {"default_value": field.default}),
+        )
+        for name, field in config.model_fields.items()
+    }
+
+
 class ProviderResource(dg.ConfigurableResource["BarProvider"]):
     """The provider of bars. The API key is not configuration: it is read when a fetch begins.
 

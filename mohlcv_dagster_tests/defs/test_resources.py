@@ -3,12 +3,12 @@
 import dagster as dg
 import pytest
 
-from mohlcv_dagster.definitions import build
+from mohlcv_dagster.definitions import build, joined
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
-LOCATION = build(Settings.from_environment({}))
+LOCATION = joined(build(Settings.from_environment({})), [])
 JOBS = {job.name: job for job in LOCATION.resolve_all_job_defs()}
 CONFIGURABLE_ONCE = {
     "massive": {
@@ -30,15 +30,63 @@ def test_a_launch_that_configures_the_vendor_or_the_files_is_refused(resource, f
             dg.validate_run_config(JOBS[name], {"resources": {resource: {"config": {field: value}}}})
 
 
-@pytest.mark.parametrize("job", sorted(JOBS))
-def test_no_resource_of_any_job_has_a_field_that_a_launch_could_set(job):
-    schemas = {
-        name: resource.config_schema.config_type
-        for name, resource in JOBS[job].resource_defs.items()
-        if name != "io_manager"  # Dagster's own, which no asset of ours uses
-    }
+OF_ASSETS = {
+    "execution.config.marker_to_close": "String",  # of the events of a run, a text
+    "execution.config.step_dependency_config.require_upstream_step_success": "Bool",
+    "loggers.console.config.log_level": "String",
+    "loggers.console.config.name": "String",
+}
+MAY_BE_SET = {
+    "__ASSET_JOB": OF_ASSETS,
+    "refresh_month_in_progress": OF_ASSETS,
+    "backfill_a_symbol": {
+        "symbol": "String",
+        "first_month": "String",
+        "last_month": "String",
+        "only_failed_and_missing": "Bool",
+        "force": "Bool",
+    },
+    "re_verify_a_range": {
+        "symbols.*": "String",
+        "first_month": "String",
+        "last_month": "String",
+        "ask_the_vendor": "Bool",
+    },
+}
+"""Everything that a launch can set. `StringSource` and the like would read any variable of the environment."""
 
-    assert {name: schema.fields for name, schema in schemas.items()} == {name: {} for name in schemas}
+
+def values(schema, path=()):
+    """Each value that a config can hold, by its path, with the name of its type."""
+    if hasattr(schema, "fields"):
+        for name, field in schema.fields.items():
+            yield from values(field.config_type, (*path, name))
+    elif hasattr(schema, "inner_type"):
+        yield from values(schema.inner_type, (*path, "*"))
+    else:
+        yield ".".join(path), schema.given_name or schema.key
+
+
+@pytest.mark.parametrize("job", sorted(JOBS))
+def test_a_launch_can_set_these_values_and_no_other_and_none_is_read_from_the_environment(job):
+    assert dict(values(JOBS[job].run_config_schema.config_type)) == MAY_BE_SET[job]
+
+
+@pytest.mark.parametrize(
+    ("job", "config"),
+    [
+        ("backfill_a_symbol", {"symbol": {"env": "MASSIVE_API_KEY"}}),
+        ("backfill_a_symbol", {"symbol": "SPY", "first_month": {"env": "MASSIVE_API_KEY"}}),
+        ("re_verify_a_range", {"symbols": [{"env": "MASSIVE_API_KEY"}]}),
+        ("re_verify_a_range", {"last_month": {"env": "MASSIVE_API_KEY"}}),
+    ],
+)
+def test_a_launch_that_asks_for_a_variable_of_the_environment_is_refused_and_told_nothing(monkeypatch, job, config):
+    monkeypatch.setenv("MASSIVE_API_KEY", "K3Y")  # as a symbol may look
+
+    with pytest.raises(dg.DagsterInvalidConfigError, match="Invalid scalar") as refused:
+        dg.validate_run_config(JOBS[job], config)
+    assert "K3Y" not in str(refused.value)
 
 
 def test_a_job_with_config_of_its_own_takes_none_for_resources():
@@ -64,3 +112,23 @@ def test_an_asset_of_the_users_still_gets_the_files_that_the_settings_name(tmp_p
     run(definitions, instance, None, "mine")
 
     assert seen == [(str(tmp_path), tmp_path / "raw_1s")]
+
+
+def test_an_io_manager_of_the_users_by_dagsters_default_name_is_kept():
+    theirs = dg.Definitions(resources={"io_manager": dg.FilesystemIOManager(base_dir="theirs")})
+
+    assert joined(dg.Definitions(), [theirs]).resources["io_manager"].base_dir == "theirs"
+
+
+def test_an_asset_of_the_users_is_stored_by_dagsters_io_manager_as_before(instance):
+    @dg.asset
+    def mine() -> int:
+        return 7
+
+    @dg.asset
+    def twice(mine: int) -> int:
+        return 2 * mine
+
+    made = joined(dg.Definitions(assets=[mine, twice]), []).resolve_implicit_global_asset_job_def()
+
+    assert made.execute_in_process(instance=instance).output_for_node("twice") == 14
