@@ -13,6 +13,7 @@ The packages and modules, each of which imports only from those below it::
     alerting         who is notified when something is wrong: a webhook, a command, the log
     dagster_patches/ every private part of Dagster that is used, each with its reason and a fallback
     settings         the environment, read once; the days that a user overrides in the exchange calendar
+    login            asks for the UI's password
     same_origin      which requests the UI answers: never those of other web pages
     checks/          the rules, each a function with its sentence, threshold and cure; the registry; the runner
     reconciliation/  our minutes compared with the vendor's own

@@ -1,10 +1,13 @@
-"""ASGI middleware that answers only the Dagster UI's own pages, and programs other than browsers.
+"""ASGI middleware that answers only a server's own pages, and programs other than browsers.
 
-The UI has no login, and any web page that is open in the same browser can send requests to it. Dagster's webserver
-checks neither the host nor the origin of a request, and executes a GraphQL mutation sent by GET or by a form.
+Any web page that is open in the same browser can send requests to the Dagster UI and to the sandbox. Dagster's
+webserver checks neither the host nor the origin of a request, and executes a GraphQL mutation sent by GET or by a form.
 """
 
+import ipaddress
+import socket
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
@@ -18,13 +21,19 @@ JSON: Final = "application/json"
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
-_HTTP_PORT: Final = 80
+_PORTS: Final = {"http": 80, "https": 443}
+_CURE: Final = (
+    "open one of these, or name the host that it is to listen on with `mohlcv up --host`, or set MOHLCV_UI_URL to the "
+    "address that a proxy gives it"
+)
+ANY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - compared with
+"""What a server listens on that listens on all addresses of the machine."""
 
 
-def authority(host: str, port: int) -> str:
-    """A host and port as a browser writes them in the header `Host`: `[::1]:3000`; port 80 is left out."""
+def authority(host: str, port: int | None, scheme: str = "http") -> str:
+    """A host and port as a browser writes them in the header `Host`: `[::1]:3000`, without the scheme's own port."""
     name = f"[{host}]" if ":" in host else host.lower()
-    return name if port == _HTTP_PORT else f"{name}:{port}"
+    return name if port in {None, _PORTS[scheme]} else f"{name}:{port}"
 
 
 class SameOrigin:
@@ -32,13 +41,35 @@ class SameOrigin:
 
     Args:
         app: the protected application.
-        host: the address or name that the server listens on.
+        host: the address or name that the server listens on. One that other computers reach has the machine's own name
+            too, and one for all addresses answers to every address: no attacker's name can be one.
         port: its port.
+        address: another by which a proxy makes it known, such as `https://bars.example.com`.
+        name: what it is, for the messages.
+        cure: what to do about a host that is refused.
     """
 
-    def __init__(self, app: "ASGIApp", host: str, port: int) -> None:
+    def __init__(  # noqa: PLR0913 - all but three are named
+        self,
+        app: "ASGIApp",
+        host: str,
+        port: int,
+        *,
+        address: str | None = None,
+        name: str = "The Dagster UI",
+        cure: str = _CURE,
+    ) -> None:
         self._app = app
-        self._hosts = tuple(dict.fromkeys(authority(each, port) for each in (host, *_LOOPBACK)))
+        self._port = port
+        self._name = name
+        self._cure = cure
+        names = (host, *_LOOPBACK) if host.lower() in _LOOPBACK else (host, *_LOOPBACK, socket.gethostname())
+        self._origins = {authority(each, port): f"http://{authority(each, port)}" for each in names}
+        if address is not None:
+            url = urlsplit(address)
+            known = authority(url.hostname or "", url.port, url.scheme)
+            self._origins[known] = f"{url.scheme}://{known}"
+        self._takes_addresses = host in ANY_ADDRESS
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Pass a request on, or refuse it."""
@@ -52,31 +83,47 @@ class SameOrigin:
     def _refusal(self, scope: "Scope") -> str | None:
         """Why a request is refused, with the cure; `None` for one that is answered."""
         headers = Headers(scope=scope)
-        if reason := self._foreign_host(headers) or _foreign_page(headers):
-            return reason
-        return _not_json(scope["method"], headers, scope["path"]) if scope["type"] == "http" else None
-
-    def _foreign_host(self, headers: Headers) -> str | None:
-        """An attacker's host name that resolves to this machine (DNS rebinding) would make its page same-origin."""
         hosts = [each.lower() for each in headers.getlist("host")]
-        if len(hosts) == 1 and hosts[0] in self._hosts:
-            return None
-        return (
-            f"The Dagster UI does not answer to the host {', '.join(hosts)!r}, only to {', '.join(self._hosts)}: "
-            "open one of these, or name the host that it is to listen on with `mohlcv up --host`"
-        )
+        own = self._own_origin(hosts[0]) if len(hosts) == 1 else None
+        if own is None:
+            return (
+                f"{self._name} does not answer to the host {', '.join(hosts)!r}, only to {', '.join(self._origins)}: "
+                f"{self._cure}"
+            )
+        if reason := _foreign_page(headers, own):
+            return f"{self._name} does not answer to {reason}, only to its own: open {own}"
+        reason = _not_json(scope["method"], headers, scope["path"]) if scope["type"] == "http" else None
+        return reason and f"{self._name} {reason}"
+
+    def _own_origin(self, host: str) -> str | None:
+        """The origin of the server's pages under this host, `None` for an attacker's name.
+
+        A name of his that resolves to this machine (DNS rebinding) would make his page one of the same origin.
+        """
+        if self._takes_addresses and _is_address(host, self._port):
+            return f"http://{host}"
+        return self._origins.get(host)
 
 
-def _foreign_page(headers: Headers) -> str | None:
-    """Refuse what another page sent, by `Origin`, and by `Sec-Fetch-Site` where there is none, as for an image."""
-    own = f"http://{headers['host'].lower()}"
+def _is_address(host: str, port: int) -> bool:
+    """Whether a host is an IP address with this port."""
+    name = host.removesuffix(f":{port}").strip("[]")
+    try:
+        return authority(str(ipaddress.ip_address(name)), port) == host
+    except ValueError:
+        return False
+
+
+def _foreign_page(headers: Headers, own: str) -> str | None:
+    """What page has sent this that is none of `own`, if one has.
+
+    By `Origin`, and by `Sec-Fetch-Site` where there is none, as for an image.
+    """
     for origin in headers.getlist("origin"):
         if origin.lower() != own:
-            return f"The Dagster UI does not answer to pages of the origin {origin!r}, only to its own: open {own}"
+            return f"pages of the origin {origin!r}"
     site = headers.get("sec-fetch-site", "none")
-    if site in _OWN_SITES or _is_link(headers):
-        return None
-    return f"The Dagster UI does not answer to other pages (the request is {site!r}), only to its own: open {own}"
+    return None if site in _OWN_SITES or _is_link(headers) else f"other pages (the request is {site!r})"
 
 
 def _is_link(headers: Headers) -> bool:
@@ -88,9 +135,9 @@ def _not_json(method: str, headers: Headers, path: str) -> str | None:
     """Refuse what a page may send to any origin without a preflight request: forms, and GraphQL by GET."""
     content = headers.get("content-type", "")
     if method not in _SAFE_METHODS and content.partition(";")[0].strip().lower() != JSON:
-        return f"The Dagster UI takes only JSON, and this {method} has the content type {content!r}: send it as {JSON}"
+        return f"takes only JSON, and this {method} has the content type {content!r}: send it as {JSON}"
     if method in _SAFE_METHODS and _is_graphql(path) and not _wants_page(headers):
-        return f"The Dagster UI executes no GraphQL by {method}: send it by POST, with the content type {JSON}"
+        return f"executes no GraphQL by {method}: send it by POST, with the content type {JSON}"
     return None
 
 

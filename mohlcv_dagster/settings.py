@@ -39,7 +39,10 @@ CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the ex
 ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")
-UI_URL: Final = Setting("MOHLCV_UI_URL", "", "the address of the UI, for links in alerts; `mohlcv up` knows its own")
+UI_URL: Final = Setting(
+    "MOHLCV_UI_URL", "", "the address of the UI, for links in alerts and behind a proxy; `mohlcv up` knows its own"
+)
+UI_PASSWORD: Final = Setting("MOHLCV_UI_PASSWORD", "", "the password that the UI of `mohlcv up` asks for; empty: none")
 PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
 
 SETTINGS: Final = (
@@ -56,10 +59,12 @@ SETTINGS: Final = (
     ALERT_COMMAND,
     ALERT_WARNINGS,
     UI_URL,
+    UI_PASSWORD,
     PARQUET,
 )
 
 MOST_CONCURRENT: Final = 64
+SHORTEST_PASSWORD: Final = 12
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -68,7 +73,7 @@ class Settings:
     """The values of all settings; `SETTINGS` says what each decides. `None` where none was given, or known.
 
     Attributes:
-        api_key: a secret, as are `alert_url` and `alert_command`.
+        api_key: a secret, as are `alert_url`, `alert_command` and `ui_password`.
         base_url: `http(s)://host`, without a slash at the end.
         data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
         timeframes: the aggregates, shortest first.
@@ -90,6 +95,7 @@ class Settings:
     alert_command: str | None = field(default=None, repr=False)
     alert_warnings: bool = False
     ui_url: str | None = None
+    ui_password: str | None = field(default=None, repr=False)
     parquet: bool = False
 
     @classmethod
@@ -113,6 +119,7 @@ class Settings:
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
             alert_warnings=_read(environment, ALERT_WARNINGS, _parse_boolean),
             ui_url=_read(environment, UI_URL, lambda text: _parse_url(UI_URL, text)),
+            ui_password=_read(environment, UI_PASSWORD, _parse_password),
             parquet=_read(environment, PARQUET, _parse_boolean),
         )
 
@@ -203,6 +210,12 @@ def _parse_data_dir(text: str) -> str:
             "it: take it out, and give the store's credentials in its own variables or files"
         )
     return text
+
+
+def _parse_password(text: str) -> str | None:
+    if text and len(text) < SHORTEST_PASSWORD:
+        raise SettingsError(f"{UI_PASSWORD.variable} is too short: write at least {SHORTEST_PASSWORD} characters")
+    return text or None
 
 
 def _parse_boolean(text: str) -> bool:

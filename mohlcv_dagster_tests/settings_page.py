@@ -19,6 +19,7 @@ from mohlcv_dagster.settings import (
     SETTINGS,
     START,
     TIMEFRAMES,
+    UI_PASSWORD,
     UI_URL,
     Setting,
     Settings,
@@ -100,6 +101,11 @@ TOLD = {
     ALERT_COMMAND: Told("a command line, which may hold a secret: it is never shown", "mail -s mohlcv me@example.com"),
     ALERT_WARNINGS: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     UI_URL: Told("`https://host` or `http://host:port`", "https://dagster.example", "dagster.example"),
+    UI_PASSWORD: Told(
+        "at least 12 characters, a secret: it is never shown, and not handed to the processes of runs",
+        "four-words-you-made-up",
+        "short",
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Requests as browsers and programs send them, put to the middleware alone; browser/ sends real ones to a real UI."""
 
 import asyncio
+import socket
 from dataclasses import dataclass
 
 import pytest
@@ -20,7 +21,7 @@ class Answer:
     reached: dict | None
 
 
-def send(method, path, headers=None, *, host="127.0.0.1:3000", listens="127.0.0.1", port=3000):  # noqa: PLR0913 - each has a default
+def send(method, path, headers=None, *, host="127.0.0.1:3000", listens="127.0.0.1", port=3000, **more):  # noqa: PLR0913 - each has a default
     """One request; `method` may be `WebSocket`. `host` may be `None`, or several."""
     told, reached = [], []
 
@@ -45,7 +46,7 @@ def send(method, path, headers=None, *, host="127.0.0.1:3000", listens="127.0.0.
         "headers": [(name.encode(), value.encode()) for name, value in pairs],
     }
     scope |= {} if method == "WebSocket" else {"method": method}
-    asyncio.run(SameOrigin(ui, listens, port)(scope, receive, collect))
+    asyncio.run(SameOrigin(ui, listens, port, **more)(scope, receive, collect))
     status = next((each["status"] for each in told if each["type"] == "http.response.start"), None)
     status = 403 if told[-1]["type"] == "websocket.close" else status
     return Answer(status, told[-1].get("body", b"").decode(), reached[0] if reached else None)
@@ -78,7 +79,8 @@ def test_a_foreign_host_is_refused_with_the_value_and_the_cure(host):
 
     assert text == (
         f"The Dagster UI does not answer to the host {host!r}, only to 127.0.0.1:3000, localhost:3000, [::1]:3000: "
-        "open one of these, or name the host that it is to listen on with `mohlcv up --host`.\n"
+        "open one of these, or name the host that it is to listen on with `mohlcv up --host`, or set "
+        "MOHLCV_UI_URL to the address that a proxy gives it.\n"
     )
     refused("POST", "/graphql", {**JSON, "origin": f"http://{host}"}, host=host)
     refused("WebSocket", "/graphql", {"origin": f"http://{host}"}, host=host)
@@ -97,6 +99,33 @@ def test_the_ui_answers_to_the_host_that_it_was_told_to_listen_on(listens, host)
     assert answered("GET", "/", host=host, listens=listens)
     assert answered("GET", "/", host="localhost:3000", listens=listens)
     refused("GET", "/", host=host)
+
+
+@pytest.mark.parametrize("listens", ["0.0.0.0", "::"])  # noqa: S104 - nothing listens
+def test_listening_on_all_addresses_it_answers_to_each_and_to_the_machines_name_but_to_no_other(listens):
+    machine = f"{socket.gethostname()}:3000".lower()
+    for host in ("192.168.1.5:3000", "[fd00::5]:3000", "localhost:3000", machine):
+        assert answered("GET", "/", host=host, listens=listens)
+        assert answered("POST", "/graphql", {**JSON, "origin": f"http://{host}"}, host=host, listens=listens)
+    for host in ("evil.example:3000", "192.168.1.5", "192.168.1.5:80", "192.168.1.5.evil.example:3000", "1:3000"):
+        refused("GET", "/", host=host, listens=listens)
+
+
+def test_on_one_address_it_answers_to_no_other_address():
+    refused("GET", "/", host="192.168.1.6:3000", listens="192.168.1.5")
+    refused("GET", "/", host="192.168.1.5:3000")
+
+
+@pytest.mark.parametrize("address", ["https://Bars.example.com", "https://bars.example.com:443/"])
+def test_behind_a_proxy_it_answers_to_the_address_that_the_settings_name_and_to_its_pages(address):
+    host, own = "bars.example.com", {"origin": "https://bars.example.com"}
+
+    assert answered("POST", "/graphql", {**JSON, **own}, host=host, address=address)
+    assert send("WebSocket", "/graphql", own, host=host, address=address).reached
+    refused("GET", "/", {"origin": "http://bars.example.com"}, host=host, address=address)
+    refused("GET", "/", own, address=address)
+    refused("GET", "/", host="other.example.com", address=address)
+    refused("GET", "/", host="bars.example.com:3000", address=address)
 
 
 def test_on_port_80_browsers_leave_the_port_away():

@@ -41,6 +41,7 @@ def test_every_variable_is_read():
             "MOHLCV_ALERT_COMMAND": " mail me ",
             "MOHLCV_ALERT_WARNINGS": "true",
             "MOHLCV_UI_URL": "http://127.0.0.1:3000/",
+            "MOHLCV_UI_PASSWORD": "twelve chars",
             "MOHLCV_PARQUET": "1",
         }
     )
@@ -60,6 +61,7 @@ def test_every_variable_is_read():
         alert_command="mail me",
         alert_warnings=True,
         ui_url="http://127.0.0.1:3000",
+        ui_password="twelve chars",  # noqa: S106 - of the test
         parquet=True,
     )
 
@@ -99,6 +101,7 @@ def test_an_invalid_value_is_refused_with_variable_and_value(variable, value):
         ("MASSIVE_BASE_URL", "https://api.massive.com#hush"),
         ("MASSIVE_BASE_URL", "ftp://user:hush@api.massive.com"),
         ("MOHLCV_DATA_DIR", "sftp://user:hush@files.example/bars"),
+        ("MOHLCV_UI_PASSWORD", "hush"),
     ],
 )
 def test_a_secret_in_an_address_is_refused_without_being_shown(variable, value):
@@ -143,6 +146,7 @@ def test_the_settings_are_those_of_the_contract():
         "MOHLCV_ALERT_COMMAND",
         "MOHLCV_ALERT_WARNINGS",
         "MOHLCV_UI_URL",
+        "MOHLCV_UI_PASSWORD",
         "MOHLCV_PARQUET",
     }
 

@@ -1,10 +1,12 @@
 """`mohlcv up`: serve the Dagster UI and its daemon on the project's home."""
 
+import ipaddress
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,50 +16,80 @@ import click
 from filelock import FileLock, Timeout
 
 from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.dagster_patches.supervision import Restarts, ending
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.same_origin import authority
-from mohlcv_dagster.settings import UI_URL
+from mohlcv_dagster.same_origin import ANY_ADDRESS, authority
+from mohlcv_dagster.settings import UI_PASSWORD, UI_URL
 
 LOOPBACK: Final = "127.0.0.1"
 _PATIENCE: Final = 60.0
-_HOST: Final = "Address or name to listen on, which the UI then answers to as well; it has no login."
+_HOST: Final = (
+    f"Address or name to listen on. One that other computers reach needs a password in {UI_PASSWORD.variable}."
+)
+_READ_ONLY: Final = "Show the UI without anything that launches or changes; no daemon runs. It may run beside another."
 
 
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
+@click.option("--without-login", is_flag=True, help="Ask for no password: a proxy does, or everybody may come in.")
+@click.option("--read-only", is_flag=True, help=_READ_ONLY)
 @click.option("--sandbox", is_flag=True, help="Also serve the sandbox vendor, with its own home and files.")
-def command(port: int, host: str, *, sandbox: bool) -> int:
+def command(port: int, host: str, *, without_login: bool, read_only: bool, sandbox: bool) -> int:
     """Open the Dagster UI on this project's data, with the daemon that runs backfills; Ctrl-C ends it.
 
     \b
     Examples:
       mohlcv up
       mohlcv up --sandbox        without a key; also shows the files of `mohlcv demo`
+      mohlcv up --read-only --port 3001
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     with ExitStack() as stack:
         if sandbox:
             from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - only when requested
 
             served = stack.enter_context(Sandbox(SyntheticMarket()))
-            home = Home.sandboxed(project_root(), served.url).prepare()
+            home = Home.sandboxed(project_root(), served.url)
             click.echo(f"The sandbox answers at {served.url} instead of Massive.com.")
         else:
-            home = Home.real(project_root()).prepare()
-        home.settings()
-        url = f"http://{authority(host, port)}"
+            home = Home.real(project_root())
+        if home.settings().ui_password is None and not without_login:
+            _refuse_others(host)
+        home.prepare()
+        if without_login:
+            os.environ.pop(UI_PASSWORD.variable, None)
+        url = f"http://{authority(socket.gethostname() if host in ANY_ADDRESS else host, port)}"
         os.environ.setdefault(UI_URL.variable, url)  # for links in alerts
         _refuse_taken(host, port)
-        stack.enter_context(_locked(home))
+        if not read_only:
+            stack.enter_context(_locked(home))
         click.echo(f"Dagster UI: {url}   home: {home.path}   Ctrl-C ends it.")
-        return _serve(services(host, port, project_root()), home.path, project_root())
+        return _serve(services(host, port, project_root(), read_only=read_only), home.path, project_root())
 
 
-def services(host: str, port: int, root: Path) -> list[str]:
-    """The command that serves the UI, the daemon and the code location."""
+def services(host: str, port: int, root: Path, *, read_only: bool = False) -> list[str]:
+    """The command that serves the UI, the code location and, unless it is read only, the daemon."""
     workspace = root / "workspace.yaml"
     location = ["-w", str(workspace)] if workspace.exists() else ["-m", "mohlcv_dagster.definitions"]
-    return [sys.executable, "-m", "mohlcv_dagster.dagster_patches.services", host, str(port), *location]
+    words = [sys.executable, "-m", "mohlcv_dagster.dagster_patches.services", str(os.getpid())]
+    return [*words, host, str(port), *location, *(["--read-only"] if read_only else [])]
+
+
+def _refuse_others(host: str) -> None:
+    """Refuse to listen where other computers come in while no password is asked for.
+
+    Raises:
+        SettingsError: `host` is not on the loopback alone.
+    """
+    try:
+        addresses = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return  # `_refuse_taken` says so
+    if not all(ipaddress.ip_address(each).is_loopback for each in addresses):
+        raise SettingsError(
+            f"--host {host} lets other computers use the UI, and it asks for no password: set {UI_PASSWORD.variable}, "
+            "or write --without-login where a proxy asks for one"
+        )
 
 
 @contextmanager
@@ -89,7 +121,7 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
-    """Run a command until it ends or a signal asks for it; all its processes end with it.
+    """Run a command until it ends or a signal asks for it; all its processes end with it. Killed, it is run again.
 
     Args:
         words: the command.
@@ -102,17 +134,24 @@ def _serve(words: Sequence[str], folder: Path, root: Path) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     modules = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(root)]))
     environment = {**os.environ, "PYTHONPATH": modules}
-    process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True)  # noqa: S603 - our own words, no shell
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        click.echo("\nStopping Dagster; runs in progress go on to their end, others wait for the next start.", err=True)
-        process.send_signal(signal.SIGINT)
-        return _stop(process)
+    restarts = Restarts()
+    while True:
+        process = subprocess.Popen(words, cwd=folder, env=environment, start_new_session=True)  # noqa: S603 - our own words, no shell
+        try:
+            code = process.wait()
+            if code >= 0:
+                return code
+            delay = restarts.died()
+            click.echo(f"The UI has ended {ending(code)}; it is started again in {delay:g} seconds.", err=True)
+            time.sleep(delay)
+        except KeyboardInterrupt:
+            return _stop(process)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for Dagster to stop its services; after `_PATIENCE`, or a second Ctrl-C, kill them."""
+    """Have Dagster stop its services, and wait; after `_PATIENCE`, or a second Ctrl-C, kill them."""
+    click.echo("\nStopping Dagster; runs in progress go on to their end, others wait for the next start.", err=True)
+    process.send_signal(signal.SIGINT)
     try:
         process.wait(_PATIENCE)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):

@@ -5,8 +5,12 @@ a fifth of what a year of quiet months takes. A code server of ours uses `forkse
 `PRELOADED` and nothing else, has one thread and does no work; each run is forked from that one. The code location is
 loaded in each run, as by Dagster. The server's own threads and connections are in no run, as with Dagster.
 
-On Linux alone: Windows cannot fork, and macOS has libraries that do not survive it. Two private parts of Dagster are
-relied on: that it starts code servers by the command of `get_python_environment_entry_point`, and that these ask
+A code server of ours listens on a socket in a folder that only the user can enter: who can write to it can have code
+executed. Dagster puts it into `/tmp`, with the permissions that the umask leaves.
+
+On Linux alone: Windows cannot fork, and macOS has libraries that do not survive it, and a `/tmp` for each user. Three
+private parts of Dagster are relied on: that it starts code servers by the command of
+`get_python_environment_entry_point`, on sockets named by `safe_tempfile_path_unmanaged`, and that these ask
 `multiprocessing` for `spawn` by name. A test compares what such a run records, and how it is ended, with Dagster's own.
 
 As a command (`python -m mohlcv_dagster.dagster_patches.run_processes …`) it is `dagster …` as a code server of ours, or
@@ -14,11 +18,15 @@ as the proxy that Dagster puts before one.
 """
 
 import multiprocessing
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import forkserver
+from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 PRELOADED: Final = (
     "dagster._core.storage.legacy_storage",
@@ -31,6 +39,7 @@ PRELOADED: Final = (
 neither NumPy nor Arrow, which start threads: a process that has some cannot be forked safely."""
 _CODE_SERVER: Final = ["api", "grpc"]
 _ENTRY_POINT: Final = "get_python_environment_entry_point"
+_SOCKET: Final = "safe_tempfile_path_unmanaged"
 
 
 @contextmanager
@@ -43,16 +52,35 @@ def forking_code_servers() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    if reason := obstacle(server, (_ENTRY_POINT,)):
+    if reason := obstacle(server, (_ENTRY_POINT, _SOCKET)):
         warn_once("Forking the processes of runs", reason)
         yield
         return
-    dagsters_own = getattr(server, _ENTRY_POINT)
-    setattr(server, _ENTRY_POINT, _command)
+    with ExitStack() as stack:
+        folder = stack.enter_context(_private_folder())
+        stack.enter_context(_replaced(server, _ENTRY_POINT, _command))
+        stack.enter_context(_replaced(server, _SOCKET, lambda: str(folder / uuid4().hex[:12])))
+        yield
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mohlcv-"))  # which only the user can enter
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # a server that waits for its runs to end still listens there
+            folder.rmdir()
+
+
+@contextmanager
+def _replaced(owner: object, name: str, ours: Callable[..., object]) -> Iterator[None]:
+    dagsters_own = getattr(owner, name)
+    setattr(owner, name, ours)
     try:
         yield
     finally:
-        setattr(server, _ENTRY_POINT, dagsters_own)
+        setattr(owner, name, dagsters_own)
 
 
 def _command(executable: str) -> Sequence[str]:
@@ -65,6 +93,12 @@ def main() -> None:
 
     if sys.argv[1:3] == _CODE_SERVER:
         _fork_runs()
+        dagster_command()  # type: ignore[no-untyped-call]
+        return
+    from mohlcv_dagster.dagster_patches import reviving_proxy, supervision  # noqa: PLC0415 - as above
+
+    supervision.end_with(os.getppid())
+    reviving_proxy.install()
     with forking_code_servers():
         dagster_command()  # type: ignore[no-untyped-call]
 

@@ -1,12 +1,13 @@
-"""The processes of `mohlcv up`: the code server, the daemon and, in this one, the UI behind `SameOrigin`.
+"""The processes of `mohlcv up`: the code server, the daemon and, in this one, the UI behind `SameOrigin` and `Login`.
 
 As `dagster dev` does, which cannot be used: its webserver answers any web page, and no option puts anything in front of
 it. Private names are needed for the code server that the daemon and the UI share (it listens on a Unix socket, which no
 browser can reach; on Windows on a port of the loopback, by gRPC, which no page can speak) and for the workspace. With a
 Dagster that lacks one of them this ends with a sentence: the UI is never served without `SameOrigin`.
 
-As a command (`python -m mohlcv_dagster.dagster_patches.services HOST PORT …`) it is that process, until SIGINT or
-SIGTERM.
+What dies is started again: the daemon from here, the code server by its proxy (`reviving_proxy`), the proxy by Dagster.
+As a command (`python -m mohlcv_dagster.dagster_patches.services PARENT HOST PORT …`) it is that process, until SIGINT
+or SIGTERM, or until the process PARENT, which started it, is gone.
 """
 
 import argparse
@@ -28,7 +29,10 @@ import dagster as dg
 import uvicorn
 
 from mohlcv_dagster.dagster_patches import run_processes
+from mohlcv_dagster.dagster_patches.supervision import Restarts, end_with, ending
+from mohlcv_dagster.login import Login
 from mohlcv_dagster.same_origin import SameOrigin
+from mohlcv_dagster.settings import UI_PASSWORD, Settings
 
 if TYPE_CHECKING:
     from dagster._core.workspace.load_target import WorkspaceLoadTarget
@@ -39,8 +43,17 @@ _LOG: Final = logging.getLogger("dagster")
 _POLL_MS: Final = 2000
 _DATABASE: Final = {"statement_timeout": 15_000, "pool_recycle": 3600, "max_overflow": 20}
 """Milliseconds, seconds and connections: what dagster-webserver has by default, as has the interval above."""
-_AS_DAGSTER_DEV: Final = {"DAGSTER_IS_DEV_CLI": "1", "DAGSTER_verbose": ""}
-"""For the code server: it logs an error of a location once, and without Dagster's own frames."""
+_VARIABLES: Final = {
+    # as `dagster dev`: the code server logs an error of a location once, and without Dagster's own frames
+    "DAGSTER_IS_DEV_CLI": "1",
+    "DAGSTER_verbose": "",
+    # seconds between two looks whether the code servers' proxies are there: they are started again
+    "DAGSTER_CODE_SERVER_AUTO_RESTART_INTERVAL": "1",
+    # a backfill waits for a code server that is away, where it would fail
+    "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1",
+}
+_DAEMON: Final = "mohlcv_dagster.dagster_patches.daemon_process"
+_LOOK_EVERY: Final = 0.5
 _DAEMON_ENDS: Final = 45.0
 _REQUESTS_END: Final = 5
 """Seconds; together less than `mohlcv up` waits for this process."""
@@ -53,17 +66,20 @@ def main(words: list[str] | None = None) -> int:
         words: of the command line, without the program.
     """
     parser = argparse.ArgumentParser(prog="services")
+    parser.add_argument("parent", type=int)
     parser.add_argument("host")
     parser.add_argument("port", type=int)
+    parser.add_argument("--read-only", action="store_true")
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("-w", "--workspace")
     place.add_argument("-m", "--module")
     asked = parser.parse_args(words)
-    os.environ.update(_AS_DAGSTER_DEV)
+    end_with(asked.parent)
+    os.environ.update(_VARIABLES)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     try:
-        return _serve(asked.host, asked.port, _target(asked.workspace, asked.module))
+        return _serve(asked.host, asked.port, _target(asked.workspace, asked.module), read_only=asked.read_only)
     except KeyboardInterrupt:
         return 0
     except ImportError as error:
@@ -81,41 +97,38 @@ def _target(workspace: str | None, module: str | None) -> "WorkspaceLoadTarget":
     return ModuleTarget(str(module), attribute=None, working_directory=None, location_name=None)
 
 
-def _serve(host: str, port: int, target: "WorkspaceLoadTarget") -> int:
+def _serve(host: str, port: int, target: "WorkspaceLoadTarget", *, read_only: bool) -> int:
     from dagster._utils.log import configure_loggers  # noqa: PLC0415 - main reports what is missing
 
+    settings = Settings.from_environment(os.environ)
+    os.environ.pop(UI_PASSWORD.variable, None)  # neither the code servers nor the runs get it
     configure_loggers(log_level="INFO")
     with ExitStack() as stack:
         instance = stack.enter_context(dg.DagsterInstance.get())
         workspace = stack.enter_context(_code_servers(instance, target))
-        daemon = stack.enter_context(_daemon(workspace))
-        ui = stack.enter_context(_ui(instance, workspace))
+        if not read_only:
+            stack.enter_context(_daemon(workspace))
+        ui = stack.enter_context(_ui(instance, workspace, read_only=read_only))
+        if settings.ui_password is not None:
+            ui = Login(ui, settings.ui_password)
         config = uvicorn.Config(
-            SameOrigin(ui, host, port),
+            SameOrigin(ui, host, port, address=settings.ui_url),
             host=host,
             port=port,
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=_REQUESTS_END,
         )
-        return _until_ended(uvicorn.Server(config), daemon)
+        return _until_interrupted(uvicorn.Server(config))
 
 
-def _until_ended(server: uvicorn.Server, daemon: Daemon) -> int:
-    """Answer requests until a signal comes, or the daemon is gone; the exit code."""
-
-    def watch() -> None:
-        daemon.wait()
-        server.should_exit = True
-
-    threading.Thread(target=watch, daemon=True).start()
+def _until_interrupted(server: uvicorn.Server) -> int:
+    """Answer requests until a signal comes; the exit code."""
     _LOG.info("Serving the Dagster UI in process %s", os.getpid())
     try:
         server.run()  # which raises the signal again that ended it
     except KeyboardInterrupt:
         return 0
-    if daemon.poll() is not None:
-        _LOG.error("Dagster's daemon has ended with %s; its last messages are above", daemon.returncode)
     return 1
 
 
@@ -135,19 +148,44 @@ def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -
 
 
 @contextmanager
-def _daemon(workspace: Path) -> Iterator[Daemon]:
-    """Run the daemon; it is asked to end as the block is left."""
+def _daemon(workspace: Path) -> Iterator[None]:
+    """Run the daemon, and start it again when it dies; it is asked to end as the block is left."""
+    over = threading.Event()
+
+    def watch() -> None:
+        restarts = Restarts()
+        while not over.is_set():
+            code = _run_daemon(workspace, over)
+            if not over.is_set():
+                delay = restarts.died()
+                _LOG.error("Dagster's daemon has ended %s; it is started again in %g seconds", ending(code), delay)
+                over.wait(delay)
+
+    thread = threading.Thread(target=watch, name="daemon-watch")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _run_daemon(workspace: Path, over: threading.Event) -> int:
+    """Run the daemon until it ends by itself or `over` is set; its exit code."""
     from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess  # noqa: PLC0415 - main reports what is missing
     from dagster_shared.ipc import send_ipc_shutdown_message as end  # noqa: PLC0415 - as above
 
     reads, writes = get_ipc_shutdown_pipe()
-    words = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--shutdown-pipe", str(reads)]
-    process = open_ipc_subprocess(words, pass_fds=[reads])
+    words = [sys.executable, "-m", _DAEMON, str(os.getpid()), "run", "-w", str(workspace)]
+    process: Daemon = open_ipc_subprocess([*words, "--shutdown-pipe", str(reads)], pass_fds=[reads])
     try:
-        yield process
+        while process.poll() is None and not over.wait(_LOOK_EVERY):
+            pass
     finally:
         end(writes)
         _ended(process)
+        os.close(reads)
+    return process.returncode
 
 
 def _ended(daemon: Daemon) -> None:
@@ -160,7 +198,7 @@ def _ended(daemon: Daemon) -> None:
 
 
 @contextmanager
-def _ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Any]:
+def _ui(instance: dg.DagsterInstance, workspace: Path, *, read_only: bool) -> Iterator[Any]:
     """Dagster's ASGI app, which nothing protects."""
     from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415 - main reports what is missing
     from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415 - as above
@@ -168,7 +206,9 @@ def _ui(instance: dg.DagsterInstance, workspace: Path) -> Iterator[Any]:
 
     instance.optimize_for_webserver(**_DATABASE)
     target = WorkspaceFileTarget([str(workspace)])
-    with WorkspaceProcessContext(instance, target, version=version("dagster-webserver")) as context:
+    with WorkspaceProcessContext(
+        instance, target, version=version("dagster-webserver"), read_only=read_only
+    ) as context:
         yield create_app_from_workspace_process_context(context, live_data_poll_rate=_POLL_MS)
 
 

@@ -27,10 +27,8 @@ def not_configurable(resource: object) -> dg.ResourceDefinition:
 
 
 def io_manager_of_others() -> dg.IOManagerDefinition:
-    """Dagster's own IO manager, for assets of users that name none; no launch can say which folder it unpickles from."""
-    return dg.IOManagerDefinition(
-        lambda context: dg.FilesystemIOManager.from_resource_context(context), config_schema=NO_CONFIG
-    )
+    """Dagster's own IO manager, for assets of users that name none; no launch can name the folder that it unpickles."""
+    return dg.IOManagerDefinition(dg.FilesystemIOManager.from_resource_context, config_schema=NO_CONFIG)
 
 
 def launch_schema(config: type[dg.Config]) -> dict[str, dg.Field]:

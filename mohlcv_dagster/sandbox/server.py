@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mohlcv_dagster.errors import InputError, SettingsError
+from mohlcv_dagster.same_origin import SameOrigin
 from mohlcv_dagster.sandbox.faults import ActiveFaults, InjectedFault
 from mohlcv_dagster.sandbox.market import Market
 from mohlcv_dagster.sandbox.pages import BarsQuery, MarketPages, bars_response, parse_query
@@ -39,6 +40,9 @@ from mohlcv_dagster.sandbox.responses import (
     not_entitled,
     not_found,
 )
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(frozen=True)
@@ -263,7 +267,7 @@ class Sandbox:
             Route(path, self._endpoint(partial(self._router.reference, document))) for document, path in ROUTES.items()
         ]
         return uvicorn.Config(
-            Starlette(routes=routes, exception_handlers={404: self._unknown}),
+            self._for_programs(Starlette(routes=routes, exception_handlers={404: self._unknown})),
             http=self._connections.protocol(),
             loop="asyncio",
             ws="none",
@@ -274,6 +278,15 @@ class Sandbox:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
+
+    def _for_programs(self, app: Starlette) -> "ASGIApp":
+        """The app without a web page's requests: one could read a recording, or use up a fault that strikes once."""
+
+        async def guarded(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            guard = SameOrigin(app, HOST, self._port, name="The sandbox", cure="use one of these")
+            await guard(scope, receive, send)
+
+        return guarded
 
     def _endpoint(self, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:

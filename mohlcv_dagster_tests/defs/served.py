@@ -54,13 +54,14 @@ class Run:
 class Webserver:
     """What the UI asks of the webserver, with the words it uses."""
 
-    def __init__(self, url):
+    def __init__(self, url, **headers):
         self.url = url
         self._url = f"{url}/graphql"
+        self._headers = {"Content-Type": "application/json", **headers}
 
     def ask(self, query, **variables):
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})  # noqa: S310 - http, ours
+        request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310 - http, ours
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - as above
             told = json.load(answer)
         assert not told.get("errors"), told
@@ -269,10 +270,11 @@ def _range_of(tags):
 
 
 @contextmanager
-def serve(folder, vendor_url, *, more="", **settings):
+def serve(folder, vendor_url, words=(), headers=None, *, more="", **settings):
     """`mohlcv up` in `folder`, asking the vendor at `vendor_url`; gone with all it started when the block is left.
 
-    `more` is added to `dagster.yaml`; further `settings` are variables of its environment.
+    Further `words` are of its command line, `settings` variables of its environment; `headers` go with each request;
+    `more` is added to `dagster.yaml`.
     """
     port = _free_port()
     site = folder / "site"
@@ -295,7 +297,7 @@ def serve(folder, vendor_url, *, more="", **settings):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)} | own
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", _UP, "up", "--port", str(port)],
+            [sys.executable, "-c", _UP, "up", "--port", str(port), *words],
             cwd=folder,
             env=environment,
             stdout=log,
@@ -303,7 +305,7 @@ def serve(folder, vendor_url, *, more="", **settings):
             start_new_session=True,
         )
         try:
-            webserver = Webserver(f"http://127.0.0.1:{port}")
+            webserver = Webserver(f"http://127.0.0.1:{port}", **(headers or {}))
             until(lambda: process.poll() is not None or webserver.is_loaded(), "the location is loaded")
             assert process.poll() is None, (folder / "up.log").read_text()
             yield webserver

@@ -56,6 +56,32 @@ def test_an_empty_answer_has_no_results_at_all(ask, span, symbol):
     assert list(json.loads(answer.data)) == ["ticker", "queryCount", "resultsCount", "adjusted", "status", "request_id"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        (
+            {"Host": "evil.example:{port}"},
+            "does not answer to the host 'evil.example:{port}', only to 127.0.0.1:{port},",
+        ),
+        ({"Origin": "http://evil.example"}, "does not answer to pages of the origin 'http://evil.example'"),
+        ({"Origin": "null"}, "does not answer to pages of the origin 'null'"),
+        ({"Sec-Fetch-Site": "cross-site"}, "does not answer to other pages (the request is 'cross-site')"),
+    ],
+)
+def test_a_web_page_is_refused_and_uses_up_no_fault(sandbox, http, headers, said):
+    port = sandbox.url.rpartition(":")[2]
+    sandbox.inject("server-error:times=1")
+    url = here(f"https://api.massive.com/v2/aggs/ticker/ABC/range/1/second/{OPEN}/{OPEN}", sandbox)
+    sent = {name: value.format(port=port) for name, value in headers.items()}
+
+    refused = http.request("GET", url, headers={"Authorization": "Bearer k", **sent})
+
+    assert (refused.status, sandbox.requests) == (403, [])
+    assert f"The sandbox {said.format(port=port)}" in refused.data.decode()
+    assert by_key(url, http).status == 500
+    assert by_key(url.replace("127.0.0.1", "localhost"), http).status == 200
+
+
 def test_to_is_inclusive_and_an_evening_belongs_to_its_eastern_day(ask_json):
     assert times(ask_json(f"{OPEN + 1000}/{OPEN + 3000}")) == [OPEN + 1000, OPEN + 3000]
     assert times(ask_json("2024-01-02/2024-01-02"))[-1] == 1704243599000  # 19:59:59 Eastern is 00:59:59Z on the 3rd
