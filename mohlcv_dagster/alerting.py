@@ -24,6 +24,8 @@ TIMEOUT: Final = 30
 """Seconds that a command or a webhook has to take an alert."""
 MOST_IN_A_MESSAGE: Final = 20
 """Further alerts are counted: a backfill may find the same fault in a hundred months."""
+MOST_CHARACTERS: Final = 600
+"""Of each text of an alert, so that a message fits into a variable, which may have 128 kB; the middle is left out."""
 VARIABLE: Final = "MOHLCV_ALERT"
 _SHORTEST_MASKED: Final = 8
 """Characters of an argument of the command; a shorter one is an option or a word."""
@@ -90,12 +92,20 @@ def deliver(alerts: Sequence[Alert], settings: Settings) -> bool:
         AlertError: it refused them or cannot be reached; trying again later may help.
     """
     destination(settings)
-    fields = json.dumps({"text": text_of(alerts), "alerts": [asdict(alert) for alert in alerts[:MOST_IN_A_MESSAGE]]})
+    alerts = [Alert(**{name: _cut(text) for name, text in asdict(alert).items()}) for alert in alerts]
+    text = text_of(alerts)
+    fields = {"text": text, "alerts": [asdict(alert) for alert in alerts[:MOST_IN_A_MESSAGE]]}
     if settings.alert_url:
-        _post(settings.alert_url, fields.encode())
+        _post(settings.alert_url, json.dumps(fields).encode())
     elif settings.alert_command:
-        _run(settings.alert_command, text_of(alerts), fields)
+        _run(settings.alert_command, text, json.dumps(fields, ensure_ascii=False))
     return bool(settings.alert_url or settings.alert_command)
+
+
+def _cut(text: str) -> str:
+    """A text of at most `MOST_CHARACTERS`, with its beginning and its end, which has the cure."""
+    end = MOST_CHARACTERS // 3
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - end - 3]} … {text[-end:]}"
 
 
 def _post(url: str, body: bytes) -> None:
@@ -127,15 +137,13 @@ def _reason(error: Exception) -> str:
 
 
 def _run(command: str, text: str, fields: str) -> None:
-    environment = {**os.environ, VARIABLE: fields}
+    environment = {**os.environ, VARIABLE: os.fsdecode(fields.encode(errors="replace"))}
     failed = f"the command in {ALERT_COMMAND.variable} did not take the alert: "
     try:
         words = shlex.split(command)
         done = subprocess.run(  # noqa: S603 - the user's own command, and no shell
             words,
-            input=text,
-            text=True,
-            errors="replace",
+            input=text.encode(errors="replace"),
             capture_output=True,
             timeout=TIMEOUT,
             env=environment,
@@ -146,7 +154,7 @@ def _run(command: str, text: str, fields: str) -> None:
     except (OSError, ValueError) as error:
         raise AlertError(f"{failed}{error}") from error
     if done.returncode:
-        output = _without_words(words, (done.stderr or done.stdout).strip())
+        output = _without_words(words, (done.stderr or done.stdout).decode(errors="replace").strip())
         raise AlertError(
             f"the command in {ALERT_COMMAND.variable} ended with status {done.returncode}: {printable(output)}"
         )

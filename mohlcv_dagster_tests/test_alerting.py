@@ -101,6 +101,35 @@ def test_a_command_gets_the_text_on_its_input_and_the_fields_in_a_variable(tmp_p
     assert told == [alerting.text_of([ALERT]), "ohlc_order", "with blanks"]
 
 
+STRANGE = {
+    "a megabyte": "x" * 1_000_000 + " cure.",
+    "emoji": "\N{FIRE}" * 10_000 + " cure.",
+    "no UTF-8": "\udc80 a surrogate; cure.",
+    "a NUL": "\0; cure.",
+    "for a shell": "$(touch HERE) `touch HERE` '; touch HERE; cure.",
+}
+
+
+@pytest.mark.parametrize("sentence", STRANGE.values(), ids=STRANGE)
+def test_whatever_a_text_holds_the_command_gets_it_bounded_and_nothing_is_executed(tmp_path, monkeypatch, sentence):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "told.py"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "told = sys.stdin.buffer.read() + os.environb[b'MOHLCV_ALERT']\n"
+        "pathlib.Path('told').write_bytes(told)\n"
+        "sys.stdout.buffer.write(bytes([255]))\n"
+    )
+    alert = Alert("ohlc_order", "error", "raw_1s", "SPY", "2024-02", sentence, "abc", "")
+
+    alerting.deliver([alert] * 25, settings(ALERT_COMMAND=f"{sys.executable} {script}"))
+
+    told = (tmp_path / "told").read_bytes().decode()
+    assert told.count("cure.") == 60  # twenty as text, and twenty each in the JSON's text and alerts
+    assert len(told) < 60_000
+    assert {at.name for at in tmp_path.iterdir()} == {"told.py", "told"}
+
+
 @pytest.mark.parametrize(
     ("command", "why"),
     [
