@@ -1,6 +1,7 @@
 """The proxies of docs/serving.md before a real UI: with TLS, a login, WebSockets, and a read-only UI beside it."""
 
 import base64
+import getpass
 import json
 import shutil
 import socket
@@ -24,7 +25,7 @@ PAGE = next(page for page in PAGES if page.name == "serving.md")
 LOGIN = {"Authorization": "Basic " + base64.b64encode(b"me:four-words-made-up").decode()}
 QUERY = json.dumps({"query": "{version}"})
 MUTATION = json.dumps({"query": 'mutation {setConcurrencyLimit(concurrencyKey: "any", limit: 1)}'})
-WHOLE = """daemon off; pid {folder}/pid; error_log {folder}/error.log;
+WHOLE = """user {user}; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{}}
 http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
 uwsgi_temp_path {folder}; scgi_temp_path {folder};
@@ -85,13 +86,14 @@ def uis(tmp_path_factory):
 @pytest.mark.skipif(NGINX is None, reason="no nginx")
 def test_nginx_as_shown_asks_for_a_login_passes_websockets_and_changes_nothing_by_the_read_only_ui(uis, tmp_path):
     port, (first, second) = free_port(), uis
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", "bars.key", "-out", "bars.pem", "-subj", "/CN=bars"]
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bars"]
+    words += ["-keyout", "bars.key", "-out", "bars.pem"]
     names = ["-addext", "subjectAltName=DNS:bars.example.com,DNS:look.example.com"]
     subprocess.run([*words, *names], check=True, capture_output=True, cwd=tmp_path)
     (tmp_path / "bars.users").write_text("me:{PLAIN}four-words-made-up\n")
     servers = shown("map $http_upgrade").replace("/etc/nginx", str(tmp_path)).replace("listen 443", f"listen {port}")
     servers = servers.replace("127.0.0.1:3000", f"127.0.0.1:{first}").replace("127.0.0.1:3001", f"127.0.0.1:{second}")
-    (tmp_path / "nginx.conf").write_text(WHOLE.format(folder=tmp_path, servers=servers))
+    (tmp_path / "nginx.conf").write_text(WHOLE.format(user=getpass.getuser(), folder=tmp_path, servers=servers))
     trusted = ssl.create_default_context(cafile=tmp_path / "bars.pem")
 
     def through(name, method, headers, body=None):
