@@ -85,3 +85,14 @@ def test_nothing_outlives_an_up_that_is_killed(tmp_path, parent):
                 os.kill(number, signal.SIGKILL)
 
         until(lambda: not processes(home), "all of them have ended", patience=30)
+
+
+def test_a_backfill_that_is_launched_while_the_code_server_is_away_waits_for_it(tmp_path):
+    with Sandbox(SyntheticMarket()) as vendor, serve(tmp_path, vendor.url) as webserver:
+        webserver.add_symbol("MMM")
+        [server] = of_kind(tmp_path / "home", "api", "grpc")
+        os.kill(server, signal.SIGKILL)
+
+        backfill = webserver.launch_backfill({"2024-01|MMM"})
+
+        assert until(lambda: webserver.completed(backfill), "the backfill is over") == "COMPLETED_SUCCESS"
