@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import forkserver
@@ -40,6 +41,8 @@ neither NumPy nor Arrow, which start threads: a process that has some cannot be 
 _CODE_SERVER: Final = ["api", "grpc"]
 _ENTRY_POINT: Final = "get_python_environment_entry_point"
 _SOCKET: Final = "safe_tempfile_path_unmanaged"
+_SERVERS_END: Final = 5.0
+"""Seconds in which a server that was told to end, and has no runs, removes its socket."""
 
 
 @contextmanager
@@ -69,6 +72,9 @@ def _private_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        over = time.monotonic() + _SERVERS_END
+        while any(folder.iterdir()) and time.monotonic() < over:
+            time.sleep(0.1)
         with suppress(OSError):  # a server that waits for its runs to end still listens there
             folder.rmdir()
 

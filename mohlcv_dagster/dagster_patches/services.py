@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import dagster as dg
@@ -150,12 +151,14 @@ def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -
 @contextmanager
 def _daemon(workspace: Path) -> Iterator[None]:
     """Run the daemon, and start it again when it dies; it is asked to end as the block is left."""
+    from dagster_shared import ipc  # noqa: PLC0415 - main reports what is missing
+
     over = threading.Event()
 
     def watch() -> None:
         restarts = Restarts()
         while not over.is_set():
-            code = _run_daemon(workspace, over)
+            code = _run_daemon(ipc, workspace, over)
             if not over.is_set():
                 delay = restarts.died()
                 _LOG.error("Dagster's daemon has ended %s; it is started again in %g seconds", ending(code), delay)
@@ -170,19 +173,16 @@ def _daemon(workspace: Path) -> Iterator[None]:
         thread.join()
 
 
-def _run_daemon(workspace: Path, over: threading.Event) -> int:
-    """Run the daemon until it ends by itself or `over` is set; its exit code."""
-    from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess  # noqa: PLC0415 - main reports what is missing
-    from dagster_shared.ipc import send_ipc_shutdown_message as end  # noqa: PLC0415 - as above
-
-    reads, writes = get_ipc_shutdown_pipe()
+def _run_daemon(ipc: ModuleType, workspace: Path, over: threading.Event) -> int:
+    """Run the daemon until it ends by itself or `over` is set, with `dagster_shared.ipc`; its exit code."""
+    reads, writes = ipc.get_ipc_shutdown_pipe()
     words = [sys.executable, "-m", _DAEMON, str(os.getpid()), "run", "-w", str(workspace)]
-    process: Daemon = open_ipc_subprocess([*words, "--shutdown-pipe", str(reads)], pass_fds=[reads])
+    process: Daemon = ipc.open_ipc_subprocess([*words, "--shutdown-pipe", str(reads)], pass_fds=[reads])
     try:
         while process.poll() is None and not over.wait(_LOOK_EVERY):
             pass
     finally:
-        end(writes)
+        ipc.send_ipc_shutdown_message(writes)
         _ended(process)
         os.close(reads)
     return process.returncode
