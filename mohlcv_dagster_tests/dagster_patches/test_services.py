@@ -53,9 +53,8 @@ def test_a_signal_ends_everything_that_was_started(tmp_path, asked):
     home = tmp_path / "home"
     with serve(tmp_path, "http://127.0.0.1:9"):
         running = processes(home)
-        assert {"dagster._daemon", "code-server", "mohlcv_dagster.dagster_patches.services"} <= {
-            word for words in running.values() for word in words.split("\0")
-        }
+        ours = {f"mohlcv_dagster.dagster_patches.{name}" for name in ("services", "daemon_process", "run_processes")}
+        assert {"code-server", *ours} <= {word for words in running.values() for word in words.split("\0")}
 
         os.kill(the(running, "up"), asked)
 
