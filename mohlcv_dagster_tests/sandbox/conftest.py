@@ -41,7 +41,7 @@ def sandbox(_served):
 
 @pytest.fixture
 def http():
-    with urllib3.PoolManager(retries=False, timeout=5) as pool:
+    with urllib3.PoolManager(retries=False, timeout=60) as pool:
         yield pool
 
 

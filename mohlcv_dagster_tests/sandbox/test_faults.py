@@ -22,9 +22,10 @@ def wire(sandbox):
     """The pieces a bare socket receives, to the end of the connection."""
 
     def receive():
-        with socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])), timeout=60) as connection:
+        host = sandbox.url.removeprefix("http://")
+        with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2])), timeout=60) as connection:
             path = "/v2/aggs/ticker/ABC/range/1/second/2024-01-02/2024-01-02?adjusted=false"
-            lines = (f"GET {path} HTTP/1.1", "Host: x", "Authorization: Bearer k", "Connection: close", "", "")
+            lines = (f"GET {path} HTTP/1.1", f"Host: {host}", "Authorization: Bearer k", "Connection: close", "", "")
             connection.sendall("\r\n".join(lines).encode())
             return list(iter(lambda: connection.recv(65536), b""))
 
