@@ -15,7 +15,7 @@ from benchmarks.results import MEGABYTE
 from benchmarks.stages import LIBRARIES, OWN, Bench
 from benchmarks.trials import Series, Trial
 from benchmarks.worker import TINY, digest
-from mohlcv_dagster.cli import dagster_home
+from mohlcv_dagster.cli import home_creation
 
 SCRIPTS: Final = ("download_script", "resample_script", "validate_15s", "validate_30s", "validate_1min")
 """The original's five processes."""
@@ -119,7 +119,7 @@ def original(bench: Bench) -> Trial:
 def environment(bench: Bench, home: Path, data: Path) -> dict[str, str]:
     """The variables of a Dagster process: a home of its own, the sandbox as vendor."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(dagster_home.configuration(), encoding="utf-8")
+    (home / "dagster.yaml").write_text(home_creation.configuration(), encoding="utf-8")
     return {
         "DAGSTER_HOME": str(home),
         "MOHLCV_DATA_DIR": str(data),

@@ -23,6 +23,7 @@
     │   ├── FailedRulesError        a file fails rules that resampling it depends on
     │   ├── CannotRepairError       a file that cannot be rewritten without loss
     │   └── BarsLostError           a new answer lacks final bars that are stored
+    ├── HomeError                   Dagster's home cannot be opened or written
     ├── AlertError                  an alert could not be delivered
     └── VendorError                 the vendor's answer; has its `request_id` where there was one
         ├── VendorRefusedError      final: trying again does not help
@@ -124,6 +125,20 @@ class CannotRepairError(BarsError):
 
 class BarsLostError(BarsError):
     """The vendor's new answer lacks final bars that are stored."""
+
+
+class HomeError(MohlcvError):
+    """Dagster's home cannot be opened or written.
+
+    Attributes:
+        found: what is wrong with it, a clause with its path.
+        cure: what to do, a clause.
+    """
+
+    def __init__(self, found: str, cure: str) -> None:
+        super().__init__(f"{found}: {cure}")
+        self.found = found
+        self.cure = cure
 
 
 class AlertError(MohlcvError):

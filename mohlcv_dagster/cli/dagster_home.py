@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import dotenv
 
+from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
 
@@ -33,64 +34,25 @@ if TYPE_CHECKING:
 DAGSTER_HOME: Final = "DAGSTER_HOME"
 OWN_FOLDER: Final = ".mohlcv"
 SANDBOX_KEY: Final = "sandbox"
-
-_DAGSTER_YAML: Final = """\
-# Written once by mohlcv; change it as you like, it is not written again.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-event_log_storage:
-  # Dagster's own, which keeps connections and remembers check results; without this entry it reads the same files
-  module: mohlcv_dagster.dagster_patches.sqlite_event_log
-  class: RememberingSqliteEventLogStorage
-  config: {{}}
-concurrency:
-  runs:
-    max_concurrent_runs: {runs}
-  pools:
-    granularity: op
-    # the pool massive_api bounds the months fetched at once, over all runs
-    default_limit: {fetches}
-run_coordinator:
-  # Dagster's own, whose daemon looks for backfills every 30 seconds, with one that looks more often
-  module: mohlcv_dagster.dagster_patches.run_queue
-  class: PromptRunCoordinator
-  config:
-    backfill_interval_seconds: 2
-    # a quiet month takes a few seconds: by default the next one would wait for up to 5 more
-    dequeue_interval_seconds: 1
-    # a launch lasts as long as a process takes to start: without threads, runs start one after the other
-    dequeue_use_threads: true
-    dequeue_num_workers: {runs}
-run_monitoring:
-  enabled: true
-  poll_interval_seconds: 5
-  # a run that was killed keeps its place in the pool until it is freed
-  free_slots_after_run_end_seconds: 1
-  # a run whose code server was killed with it (power cut) is called failed after this time, not never
-  max_runtime_seconds: 21600
-"""
+_IN_URLS: Final = "%?"
+"""What SQLAlchemy, Alembic or SQLite reads as something else in the URL of a file."""
 
 
-def configuration() -> str:
-    """The `dagster.yaml` of a new home on this machine.
-
-    One run more than there are processors: while one waits for the vendor, the disk or its start, the others work.
-    """
-    runs = 1 + (os.cpu_count() or 1)
-    return _DAGSTER_YAML.format(runs=runs, fetches=max(4, runs))
-
-
-def open_instance(*, keep_outputs: bool = False) -> "dg.DagsterInstance":
-    """The instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
+@contextmanager
+def open_instance(*, keep_outputs: bool = False) -> "Iterator[dg.DagsterInstance]":
+    """Open the instance of `DAGSTER_HOME`, for runs in this process: their output stays on the terminal.
 
     Args:
         keep_outputs: write the outputs of runs to files, as `dagster.yaml` defines.
-    """
-    from mohlcv_dagster.dagster_patches import unexported  # noqa: PLC0415 - it loads Dagster, which takes its time
 
-    return unexported.open_home(os.environ[DAGSTER_HOME], keep_outputs=keep_outputs)
+    Raises:
+        HomeError: it does not open, or its databases fail in the block.
+    """
+    from mohlcv_dagster.dagster_patches import home_databases, home_errors  # noqa: PLC0415 - it loads Dagster
+
+    home = Path(os.environ[DAGSTER_HOME])
+    with home_errors.explained(home), home_databases.opened(home, keep_outputs=keep_outputs) as instance:
+        yield instance
 
 
 def project_root() -> Path:
@@ -146,15 +108,15 @@ class Home:
         return (self.path / "dagster.yaml").exists()
 
     def prepare(self) -> Self:
-        """Make the folder and its `dagster.yaml` where they are absent, and set the variables of this process.
+        """Make the home where it is absent or half made, and set the variables of this process.
 
         Raises:
-            SettingsError: the folder cannot be written.
+            SettingsError: its path cannot be used, or it cannot be written.
+            HomeError: its databases could not be made.
         """
+        self.require_usable_path()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not self.exists:
-                (self.path / "dagster.yaml").write_text(configuration(), encoding="utf-8")
+            home_creation.create(self.path)
         except OSError as error:
             raise SettingsError(
                 f"Dagster's home {self.path} cannot be written: {error.strerror}; "
@@ -162,6 +124,18 @@ class Home:
             ) from error
         os.environ.update(self.environment)
         return self
+
+    def require_usable_path(self) -> None:
+        """Refuse a folder that Dagster would not find again.
+
+        Raises:
+            SettingsError: Dagster makes URLs of its databases without escaping: those of such a folder are elsewhere.
+        """
+        if found := [sign for sign in _IN_URLS if sign in str(self.path)]:
+            raise SettingsError(
+                f"Dagster's home {self.path} has {' and '.join(found)} in its path, which Dagster's SQLite does not "
+                f"find: set {DAGSTER_HOME} to a folder without, or rename the folder"
+            )
 
     @contextmanager
     def instance(self) -> "Iterator[dg.DagsterInstance]":
@@ -173,6 +147,7 @@ class Home:
     @contextmanager
     def instance_if_made(self) -> "Iterator[dg.DagsterInstance | None]":
         """Open its Dagster instance; `None`, and nothing is made, where there is none. Dagster is not loaded then."""
+        self.require_usable_path()
         if not self.exists:
             yield None
             return

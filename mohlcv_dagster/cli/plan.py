@@ -85,6 +85,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     months = months_touched(start, end, now=now)
     files = [BarFile(symbol, RAW, month) for symbol in split_symbols(symbols) for month in months]
     home = Home.real(project_root())
+    home.require_usable_path()
     settings = home.settings()
     require_partition(months[0], settings)
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)

@@ -20,7 +20,7 @@ from mohlcv_dagster.cli.dagster_home import (
     open_instance,
 )
 from mohlcv_dagster.cli.diagnostics import Diagnosis, fine, warning, wrong
-from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.errors import HomeError, InputError, SettingsError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED, fsync_folder, is_abandoned
@@ -149,6 +149,11 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
         from_variable: whether `DAGSTER_HOME` names it.
     """
     named = f"{home.path}{'  (DAGSTER_HOME)' if from_variable else ''}"
+    try:
+        home.require_usable_path()
+    except SettingsError as error:
+        yield wrong("home", str(error), "Set DAGSTER_HOME to another folder.")
+        return
     yaml = home.path / "dagster.yaml"
     if not exists_visibly(home.path):
         yield fine("home", f"{named} does not exist yet; the first command that stores bars makes it")
@@ -161,6 +166,7 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
         yield wrong("home", unwritable.found, "Let this user write there, or set DAGSTER_HOME to another folder.")
         return
     yield from _renamed(yaml)
+    yield from _mended(home.path)
     yield _opened(home.path, named)
     in_use = is_locked(home.up_lock)
     yield fine("home", "in use: `mohlcv up` is running on it" if in_use else "not in use by `mohlcv up`")
@@ -168,13 +174,21 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
 
 def _renamed(yaml: Path) -> Iterator[Diagnosis]:
     """Correct names of ours in `dagster.yaml` that have changed since it was written."""
-    text = yaml.read_text(encoding="utf-8")
-    found = [name for name in _RENAMED if name in text]
+    text = yaml.read_bytes()
+    found = [name for name in _RENAMED if name.encode() in text]
     for name in found:
-        text = text.replace(name, _RENAMED[name])
+        text = text.replace(name.encode(), _RENAMED[name].encode())
     if found:
-        atomic_writes.write(yaml, [text.encode()])
+        atomic_writes.write(yaml, [text])
         yield fine("home", f"{yaml} named {', '.join(found)}, which has moved: corrected")
+
+
+def _mended(home: Path) -> Iterator[Diagnosis]:
+    """Mend databases that two first starts at once left half made."""
+    from mohlcv_dagster.dagster_patches import home_databases  # noqa: PLC0415 - it loads Dagster
+
+    for copy in home_databases.mend(home):
+        yield fine("home", f"two first starts at once had left a database half made: mended; {copy} is as it was")
 
 
 def _opened(home: Path, named: str) -> Diagnosis:
@@ -187,11 +201,6 @@ def _opened(home: Path, named: str) -> Diagnosis:
         with open_instance(keep_outputs=True) as instance:
             symbols = len(instance.get_dynamic_partitions("symbol"))
             months = len(instance.get_materialized_partitions(asset_key(RAW)))
-    except Exception as error:  # noqa: BLE001 - any failure is reported
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        cure = (
-            "Look at its dagster.yaml. `dagster instance migrate` updates a home of an older Dagster; one that "
-            "cannot be repaired can be removed: the files of bars do not depend on it."
-        )
-        return wrong("home", f"{named} does not open: {first}", cure)
+    except HomeError as error:
+        return wrong("home", error.found, f"{error.cure[0].upper()}{error.cure[1:]}.")
     return fine("home", f"{named} opens: {quantity(symbols, 'symbol')}, {quantity(months, 'month')} recorded")

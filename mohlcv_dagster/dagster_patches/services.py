@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import dagster as dg
 import uvicorn
 
-from mohlcv_dagster.dagster_patches import run_processes
+from mohlcv_dagster.dagster_patches import home_databases, home_errors, run_processes
 from mohlcv_dagster.dagster_patches.supervision import Restarts, end_with, ending
+from mohlcv_dagster.errors import HomeError
 from mohlcv_dagster.login import Login
 from mohlcv_dagster.same_origin import SameOrigin
 from mohlcv_dagster.settings import UI_PASSWORD, Settings
@@ -80,9 +81,13 @@ def main(words: list[str] | None = None) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     try:
-        return _serve(asked.host, asked.port, _target(asked.workspace, asked.module), read_only=asked.read_only)
+        with home_errors.explained(Path(os.environ["DAGSTER_HOME"])):
+            return _serve(asked.host, asked.port, _target(asked.workspace, asked.module), read_only=asked.read_only)
     except KeyboardInterrupt:
         return 0
+    except HomeError as error:
+        _LOG.error("%s", error)
+        return 1
     except ImportError as error:
         installed = f"dagster {version('dagster')} and dagster-webserver {version('dagster-webserver')}"
         _LOG.error("The UI cannot be served with %s (%s): install %s", installed, error, PROVEN)
@@ -105,7 +110,7 @@ def _serve(host: str, port: int, target: "WorkspaceLoadTarget", *, read_only: bo
     os.environ.pop(UI_PASSWORD.variable, None)  # neither the code servers nor the runs get it
     configure_loggers(log_level="INFO")
     with ExitStack() as stack:
-        instance = stack.enter_context(dg.DagsterInstance.get())
+        instance = stack.enter_context(home_databases.opened(Path(os.environ["DAGSTER_HOME"]), keep_outputs=True))
         workspace = stack.enter_context(_code_servers(instance, target))
         if not read_only:
             stack.enter_context(_daemon(workspace))

@@ -26,7 +26,6 @@ from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.events import StepMaterializationData
-from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
 try:
@@ -38,9 +37,6 @@ Target: TypeAlias = AssetCheckEvaluationTargetMaterializationData
 """A pointer to a materialization, for the evaluations of what it wrote."""
 AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 """What `dagster.define_asset_job` gives."""
-_NO_OUTPUT_FILES: Final = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
 
 MOST_AT_ONCE: Final = 1000
 """Events or partitions a query; Dagster gives no more events."""
@@ -96,15 +92,6 @@ def is_sensor_on(instance: dg.DagsterInstance, name: str) -> bool:
         instigator_type=InstigatorType.SENSOR, instigator_statuses={InstigatorStatus.RUNNING}
     )
     return any(state.instigator_name == name for state in states)
-
-
-def open_home(folder: str, *, keep_outputs: bool = False) -> dg.DagsterInstance:
-    """The instance of a Dagster home; unless `keep_outputs`, runs in this process leave their output on the terminal.
-
-    Dagster would turn file descriptor 1 into a log file while a run works, where a progress bar finds no terminal and
-    stands still; and four processes would copy that file back, which answer Ctrl-C with tracebacks.
-    """
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(folder, overrides={} if keep_outputs else _NO_OUTPUT_FILES))
 
 
 # ---- the event log

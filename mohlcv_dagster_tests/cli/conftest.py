@@ -11,7 +11,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 
 from mohlcv_dagster import cli
-from mohlcv_dagster.cli.dagster_home import configuration
+from mohlcv_dagster.cli.home_creation import configuration
 from mohlcv_dagster.defs.partitions import partition_key
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded

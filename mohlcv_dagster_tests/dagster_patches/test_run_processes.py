@@ -14,7 +14,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
 from dagster._grpc import server
 
-from mohlcv_dagster.cli import dagster_home
+from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.dagster_patches import run_processes
 
 pytestmark = [
@@ -99,7 +99,7 @@ def both(tmp_path_factory):
         for name, how in {"dagster": nullcontext, "ours": run_processes.forking_code_servers}.items():
             folder = tmp_path_factory.mktemp(name)
             storage = f"config: {{base_dir: {folder / 'history'}}}"
-            (folder / "dagster.yaml").write_text(dagster_home.configuration().replace("config: {}", storage))
+            (folder / "dagster.yaml").write_text(home_creation.configuration().replace("config: {}", storage))
             (folder / "location.py").write_text(LOCATION)
             names = runpy.run_path(str(folder / "location.py"))
             instance = stack.enter_context(dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder))))

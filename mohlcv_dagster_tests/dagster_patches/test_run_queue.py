@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from dagster._daemon import backfill, controller
 
-from mohlcv_dagster.cli import dagster_home
+from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.dagster_patches.run_queue import PromptRunCoordinator
 
 
@@ -40,12 +40,12 @@ def between_two_looks(monkeypatch):
 
 
 def test_in_a_home_of_ours_the_daemon_looks_for_backfills_every_two_seconds(home, monkeypatch):
-    home.write_text(dagster_home.configuration())
+    home.write_text(home_creation.configuration())
     assert between_two_looks(monkeypatch) == pytest.approx(2, abs=0.5)
 
 
 def test_a_home_may_say_another_interval_and_nothing_of_the_queue_is_lost(home, monkeypatch):
-    text = dagster_home.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 20")
+    text = home_creation.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 20")
     home.write_text(text)
     assert between_two_looks(monkeypatch) == pytest.approx(20, abs=0.5)
 

@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from mohlcv_dagster.cli import dagster_home
+from mohlcv_dagster.cli import home_creation
 
 PATIENCE = 90.0
 LOCATION = "mohlcv_dagster.definitions"
@@ -281,7 +281,7 @@ def serve(folder, vendor_url, words=(), headers=None, *, more="", **settings):
     site.mkdir()
     (site / "sitecustomize.py").write_text(_IN_EACH_PROCESS)
     (folder / "home").mkdir(exist_ok=True)
-    often = dagster_home.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
+    often = home_creation.configuration().replace("backfill_interval_seconds: 2", "backfill_interval_seconds: 1")
     (folder / "home" / "dagster.yaml").write_text(often + more)
     own = {
         "MASSIVE_API_KEY": "sandbox",

@@ -10,7 +10,7 @@ import dotenv
 import pytest
 import yaml
 
-from mohlcv_dagster.cli.dagster_home import configuration
+from mohlcv_dagster.cli.home_creation import configuration
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.blocks import REPOSITORY, blocks, commands
 from mohlcv_dagster_tests.docs.conftest import QuietMarket
