@@ -1,8 +1,9 @@
-"""Runs that do not finish: interrupted by Ctrl-C, or of a command whose process was killed.
+"""Runs that do not finish: interrupted by Ctrl-C, or of a process that was killed.
 
-The run of a killed process would stay in progress in the UI, and keep its slot in the pool `massive_api`, until nobody
-could fetch any more. Therefore each command holds a lock that the system releases when the process ends, its runs carry
-the lock's name as a tag, and the next command marks runs without a live process as failed and frees their slots.
+The run of a killed process would stay in progress in the UI, and keep its place in the pool `massive_api`, until nobody
+could fetch any more. Therefore each command holds a lock that the system releases when the process ends, and its runs
+carry the lock's name as a tag; runs that others started hold a lock of their own (`dagster_patches.pool_places`). The
+next command, and one that waits for a place, marks runs without a live process as failed and frees their places.
 """
 
 import signal
@@ -11,6 +12,8 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,9 @@ import dagster as dg
 from filelock import FileLock
 
 from mohlcv_dagster.cli.dagster_home import is_locked
+from mohlcv_dagster.dagster_patches.pool_places import FOLDER, GUARD, lock_of
+from mohlcv_dagster.defs.run_tags import MONTH, SYMBOL
+from mohlcv_dagster.formatting import quantity
 
 COMMAND: Final = "mohlcv/command"
 """The tag of a run of this command: the name of the lock that its process holds."""
@@ -42,13 +48,13 @@ def command(instance: dg.DagsterInstance, home: Path) -> Iterator[Mapping[str, s
         instance: that of `home`.
         home: Dagster's home.
     """
-    folder = home / "commands"
+    folder = home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     name = uuid.uuid4().hex
     own = FileLock(folder / f"{name}.lock")
-    with FileLock(folder / "all.lock"):
+    with FileLock(folder / GUARD):
         own.acquire()
-        _mark_failed(instance, folder, keep={"all.lock", f"{name}.lock"})
+        _mark_failed(instance, home, keep={GUARD, f"{name}.lock"})
     try:
         yield {COMMAND: name}
     finally:
@@ -56,15 +62,70 @@ def command(instance: dg.DagsterInstance, home: Path) -> Iterator[Mapping[str, s
         (folder / f"{name}.lock").unlink(missing_ok=True)
 
 
-def _mark_failed(instance: dg.DagsterInstance, folder: Path, keep: Collection[str]) -> None:
+def _mark_failed(instance: dg.DagsterInstance, home: Path, keep: Collection[str]) -> None:
+    """Mark the runs of killed processes as failed, and remove locks that nobody holds; `GUARD` is held."""
     for run in instance.get_runs(dg.RunsFilter(statuses=_BEGUN)):
-        name = run.tags.get(COMMAND)
-        if name is not None and not is_locked(folder / f"{name}.lock"):
+        if _was_killed(run, home):
             instance.report_run_failed(run, _KILLED)
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    for lock in folder.glob("*.lock"):
+    for lock in (home / FOLDER).glob("*.lock"):
         if lock.name not in keep and not is_locked(lock):
             lock.unlink(missing_ok=True)
+
+
+def _was_killed(run: dg.DagsterRun, home: Path) -> bool:
+    """Whether the process of a run is known to be gone."""
+    name, of_run = run.tags.get(COMMAND), lock_of(home, run.run_id)
+    if name is not None:
+        return not is_locked(home / FOLDER / f"{name}.lock")
+    return of_run.exists() and not is_locked(of_run)
+
+
+@dataclass
+class PoolWait:
+    """What happens each second while a run of this command waits for a place in a pool: see the first lines.
+
+    Attributes:
+        home: of the instance.
+        say: told once what is waited for, and again when others have the places.
+    """
+
+    instance: dg.DagsterInstance
+    home: Path
+    say: Callable[[str], None]
+    _told: frozenset[str] | None = None
+
+    def __call__(self, pool: str, run_id: str) -> None:
+        """Free places of killed runs, and say who has the others."""
+        storage = self.instance.event_log_storage
+        with FileLock(self.home / FOLDER / GUARD):
+            _mark_failed(self.instance, self.home, keep={GUARD})
+            self._free_places_of_ended_runs(storage.get_concurrency_info(pool).active_run_ids)
+        info = storage.get_concurrency_info(pool)
+        holders = frozenset(info.active_run_ids - {run_id})
+        if holders != self._told and len(holders) >= (info.limit or 0):
+            self._told = holders
+            self.say(f"waiting for a place in the pool {pool}, which has {quantity(info.limit or 0, 'place')}")
+            for record in self.instance.get_run_records(dg.RunsFilter(run_ids=list(holders))) if holders else []:
+                self.say(f"  {self._holder(record)}")
+
+    def _free_places_of_ended_runs(self, run_ids: Collection[str]) -> None:
+        ended = {run.run_id for run in self._runs(run_ids) if run.is_finished}
+        for run_id in ended:
+            if not is_locked(lock_of(self.home, run_id)):
+                self.instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+
+    def _runs(self, run_ids: Collection[str]) -> list[dg.DagsterRun]:
+        return list(self.instance.get_runs(dg.RunsFilter(run_ids=list(run_ids)))) if run_ids else []
+
+    def _holder(self, record: dg.RunRecord) -> str:
+        run = record.dagster_run
+        since = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
+        what = f"{run.tags[SYMBOL]} {run.tags[MONTH]}" if SYMBOL in run.tags else run.job_name
+        said = f"taken by {what} since {since:%Y-%m-%d %H:%M:%S}Z, run {run.run_id}"
+        if COMMAND in run.tags or lock_of(self.home, run.run_id).exists():
+            return said
+        return f"{said}; if its process is gone, free the place with `dagster run delete {run.run_id}`"
 
 
 @contextmanager

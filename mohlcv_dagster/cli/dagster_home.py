@@ -36,6 +36,7 @@ OWN_FOLDER: Final = ".mohlcv"
 SANDBOX_KEY: Final = "sandbox"
 _IN_URLS: Final = "%?"
 """What SQLAlchemy, Alembic or SQLite reads as something else in the URL of a file."""
+_OTHER_HOME: Final = f"set {DAGSTER_HOME} to another folder; the sandbox's home is always in the project's folder"
 
 
 @contextmanager
@@ -126,16 +127,18 @@ class Home:
         return self
 
     def require_usable_path(self) -> None:
-        """Refuse a folder that Dagster would not find again.
+        """Refuse a path that is no folder, and one that Dagster would not find again.
 
         Raises:
-            SettingsError: Dagster makes URLs of its databases without escaping: those of such a folder are elsewhere.
+            SettingsError: such a path.
         """
-        if found := [sign for sign in _IN_URLS if sign in str(self.path)]:
-            raise SettingsError(
-                f"Dagster's home {self.path} has {' and '.join(found)} in its path, which Dagster's SQLite does not "
-                f"find: set {DAGSTER_HOME} to a folder without, or rename the folder"
-            )
+        if not (found := nearest_existing(self.path)).is_dir():
+            why = f"cannot be written: {found} is not a folder"
+        elif signs := [sign for sign in _IN_URLS if sign in str(self.path)]:
+            why = f"has {' and '.join(signs)} in its path, which Dagster's SQLite does not find"
+        else:
+            return
+        raise SettingsError(f"Dagster's home {self.path} {why}; {_OTHER_HOME}")
 
     @contextmanager
     def instance(self) -> "Iterator[dg.DagsterInstance]":

@@ -5,13 +5,17 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import click
 import dagster as dg
 
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
-from mohlcv_dagster.cli.crashed_runs import was_interrupted, watching_for_interrupts
+from mohlcv_dagster.cli.crashed_runs import PoolWait, was_interrupted, watching_for_interrupts
 from mohlcv_dagster.cli.dagster_home import Home
+from mohlcv_dagster.dagster_patches.pool_places import on_wait
 from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
@@ -139,7 +143,8 @@ def _execute(
     tags: Mapping[str, str],
 ) -> FinishedRun:
     run_id = str(uuid.uuid4())
-    with watching_for_interrupts() as interrupted, _watched(instance, run_id, on_event):
+    waiting = PoolWait(instance, Path(instance.root_directory), partial(click.echo, err=True))
+    with watching_for_interrupts() as interrupted, on_wait(waiting), _watched(instance, run_id, on_event):
         result = job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
@@ -174,9 +179,9 @@ def _watched(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent | None
     if on_event is None:
         yield
         return
-    over = threading.Event()
+    over, failed = threading.Event(), list[Exception]()
     # a daemon, so that the process can end even if an interrupt leaves the thread waiting
-    arguments = (instance, run_id, on_event, over)
+    arguments = (instance, run_id, on_event, over, failed)
     watcher = threading.Thread(target=_follow, args=arguments, name="run-watcher", daemon=True)
     watcher.start()
     try:
@@ -184,18 +189,25 @@ def _watched(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent | None
     finally:
         over.set()
         watcher.join()
+    if failed:
+        raise failed[0]
 
 
-def _follow(instance: dg.DagsterInstance, run_id: str, on_event: OnEvent, over: threading.Event) -> None:
-    """Pass on each event once, until the run is over and no event is left."""
+def _follow(
+    instance: dg.DagsterInstance, run_id: str, on_event: OnEvent, over: threading.Event, failed: list[Exception]
+) -> None:
+    """Pass on each event once, until the run is over and no event is left; an error ends that and is kept."""
     cursor: str | None = None
     last_look = False
-    while not last_look:
-        last_look = over.wait(_POLL_SECONDS)
-        connection = instance.get_records_for_run(run_id, cursor=cursor)
-        cursor = connection.cursor
-        for record in connection.records:
-            on_event(record.event_log_entry)
+    try:
+        while not last_look:
+            last_look = over.wait(_POLL_SECONDS)
+            connection = instance.get_records_for_run(run_id, cursor=cursor)
+            cursor = connection.cursor
+            for record in connection.records:
+                on_event(record.event_log_entry)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the run was started
+        failed.append(error)
 
 
 def _outcome(result: dg.ExecuteInProcessResult) -> FinishedRun:

@@ -152,7 +152,7 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
     try:
         home.require_usable_path()
     except SettingsError as error:
-        yield wrong("home", str(error), "Set DAGSTER_HOME to another folder.")
+        yield wrong("home", str(error).partition(";")[0], "Set DAGSTER_HOME to another folder.")
         return
     yaml = home.path / "dagster.yaml"
     if not exists_visibly(home.path):

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DisconnectionError
 
 from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
+from mohlcv_dagster.dagster_patches.pool_places import HeldPlaces
 
 if TYPE_CHECKING:
     from dagster_postgres.auth import PgTokenProvider
@@ -59,8 +60,8 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class RememberingPostgresEventLogStorage(CachedCheckStates, _PingsConnections, PostgresEventLogStorage):
-    """`PostgresEventLogStorage` with cached check states."""
+class RememberingPostgresEventLogStorage(CachedCheckStates, HeldPlaces, _PingsConnections, PostgresEventLogStorage):
+    """`PostgresEventLogStorage` with cached check states and held places."""
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:

@@ -86,7 +86,7 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except HomeError as error:
-        _LOG.error("%s", error)
+        sys.stderr.write(f"mohlcv: {error}\n")
         return 1
     except ImportError as error:
         installed = f"dagster {version('dagster')} and dagster-webserver {version('dagster-webserver')}"

@@ -14,6 +14,7 @@ from dagster._serdes import ConfigurableClassData
 
 from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
+from mohlcv_dagster.dagster_patches.pool_places import HeldPlaces
 from mohlcv_dagster.errors import SettingsError
 
 
@@ -40,8 +41,8 @@ else:
     _Storage = _storage()
 
 
-class RememberingSqliteEventLogStorage(CachedCheckStates, _Storage):
-    """`SqliteEventLogStorage` with open connections (`sqlite_connections`) and cached check states."""
+class RememberingSqliteEventLogStorage(CachedCheckStates, HeldPlaces, _Storage):
+    """`SqliteEventLogStorage` with open connections (`sqlite_connections`), cached check states and held places."""
 
     @classmethod
     def config_type(cls) -> Any:  # noqa: ANN401 - what Dagster's own says
