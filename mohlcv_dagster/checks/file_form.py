@@ -51,7 +51,7 @@ def as_recorded(given: CheckInput) -> RuleOutcome:
         return RuleOutcome(of=own.rows, fault=fault, severity=Severity.WARN)
     faults = []
     if own.rows != recorded.rows:
-        faults.append(f"it has {own.rows:,} bars, {recorded.rows:,} were recorded")
+        faults.append(f"it has {quantity(own.rows, 'bar')}, {recorded.rows:,} were recorded")
     if own.sha256 != recorded.sha256:
         faults.append(f"its sha256 is {own.sha256[:12]}…, {recorded.sha256[:12]}… was recorded")
     if not faults:

@@ -24,6 +24,7 @@ from mohlcv_dagster.errors import (
     SettingsError,
     UnknownKeyError,
     VendorError,
+    VendorRefusedError,
 )
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
@@ -269,6 +270,9 @@ def _answers(recent: ProbeResult, base_url: str) -> Diagnosis:
     if isinstance(error, RateLimitError):
         cure = f"Wait a minute, and set {REQUESTS_PER_MINUTE.variable} to what your plan allows."
         return warning(topic, f"{base_url} answers that there were too many requests", cure)
+    if isinstance(error, VendorRefusedError):
+        cure = f"The same request is refused again: check {BASE_URL.variable}, which is {base_url}, and any proxy."
+        return wrong(topic, str(error), cure)
     cure = f"Try again later. If it stays, check the network and {BASE_URL.variable}, which is {base_url}."
     return wrong(topic, str(error), cure)
 
@@ -284,9 +288,9 @@ def _key_and_plan(probe: Probe, recent: ProbeResult, today: date) -> Iterator[Di
         )
         yield wrong("plan", f"it has no 1-second bars of last week ({_words(recent.error)})", cure)
     elif recent.error is not None:
-        yield warning("plan", "unknown: the vendor gave no bars", "Run `mohlcv doctor` again.")
+        yield warning("plan", "unknown: the vendor gave no bars", "See the line on the vendor.")
     else:
-        bars = f"{recent.rows} bars in a minute of last week" if recent.rows else "no bars of last week"
+        bars = f"{quantity(recent.rows, 'bar')} in a minute of last week" if recent.rows else "no bars of last week"
         yield fine("key", f"known to the vendor, which gives {bars}")
         yield _reach(probe, today)
 

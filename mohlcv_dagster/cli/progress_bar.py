@@ -117,7 +117,8 @@ class Display:
         facts = {name: value.value for name, value in made.metadata.items()}
         name, rows = made.asset_key.to_user_string(), facts["dagster/partition_row_count"]
         self._set_status(f"{self._label}: checking {name}")
-        line = f"{OK} {self._label}  {name:<16} {rows:>9,} bars  {int(str(facts['size_bytes'])) / 1e6:7.1f} MB"
+        bars, size = quantity(int(str(rows)), "bar"), int(str(facts["size_bytes"])) / 1e6
+        line = f"{OK} {self._label}  {name:<16} {bars:>14}  {size:7.1f} MB"
         self._console.print(line)
         if "fetch_seconds" in facts:
             requests = quantity(int(str(facts["requests"])), "request")

@@ -93,9 +93,12 @@ def _hold(run_id: str) -> None:
 
 def _release(run_id: str) -> None:
     lock = _held.pop(run_id, None)
-    if lock is not None:
+    if lock is None:
+        return
+    file = Path(lock.lock_file)
+    with FileLock(file.parent / GUARD):  # the run goes on: nobody may see a lock that is there and free
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 def _raise_captured_interrupt() -> None:

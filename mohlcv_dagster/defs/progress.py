@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from mohlcv_dagster.defs.run_tags import PROGRESS
-from mohlcv_dagster.formatting import duration
+from mohlcv_dagster.formatting import duration, quantity
 from mohlcv_dagster.model.bar_files import BarFile
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class RunProgress:
                 next_line = 2 * seconds + EVERY_SECONDS
                 left = _left(seconds, progress.windows_done / progress.windows)
                 self.log(
-                    f"{file}: {progress.windows_done} of {progress.windows} windows, {progress.bars:,} bars, "
-                    f"{progress.bytes / 1e6:,.1f} MB in {progress.requests} requests{left}"
+                    f"{file}: {progress.windows_done} of {progress.windows} windows, {quantity(progress.bars, 'bar')}, "
+                    f"{progress.bytes / 1e6:,.1f} MB in {quantity(progress.requests, 'request')}{left}"
                 )
             self._show_if_due()
 
@@ -145,7 +145,7 @@ class RunProgress:
     def _volume(self) -> str:
         bars = self._bars + (self._current.bars if self._current else 0)
         received = self._bytes + (self._current.bytes if self._current else 0)
-        return (f", {bars:,} bars" if bars else "") + (f", {received / 1e6:,.1f} MB" if received else "")
+        return (f", {quantity(bars, 'bar')}" if bars else "") + (f", {received / 1e6:,.1f} MB" if received else "")
 
     @property
     def _time_left(self) -> str:

@@ -183,6 +183,7 @@ def test_how_far_back_the_plan_reaches_is_told_by_its_name_and_day(asked, years,
         ("rate-limit", "vendor", Health.WARNING, ("too many requests", "MASSIVE_REQUESTS_PER_MINUTE")),
         ("server-error", "vendor", Health.WRONG, ("the vendor answered 500", "Try again")),
         ("html-200", "vendor", Health.WRONG, ("JSON", "check the network")),
+        ("not-found", "vendor", Health.WRONG, ("the vendor answered 404", "The same request is refused again")),
         ("reset", "vendor", Health.WRONG, ("cannot be reached, or the connection broke", "MASSIVE_BASE_URL")),
     ],
 )

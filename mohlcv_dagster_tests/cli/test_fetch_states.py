@@ -189,6 +189,80 @@ def test_a_file_that_a_killed_run_left_is_fetched_again_also_after_a_fetch_that_
     assert (first, second) == ("downloaded", "skipped")
 
 
+def _no_entry(project):
+    shutil.rmtree(project / "data/manifest")
+
+
+def _entry_is(text):
+    def write(project):
+        [entry] = (project / "data/manifest").rglob("*.json")
+        entry.write_text(text(entry.read_text()))
+
+    return write
+
+
+ENTRIES = {
+    "none": _no_entry,
+    "garbage": _entry_is(lambda _: "{"),
+    "empty": _entry_is(lambda _: ""),
+    "of another file": _entry_is(lambda text: text.replace("2024_01", "2024_02")),
+    "its own": lambda _: None,
+}
+
+
+@pytest.fixture
+def unrecord(fetched, mohlcv, memory, vendor):
+    """Leave ABC 2024-01 without a record."""
+
+    def call(how):
+        if how == "the home is lost":
+            _forget(memory.home)
+            return
+        memory.forget(FILE)
+        if how == "two runs were killed":
+            vendor.inject("not-found:symbol=ABC,times=all")
+            assert mohlcv("fetch", "--symbol", "ABC", *DAYS, "--force").code == 1
+            vendor.clear()
+
+    return call
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("how", ["the home is lost", "a run was killed", "two runs were killed"])
+def test_a_bad_file_without_a_record_is_never_skipped_whatever_its_manifest_entry_is(
+    unrecord, fetch, project, entry, how
+):
+    path = project / "data" / str(FILE.path)
+    whole = path.read_bytes()
+    unrecord(how)
+    path.write_bytes(whole.replace(b"102.0,102.5,101.5", b"102.0,102.5,109.5", 1))  # a low above the high
+    ENTRIES[entry](project)
+    said, first, second = fetch()
+
+    assert "ABC 2024-01  downloading again" in said
+    assert (first, second, path.read_bytes() == whole) == ("downloaded", "skipped", True)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.usefixtures("vendor")
+def test_while_a_manifest_entry_cannot_be_written_each_fetch_fails_and_the_next_one_is_good(
+    mohlcv, fetch, memory, project, stored
+):
+    if stored:
+        assert mohlcv("fetch", "--symbol", "ABC", *DAYS).code == 0
+        _forget(memory.home)
+        shutil.rmtree(project / "data/manifest")
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data/manifest").touch()
+    refused = [mohlcv("fetch", "--symbol", "ABC", *DAYS) for _ in range(3)]
+    (project / "data/manifest").unlink()
+    _, first, second = fetch()
+
+    assert [(said.code, "Traceback" in said.err) for said in refused] == [(1, False)] * 3
+    assert first in {"downloaded", "checked"}
+    assert second == "skipped"
+
+
 def test_a_stored_file_that_fails_when_it_is_checked_at_last_is_fetched_again_at_once(fetched, fetch, memory, path):
     bad = path.read_bytes().replace(b"102.0,102.5,101.5", b"102.0,102.5,109.5", 1)
     path.write_bytes(bad)

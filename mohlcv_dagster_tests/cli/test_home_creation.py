@@ -38,13 +38,18 @@ def versions(database):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_eight_commands_at_once_on_a_home_that_does_not_exist_all_succeed(project, vendor):
+    adopted = project / "data/raw_1s/XYZ/XYZ_2024_01.csv"
+    adopted.parent.mkdir(parents=True)
+    adopted.write_text("ts_event,open,high,low,close,volume\n2024-01-02 15:00:00,1.0,1.0,1.0,1.0,1\n")
     started = [
         subprocess.Popen([MOHLCV, *words], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for words in AT_ONCE
     ]
     said = [process.communicate(timeout=250)[0] for process in started]
 
-    assert [process.returncode for process in started] == [0] * len(AT_ONCE), said
+    codes = {words: process.returncode for words, process in zip(AT_ONCE, started, strict=True)}
+    assert codes.pop(("adopt",)) in {0, 1}, said  # a month of one bar is not complete
+    assert set(codes.values()) == {0}, said
     assert not [each for each in said if "Traceback" in each]
 
 
