@@ -163,7 +163,8 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
         return
     unwritable = writable(home.path)
     if unwritable.cure:
-        yield wrong("home", unwritable.found, "Let this user write there, or set DAGSTER_HOME to another folder.")
+        cure = "Free space, or let this user write there, or set DAGSTER_HOME to another folder."
+        yield wrong("home", unwritable.found, cure)
         return
     yield from _renamed(yaml)
     yield from _mended(home.path)

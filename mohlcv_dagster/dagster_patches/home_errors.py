@@ -4,6 +4,7 @@ Dagster passes them on as they are, wrapped two or three times, with a hundred l
 """
 
 import errno
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ _LOCKED: Final = (
     "another process has held a lock on a database in it for half a minute",
     "wait until that process is done, or end it, and run the same command again",
 )
+_FAILS: Final = "its disk fails", f"check the disk, or {_ELSEWHERE} on another one"
+_LITTLE: Final = 1_000_000
+"""Bytes free below which an error of the disk is taken for a full one, of which SQLite does not always say so."""
 _BY_WORDS: Final = {
     "is full": _FULL,
     "readonly database": _READ_ONLY,
@@ -36,7 +40,7 @@ _BY_WORDS: Final = {
     "is locked": _LOCKED,
     "not a database": _DAMAGED,
     "malformed": _DAMAGED,
-    "disk i/o error": ("its disk fails", f"check the disk, or {_ELSEWHERE} on another one"),
+    "disk i/o error": _FAILS,
     "no such table": _OTHER_DAGSTER,
     "no such column": _OTHER_DAGSTER,
     "can't locate revision": _OTHER_DAGSTER,
@@ -82,9 +86,9 @@ def _known(error: BaseException, home: Path) -> tuple[str, str] | None:
         return None
     text = str(error).lower()
     found = next((known for words, known in _BY_WORDS.items() if words in text), None)
-    if found is None and isinstance(error, sqlite3.DatabaseError) and type(error) is sqlite3.DatabaseError:
-        return _DAMAGED
-    return found
+    if found is _FAILS and shutil.disk_usage(home).free < _LITTLE:
+        return _FULL
+    return _DAMAGED if found is None and type(error) is sqlite3.DatabaseError else found
 
 
 def _of_folder(error: OSError, home: Path) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ import pytest
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from sqlalchemy.event import listen
 
-from mohlcv_dagster.dagster_patches import sqlite_connections
+from mohlcv_dagster.dagster_patches import home_errors, sqlite_connections
 from mohlcv_dagster.dagster_patches.home_errors import explanation
 
 MOHLCV = Path(sys.executable).with_name("mohlcv")
@@ -117,6 +117,13 @@ def test_a_lock_that_another_process_keeps_is_told(home):
             waits.execute("BEGIN IMMEDIATE")
 
     assert "wait until that process is done" in str(explanation(refused.value, home))
+
+
+@pytest.mark.parametrize(("free", "words"), [(0, "its disk is full"), (10**9, "its disk fails")])
+def test_a_full_disk_of_which_sqlite_says_that_it_fails_is_told_as_full(tmp_path, monkeypatch, free, words):
+    monkeypatch.setattr(home_errors.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
+
+    assert words in str(explanation(sqlite3.OperationalError("disk I/O error"), tmp_path))
 
 
 def test_an_error_that_has_nothing_to_do_with_the_home_is_left_as_it_is(tmp_path):
