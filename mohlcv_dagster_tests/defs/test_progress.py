@@ -39,7 +39,7 @@ def test_a_line_says_windows_bars_bytes_requests_and_seconds_left():
     stage = Stage(1)
     stage.fetch(60, 12)
 
-    assert stage.lines[0] == "SPY 2024-03 1s: 1 of 12 windows, 1,000 bars, 1.0 MB in 1 requests, about 55 s left"
+    assert stage.lines[0] == "SPY 2024-03 1s: 1 of 12 windows, 1,000 bars, 1.0 MB in 1 request, about 55 s left"
 
 
 def test_the_figure_says_which_month_of_how_many_and_how_long_the_rest_will_take():
