@@ -12,8 +12,8 @@ Every command of `mohlcv` exits with one of these. This page is made from `mohlc
 
 _END = """
 For a process killed by a signal, shells show 128 plus the number of the signal: 137 for `kill -9`, 143 for `kill`. A
-command that works on a month, or waits to, ends at `kill` as after Ctrl-C, with 130. No stored file is damaged: a file is
-whole or absent. Run the same command again to continue.
+command that works on a month, or waits to, ends at `kill` as after Ctrl-C, with 130. No stored file is damaged: a file
+is whole or absent. Run the same command again to continue.
 
 ## For scripts
 
