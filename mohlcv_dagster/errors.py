@@ -13,6 +13,7 @@
     │       └── MissingKeyError
     ├── FileError                   a stored file is missing, invalid or not writable
     │   ├── FileMissingError
+    │   ├── NotRegularFileError     a pipe, device, folder or loop of links is in the place of a file
     │   ├── CsvFormatError
     │   ├── ManifestEntryError      a manifest entry cannot be read
     │   ├── FileNameClashError
@@ -85,6 +86,10 @@ class FileError(MohlcvError):
 
 class FileMissingError(FileError):
     """The file does not exist."""
+
+
+class NotRegularFileError(FileError):
+    """Not a regular file: a pipe or a device would be waited for without end, and must not be replaced."""
 
 
 class CsvFormatError(FileError):

@@ -40,8 +40,16 @@ LEAST_WITH_EXPONENT: Final = 1e16
 """It writes a float of this size or above with an exponent too."""
 _LARGEST_PLAIN: Final = 1e9
 """From `SMALLEST_PLAIN` to here Arrow writes a fraction with the same digits as Python, without an exponent."""
+_UNREADABLE: Final = (pa.ArrowInvalid, pa.ArrowKeyError)
+"""What Arrow raises of a file that is not a CSV of bars."""
+_LONGEST_HEADER: Final = 1 << 16
+_LONGEST_ROW: Final = 1 << 16
+"""Bytes up to which a row is looked at for what is wrong with it."""
 _SECONDS: Final = from_strings([*(f":{second:02d}+00:00," for second in range(60)), ","])
 """What follows the minute of a time, by its second; the last one is for a missing time."""
+_FIRST_SECOND: Final = int(np.datetime64("0001-01-01", "s").astype(np.int64))
+_LAST_SECOND: Final = int(np.datetime64("10000-01-01", "s").astype(np.int64))
+"""Unix seconds of the years 1 to 9999, the last one exclusive."""
 _ZERO = int_scalar(0)
 _NOTHING, _COMMA, _LINE_END = string_scalar(""), string_scalar(","), string_scalar("\n")
 _Fields: TypeAlias = tuple["npt.NDArray[Any]", "pa.Array[Any]"]
@@ -87,7 +95,7 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
     Columns are found by name in any order, others are ignored; CRLF and a missing last line end are accepted. Volume
     is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is null,
     `nan` and `inf` are floats: the rules check them. A time has whole seconds and an offset from UTC (`+00:00`; `Z` and
-    others are converted to UTC).
+    others are converted to UTC), and is in the years 1 to 9999.
 
     Raises:
         CsvFormatError: the bytes are not a CSV of bars; the message gives the line, the column and the value.
@@ -99,10 +107,27 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
         return bar_table.empty()
     for whole_volume in (True, False):
         try:
-            return _read(buffer, whole_volume=whole_volume)
-        except pa.ArrowInvalid as exc:
+            bars = _read(buffer, whole_volume=whole_volume)
+        except _UNREADABLE as exc:
             error = exc
+        else:
+            _require_years(bars)
+            return bars
     raise CsvFormatError(_what_is_wrong(buffer, names, error)) from error
+
+
+def has_years(starts: npt.NDArray[np.int64]) -> bool:
+    """Whether all Unix seconds are in the years 1 to 9999, beyond which there is no `datetime`; also without any."""
+    return not starts.size or bool(starts.min() >= _FIRST_SECOND and starts.max() < _LAST_SECOND)
+
+
+def _require_years(bars: pa.Table) -> None:
+    times = bars[bar_files.TIME].cast(pa.int64())
+    starts = to_numpy(times.fill_null(_ZERO) if times.null_count else times)
+    if not has_years(starts):
+        at = int(np.argmax((starts < _FIRST_SECOND) | (starts >= _LAST_SECOND)))
+        moment = np.datetime64(int(starts[at]), "s")
+        raise CsvFormatError(f"bar {at + 1:,} starts at {moment}Z, beyond the years 1 to 9999; correct the line")
 
 
 def encode_rows(bars: pa.Table) -> pa.Buffer:
@@ -175,9 +200,17 @@ def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = b
 
 
 def _header_end(buffer: pa.Buffer) -> int:
-    """The offset behind the first line; the size of the file where it has one line."""
-    size = 1 << 16
-    at = buffer.slice(0, min(size, buffer.size)).to_pybytes().find(b"\n")
+    """The offset behind the first line; the size of the file where it has one line.
+
+    Raises:
+        CsvFormatError: the first line is longer than any header.
+    """
+    at = buffer.slice(0, min(_LONGEST_HEADER, buffer.size)).to_pybytes().find(b"\n")
+    if at < 0 and buffer.size > _LONGEST_HEADER:
+        begin = buffer.slice(0, 40).to_pybytes()
+        raise CsvFormatError(
+            f"its first line, {begin!r}…, has more than {_LONGEST_HEADER:,} bytes; expected {HEADER.decode().strip()}"
+        )
     return at + 1 if at >= 0 else buffer.size
 
 
@@ -185,11 +218,13 @@ def _header(buffer: pa.Buffer, end: int) -> list[str]:
     """The names of the columns; each of `COLUMNS` must be there once."""
     if not buffer.size:
         raise CsvFormatError(f"the file is empty, without even a header; expected {HEADER.decode().strip()}")
-    line = buffer.slice(0, min(end, 1 << 16)).to_pybytes()
+    line = buffer.slice(0, end).to_pybytes()
     try:
         names = _split(line.decode("utf-8-sig"))
-    except (UnicodeDecodeError, csv.Error) as exc:
+    except UnicodeDecodeError as exc:
         raise CsvFormatError(f"the file is not text: it begins with {line[:40]!r}; expected a CSV of bars") from exc
+    except csv.Error as exc:
+        raise CsvFormatError(f"the header {line[:200]!r} is not one of a CSV ({exc})") from exc
     for name in bar_files.COLUMNS:
         if names.count(name) != 1:
             what = "has no column" if name not in names else "has more than one column"
@@ -200,10 +235,10 @@ def _header(buffer: pa.Buffer, end: int) -> list[str]:
 
 
 def _split(line: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")]), [])
+    return next(csv.reader([line.rstrip("\r\n")], strict=True), [])
 
 
-def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) -> str:
+def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: Exception) -> str:
     """What is wrong with the first unreadable line, found by bisection over prefixes of complete lines."""
     breaks = np.flatnonzero(np.frombuffer(memoryview(buffer), np.uint8) == ord("\n")) + 1
     ends = [*breaks.tolist(), buffer.size] if breaks[-1] < buffer.size else breaks.tolist()
@@ -211,13 +246,15 @@ def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: pa.ArrowInvalid) 
     if line + 1 >= len(ends):
         return f"the file is not a CSV of bars: {error}"
     header, row = buffer.slice(0, ends[0]), buffer.slice(ends[line], ends[line + 1] - ends[line])
+    if row.size > _LONGEST_ROW:
+        return f"line {line + 2} has {row.size:,} bytes, a row of bars about 60; fetch the month again"
     return f"line {line + 2}: {_what_is_wrong_in(header, row, names)}; fetch the month again or correct the line"
 
 
 def _readable(buffer: pa.Buffer, columns: tuple[str, ...] = bar_files.COLUMNS) -> bool:
     try:
         _read(buffer, whole_volume=False, columns=columns)
-    except pa.ArrowInvalid:
+    except _UNREADABLE:
         return False
     return True
 

@@ -46,7 +46,8 @@ class StreamedBars:
 def read(stream: BinaryIO, *, verify: bool) -> StreamedBars | None:
     """The same bars that `csv_codec.decode` gives; `None` for a file that only `decode` can read.
 
-    Such a file has another header than the contract's, no rows, a field that is quoted, empty or unreadable, or, with
+    Such a file has another header than the contract's, no rows, a field that is quoted, empty or unreadable, a time
+    beyond the years 1 to 9999, or, with
     `verify`, a byte that is not the one that `csv_codec.encode` gives for the bars.
 
     Args:
@@ -134,11 +135,13 @@ class _Columns:
         }
 
     def take(self, bars: pa.Table) -> bool:
-        """Append bars; `False` where they do not fit."""
+        """Append bars; `False` where they do not fit, or a time is beyond the years of a `datetime`."""
         upto = self._rows + bars.num_rows
         if upto > self._capacity:
             return False
         times = bars[bar_files.TIME].cast(pa.int64())
+        if not csv_codec.has_years(to_numpy(times)):
+            return False
         for name, column in self._columns.items():
             column[self._rows : upto] = to_numpy(times if name == bar_files.TIME else bars[name])
         self._rows = upto

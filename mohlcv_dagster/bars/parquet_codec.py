@@ -8,11 +8,12 @@ prices     float64                 as in the CSV
 volume     float64                 in every file, integers or not: readers refuse files of two types
 =========  ======================  ==============================================================
 
-zstd, statistics, one row group a month, declared as sorted by ts_event. The digest of the CSV file with the same bars
-is in the file's metadata, under `CSV_DIGEST`.
+zstd, statistics, one row group a month, declared as sorted by ts_event. The file's metadata has the digest of the CSV
+file with the same bars, under `CSV_DIGEST`, and that of the mirror itself, under `CHECKSUM`.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -32,6 +33,10 @@ from mohlcv_dagster.model.quality_rows import ColumnType, MonthQuality
 FOLDER: Final = MIRROR_FOLDER
 """The folder of the mirror, under the data folder."""
 CSV_DIGEST: Final = b"mohlcv:csv_sha256"
+CHECKSUM: Final = b"mohlcv:sha256"
+"""The key of the mirror's own SHA-256, computed with `_BLANK` in its place; mirrors written before lack it."""
+_BLANK: Final = b"-" * 64
+_OF_ARROW: Final = b"ARROW:schema"
 TIME_TYPE: Final = pa.timestamp("us", tz="UTC")
 _ROW_GROUP: Final = 1 << 22
 """More bars than a month has seconds."""
@@ -77,33 +82,63 @@ def encode(bars: pa.Table, csv_sha256: str) -> bytes:
     columns: Any = [bars[name].cast(kind) for name, kind in zip(COLUMNS, kinds, strict=True)]
     typed = pa.schema(list(zip(COLUMNS, kinds, strict=True)), metadata={CSV_DIGEST: csv_sha256.encode()})
     file = BytesIO()
-    pq.write_table(
-        pa.Table.from_arrays(columns, schema=typed),
+    with pq.ParquetWriter(
         file,
+        typed,
         compression="zstd",
-        row_group_size=_ROW_GROUP,
         sorting_columns=[pq.SortingColumn(0)],
         use_dictionary=[*COLUMNS[1:]],  # type: ignore[arg-type]  # the stubs know no list of columns
         column_encoding={TIME: "DELTA_BINARY_PACKED"},
-    )
-    return file.getvalue()
+    ) as writer:
+        writer.write_table(pa.Table.from_arrays(columns, schema=typed), row_group_size=_ROW_GROUP)
+        # not in the schema, where Arrow would write it twice
+        writer.add_key_value_metadata({CHECKSUM.decode(): _BLANK.decode()})
+    content = file.getvalue()
+    return _with_checksum(content, _BLANK, hashlib.sha256(content).hexdigest().encode())
 
 
-def csv_digest(source: Any) -> str | None:  # noqa: ANN401 - whatever Arrow reads from: a path or an open file
+def csv_digest(content: bytes) -> str | None:
     """The digest of the CSV file that a mirror was written with; `None` where it has none.
 
-    Args:
-        source: a path, or a file open for reading in binary.
-
     Raises:
-        FileError: it is not a Parquet file.
+        FileError: it is not a Parquet file, or its bytes are not those that were written.
     """
     try:
-        metadata = pq.read_schema(source).metadata or {}
+        metadata = pq.read_metadata(BytesIO(content)).metadata or {}
     except (pa.ArrowException, OSError) as error:
         raise FileError(f"it is not a Parquet file ({error})") from error
-    digest = metadata.get(CSV_DIGEST)
+    digest, checksum = metadata.get(CSV_DIGEST), metadata.get(CHECKSUM)
+    if checksum is not None:
+        if hashlib.sha256(_with_checksum(content, checksum, _BLANK)).hexdigest().encode() != checksum:
+            raise FileError("its bytes do not match its checksum: they changed after it was written")
+    elif metadata.keys() - {CSV_DIGEST, _OF_ARROW}:
+        raise FileError("it has no checksum, and unknown metadata")
     return None if digest is None else digest.decode(errors="replace")
+
+
+def has_checksum(content: bytes) -> bool:
+    """Whether a mirror that `csv_digest` accepts has a checksum of itself."""
+    return CHECKSUM in (pq.read_metadata(BytesIO(content)).metadata or {})
+
+
+def decode(content: bytes) -> Iterator[pa.Table]:
+    """The bars of a mirror, with whole volumes, where all are, and with fractional ones: it does not tell which.
+
+    Raises:
+        FileError: it cannot be read, or has other columns.
+    """
+    try:
+        bars = pq.read_table(BytesIO(content)).cast(bar_table.bar_schema(whole_volume=False))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise FileError(f"its bars cannot be read ({error})") from error
+    yield bar_table.normalize_volume_dtype(bars)
+    yield bars
+
+
+def _with_checksum(content: bytes, former: bytes, checksum: bytes) -> bytes:
+    """The content with another value in the place of its checksum, which is in the metadata at its end."""
+    before, found, after = content.rpartition(former)
+    return before + checksum + after if found else content
 
 
 def quality_table(months: Iterable[MonthQuality]) -> pa.Table:

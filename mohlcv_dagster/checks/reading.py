@@ -75,6 +75,11 @@ class Reading:
             bars = bars.remove_column(0)
         return cls(content, pa.Table.from_arrays(columns, schema=kinds), None)
 
+    @classmethod
+    def refused(cls, why: str) -> Self:
+        """The reading of what is no regular file, such as a named pipe."""
+        return cls(b"", None, f"it cannot be read: {why}")
+
     @property
     def present(self) -> pa.Table:
         """The bars, for a rule that requires them."""

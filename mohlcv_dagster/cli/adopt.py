@@ -12,7 +12,7 @@ import click
 from mohlcv_dagster.cli.arguments import Symbol
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
-from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.defs.adoption import AdoptedFile, Adoption
     from mohlcv_dagster.defs.adoption_state import AdoptionState
     from mohlcv_dagster.storage.adoption_survey import Deviation
+    from mohlcv_dagster.storage.archive import Archive
     from mohlcv_dagster.storage.manifest import Measured
     from mohlcv_dagster.storage.repair import RewriteJournal, Rewritten
 
@@ -132,6 +133,12 @@ class AdoptionReport:
     rewritten: "list[Rewritten]" = field(default_factory=list)
     entries: "list[AdoptedFile]" = field(default_factory=list)
 
+    def refuse(self, unreadable: dict[BarFile, FileError]) -> None:
+        """Add files that the disk does not give, each with the reason."""
+        from mohlcv_dagster.defs.adoption import AdoptedFile  # noqa: PLC0415 - it loads Dagster
+
+        self.entries.extend(AdoptedFile.unreadable(file, error) for file, error in unreadable.items())
+
     @property
     def has_faults(self) -> bool:
         """Whether a file has faults that are left, or failing checks."""
@@ -192,6 +199,16 @@ class AdoptionReport:
         return f"{files}: {state}. {new:,} registered now, {quantity(evaluated, 'check result')} recorded."
 
 
+def _measured(archive: "Archive", file: BarFile) -> "Measured | FileError":
+    """A file as it is, or why the disk does not give it: the others are adopted all the same."""
+    from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - not for the help text
+
+    try:
+        return measure(archive.path(file))
+    except FileError as error:
+        return error
+
+
 def _show_entry(console: "Console", entry: "AdoptedFile") -> None:
     from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
 
@@ -225,7 +242,6 @@ class _Steps:
         from mohlcv_dagster.defs.adoption_state import AdoptionState  # noqa: PLC0415 - as above
         from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
         from mohlcv_dagster.storage import adoption_survey  # noqa: PLC0415 - as above
-        from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.reader import BarReader  # noqa: PLC0415 - as above
         from mohlcv_dagster.storage.repair import RewriteJournal  # noqa: PLC0415 - as above
 
@@ -234,8 +250,10 @@ class _Steps:
         tree = adoption_survey.survey(archive, symbols)
         self.report.misnamed.extend(tree.misnamed)
         files = [file for file in tree.files if self._has_partition(file)]
-        measuring = map_in_order(lambda file: measure(archive.path(file)), files)
-        measured = dict(zip(files, self._counted("read", measuring, len(files)), strict=True))
+        measuring = map_in_order(lambda file: _measured(archive, file), files)
+        read = dict(zip(files, self._counted("read", measuring, len(files)), strict=True))
+        measured = {file: each for file, each in read.items() if not isinstance(each, FileError)}
+        self.report.refuse({file: each for file, each in read.items() if isinstance(each, FileError)})
         journal = RewriteJournal(archive) if rewrite or isinstance(archive.root, Path) else None
         rewritten = journal.read() if journal else {}
         timeframes = (RAW, *self.settings.timeframes)
@@ -243,7 +261,7 @@ class _Steps:
         if rewrite and journal is not None:
             self._rewrite(state, journal, measured)
             rewritten |= journal.read()
-        self._record(Adoption(state, BarReader(archive), self.settings.parquet), files)
+        self._record(Adoption(state, BarReader(archive), self.settings.parquet), list(measured))
         if journal is not None and not self.report.dry_run and rewritten.keys() <= {str(file.path) for file in files}:
             journal.clear()
 

@@ -292,7 +292,7 @@ def _known(instance: "dg.DagsterInstance", file: "BarFile") -> "FileRecord | Non
 def _is_same(one: object, other: object) -> bool:
     """Whether two paths or URLs are one, links followed."""
     if isinstance(one, Path) and isinstance(other, Path):
-        return one.resolve() == other.resolve()
+        return os.path.realpath(one) == os.path.realpath(other)  # resolve raises at a link that leads back to itself
     return str(one).rstrip("/") == str(other).rstrip("/")
 
 

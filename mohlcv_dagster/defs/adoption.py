@@ -20,7 +20,7 @@ from mohlcv_dagster.defs import asset_checks, month_metadata, records
 from mohlcv_dagster.defs.adoption_state import AdoptionState, FileStatus, partition_of
 from mohlcv_dagster.defs.metadata import Metadata, convert, file_metadata, origin_metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
-from mohlcv_dagster.errors import MonthError
+from mohlcv_dagster.errors import FileError, MonthError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
@@ -121,6 +121,11 @@ class AdoptedFile:
     red: Mapping[str, str] = field(default_factory=dict)
     readable: bool = True
 
+    @classmethod
+    def unreadable(cls, file: BarFile, why: FileError) -> Self:
+        """A file that the disk does not give, or whose raw file it does not."""
+        return cls(file, deviations=[Deviation(str(file.path), FileFault.UNREADABLE, str(why))], readable=False)
+
     @property
     def is_news(self) -> bool:
         """Whether anything was recorded or written."""
@@ -189,8 +194,11 @@ class Adoption:
         entry = AdoptedFile(file)
         if self.state.is_sound(file):
             return entry, None
-        whole = None if file.timeframe == RAW else raw_volume_is_whole(self.reader.read(file.raw))
-        reading = self.reader.read(file, verify=True)
+        try:
+            whole = None if file.timeframe == RAW else raw_volume_is_whole(self.reader.read(file.raw))
+            reading = self.reader.read(file, verify=True)
+        except FileError as error:
+            return AdoptedFile.unreadable(file, error), None
         entry.readable = reading.bars is not None
         entry.deviations = adoption_survey.examine(file, reading, raw_whole=whole)
         if self._is_changed(file):
@@ -219,7 +227,11 @@ class Adoption:
         instance, file = self.state.instance, entry.file
         record = records.latest(instance, file)
         checks = [check for check in registry.checks_for(file.timeframe) if not check.asks_vendor]
-        found = self.reader.check(file, record, records.neighbours(instance, file, record))
+        try:
+            found = self.reader.check(file, record, records.neighbours(instance, file, record))
+        except FileError as error:
+            entry.red = {"readable": str(error)}
+            return
         answers = runner.check_results(checks, found.results, found.not_checked)
         for evaluation in (asset_checks.evaluation(answer, file, record) for answer in answers if answer.is_conclusive):
             if entry.registered or not self.state.is_evaluated(file, evaluation, since):

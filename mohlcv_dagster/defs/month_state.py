@@ -15,6 +15,7 @@ from mohlcv_dagster.dagster_patches.unexported import in_batches
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.defs.metadata import provenance_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.errors import FileError, NotRegularFileError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import FileState, MonthState
 from mohlcv_dagster.model.provenance import Provenance
@@ -83,12 +84,18 @@ def _state(file: BarFile, recorded: Provenance | None, found: FileState) -> Mont
 
 def _with_file(archive: Archive, file: BarFile, recorded: Provenance | None) -> MonthState:
     """The state of a month with what its file is; of its checks nothing."""
-    seen = archive.status(file)
+    try:
+        seen = archive.status(file)
+    except NotRegularFileError as error:
+        return MonthState(file.month, FileState.DIFFERENT, difference=str(error))
     if seen is None:
         return _state(file, recorded, FileState.ABSENT)
-    if recorded is None:
-        return _unrecorded(archive, file)
-    difference = _difference(archive, file, seen, recorded)
+    try:
+        if recorded is None:
+            return _unrecorded(archive, file)
+        difference = _difference(archive, file, seen, recorded)
+    except FileError as error:  # that of one file: the states of the others are known
+        return MonthState(file.month, FileState.DIFFERENT, difference=str(error))
     state = _state(file, recorded, FileState.DIFFERENT if difference else FileState.AS_RECORDED)
     written_at = archive.written_at(file) if state.fetched_at is None else None
     return replace(state, difference=difference, written_at=written_at)

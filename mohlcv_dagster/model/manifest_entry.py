@@ -3,6 +3,7 @@
 Where entries are stored, and how a tree is verified against them, is in `manifest`.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ FOLDER: Final = "manifest"
 """The folder of the entries, under the data folder."""
 SCHEMA: Final = 1
 """The version of the JSON; raised when a reader of the earlier version would misread the new one."""
+CHECKSUM: Final = "checksum"
+"""The field with the SHA-256 of the entry's bytes, computed with this field empty; entries written before lack it."""
 ERROR: Final = "error"
 _MOMENTS: Final = ("first_bar", "last_bar", "fetched_at", "complete_through")
 _TEXT: Final = (str, type(None))
@@ -32,6 +35,8 @@ _TYPES: Final[Mapping[str, Any]] = {
     "adjusted": (bool, type(None)),
     **dict.fromkeys(_MOMENTS, _TEXT),
 }
+_FIELDS: Final = frozenset({"file", "schema", "request_ids", "checks", *_TYPES})
+"""Those of an entry without a checksum; another name there is one that was damaged."""
 
 
 class _Rule(Protocol):
@@ -122,8 +127,9 @@ class ManifestEntry(Provenance):
         facts = {name: getattr(self, name) for name in ("file", *_TYPES)}
         facts |= {name: _to_text(facts[name]) for name in _MOMENTS}
         facts |= {"request_ids": self.request_ids or (), "checks": [vars(check) for check in self.checks]}
-        facts |= {"schema": SCHEMA}
-        return (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        facts |= {"schema": SCHEMA, CHECKSUM: ""}
+        content = (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        return content.replace(_checksum_field(""), _checksum_field(hashlib.sha256(content).hexdigest()))
 
     @classmethod
     def decode(cls, content: bytes) -> Self:
@@ -139,8 +145,9 @@ class ManifestEntry(Provenance):
                     f"it is a manifest entry of form {facts['schema']!r}, this version of mohlcv reads form {SCHEMA}: "
                     "use the version that wrote it, or a later one"
                 )
+            _require_checksum(content, facts)
             return cls._of(facts)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ManifestEntryError(f"it is not a manifest entry ({type(error).__name__}: {error})") from error
 
     @classmethod
@@ -155,6 +162,20 @@ class ManifestEntry(Provenance):
             request_ids=tuple(map(str, facts["request_ids"])) or None,
             checks=tuple(RecordedResult(**check) for check in facts["checks"]),
         )
+
+
+def _checksum_field(digest: str) -> bytes:
+    # in a text of the entry, its quotes would be escaped
+    return f'"{CHECKSUM}": "{digest}"'.encode()
+
+
+def _require_checksum(content: bytes, facts: Mapping[str, Any]) -> None:
+    if CHECKSUM in facts:
+        blank = content.replace(_checksum_field(facts[CHECKSUM]), _checksum_field(""))
+        if hashlib.sha256(blank).hexdigest() != facts[CHECKSUM]:
+            raise ManifestEntryError("its bytes do not match its checksum: they changed after it was written")
+    elif unknown := facts.keys() - _FIELDS:
+        raise ManifestEntryError(f"it has no checksum, and the unknown field {min(unknown)!r}")
 
 
 def path_of(file: BarFile) -> PurePosixPath:

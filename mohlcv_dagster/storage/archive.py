@@ -18,7 +18,17 @@ from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import atomic_writes, inventory
-from mohlcv_dagster.storage.locations import AnyPath, FileStat, file_error, resolve_path, stamp_of, status_of, uri_of
+from mohlcv_dagster.storage.locations import (
+    AnyPath,
+    FileStat,
+    file_error,
+    open_file,
+    read_file,
+    resolve_path,
+    stamp_of,
+    status_of,
+    uri_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -84,12 +94,13 @@ class Archive:
 
         Raises:
             FileMissingError: it does not exist.
+            NotRegularFileError: it is not a regular file.
             FileError: the disk refused, here or where they are read.
         """
         at = self.path(file)
         try:
             # from an object store, all in one request
-            with at.open("rb") if isinstance(at, Path) else BytesIO(at.read_bytes()) as stream:
+            with open_file(at) if isinstance(at, Path) else BytesIO(at.read_bytes()) as stream:
                 yield stream
         except FileNotFoundError:
             raise self._missing(file) from None
@@ -100,7 +111,7 @@ class Archive:
         """The bytes of `file`.
 
         Raises:
-            FileMissingError, FileError: as `open`.
+            FileMissingError, NotRegularFileError, FileError: as `open`.
         """
         with self.open(file) as stream:
             return stream.read()
@@ -109,6 +120,7 @@ class Archive:
         """The status of `file`, from one `stat` or one request to an object store; `None` if it does not exist.
 
         Raises:
+            NotRegularFileError: it is not a regular file.
             FileError: the disk or the store refused.
         """
         try:
@@ -158,7 +170,7 @@ class Archive:
         """
         at = self.root / str(path)
         try:
-            return bytes(at.read_bytes())
+            return read_file(at)
         except FileNotFoundError:
             return None
         except OSError as error:

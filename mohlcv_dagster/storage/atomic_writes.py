@@ -1,5 +1,9 @@
 """Atomic writes to a local disk: a temporary file in the same folder is written, flushed to disk and renamed.
 
+Where a link is in the place of the file, the file it leads to is written. A file that is replaced keeps its mode, and
+its owner and group where this user may set them; access control lists, extended attributes and further hard links are
+not kept. A new file has the mode that the umask gives.
+
 A writer that is killed leaves its temporary file, whose name identifies the writer: the next writer of the same file
 removes it.
 """
@@ -11,14 +15,16 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mohlcv_dagster.errors import FileNameClashError
+from mohlcv_dagster.errors import FileMissingError, FileNameClashError
+from mohlcv_dagster.storage.locations import regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,8 +61,11 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
 
     Raises:
         FileNameClashError: on this disk the name belongs to another symbol that differs in case only.
+        NotRegularFileError: what is there is not a regular file.
+        FileMissingError: a link is there, and the folder that it leads to is not.
         OSError: the disk refused; an existing file stays unchanged.
     """
+    at, former = _written_file(at)
     at.parent.mkdir(parents=True, exist_ok=True)
     _refuse_case_clash(at)
     _remove_leftovers(at)
@@ -64,6 +73,8 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
     try:
         with temporary.open("xb") as out:
             _fill(out, content)
+            if former is not None:
+                _keep_access(out.fileno(), former)
             status = os.fstat(out.fileno())
         temporary.replace(at)
     except BaseException:
@@ -81,8 +92,10 @@ def restored_on_error(at: Path) -> Iterator[None]:
     the next writer removes it.
 
     Raises:
+        NotRegularFileError, FileMissingError: as `write`.
         OSError: the disk refused to keep the file.
     """
+    at, _ = _written_file(at)
     previous = _second_name(at) if at.exists() else None
     try:
         yield
@@ -96,6 +109,30 @@ def restored_on_error(at: Path) -> Iterator[None]:
     else:
         if previous is not None:
             previous.unlink(missing_ok=True)
+
+
+def _written_file(at: Path) -> tuple[Path, os.stat_result | None]:
+    """The file that is written, behind a link where `at` is one; and its status, `None` where there is none yet."""
+    target = Path(os.path.realpath(at)) if at.is_symlink() else at
+    try:
+        return target, regular(at)
+    except (FileNotFoundError, NotADirectoryError):
+        if target != at and not target.parent.is_dir():
+            raise FileMissingError(
+                f"{at} is a link to {target}, and there is no folder {target.parent}: mount it, or remove the link"
+            ) from None
+        return target, None
+
+
+def _keep_access(handle: int, former: os.stat_result) -> None:
+    """Give a new file the mode of the one that it replaces, and its owner and group where this user may."""
+    if os.name == "nt":
+        return
+    here = os.fstat(handle)
+    if (here.st_uid, here.st_gid) != (former.st_uid, former.st_gid):
+        with suppress(PermissionError):  # then the file is the writer's, as any other that it writes
+            os.fchown(handle, former.st_uid, former.st_gid)
+    os.fchmod(handle, stat.S_IMODE(former.st_mode))
 
 
 def _second_name(at: Path) -> Path:

@@ -5,7 +5,7 @@ timeframe that may come from anywhere. No file is opened, and Arrow is not loade
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,8 @@ from mohlcv_dagster.storage.locations import AnyPath, resolve_path
 JOURNAL: Final = f"{manifest_entry.FOLDER}/rewritten.txt"
 """The journal of files that were rewritten and are not recorded yet."""
 
+_SUFFIXES: Final = (".csv", ".json", ".parquet")
+"""Those of files in a data folder: a folder so named is in the place of one."""
 _BAR_FOLDERS: Final = frozenset({RAW_FOLDER, AGGREGATED_FOLDER})
 _NO_PATH: Final = "is not a path of the archive"
 
@@ -46,7 +48,7 @@ class ListedFile:
     Attributes:
         path: relative to the folder, with `/`.
         kind: what it is.
-        bars: the file of bars that it is, or that the manifest entry describes; `None` where there is none.
+        bars: the file of bars that it is, or that belongs to the manifest entry or mirror; `None` where there is none.
     """
 
     path: str
@@ -65,7 +67,7 @@ class ListedFile:
         if folder == manifest_entry.FOLDER and at.suffix == ".json":
             return cls(path, FileKind.MANIFEST_ENTRY, _parsed(path[len(folder) + 1 :].removesuffix(".json")))
         if folder == MIRROR_FOLDER and at.suffix == ".parquet":
-            return cls(path, FileKind.MIRROR)
+            return cls(path, FileKind.MIRROR, _mirrored(at))
         bars = _parsed(path)
         if bars is not None:
             return cls(path, FileKind.BARS, bars)
@@ -91,8 +93,15 @@ class Inventory:
 
     @classmethod
     def of(cls, root: AnyPath) -> Self:
-        """List a data folder. Links to folders are not followed; folders that cannot be read are skipped."""
+        """List a data folder. Links to folders are not followed; folders that cannot be read are skipped.
+
+        A folder that is named like a file is listed as one: to read it fails.
+        """
         return cls(tuple(ListedFile.at(path) for path in sorted(_walk(root))))
+
+    def only(self, chosen: Callable[[ListedFile], bool]) -> "Inventory":
+        """The files that a condition holds of."""
+        return Inventory(tuple(filter(chosen, self.files)))
 
     def of_kind(self, kind: FileKind) -> list[ListedFile]:
         """The files of one kind, in order of path."""
@@ -110,9 +119,11 @@ def _walk(root: AnyPath) -> Iterator[str]:
         above = root.path.rstrip("/")
         yield from (str(path).removeprefix(above).lstrip("/") for path in root.fs.find(root.path))
         return
-    for folder, _, names in os.walk(root):
+    for folder, folders, names in os.walk(root):
         under = os.path.relpath(folder, root).replace(os.sep, "/")
-        yield from (name if under == "." else f"{under}/{name}" for name in names)
+        in_place_of_files = [name for name in folders if name.endswith(_SUFFIXES)]
+        folders[:] = [name for name in folders if name not in in_place_of_files]
+        yield from (name if under == "." else f"{under}/{name}" for name in (*names, *in_place_of_files))
 
 
 def _parsed(path: str) -> BarFile | None:
@@ -120,6 +131,15 @@ def _parsed(path: str) -> BarFile | None:
         return BarFile.parse(path)
     except FileError:
         return None
+
+
+def _mirrored(mirror: PurePosixPath) -> BarFile | None:
+    """The file of bars that a mirror belongs to, as `bars.parquet_codec` names it."""
+    folders = dict(part.partition("=")[::2] for part in mirror.parts[1:-1])
+    name, timeframe = f"{mirror.stem}.csv", folders.get("timeframe")
+    if timeframe == RAW.name:
+        return _parsed(f"{RAW_FOLDER}/{folders.get('symbol')}/{name}")
+    return _parsed(f"{AGGREGATED_FOLDER}/{timeframe}/{name}")
 
 
 def bar_files(raw: AnyPath, aggregated: AnyPath) -> Iterator[BarFile]:
@@ -207,9 +227,10 @@ def list_folder(folder: str, timeframe: Timeframe) -> BarFolder:
 def _candidates(root: AnyPath, timeframe: Timeframe, listed: BarFolder) -> Iterator[tuple[AnyPath, str]]:
     """Every file that may be one of bars, with the path that it has in the layout if it is."""
     for at in _entries(root):
-        if at.is_dir() and timeframe == RAW:
+        folder = at.is_dir() and not at.name.endswith(_SUFFIXES)
+        if folder and timeframe == RAW:
             yield from _of_symbol(at, listed)
-        elif at.is_dir():
+        elif folder:
             listed.skip(at, f"a folder; the files of {timeframe} are looked for next to it")
         elif timeframe == RAW:
             yield at, f"{RAW_FOLDER}/{at.name.partition('_')[0]}/{at.name}"
@@ -218,8 +239,13 @@ def _candidates(root: AnyPath, timeframe: Timeframe, listed: BarFolder) -> Itera
 
 
 def _of_symbol(folder: AnyPath, listed: BarFolder) -> Iterator[tuple[AnyPath, str]]:
-    for at in _entries(folder):
-        if at.is_dir():
+    try:
+        entries = _entries(folder)
+    except PermissionError as error:
+        listed.skip(folder, f"it cannot be listed: {error.strerror}")
+        return
+    for at in entries:
+        if at.is_dir() and not at.name.endswith(_SUFFIXES):
             listed.skip(at, "a folder within the folder of a symbol")
         else:
             yield at, f"{RAW_FOLDER}/{folder.name}/{at.name}"

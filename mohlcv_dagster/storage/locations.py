@@ -2,11 +2,12 @@
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, Union
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, Union
 
-from mohlcv_dagster.errors import DiskFullError, FileError, InputError
+from mohlcv_dagster.errors import DiskFullError, FileError, InputError, NotRegularFileError
 from mohlcv_dagster.formatting import has_credentials
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ AnyPath: TypeAlias = Union[Path, "UPath"]
 _LOCAL: Final = frozenset({"", "file", "local"})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors of a disk that takes no more bytes of any file."""
+_KINDS: Final = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_NOT_WAITING: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""What a file is opened with besides: a pipe that appears there at this moment is not waited for."""
 _ETAGS: Final = ("ETag", "etag")
 """Keys under which the fsspec stores of S3, Azure and Google report an object's ETag."""
 
@@ -76,14 +86,68 @@ def status_of(at: AnyPath) -> FileStat:
     """The status of a file, from one `stat` or one request to an object store.
 
     Raises:
+        NotRegularFileError: it is not a regular file.
         OSError: it is not there, or the disk or the store refused.
     """
     if isinstance(at, Path):
-        status = at.stat()
+        status = regular(at)
         return FileStat(stamp_of(status), status.st_size)
     info = at.fs.info(at.path)
     tag = next((info[name] for name in _ETAGS if info.get(name)), None)
     return FileStat(str(at.fs.ukey(at.path) if tag is None else tag), int(info["size"]))
+
+
+def regular(at: Path) -> os.stat_result:
+    """The status of a regular file, links followed.
+
+    Raises:
+        NotRegularFileError: it is anything else, such as a named pipe.
+        OSError: it is not there, or the disk refused.
+    """
+    try:
+        return _regular(at, at.stat())
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise NotRegularFileError(f"{at} is a link that leads back to itself, not a file: move it away") from None
+
+
+def _regular(at: Path, status: os.stat_result) -> os.stat_result:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        linked = "a link to " if at.is_symlink() else ""
+        raise NotRegularFileError(f"{at} is {linked}{kind}, not a file: move it away")
+    return status
+
+
+def open_file(at: Path) -> BinaryIO:
+    """Open a regular file for reading. Nothing else is opened, since a pipe or a device may be waited for without end.
+
+    Raises:
+        NotRegularFileError: it is not a regular file.
+        OSError: it is not there, or the disk refused.
+    """
+    regular(at)
+    handle = os.open(at, os.O_RDONLY | _NOT_WAITING)
+    try:
+        _regular(at, os.fstat(handle))
+    except NotRegularFileError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_file(at: AnyPath) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        NotRegularFileError: it is not a regular file.
+        OSError: it is not there, or the disk or the store refused.
+    """
+    if not isinstance(at, Path):
+        return bytes(at.read_bytes())
+    with open_file(at) as opened:
+        return opened.read()
 
 
 def file_error(what: str, error: OSError) -> FileError:

@@ -19,7 +19,7 @@ from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.locations import AnyPath, stamp_of
+from mohlcv_dagster.storage.locations import AnyPath, open_file, read_file, stamp_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +48,7 @@ def read(archive: Archive, file: BarFile) -> ManifestEntry | None:
     """
     at = archive.root / str(manifest_entry.path_of(file))
     try:
-        entry = ManifestEntry.decode(at.read_bytes())
+        entry = ManifestEntry.decode(read_file(at))
     except FileNotFoundError:
         return None
     except ManifestEntryError as error:
@@ -78,9 +78,10 @@ def write(archive: Archive, file: BarFile, entry: ManifestEntry) -> bool:
     Raises:
         FileError: the disk refused.
     """
-    if not in_layout(archive, file) or entry == read_if_valid(archive, file):
+    content, path = entry.encode(), manifest_entry.path_of(file)
+    if not in_layout(archive, file) or content == archive.read_path(path):
         return False
-    archive.write_path(manifest_entry.path_of(file), entry.encode())
+    archive.write_path(path, content)
     return True
 
 
@@ -135,11 +136,12 @@ def measure(at: AnyPath) -> Measured:
     """The digest, bars and size of a file, read in pieces.
 
     Raises:
+        NotRegularFileError: it is not a regular file.
         FileError: the disk refused.
     """
     digest, lines, size, last, stamp = hashlib.sha256(), 0, 0, b"\n", ""
     try:
-        with at.open("rb") as opened:
+        with open_file(at) if isinstance(at, Path) else at.open("rb") as opened:
             if isinstance(at, Path):
                 stamp = stamp_of(os.fstat(opened.fileno()))
             while piece := opened.read(_PIECE):
@@ -185,19 +187,29 @@ def mirror_digest(archive: Archive, file: BarFile) -> str | None:
     """The digest of the CSV file that the mirror of `file` was written with; `None` if there is no mirror.
 
     Raises:
-        FileError: the file is not a Parquet file.
+        FileError: the file is not a Parquet file, was damaged, or the disk refused.
     """
     from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - as above
 
-    at = archive.root / str(parquet_codec.path_of(file))
-    if not at.is_file():
+    content = archive.read_path(parquet_codec.path_of(file))
+    if content is None:
         return None
-    with at.open("rb") as opened:
-        return parquet_codec.csv_digest(opened)
+    digest = parquet_codec.csv_digest(content)
+    if not parquet_codec.has_checksum(content) and all(
+        _csv_sha256(each) != digest for each in parquet_codec.decode(content)
+    ):
+        raise FileError("its bars are not those of the CSV file whose digest it has")
+    return digest
+
+
+def _csv_sha256(bars: "pa.Table") -> str:
+    from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - as above
+
+    return hashlib.sha256(csv_codec.encode(bars)).hexdigest()
 
 
 def mirror_digest_if_valid(archive: Archive, file: BarFile) -> str | None:
-    """As `mirror_digest`; `None` also if the file is not a Parquet file: it can be replaced."""
+    """As `mirror_digest`; `None` also if the file is not a Parquet file or was damaged: it can be replaced."""
     try:
         return mirror_digest(archive, file)
     except FileError:

@@ -18,7 +18,7 @@ from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import asset_of
 from mohlcv_dagster.checks.runner import RuleRun
-from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.errors import FileMissingError, NotRegularFileError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -159,7 +159,10 @@ class BarReader:
         return kept
 
     def _stamp(self, file: BarFile) -> str | None:
-        status = self.archive.status(file)
+        try:
+            status = self.archive.status(file)
+        except NotRegularFileError:
+            return None
         return status.stamp if status else None
 
     def _unchanged(self, file: BarFile, stamp: str | None) -> _RawFile | None:
@@ -184,6 +187,8 @@ class BarReader:
                 kept.reading = Reading.of_stream(stream, verify=verify)
         except FileMissingError:
             return _RawFile(file, stamp, Reading.of(None), 0)
+        except NotRegularFileError as error:
+            return _RawFile(file, stamp, Reading.refused(str(error)), 0)
         self._release_memory(kept)  # memory of decoding must not add to that of checking
         return kept
 
@@ -199,3 +204,5 @@ class BarReader:
                 return Reading.of_stream(stream, verify=verify)
         except FileMissingError:
             return Reading.of(None)
+        except NotRegularFileError as error:
+            return Reading.refused(str(error))

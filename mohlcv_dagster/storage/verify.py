@@ -1,12 +1,14 @@
 """Verify an archive against its manifest: every file is the recorded one, none is missing, none failed its checks.
 
-Nothing is written. Each discrepancy is described with what to do about it.
+Nothing is written; what can be put right is in `restore`. Each discrepancy is described with what to do about it.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from mohlcv_dagster.bars import parquet_codec
 from mohlcv_dagster.bars.runtime import map_in_order
@@ -18,17 +20,54 @@ from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.inventory import FileKind, Inventory
+from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile
 from mohlcv_dagster.storage.manifest import Measured, measure
 
+_SUBSET: Final = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _NAMED: Final = 3
 """Failed rules that a message names."""
+
+
+@dataclass(frozen=True)
+class Subset:
+    """One of several parts of an archive, which have no file in common and are all of it together.
+
+    A month of a symbol is in one part with everything that belongs to it, and stays there: a hash decides.
+
+    Attributes:
+        number: which part, from 1.
+        of: how many parts.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The part in a text such as `1/30`.
+
+        Raises:
+            InputError: it is of another form, or there is no such part.
+        """
+        match = _SUBSET.fullmatch(text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise InputError(f"{text!r} is not a part of the archive; write one as 1/30, from 1/30 to 30/30")
+        return cls(int(match[1]), int(match[2]))
+
+    def holds(self, file: ListedFile) -> bool:
+        """Whether a file is in this part."""
+        month = f"{file.bars.month}|{file.bars.symbol}" if file.bars else file.path
+        return (
+            int.from_bytes(hashlib.sha256(month.encode("utf-8", "surrogateescape")).digest()) % self.of
+            == self.number - 1
+        )
 
 
 class DiscrepancyKind(StrEnum):
     """In what way a file is not as its manifest entry says."""
 
     CHANGED = "changed"
+    UNREADABLE = "unreadable"
     NO_ENTRY = "no passport"
     NO_FILE = "no file"
     BAD_ENTRY = "bad passport"
@@ -71,34 +110,55 @@ class Verification:
     differences: tuple[Discrepancy, ...]
 
 
-def verify(archive: Archive) -> Verification:
+def verify(archive: Archive, chosen: Callable[[ListedFile], bool] | None = None) -> Verification:
     """Compare every file of an archive with its manifest entry; files are read in parallel, on all processors.
+
+    Args:
+        archive: which.
+        chosen: which of its files are verified, such as `Subset.holds`; `None` for all.
 
     Raises:
         InputError: the folder does not exist, or there is no file of bars and no manifest entry in it.
-        FileError: the disk refused.
     """
     if not archive.root.is_dir():
         raise InputError(f"there is no folder {archive.root}; name the data folder")
     found = Inventory.of(archive.root)
-    bars = found.bars
-    if not bars and not found.of_kind(FileKind.MANIFEST_ENTRY):
+    if not found.bars and not found.of_kind(FileKind.MANIFEST_ENTRY):
         raise InputError(
             f"there is no archive in {archive.root}: neither files of bars nor manifest entries. Name the data folder, "
             f"the one that holds {RAW_FOLDER} and {manifest_entry.FOLDER}"
         )
+    mirrored = bool(found.of_kind(FileKind.MIRROR))
+    found = found.only(chosen) if chosen else found
+    bars = found.bars
     differences = [*_names(found)]
-    measured = dict(zip(bars, map_in_order(lambda file: measure(archive.path(file)), bars), strict=True))
+    read = dict(zip(bars, map_in_order(lambda file: _measured(archive, file), bars), strict=True))
+    measured = {file: each for file, each in read.items() if isinstance(each, Measured)}
+    differences += [_unreadable(bars[file], each) for file, each in read.items() if isinstance(each, FileError)]
     warned = 0
     for file, path in bars.items():
         entry = _entry(archive, file, path, differences)
-        if entry is not None:
+        if entry is not None and file in measured:
             differences += _compared(path, entry, measured[file])
             warned += any(not check.passed and not check.is_error for check in entry.checks)
-    changed = frozenset(each.path for each in differences if each.kind is DiscrepancyKind.CHANGED)
-    differences += _mirrors(archive, found, measured, changed)
+    if mirrored:
+        changed = frozenset(each.path for each in differences if each.kind is DiscrepancyKind.CHANGED)
+        differences += _mirrors(archive, found, measured, changed)
     size, rows = (sum(getattr(each, name) for each in measured.values()) for name in ("size", "rows"))
     return Verification(len(bars), size, rows, warned, tuple(sorted(differences)))
+
+
+def _measured(archive: Archive, file: BarFile) -> Measured | FileError:
+    """A file as it is, or why it cannot be read: the others are verified all the same."""
+    try:
+        return measure(archive.path(file))
+    except FileError as error:
+        return error
+
+
+def _unreadable(path: str, error: FileError) -> Discrepancy:
+    cure = f"Copy it again, {_again(BarFile.parse(path))}"
+    return Discrepancy(path, DiscrepancyKind.UNREADABLE, f"{error}. {cure}")
 
 
 def _names(found: Inventory) -> Iterator[Discrepancy]:
@@ -160,15 +220,13 @@ def _compared(path: str, entry: ManifestEntry, measured: Measured) -> Iterator[D
 def _mirrors(
     archive: Archive, found: Inventory, measured: Mapping[BarFile, Measured], changed: frozenset[str]
 ) -> Iterator[Discrepancy]:
-    """What is wrong with mirrors, unless their CSV file has changed or is missing, which is reported already."""
+    """What is wrong with mirrors, unless their CSV file has changed or cannot be read, which is reported already."""
     mirrors = {each.path for each in found.of_kind(FileKind.MIRROR)}
-    if not mirrors:
-        return
     cure = "run `mohlcv adopt` with MOHLCV_PARQUET=true, which writes it, or delete the folder parquet"
     expected = {str(parquet_codec.path_of(file)): file for file in measured}
-    entries = found.of_kind(FileKind.MANIFEST_ENTRY)
-    missing = {str(parquet_codec.path_of(each.bars)) for each in entries if each.bars is not None}
-    for path in sorted(mirrors - expected.keys() - missing):
+    there = (*found.of_kind(FileKind.MANIFEST_ENTRY), *found.of_kind(FileKind.BARS))
+    reported = {str(parquet_codec.path_of(each.bars)) for each in there if each.bars is not None}
+    for path in sorted(mirrors - expected.keys() - reported):
         yield Discrepancy(path, DiscrepancyKind.MIRROR, "the CSV file that it mirrors does not exist: delete it")
     for path, file in expected.items():
         if path not in mirrors:

@@ -8,7 +8,7 @@ from mohlcv_dagster.checks import check_input, registry, runner
 from mohlcv_dagster.checks.check_input import NeighbourMonths
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import Requires, Rule, RuleResult
-from mohlcv_dagster.errors import FileError
+from mohlcv_dagster.errors import MohlcvError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -69,10 +69,10 @@ def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -
     """
     reader = BarReader(_FolderArchive(folder, raw))
     for file, at in folder.files.items():
-        record = records(file)
         try:
+            record = records(file)
             yield _checked(reader, file, str(at), record, has_raw=raw is not None)
-        except FileError as error:
+        except MohlcvError as error:
             yield CheckedFile(file, str(at), (), (), None, str(error))
 
 
