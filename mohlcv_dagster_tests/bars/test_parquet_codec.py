@@ -37,7 +37,7 @@ def test_the_mirror_is_compressed_sorted_and_has_statistics_and_the_digest_of_it
     assert {group.column(at).compression for at in range(6)} == {"ZSTD"}
     assert group.column(4).statistics.max == 475.4
     assert str(group.column(0).statistics.min) == "2024-01-02 09:30:00+00:00"
-    assert parquet_codec.csv_digest(BytesIO(content)) == "ab" * 32
+    assert parquet_codec.csv_digest(content) == "ab" * 32
 
 
 def test_a_volume_that_a_float_does_not_hold_is_refused_instead_of_rounded():
@@ -49,7 +49,7 @@ def test_a_volume_that_a_float_does_not_hold_is_refused_instead_of_rounded():
 
 def test_what_is_no_parquet_file_is_told():
     with pytest.raises(FileError, match="not a Parquet file"):
-        parquet_codec.csv_digest(BytesIO(b"PAR1 and no more"))
+        parquet_codec.csv_digest(b"PAR1 and no more")
 
 
 def test_the_keys_of_a_mirror_stand_in_its_path():

@@ -128,7 +128,7 @@ def called(project, *words):
         text=True,
         timeout=100,
         check=False,
-        preexec_fn=as_any_user,  # noqa: PLW1509 - no thread of this process holds a lock that it needs
+        preexec_fn=as_any_user,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -199,7 +199,10 @@ def test_each_bad_file_gets_its_verdict_and_good_files_theirs(answers, command, 
         if command == "verify" and kind not in SPECIAL:  # it compares bytes with records, of which there are none
             assert "nothing is recorded of it" in told[path]
             continue
-        if (kind, command) == ("bar of 1970", "validate 15s") or (kind, command) == ("bar of the year 1", "validate 15s"):
+        if (kind, command) == ("bar of 1970", "validate 15s") or (kind, command) == (
+            "bar of the year 1",
+            "validate 15s",
+        ):
             continue  # it equals what its raw file gives, which fails
         assert KINDS[kind][1] in told[path]
         assert path not in good
@@ -263,5 +266,5 @@ def test_what_is_in_the_place_of_an_entry_or_a_mirror_is_a_difference_and_the_ot
     differences = verify(Archive(tmp_path)).differences
 
     assert {each.path for each in differences} >= set(GOOD)
-    if "parquet" in path or kind not in {"dangling link"}:
+    if "parquet" in path or kind != "dangling link":
         assert any(KINDS[kind][1] in each.message for each in differences)

@@ -84,12 +84,36 @@ BARE_TEXT = """{
  "vendor": null
 }
 """
+CHECKSUMS = {
+    FULL_TEXT: "fba65a1e2436a55de2ad272b036d82e73644e6acba12c05f1b28ede520c4a96f",
+    BARE_TEXT: "71ded6e0745ffa7bbf3f3e5572e426151291b1b89536bf28c84bb7609d9cbac8",
+}
+"""By `sha256sum` of the texts with the line `"checksum": "",` before the one of `complete_through`."""
+
+
+def with_checksum(text):
+    """What is written now; the text is that of versions which knew no checksum."""
+    return text.replace(' "complete_through', f' "checksum": "{CHECKSUMS[text]}",\n "complete_through')
 
 
 @pytest.mark.parametrize(("entry", "text"), [(FULL, FULL_TEXT), (BARE, BARE_TEXT)], ids=["every field", "no more"])
 def test_an_entry_is_written_as_exactly_this_json_and_read_back(entry, text):
-    assert entry.encode().decode() == text
+    assert entry.encode().decode() == with_checksum(text)
+    assert ManifestEntry.decode(with_checksum(text).encode()) == entry
+
+
+@pytest.mark.parametrize(("entry", "text"), [(FULL, FULL_TEXT), (BARE, BARE_TEXT)], ids=["every field", "no more"])
+def test_an_entry_of_an_earlier_version_without_a_checksum_is_read(entry, text):
     assert ManifestEntry.decode(text.encode()) == entry
+
+
+def test_each_flipped_bit_of_an_entry_is_found():
+    content = FULL.encode()
+    for bit in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ManifestEntryError):
+            ManifestEntry.decode(bytes(flipped))
 
 
 def test_a_moment_of_another_zone_is_written_in_utc():
@@ -129,7 +153,7 @@ def test_the_former_result_of_a_rule_that_was_not_checked_now_is_dropped():
         (lambda text: text.replace('"schema": 1', '"schema": 2'), "form 2"),
         (lambda text: text.replace('"rows": 2', '"rows": "two"'), "rows is 'two'"),
         (lambda text: text.replace("2024-01-02T09:00:00Z", "yesterday"), "yesterday"),
-        (lambda text: text.replace('"sha256"', '"md5"'), "KeyError: 'sha256'"),
+        (lambda text: text.replace('"sha256"', '"md5"'), "no checksum, and the unknown field 'md5'"),
         (lambda text: "[]", "not a manifest entry"),
         (lambda text: "\xff", "not a manifest entry"),
     ],

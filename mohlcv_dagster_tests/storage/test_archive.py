@@ -96,7 +96,7 @@ def test_a_file_that_the_disk_does_not_give_is_an_error_that_names_it(tmp_path):
     archive = Archive(tmp_path)
     (tmp_path / "raw_1s/SPY/SPY_2024_01.csv").mkdir(parents=True)
 
-    with pytest.raises(FileError, match="SPY 2024-01 1s could not be read from file://"):
+    with pytest.raises(FileError, match=r"SPY_2024_01\.csv is a folder, not a file: move it away"):
         archive.read(SPY)
 
 

@@ -23,7 +23,7 @@ WHAT_IS_IN_A_DATA_FOLDER = {
     "manifest/raw_1s/SPY/SPY.csv.json": (FileKind.MANIFEST_ENTRY, None),
     "manifest/raw_1s/SPY/SPY_2024_01.csv.json": (FileKind.MANIFEST_ENTRY, SPY),
     "manifest/rewritten.txt": (FileKind.JOURNAL, None),
-    str(parquet_codec.path_of(SPY)): (FileKind.MIRROR, None),
+    str(parquet_codec.path_of(SPY)): (FileKind.MIRROR, SPY),
     "quality/coverage.parquet": (FileKind.OTHER, None),
     "raw_1s/SPY/.SPY_2024_01.csv.0123abcd-1-0123abcd.part": (FileKind.LEFTOVER, None),
     "raw_1s/SPY/SPY_2024_01.csv": (FileKind.BARS, SPY),

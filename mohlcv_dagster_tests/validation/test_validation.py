@@ -1,7 +1,9 @@
 import json
+import os
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -164,14 +166,14 @@ def test_rules_that_ask_the_vendor_are_named_as_not_judged(tmp_path):
 def test_a_file_that_the_disk_refuses_is_an_error_and_the_others_are_judged(tmp_path, monkeypatch):
     Archive(tmp_path).write(SPY, WHOLE)
     Archive(tmp_path).write(BarFile.parse("raw_1s/SPY/SPY_2024_02.csv"), WHOLE)
-    opened = type(tmp_path).open
+    opened = os.open
 
-    def refused(path, *how):
-        if path.name == "SPY_2024_01.csv":
+    def refused(path, *how, **where):
+        if Path(path).name == "SPY_2024_01.csv":
             raise PermissionError(13, "Permission denied")
-        return opened(path, *how)
+        return opened(path, *how, **where)
 
-    monkeypatch.setattr(type(tmp_path), "open", refused)
+    monkeypatch.setattr(os, "open", refused)
     report = ValidationReport("x", "1s", None, datetime(2026, 3, 2, tzinfo=UTC), "1")
     first, second = collect(report, judged(tmp_path / "raw_1s", RAW))
 
