@@ -105,7 +105,7 @@ def csv_digest(content: bytes) -> str | None:
     """
     try:
         metadata = pq.read_metadata(BytesIO(content)).metadata or {}
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise FileError(f"it is not a Parquet file ({error})") from error
     digest, checksum = metadata.get(CSV_DIGEST), metadata.get(CHECKSUM)
     if checksum is not None:
@@ -137,8 +137,8 @@ def decode(content: bytes) -> Iterator[pa.Table]:
 
 def _with_checksum(content: bytes, former: bytes, checksum: bytes) -> bytes:
     """The content with another value in the place of its checksum, which is in the metadata at its end."""
-    before, found, after = content.rpartition(former)
-    return before + checksum + after if found else content
+    at = content.rfind(former)
+    return content if at < 0 else content[:at] + checksum + content[at + len(former) :]
 
 
 def quality_table(months: Iterable[MonthQuality]) -> pa.Table:

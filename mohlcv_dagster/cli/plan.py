@@ -23,11 +23,13 @@ from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.base import BarProvider, Cost
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.settings import API_KEY, Settings
+from mohlcv_dagster.storage.locations import status_of
 
 if TYPE_CHECKING:
     from mohlcv_dagster.model.listings import Listing
     from mohlcv_dagster.providers.massive.plans import Plan
     from mohlcv_dagster.storage.archive import Archive
+    from mohlcv_dagster.storage.locations import AnyPath
 
 _LATEST: Final = 12
 _FETCHED: Final = frozenset({Action.FETCH, Action.COMPLETE})
@@ -247,7 +249,7 @@ def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
     names = sorted(str(at).replace("\\", "/").rpartition("/")[2] for at in folder.glob(f"{symbol}_*.csv"))
     found: list[float] = []
     for name in reversed(names):
-        sessions, size = _sessions_of(symbol, name, now), folder.joinpath(name).stat().st_size
+        sessions, size = _sessions_of(symbol, name, now), _size_of(folder.joinpath(name))
         if sessions and size > bar_files.BYTES_A_BAR:  # a header alone gives no density
             found.append(size / bar_files.BYTES_A_BAR / sessions)
         if len(found) == _LATEST:
@@ -256,6 +258,14 @@ def density_of(archive: "Archive", symbol: str, now: datetime) -> Density:
         return Density()
     mean = sum(found) / len(found)
     return Density(mean, mean, len(found))
+
+
+def _size_of(at: "AnyPath") -> int:
+    """The bytes of a file; none where it cannot be looked at."""
+    try:
+        return status_of(at).size
+    except (OSError, FileError):
+        return 0
 
 
 def _sessions_of(symbol: str, name: str, now: datetime) -> int:

@@ -9,6 +9,8 @@ Holidays and early closes are in `exchange_days`, a table made from the library 
 two session by session. The library is not used at run time: it loads pandas, which takes a second, and every Dagster
 run is a process of its own. `set_overrides` adds a day that the table does not know yet.
 
+A month may have no session, where a user's overrides say so.
+
 Every function that gives sessions raises `MonthError` for a day before 1971 or after 2199.
 """
 
@@ -30,6 +32,8 @@ EASTERN: Final = ZoneInfo("America/New_York")
 FIRST_YEAR: Final = 1971
 LAST_YEAR: Final = 2199
 
+_LONGEST_CLOSURE: Final = 366
+"""Days; the longest closure so far had seven days between two sessions, after 2001-09-10."""
 _SATURDAY: Final = 5
 _USUAL_OPEN: Final = time(9, 30)
 _USUAL_CLOSE: Final = time(16)
@@ -128,6 +132,33 @@ def sessions_between(first: date, last: date) -> tuple[Session, ...]:
     """The sessions of the Eastern calendar days from `first` to `last`, both inclusive; rising."""
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return tuple(session for session in map(session_on, days) if session is not None)
+
+
+def next_session(day: date) -> Session:
+    """The first session after a day.
+
+    Raises:
+        CalendarError: there is none within a year: a user's overrides close the exchange for so long.
+    """
+    return _nearest(day, timedelta(days=1))
+
+
+def previous_session(day: date) -> Session:
+    """The last session before a day.
+
+    Raises:
+        CalendarError: as `next_session`.
+    """
+    return _nearest(day, timedelta(days=-1))
+
+
+def _nearest(day: date, step: timedelta) -> Session:
+    found = (session_on(day + number * step) for number in range(1, _LONGEST_CLOSURE))
+    nearest = next((session for session in found if session is not None), None)
+    if nearest is None:
+        side = "after" if step > timedelta() else "before"
+        raise CalendarError(f"there is no session in the year {side} {day}: correct the days of MOHLCV_CALENDAR")
+    return nearest
 
 
 def sessions_in(month: Month) -> tuple[Session, ...]:

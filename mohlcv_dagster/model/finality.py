@@ -28,9 +28,6 @@ MOST_LOST: Final = 10
 LARGEST_SHARE_LOST: Final = 0.001
 """A month may lose `MOST_LOST` final bars, or this share of them where that is more."""
 
-_LONGEST_CLOSURE: Final = timedelta(days=21)
-"""Well above the most days between two sessions so far: seven, after 2001-09-10."""
-
 
 class Finality(StrEnum):
     """Whether a month's bars may still change. The values are stored."""
@@ -45,11 +42,12 @@ def final_at(month: Month) -> datetime:
     """The moment, UTC, from which on what is fetched of the UTC month is final (inclusive).
 
     11:00 Eastern on the trading day after the last session that shares a moment of its extended hours with the month.
-    In winter that session's last hour may belong to the next month; it is this one's last session all the same.
+    In winter that session's last hour may belong to the next month; it is this one's last session all the same. A month
+    without sessions is final as from its end.
     """
-    last = exchange_calendar.sessions_overlapping(month)[-1].date
-    following = exchange_calendar.sessions_between(last + timedelta(days=1), last + _LONGEST_CLOSURE)
-    return _final_on(following[0].date)
+    sessions = exchange_calendar.sessions_overlapping(month)
+    last = sessions[-1].date if sessions else month.end.date() - timedelta(days=1)
+    return _final_on(exchange_calendar.next_session(last).date)
 
 
 def state(month: Month, fetched_at: datetime) -> Finality:
@@ -71,9 +69,10 @@ def final_through(fetched_at: datetime) -> datetime:
         fetched_at: when the first request was sent, aware.
     """
     today = fetched_at.astimezone(EASTERN).date()
-    recent = exchange_calendar.sessions_between(today - _LONGEST_CLOSURE, today)
-    reached = [session for session in recent if _final_on(session.date) <= fetched_at]
-    return reached[-2].extended_close
+    reached = exchange_calendar.previous_session(today + timedelta(days=1))
+    if _final_on(reached.date) > fetched_at:
+        reached = exchange_calendar.previous_session(reached.date)
+    return exchange_calendar.previous_session(reached.date).extended_close
 
 
 def final_until(month: Month, fetched_at: datetime) -> datetime:
@@ -103,7 +102,7 @@ def needs_refresh(month: Month, fetched_at: datetime, now: datetime) -> bool:
 
 def has_traded(month: Month, now: datetime) -> bool:
     """Whether at `now` a session that shares a moment of its extended hours with the month is over."""
-    return exchange_calendar.sessions_overlapping(month)[0].extended_close <= now
+    return any(session.extended_close <= now for session in exchange_calendar.sessions_overlapping(month)[:1])
 
 
 def _final_on(day: date) -> datetime:

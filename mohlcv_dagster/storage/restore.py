@@ -18,9 +18,9 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.inventory import ListedFile
+from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile
 from mohlcv_dagster.storage.manifest import Measured, measure
-from mohlcv_dagster.storage.verify import DiscrepancyKind, Verification, verify
+from mohlcv_dagster.storage.verify import Verification, verify
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ def restore(archive: Archive, found: Verification, copy: Archive | None) -> tupl
         FileError: the disk refused to write.
     """
     files = {ListedFile.at(each.path).bars: None for each in found.differences}
-    mirrors = frozenset(each.path for each in found.differences if each.kind is DiscrepancyKind.MIRROR)
+    mirrored = bool(found.differences) and bool(Inventory.of(archive.root).of_kind(FileKind.MIRROR))
     restored: list[Restored] = []
     for file in filter(None, files):
         with suppress(NotRegularFileError):  # it is not replaced, and stays among what is left
-            for each in _restored(archive, copy, file, mirrors):
+            for each in _restored(archive, copy, file, mirrored=mirrored):
                 restored.append(each)  # noqa: PERF402 - what was done before an error is kept
     if not restored:
         return found, []
@@ -64,7 +64,7 @@ def restore(archive: Archive, found: Verification, copy: Archive | None) -> tupl
     return replace(found, differences=tuple(sorted((*others, *again.differences)))), restored
 
 
-def _restored(archive: Archive, copy: Archive | None, file: BarFile, mirrors: frozenset[str]) -> Iterator[Restored]:
+def _restored(archive: Archive, copy: Archive | None, file: BarFile, *, mirrored: bool) -> Iterator[Restored]:
     """Restore entry, bars and mirror of a file, in this order, each by the one before."""
     here, entry = _measured(archive, file), _entry(archive, file)
     if entry is None and copy is not None:
@@ -81,11 +81,9 @@ def _restored(archive: Archive, copy: Archive | None, file: BarFile, mirrors: fr
             return
         archive.write(file, proven[1])
         yield Restored(str(file.path), f"from {proven[0]}: the digest is the recorded one")
-    mirror = parquet_codec.path_of(file)
-    wanted = str(mirror) in mirrors or archive.read_path(mirror) is not None
-    if wanted and manifest.mirror_digest_if_valid(archive, file) != entry.sha256:
+    if mirrored and manifest.mirror_digest_if_valid(archive, file) != entry.sha256:
         manifest.write_mirror(archive, file, csv_codec.decode(archive.read(file)), entry.sha256)
-        yield Restored(str(mirror), f"from {file.path}, which is as recorded")
+        yield Restored(str(parquet_codec.path_of(file)), f"from {file.path}, which is as recorded")
 
 
 def _candidates(archive: Archive, copy: Archive | None, file: BarFile) -> Iterator[tuple[object, bytes]]:

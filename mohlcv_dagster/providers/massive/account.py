@@ -19,7 +19,6 @@ _PROBE_SYMBOL: Final = "SPY"
 """It trades in every minute of every session."""
 _PROBE_SECONDS: Final = 20.0
 _MINUTE: Final = timedelta(minutes=1)
-_WEEKS: Final = timedelta(days=21)
 
 
 def open_client(secret: Secret, base_url: str, clock: Clock, connections: int) -> "RESTClient":
@@ -117,7 +116,7 @@ class Probe:
         Raises:
             MonthError: the day is beyond the exchange calendar.
         """
-        opens = exchange_calendar.sessions_between(day - _WEEKS, day)[-1].regular_open
+        opens = exchange_calendar.previous_session(day + timedelta(days=1)).regular_open
         first = int(opens.timestamp()) * 1000
         last = int((opens + _MINUTE).timestamp()) * 1000 - 1
         request = PageRequest(_PROBE_SYMBOL, Timespan.parse(SECOND), Window(first, last), adjusted=False)
