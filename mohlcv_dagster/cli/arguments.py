@@ -108,7 +108,7 @@ def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]
 def stored_symbols() -> list[str]:
     """The symbols with files in the data folder, in order; none where it is not a local folder or cannot be read."""
     try:
-        data_dir = Home.real(project_root()).environment[DATA_DIR.variable]
+        data_dir = Home.real(project_root(), warn=False).environment[DATA_DIR.variable]
     except MohlcvError:
         return []  # completion does not report an error in .env
     if "://" in data_dir:

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import dotenv
-
-from mohlcv_dagster.cli import home_creation
+from mohlcv_dagster.cli import env_file, home_creation
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
 
@@ -75,13 +73,19 @@ class Home:
     environment: Mapping[str, str]
 
     @classmethod
-    def real(cls, root: Path) -> Self:
+    def real(cls, root: Path, *, warn: bool = True) -> Self:
         """The home for bars of the vendor: `.env` of `root` is read, the shell's variables win over it.
+
+        Args:
+            root: the project's folder.
+            warn: whether it is said, once, that other users can read or change `.env`.
 
         Raises:
             SettingsError: `.env` cannot be read.
         """
-        environment = {**env_file(root), **os.environ}
+        environment = {**env_file.read(root), **os.environ}
+        if warn:
+            env_file.warn_once(root)
         data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
         if "://" not in data_dir:
             environment[DATA_DIR.variable] = _absolute(root, data_dir)
@@ -187,20 +191,6 @@ class Home:
 def _absolute(root: Path, name: str) -> str:
     # a shell does not expand ~ within quotes and in .env: a folder of that name would be made
     return str((root / Path(name).expanduser()).absolute())
-
-
-def env_file(root: Path) -> dict[str, str]:
-    """The variables of the file `.env` in `root`; none where there is no file.
-
-    Raises:
-        SettingsError: it cannot be read.
-    """
-    file = root / ".env"
-    try:  # with the byte order mark that some editors of Windows write, or without
-        values = dotenv.dotenv_values(file, encoding="utf-8-sig")
-    except (UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
-    return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from mohlcv_dagster.cli import env_file
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, env_file, project_root
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, project_root
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.formatting import quantity
@@ -58,14 +59,17 @@ def _diagnose(*, offline: bool) -> "Iterator[Diagnosis]":
 
     root = project_root()
     try:
-        file = env_file(root)
-        home = Home.real(root)
+        file = env_file.read(root)
+        home = Home.real(root, warn=False)
     except SettingsError as error:
         yield diagnostics.wrong("setting", str(error), "Save the file .env again, as plain text in UTF-8.")
         yield from diagnostics.installation()
         return
     environment = home.environment
     from_variable = bool({**file, **os.environ}.get(DAGSTER_HOME))
+    if exposed := env_file.exposure(root, file):
+        found, _, cure = exposed.partition(": ")
+        yield diagnostics.warning("setting", found, f"{cure[0].upper()}{cure[1:]}.")
     yield from diagnostics.settings(os.environ, file)
     yield from diagnostics.calendar(environment.get(CALENDAR.variable, ""))
     yield from diagnostics.installation()

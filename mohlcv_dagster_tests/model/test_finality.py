@@ -1,14 +1,23 @@
 """Expected moments are worked by hand from the exchange's published calendar."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mohlcv_dagster.bars import bar_table, coverage, csv_codec
+from mohlcv_dagster.charts import month_charts
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.reading import Reading
+from mohlcv_dagster.checks.runner import run_rules
+from mohlcv_dagster.errors import CalendarError
 from mohlcv_dagster.model import exchange_calendar, finality
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.finality import Finality, RefreshSpan
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 
 
 def utc(text):
@@ -132,3 +141,67 @@ def test_asked_again_is_what_was_provisional_behind_the_last_final_closing_hour(
 def test_nothing_is_asked_again_of_a_final_month():
     assert finality.refresh_span(FEBRUARY, utc("2024-03-01 16:00")) is None
     assert finality.refresh_span(FEBRUARY, utc("2024-03-01 15:59")) is not None
+
+
+@pytest.fixture
+def override():
+    """Use other hours for some days, in this test alone."""
+    yield exchange_calendar.set_overrides
+    exchange_calendar.set_overrides({})
+
+
+def closed(first, last):
+    days = (date.fromisoformat(last) - date.fromisoformat(first)).days
+    return {date.fromisoformat(first) + timedelta(days=number): None for number in range(days + 1)}
+
+
+def test_a_month_without_a_session_is_final_at_the_next_session_and_has_never_traded(override):
+    override(closed("2024-01-31", "2024-03-10"))
+
+    assert finality.final_at(Month(2024, 2)) == utc("2024-03-11 15:00")  # Monday, 11:00 EDT
+    assert finality.final_at(Month(2024, 1)) == utc("2024-03-11 15:00")  # its last session is on the 30th
+    assert finality.final_through(utc("2024-03-11 14:59")) == utc("2024-01-30 01:00")  # Monday the 29th, 20:00 EST
+    assert finality.final_through(utc("2024-03-11 15:00")) == utc("2024-01-31 01:00")
+    assert not finality.has_traded(Month(2024, 2), utc("2024-03-30 00:00"))
+    assert finality.refresh_span(Month(2024, 2), utc("2024-02-20 00:00")).since == Month(2024, 2).start
+
+
+def test_overrides_that_close_the_exchange_for_a_year_are_refused_with_the_setting_to_correct(override):
+    override(closed("2024-01-01", "2026-01-01"))
+
+    with pytest.raises(CalendarError, match=r"no session in the year after 2024-06-30: .*MOHLCV_CALENDAR"):
+        finality.final_at(Month(2024, 6))
+    with pytest.raises(CalendarError, match=r"no session in the year before 2025-07-02: .*MOHLCV_CALENDAR"):
+        finality.final_through(utc("2025-07-01 16:00"))
+
+
+hours = st.one_of(
+    st.none(),
+    st.tuples(st.integers(4 * 60, 20 * 60 - 1), st.integers(4 * 60 + 1, 20 * 60))
+    .filter(lambda pair: pair[0] < pair[1])
+    .map(lambda pair: exchange_calendar.Hours(*(time(*divmod(minute, 60)) for minute in pair))),
+)
+overridden = st.dictionaries(st.dates(date(2023, 12, 20), date(2024, 3, 10)), hours, max_size=80)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(overridden, moments, st.integers(1, 3))
+def test_whatever_days_are_overridden_a_month_is_decided_measured_and_drawn(override, days, moment, number):
+    override(days)
+    month = Month(2024, number)
+    moment = max(moment.replace(year=2024), month.start)
+
+    assert finality.final_at(month) > month.end - timedelta(days=5)
+    assert finality.final_through(moment) <= moment
+    finality.needs_refresh(month, moment, moment + timedelta(days=1))
+    finality.refresh_span(month, moment)
+    finality.has_traded(month, moment)
+    starts = np.arange(month.start_second, month.end_second, 3601)
+    coverage.measure(starts, month, month.end)
+    prices = dict.fromkeys(("open", "high", "low", "close"), np.ones(starts.size))
+    bars = bar_table.from_arrays(starts, prices, np.ones(starts.size, np.int64))
+    month_charts.draw_session_prices("SPY", month, bars, month.end)
+    month_charts.draw_minutes_of_day("SPY", month, starts, month.end)
+    file = BarFile("SPY", RAW, month)
+    reading = Reading.of(csv_codec.encode(bars))
+    assert run_rules(CheckInput(file, reading, reading)).results

@@ -2,13 +2,15 @@
 
 import errno
 import os
+import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mohlcv_dagster.errors import FileNameClashError
+from mohlcv_dagster.errors import FileMissingError, FileNameClashError, NotRegularFileError
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster.storage.atomic_writes import HOST
 
@@ -256,3 +258,111 @@ def test_the_second_name_of_a_process_at_work_is_left_by_every_writer(at):
     replace_and_fail(at, b"one", b"two")
 
     assert files_in(at.parent) == {"file.csv": b"former"}
+
+
+@pytest.fixture
+def umask_022():
+    former = os.umask(0o022)
+    yield
+    os.umask(former)
+
+
+def mode(at):
+    return stat.S_IMODE(at.stat().st_mode)
+
+
+@pytest.mark.usefixtures("umask_022")
+def test_a_new_file_has_the_mode_of_the_umask_and_one_that_is_replaced_keeps_its_own(at):
+    new = at.with_name("new.csv")
+    atomic_writes.write(new, [b"new"])
+    assert mode(new) == 0o644
+    for kept in (0o640, 0o600, 0o444, 0o666):
+        at.chmod(kept)
+        atomic_writes.write(at, [b"new"])
+        assert (mode(at), at.read_bytes()) == (kept, b"new")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root may give a file away")
+def test_a_file_that_is_replaced_keeps_its_owner_and_group_where_this_user_may_set_them(at, monkeypatch):
+    os.chown(at, 1234, 4321)
+    at.chmod(0o640)
+    atomic_writes.write(at, [b"new"])
+    assert (at.stat().st_uid, at.stat().st_gid, mode(at)) == (1234, 4321, 0o640)
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    atomic_writes.write(at, [b"newer"])
+    assert (at.read_bytes(), at.stat().st_uid, mode(at)) == (b"newer", 0, 0o640)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_write_through_a_link_writes_the_file_behind_it_and_keeps_link_and_mode(at, tmp_path, relative):
+    at.chmod(0o640)
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.symlink_to(at.relative_to(tmp_path) if relative else at)
+    second.symlink_to(first)
+
+    atomic_writes.write(second, [b"new"])
+    with pytest.raises(RefusedError):
+        replace_and_raise(second, RefusedError())
+
+    assert (first.is_symlink(), second.is_symlink()) == (True, True)
+    assert (at.read_bytes(), mode(at)) == (b"new", 0o640)
+    assert [each.name for each in at.parent.iterdir()] == [at.name]
+
+
+def test_a_link_to_a_file_that_is_not_there_makes_it_where_its_folder_is(at, tmp_path):
+    at.unlink()
+    link = tmp_path / "link.csv"
+    link.symlink_to(at)
+    with pytest.raises(RefusedError):
+        replace_and_raise(link, RefusedError())
+    assert not at.exists()
+    atomic_writes.write(link, [b"new"])
+    assert (link.is_symlink(), at.read_bytes()) == (True, b"new")
+
+    link.unlink()
+    link.symlink_to(tmp_path / "not mounted" / "file.csv")
+    with pytest.raises(FileMissingError, match="not mounted: mount it, or remove the link"):
+        atomic_writes.write(link, [b"new"])
+    assert link.is_symlink()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to("/dev/null"),
+        lambda path: path.symlink_to(path.name),
+    ],
+    ids=["pipe", "folder", "device", "loop"],
+)
+def test_what_is_no_file_is_not_replaced(tmp_path, make):
+    at = tmp_path / "file.csv"
+    make(at)
+    before = at.lstat()
+
+    with pytest.raises(NotRegularFileError, match="not a file: move it away"):
+        atomic_writes.write(at, [b"new"])
+
+    assert (at.lstat().st_ino, at.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert list(tmp_path.iterdir()) == [at]
+
+
+def test_every_module_that_writes_a_file_of_the_project_does_it_atomically():
+    """Besides atomic writes there is a journal, which is appended to, and a temporary file for a process."""
+    package = Path(atomic_writes.__file__).parents[1]
+    writes = re.compile(r"write_text|write_bytes|open\(\s*[\"'][wax]|\.open\([\"'][wax]|os\.replace|\.rename\(")
+    found = {
+        str(at.relative_to(package)): writes.findall(at.read_text(encoding="utf-8")) for at in package.rglob("*.py")
+    }
+
+    assert {name: calls for name, calls in found.items() if calls} == {
+        "storage/atomic_writes.py": ['.open("x'],
+        "storage/repair.py": ['.open("a'],
+        "dagster_patches/services.py": ["write_text"],
+    }
