@@ -1,8 +1,10 @@
 """The settings, read from environment variables once into a frozen object. Nothing else reads the environment.
 
-The file that a setting names, with a user's days of the exchange calendar, is read here too.
+The files that a user writes are read here too: `.env`, and the days of the exchange calendar that a setting names.
 """
 
+import os
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
@@ -63,8 +65,11 @@ SETTINGS: Final = (
     PARQUET,
 )
 
+ENV_FILE: Final = ".env"
 MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
+_LARGEST: Final = 1 << 20
+"""Bytes of a file that a user writes: such a file has some lines."""
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -250,7 +255,7 @@ def apply_calendar(settings: Settings) -> None:
 
 def _read_calendar(name: str) -> dict[date, exchange_calendar.Hours | None]:
     try:
-        return exchange_calendar.parse_overrides(Path(name).expanduser().read_text(encoding="utf-8"))
+        return exchange_calendar.parse_overrides(_text_of(Path(name).expanduser()))
     except CalendarError as error:
         raise CalendarError(f"{name} ({CALENDAR.variable}), {error}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -258,3 +263,58 @@ def _read_calendar(name: str) -> dict[date, exchange_calendar.Hours | None]:
             f"{CALENDAR.variable}={name!r} cannot be read ({error}): name a text file in UTF-8 with lines such as "
             "`2025-01-09 closed`, or leave the variable empty"
         ) from error
+
+
+def read_env_file(root: Path) -> dict[str, str]:
+    """The variables of the file `.env` in `root`; none where there is no file.
+
+    Raises:
+        SettingsError: it cannot be read, is not a regular file, or is far larger than any such file.
+    """
+    import io  # noqa: PLC0415 - Dagster reads `.env` itself: only the command needs this
+
+    import dotenv  # noqa: PLC0415 - as above
+
+    file = root / ENV_FILE
+    try:
+        values = dotenv.dotenv_values(stream=io.StringIO(_text_of(file)))
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def exposure(root: Path, values: Mapping[str, str]) -> str | None:
+    """That every user of this machine can change `.env`, or read a secret in it, with the cure; `None` if not so.
+
+    Windows has no such modes.
+
+    Args:
+        root: the folder of the file.
+        values: its variables.
+    """
+    file = root / ENV_FILE
+    if os.name == "nt" or not file.is_file():
+        return None
+    mode = file.stat().st_mode
+    secret = any(is_secret(each) and values.get(each.variable, "").strip() for each in SETTINGS)
+    if not mode & stat.S_IWOTH and not (secret and mode & stat.S_IROTH):
+        return None
+    what = "changed" if mode & stat.S_IWOTH else "read, with the secrets in it,"
+    return f"{file} can be {what} by every user of this machine: run `chmod 600 {file}`"
+
+
+def _text_of(file: Path) -> str:
+    """The text of a file, without the byte order mark that some editors of Windows write.
+
+    Raises:
+        OSError: it is not there, is no regular file (a pipe would be waited for without end) or is too large.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("it is no regular file")
+    if status.st_size > _LARGEST:
+        raise OSError(f"it has {status.st_size:,} bytes, more than {_LARGEST:,}")
+    return file.read_text(encoding="utf-8-sig")

@@ -13,12 +13,15 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from mohlcv_dagster.cli import env_file, home_creation
+import click
+
+from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings, exposure, read_env_file
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -83,9 +86,10 @@ class Home:
         Raises:
             SettingsError: `.env` cannot be read.
         """
-        environment = {**env_file.read(root), **os.environ}
-        if warn:
-            env_file.warn_once(root)
+        own = read_env_file(root)
+        environment = {**own, **os.environ}
+        if warn and (exposed := exposure(root, own)):
+            _warn_once(exposed)
         data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
         if "://" not in data_dir:
             environment[DATA_DIR.variable] = _absolute(root, data_dir)
@@ -186,6 +190,11 @@ class Home:
             SettingsError: a variable is invalid.
         """
         return Settings.from_environment(self.environment)
+
+
+@cache
+def _warn_once(message: str) -> None:
+    click.echo(f"mohlcv: {message}", err=True)
 
 
 def _absolute(root: Path, name: str) -> str:

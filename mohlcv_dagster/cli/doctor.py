@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli import env_file
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, project_root
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings, exposure, read_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +58,7 @@ def _diagnose(*, offline: bool) -> "Iterator[Diagnosis]":
 
     root = project_root()
     try:
-        file = env_file.read(root)
+        file = read_env_file(root)
         home = Home.real(root, warn=False)
     except SettingsError as error:
         yield diagnostics.wrong("setting", str(error), "Save the file .env again, as plain text in UTF-8.")
@@ -67,7 +66,7 @@ def _diagnose(*, offline: bool) -> "Iterator[Diagnosis]":
         return
     environment = home.environment
     from_variable = bool({**file, **os.environ}.get(DAGSTER_HOME))
-    if exposed := env_file.exposure(root, file):
+    if exposed := exposure(root, file):
         found, _, cure = exposed.partition(": ")
         yield diagnostics.warning("setting", found, f"{cure[0].upper()}{cure[1:]}.")
     yield from diagnostics.settings(os.environ, file)

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mohlcv_dagster.cli import env_file
-from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster import settings
+from mohlcv_dagster.errors import CalendarError, SettingsError
 
 SECRET, PLAIN = "MASSIVE_API_KEY=from-file\n", "MOHLCV_START=2020-01\n"
 CURE = "run `chmod 600 "
@@ -52,9 +52,9 @@ def test_it_is_said_once_however_often_the_file_is_read(mohlcv, written):
 
 def test_windows_has_no_such_modes(project, written, monkeypatch):
     written(SECRET, 0o666)
-    monkeypatch.setattr(env_file.os, "name", "nt")
+    monkeypatch.setattr(settings.os, "name", "nt")
 
-    assert env_file.exposure(project, {"MASSIVE_API_KEY": "a"}) is None
+    assert settings.exposure(project, {"MASSIVE_API_KEY": "a"}) is None
 
 
 def a_gigabyte(at):
@@ -69,11 +69,11 @@ def a_gigabyte(at):
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (os.mkfifo, "is a named pipe"),
-        (lambda at: at.symlink_to("/dev/zero"), "is a link to a device"),
-        (lambda at: at.mkdir(), "is a folder"),
-        (lambda at: at.symlink_to(at.name), "leads back to itself"),
-        (a_gigabyte, "has more than 1,048,576 bytes"),
+        (os.mkfifo, "it is no regular file"),
+        (lambda at: at.symlink_to("/dev/zero"), "it is no regular file"),
+        (lambda at: at.mkdir(), "it is no regular file"),
+        (lambda at: at.symlink_to(at.name), "Too many levels of symbolic links"),
+        (a_gigabyte, "has 1,073,741,824 bytes, more than 1,048,576"),
     ],
     ids=["pipe", "device", "folder", "loop", "a gigabyte"],
 )
@@ -89,13 +89,23 @@ def test_a_link_to_a_file_of_settings_is_read(project):
     (project / "settings").write_text(SECRET)
     (project / ".env").symlink_to("settings")
 
-    assert env_file.read(project) == {"MASSIVE_API_KEY": "from-file"}
+    assert settings.read_env_file(project) == {"MASSIVE_API_KEY": "from-file"}
     (project / "settings").unlink()
-    assert env_file.read(project) == {}
+    assert settings.read_env_file(project) == {}
 
 
 def test_a_file_that_is_no_text_is_refused(project):
     (project / ".env").write_bytes(b"\xff")
 
     with pytest.raises(SettingsError, match="save it as plain text in UTF-8"):
-        env_file.read(project)
+        settings.read_env_file(project)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda at: at.symlink_to("/dev/zero"), a_gigabyte])
+def test_a_calendar_that_is_no_such_file_is_refused_at_once(tmp_path, make):
+    make(tmp_path / "days.txt")
+    given = settings.Settings.from_environment({"MOHLCV_CALENDAR": str(tmp_path / "days.txt")})
+
+    with pytest.raises(CalendarError, match="name a text file in UTF-8"):
+        settings.apply_calendar(given)

@@ -1,12 +1,14 @@
 """One flipped bit anywhere in an archive is found, and put right where a recorded digest proves the bytes."""
 
 import hashlib
+import json
 import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mohlcv_dagster import cli
 from mohlcv_dagster.bars import csv_codec, parquet_codec
 from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.model.bar_files import BarFile
@@ -214,3 +216,28 @@ def test_a_part_finds_what_is_wrong_in_it_and_nothing_else(tree):
 def test_a_part_that_there_is_not_is_refused(text):
     with pytest.raises(InputError, match="write one as 1/30"):
         Subset.parse(text)
+
+
+def test_the_command_restores_and_tells_what_it_did_and_what_is_left(tree, copy, monkeypatch, capsys):
+    monkeypatch.chdir(tree.parent)
+
+    def said(*words):
+        code = cli.mohlcv.main(["verify", str(tree), *words], prog_name="mohlcv", standalone_mode=False)
+        return code, capsys.readouterr().out
+
+    damage(tree, RAW, ENTRY)
+    assert said()[0] == 1
+    assert said("--subset", "6/30")[0] == 0
+    assert said("--subset", "5/30")[0] == 1
+    code, out = said("--repair")
+    assert (code, "restored" in out) == (1, False)
+    damage(tree, RAW)  # back as it was: the entry is what is left
+    code, out = said("--repair", "--from", str(copy), "--json")
+    assert (code, [each["path"] for each in json.loads(out)["restored"]]) == (0, [ENTRY])
+    damage(tree, AGGREGATE)
+    code, out = said("--repair")
+    assert code == 0
+    assert f"✓ {AGGREGATE}  restored: from parquet/timeframe=15s/" in out
+    assert "all as recorded." in out
+    with pytest.raises(InputError, match="add --repair"):
+        said("--from", str(copy))
