@@ -354,7 +354,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path, make):
 
 
 def test_every_module_that_writes_a_file_of_the_project_does_it_atomically():
-    """Besides atomic writes there is a journal, which is appended to, and a temporary file for a process."""
+    """Besides atomic writes: a journal, which is appended to, a temporary file for a process, whole folders renamed."""
     package = Path(atomic_writes.__file__).parents[1]
     writes = re.compile(r"write_text|write_bytes|open\(\s*[\"'][wax]|\.open\([\"'][wax]|os\.replace|\.rename\(")
     found = {
@@ -365,4 +365,5 @@ def test_every_module_that_writes_a_file_of_the_project_does_it_atomically():
         "storage/atomic_writes.py": ['.open("x'],
         "storage/repair.py": ['.open("a'],
         "dagster_patches/services.py": ["write_text"],
+        "cli/home_creation.py": [".rename("],
     }
