@@ -282,6 +282,11 @@ def read_env_file(root: Path) -> dict[str, str]:
         return {}
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
+    for name, value in values.items():
+        if not name or "\0" in name or "=" in name or "\0" in (value or ""):  # no environment takes it
+            raise SettingsError(
+                f"{file} cannot be used: the line of {name!r} has a NUL, or no name: correct or delete it"
+            )
     return {name: value for name, value in values.items() if value is not None}
 
 

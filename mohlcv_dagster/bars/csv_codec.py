@@ -94,8 +94,9 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
 
     Columns are found by name in any order, others are ignored; CRLF and a missing last line end are accepted. Volume
     is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is null,
-    `nan` and `inf` are floats: the rules check them. A time has whole seconds and an offset from UTC (`+00:00`; `Z` and
-    others are converted to UTC), and is in the years 1 to 9999.
+    `nan` and `inf` are floats: the rules check them. Blanks around a number do not matter. A time has whole seconds and
+    an offset from UTC (`+00:00`; `Z` and others are converted to UTC); minutes and seconds that are left out
+    are zero. It is in the years 1 to 9999.
 
     Raises:
         CsvFormatError: the bytes are not a CSV of bars; the message gives the line, the column and the value.
@@ -108,6 +109,8 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
     for whole_volume in (True, False):
         try:
             bars = _read(buffer, whole_volume=whole_volume)
+            if whole_volume and _may_be_hexadecimal(data):
+                _read(buffer, whole_volume=False, columns=(bar_files.VOLUME,))  # 0x1F is an int64 to Arrow
         except _UNREADABLE as exc:
             error = exc
         else:
@@ -197,6 +200,12 @@ def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = b
         column_types=bar_table.bar_schema(whole_volume=whole_volume), include_columns=list(columns), null_values=[""]
     )
     return arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+
+
+def _may_be_hexadecimal(data: bytes | pa.Buffer) -> bool:
+    """Whether there is an `x` anywhere, be it in the name of a column."""
+    text = data if isinstance(data, bytes) else data.to_pybytes()
+    return b"x" in text or b"X" in text
 
 
 def _header_end(buffer: pa.Buffer) -> int:

@@ -90,7 +90,7 @@ def _lines(stream: BinaryIO, digest: "hashlib._Hash | None") -> Iterator[bytes]:
 
 def _starts_whole(lines: bytes) -> bool:
     """Whether the first volume is written as an integer; in the contract's form all volumes are like the first."""
-    return _table(lines[: lines.find(b"\n") + 1], whole_volume=True) is not None
+    return _table(lines[: lines.find(b"\n") + 1] or lines, whole_volume=True) is not None
 
 
 def _piece(lines: bytes, *, whole_volume: bool, verify: bool) -> pa.Table | None:
@@ -103,6 +103,8 @@ def _piece(lines: bytes, *, whole_volume: bool, verify: bool) -> pa.Table | None
 
 def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
     """The bars of these lines, each field plain and present; `None` where one is not."""
+    if b"x" in lines or b"X" in lines:  # Arrow takes 0x1F for an integer
+        return None
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(lines),  # type: ignore[arg-type]  # the stubs forget Arrow's own streams

@@ -204,6 +204,7 @@ def _special_days(year: int) -> dict[str, str]:
 
 
 _CLOSED: Final = "closed"
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _HOURS: Final = re.compile(r"(\d{2}:\d{2})-(\d{2}:\d{2})", re.ASCII)
 _WORDS: Final = 2
 
@@ -226,7 +227,8 @@ def parse_overrides(text: str) -> dict[date, Hours | None]:
     """
     days: dict[date, Hours | None] = {}
     lines: dict[date, int] = {}
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
+    lines_of_text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines_of_text, start=1):  # `splitlines` also ends a line, and a comment, at others
         words = line.partition("#")[0].split()
         if not words:
             continue
@@ -241,7 +243,7 @@ def parse_overrides(text: str) -> dict[date, Hours | None]:
 
 def _parse_day(number: int, text: str) -> date:
     try:
-        day = date.fromisoformat(text)
+        day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
     except ValueError:
         raise _invalid(number, text, "write a day of the calendar as 2025-01-09") from None
     if not FIRST_YEAR <= day.year <= LAST_YEAR:

@@ -5,6 +5,7 @@ Where entries are stored, and how a tree is verified against them, is in `manife
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,13 +23,15 @@ SCHEMA: Final = 1
 CHECKSUM: Final = "checksum"
 """The field with the SHA-256 of the entry's bytes, computed with this field empty; entries written before lack it."""
 ERROR: Final = "error"
+_SEVERITIES: Final = (ERROR, "warn")
+_DIGESTS: Final = ("sha256", "raw_sha256")
 _MOMENTS: Final = ("first_bar", "last_bar", "fetched_at", "complete_through")
 _TEXT: Final = (str, type(None))
-_TYPES: Final[Mapping[str, Any]] = {
-    "sha256": str,
-    "rows": int,
-    "size": int,
-    "software": str,
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "sha256": (str,),
+    "rows": (int,),
+    "size": (int,),
+    "software": (str,),
     "vendor": _TEXT,
     "state": _TEXT,
     "raw_sha256": _TEXT,
@@ -37,6 +40,9 @@ _TYPES: Final[Mapping[str, Any]] = {
 }
 _FIELDS: Final = frozenset({"file", "schema", "request_ids", "checks", *_TYPES})
 """Those of an entry without a checksum; another name there is one that was damaged."""
+_RESULT_TYPES: Final = {"name": (str,), "passed": (bool,), "severity": (str,), "message": (str,)}
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
 class _Rule(Protocol):
@@ -139,28 +145,30 @@ class ManifestEntry(Provenance):
             ManifestEntryError: they are not an entry, or of a version that this software does not know.
         """
         try:
-            facts = json.loads(content)
-            if facts["schema"] != SCHEMA:
+            facts = json.loads(content.decode(), parse_constant=_no_number)
+            if facts["schema"] != SCHEMA or isinstance(facts["schema"], (bool, float)):
                 raise ManifestEntryError(
                     f"it is a manifest entry of form {facts['schema']!r}, this version of mohlcv reads form {SCHEMA}: "
                     "use the version that wrote it, or a later one"
                 )
             _require_checksum(content, facts)
             return cls._of(facts)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ManifestEntryError(f"it is not a manifest entry ({type(error).__name__}: {error})") from error
 
     @classmethod
     def _of(cls, facts: Mapping[str, Any]) -> Self:
-        for name, kind in _TYPES.items():
-            if not isinstance(facts[name], kind):
-                raise TypeError(f"{name} is {facts[name]!r}")
+        _require_types(facts, {**_TYPES, "file": (str,), "request_ids": (list,), "checks": (list,)})
+        _require(all(_DIGEST.fullmatch(facts[name] or "0" * 64) for name in _DIGESTS), "a digest that is none")
+        _require(min(facts["rows"], facts["size"]) >= 0, "a count below zero")
+        _require(all(type(each) is str for each in facts["request_ids"]), "a request id that is no text")
+        json.dumps(facts, ensure_ascii=False).encode()  # half of a surrogate pair could not be written again
         moments: dict[str, Any] = {name: _to_moment(facts[name]) for name in _MOMENTS}
         return cls(
             **{name: facts[name] for name in ("file", *_TYPES) if name not in moments},
             **moments,
-            request_ids=tuple(map(str, facts["request_ids"])) or None,
-            checks=tuple(RecordedResult(**check) for check in facts["checks"]),
+            request_ids=tuple(facts["request_ids"]) or None,
+            checks=tuple(_to_result(check) for check in facts["checks"]),
         )
 
 
@@ -178,6 +186,27 @@ def _require_checksum(content: bytes, facts: Mapping[str, Any]) -> None:
         raise ManifestEntryError(f"it has no checksum, and the unknown field {min(unknown)!r}")
 
 
+def _require(condition: bool, otherwise: str) -> None:  # noqa: FBT001 - as of an assertion
+    if not condition:
+        raise ValueError(otherwise)
+
+
+def _require_types(facts: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
+    for name, kinds in types.items():
+        if type(facts[name]) not in kinds:  # a bool is an int to isinstance
+            raise TypeError(f"{name} is {facts[name]!r}")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} where a number belongs")
+
+
+def _to_result(check: Mapping[str, Any]) -> RecordedResult:
+    _require_types(check, _RESULT_TYPES)
+    _require(check["severity"] in _SEVERITIES, f"severity {check['severity']!r}")
+    return RecordedResult(**check)
+
+
 def path_of(file: BarFile) -> PurePosixPath:
     """The path of the entry of `file`, relative to the data folder."""
     return PurePosixPath(FOLDER, f"{file.path}.json")
@@ -188,4 +217,9 @@ def _to_text(moment: datetime | None) -> str | None:
 
 
 def _to_moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    if text is None:
+        return None
+    _require(_MOMENT.fullmatch(text) is not None, f"the moment {text!r}, expected one such as 2024-02-01T00:00:00Z")
+    moment = datetime.fromisoformat(text)
+    moment.astimezone(UTC)  # of the years 1 and 9999 not every moment has a time in UTC
+    return moment

@@ -214,6 +214,11 @@ def test_volume_is_whole_only_where_every_field_is_written_as_an_integer(fields,
     assert decode(HEADER + "".join(rows).encode())["volume"].type == kind
 
 
+def test_an_x_in_another_column_does_not_change_the_type_of_the_volume():
+    content = HEADER.replace(b"volume", b"volume,x") + ROW.replace(b"15234", b"15234,0x1F")
+    assert decode(content)["volume"].type == pa.int64()
+
+
 def test_floats_that_are_no_numbers_are_read_and_left_for_the_rules():
     row = decode(HEADER + b"2024-01-02 09:30:00+00:00,nan,inf,-inf,,0\n").to_pylist()[0]
     assert row["open"] != row["open"]
@@ -238,6 +243,8 @@ SECOND = ROW.replace(b"09:30:00", b"09:30:01")
         (HEADER + b"a" * 3_000_000, ["line 2 has 3,000,000 bytes"]),
         (HEADER + ROW + SECOND.replace(b"475.45", b"abc"), ["line 3: high 'abc' is not a number"]),
         (HEADER + ROW + SECOND.replace(b"15234", b"1_0"), ["line 3: volume '1_0' is not a number"]),
+        (HEADER + ROW + SECOND.replace(b"15234", b"0x1F"), ["line 3: volume '0x1F' is not a number"]),
+        (HEADER + ROW + SECOND.replace(b"15234", b"-0X1F"), ["line 3: volume '-0X1F' is not a number"]),
         (HEADER + ROW + SECOND[:38], ["line 3", "has 3 of 6 fields", "cut off"]),
         (HEADER + ROW + b"2024-01-02 09:30:01+00:00,1,2\n" + ROW, ["line 3", "has 3 of 6 fields"]),
         (HEADER + ROW + SECOND[:-1] + b",9\n", ["line 3", "has 7 of 6 fields"]),

@@ -111,6 +111,8 @@ def test_what_is_read_of_an_edited_file_unproven_is_what_the_decoder_reads_or_le
         WHOLE.replace(b",100\n", b",n/a\n"),
         HEADER + b"2024-01-02 14:30:00Z,1,1,1,1,1\n" * 9,
         HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,1\n" + b"2024-01-02 14:30:01+00:00,1.0,1.0,1.0,1.0,1.5\n",
+        HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,1",
+        HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,0x1F\n",
     ],
 )
 def test_a_file_that_is_not_the_encoders_is_left_to_the_decoder(content):

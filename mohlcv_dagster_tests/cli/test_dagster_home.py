@@ -109,6 +109,15 @@ def test_an_env_file_that_is_no_utf_8_is_told_with_its_name(mohlcv, project):
     assert "UTF-8" in said.err
 
 
+@pytest.mark.parametrize("line", ["A='x\0'\n", "A\0=x\n", "'A=B'=x\n"])
+def test_an_env_file_with_a_line_that_no_environment_takes_is_told_with_its_name(mohlcv, project, line):
+    (project / ".env").write_text(line)
+    said = mohlcv("symbols", "list")
+
+    assert said.code == 2
+    assert ".env cannot be used: the line of 'A" in said.err
+
+
 def test_a_home_that_cannot_be_written_is_told_with_its_place(mohlcv, project, monkeypatch):
     (project / "file").touch()
     monkeypatch.setenv("DAGSTER_HOME", str(project / "file" / "home"))

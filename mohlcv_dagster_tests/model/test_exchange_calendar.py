@@ -201,6 +201,15 @@ def test_days_are_closed_or_have_their_hours_and_comments_and_empty_lines_are_ig
     }
 
 
+def test_only_line_feeds_and_carriage_returns_end_a_line():
+    separators = "".join(map(chr, (0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)))
+    comment = "# " + "2024-12-24 closed".join(f"{each}" for each in separators)
+    assert parse_overrides(f"2025-01-09 closed {comment} 2024-12-24 closed\r2025-01-10 closed\r\n") == {
+        date(2025, 1, 9): None,
+        date(2025, 1, 10): None,
+    }
+
+
 def test_a_file_without_days_overrides_none():
     assert parse_overrides("") == parse_overrides("# nothing yet\r\n\r\n") == {}
 
@@ -218,6 +227,8 @@ def test_a_file_without_days_overrides_none():
         ("1970-12-31 closed", "line 1: '1970-12-31' is invalid: the calendar covers 1971 to 2199"),
         ("2025-01-09 shut", "line 1: 'shut' is invalid: write closed, or open and close in Eastern time"),
         ("2025-01-09 9:30-13:00", "line 1: '9:30-13:00' is invalid: write closed, or open and close"),
+        ("20250109 closed", "line 1: '20250109' is invalid: write a day of the calendar as 2025-01-09"),
+        ("2025-W02-4 closed", "line 1: '2025-W02-4' is invalid: write a day of the calendar as 2025-01-09"),
         ("2025-01-09 09:30-25:00", "line 1: '09:30-25:00' is invalid: write closed, or open and close"),
         ("2025-01-09 13:00-09:30", "line 1: '13:00-09:30' is invalid: write closed, or open and close"),
         ("2025-01-09 03:59-13:00", "line 1: '03:59-13:00' is invalid: write closed, or open and close"),

@@ -343,7 +343,7 @@ def http_date(header: str) -> datetime | None:
     """The moment of a header, aware; `None` where it is not a date."""
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -226,6 +226,18 @@ def test_what_is_not_one_page_of_bars_is_refused(text):
         decode_page(text, REQUEST)
 
 
+@pytest.mark.parametrize("text", [b"NaN", b"-Infinity", b'["a",{"b":NaN}]', b'"\xff"', b'"a\\"":NaN,"c":"'])
+def test_what_json_forbids_is_refused_in_what_is_not_read_too(text):
+    for known in (b'"queryCount": 2', b'"status": "OK"'):
+        with pytest.raises(IncompletePageError, match="expected JSON"):
+            decode_page(body().replace(known, known + b',"new":' + text), REQUEST)
+
+
+def test_words_for_no_number_and_letters_beyond_ascii_may_be_in_texts():
+    page = decode_page(body(note='a "NaN" of -Infinity, Ω', request_id="NaN"), REQUEST)
+    assert (page.rows, page.request_id) == (2, "NaN")
+
+
 @pytest.mark.parametrize("length", range(1, len(body()), 7))
 def test_a_page_cut_short_anywhere_is_refused(length):
     with pytest.raises(IncompletePageError):

@@ -68,6 +68,7 @@ def test_long_words_are_cut():
         ("Mon, 23 Nov 2026 12:01:30 GMT", 90.0),
         ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
         ("Mon, 23 Nov 2026 12:01:30", 90.0),
+        ("Mon, 23 Nov 99999999999 12:01:30 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header, seconds):
