@@ -161,9 +161,9 @@ class Refresh:
         tail = bar_table.between(stored.bars, span.since, None)
         proof = revision.compare(tail, part.bars, span.provisional_from)
         bars = revision.join(stored.bars, part.bars, span.since)
-        if proof.counts.total or not bars.num_rows:
-            found = "is not as it was" if proof.counts.total else "and all before it are empty"
-            self.log.warning("%s: the overlap %s; the whole month is fetched", file, found)
+        fault = _fault_of_overlap(proof, part, kept=stored.bars.num_rows - tail.num_rows)
+        if fault:
+            self.log.warning("%s: the overlap %s; the whole month is fetched", file, fault)
             return self._whole(file, stored, report, before=part, overlap=proof)
         later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
@@ -244,6 +244,21 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
         request_ids=fetched.request_ids,
     )
     return {**origin_metadata(origin), **convert(cost)}
+
+
+def _fault_of_overlap(proof: Revision, part: "FetchedMonth", kept: int) -> str:
+    """Why bars fetched now cannot be joined to stored ones; empty where they can.
+
+    Args:
+        proof: of the final bars of the overlap.
+        part: what was fetched, the overlap included.
+        kept: how many stored bars are before the overlap.
+    """
+    if proof.counts.total:
+        return "is not as it was"
+    if part.adjusted and kept and not proof.counts.compared:
+        return "has no bar to show whether there was a split since"
+    return "" if kept or part.bars.num_rows else "and all before it are empty"
 
 
 def _kept(proof: Revision) -> str:

@@ -309,6 +309,19 @@ def test_a_part_without_bars_leaves_what_was_settled(tmp_path, instance):
     assert facts(result)["state"] == "settled"
 
 
+@pytest.mark.parametrize("adjusted", [True, False])
+def test_adjusted_bars_are_joined_only_where_the_overlap_shows_that_they_are_of_one_basis(tmp_path, instance, adjusted):
+    """Where no bar is in the overlap, a split in between would be on the new bars alone."""
+    early = HEADER + ROWS[0]
+    fetch(tmp_path, instance, early + ROWS[3], WEDNESDAY, adjusted=adjusted)
+    halved = early.replace(b"10.0,11.0,9.0,10.5,16", b"5.0,5.5,4.5,5.25,32") + ROWS[6]
+    result, since = fetch(tmp_path, instance, halved, MARCH, adjusted=adjusted)
+
+    assert since == ([SINCE, None] if adjusted else [SINCE])
+    assert stored(tmp_path) == (halved if adjusted else early + ROWS[6])
+    assert facts(result)["settled_changed"] == (1 if adjusted else 0)
+
+
 def test_in_a_run_of_several_months_each_is_refreshed_by_itself(tmp_path, instance):
     february = {("SPY", "2024-02"): MANY.replace(b"2024-01-16", b"2024-02-16")}
     first = HandedVendor({KEY: FEW, **february}, WEDNESDAY)
