@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-SECONDS = 5
+SECONDS = 20
 """The longest time an input may take."""
 MEGABYTES = 1024
 """The most memory the process of a target may have; the interpreter with its libraries takes 150 to 250 of them."""
