@@ -233,13 +233,13 @@ def _parse_boolean(text: str) -> bool:
 def _parse_limit(text: str) -> int | None:
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise ValueError("write a whole number of at least 1, or leave it empty for no limit")
     return int(text)
 
 
 def _parse_concurrency(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENT:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST_CONCURRENT:
         raise ValueError(f"write a whole number from 1 to {MOST_CONCURRENT}")
     return int(text)
 

@@ -81,6 +81,8 @@ def test_every_variable_is_read():
         ("MASSIVE_ADJUSTED", "maybe"),
         ("MASSIVE_REQUESTS_PER_MINUTE", "0"),
         ("MASSIVE_REQUESTS_PER_MINUTE", "5.5"),
+        ("MASSIVE_REQUESTS_PER_MINUTE", "\u0665"),  # a five, but not of ASCII
+        ("MASSIVE_CONCURRENCY", "\u0663"),
         ("MASSIVE_CONCURRENCY", "0"),
         ("MASSIVE_CONCURRENCY", "1000"),
     ],

@@ -86,7 +86,7 @@ class Life:
     def trace(self, line: str) -> None:
         """Something happened."""
         self.steps += 1
-        line = f"{self.steps} {self.moment.now:%Y-%m-%d %H:%M:%S} {line}"
+        line = f"{self.steps} {self.moment.now:%Y-%m-%d %H:%M:%S} {line.replace(str(self.folder), '')}"
         self.hash.update(line.encode())
         self.lines = [*self.lines[-60:], line]
 
