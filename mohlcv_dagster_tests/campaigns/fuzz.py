@@ -99,6 +99,8 @@ def inside(target: str, flags: list[str]) -> None:
         (corpus / f"seed-{number}").write_bytes(seed)
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         fuzz_targets.ENV_FOLDER = Path(folder)
+        for seed in chosen.seeds:  # what is imported by the first input does not count to its time
+            chosen.check(seed)
         atheris.Setup([sys.argv[0], f"-max_len={chosen.longest}", *flags], chosen.check)
         atheris.Fuzz()
 

@@ -158,9 +158,9 @@ def _require_json(body: bytes) -> None:
     if not body.isascii():
         body.decode()
     if b"NaN" in body or b"Inf" in body:
-        found = next((word for word in _STRING_OR_NO_NUMBER.findall(body) if word), None)
+        found = next((each for each in _STRING_OR_NO_NUMBER.finditer(body) if each[1]), None)
         if found is not None:
-            raise ValueError(f"{found.decode()} where a number belongs")
+            raise ValueError(f"{found[1].decode()} where a number belongs")
 
 
 def _envelope(page: Any, rows: int) -> Envelope:  # noqa: ANN401  # as in _read
