@@ -35,7 +35,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 
-from mohlcv_dagster.bars.bar_table import Floats, one_chunk, to_numpy
+from mohlcv_dagster.bars.bar_table import Floats, null_mask, one_chunk, to_numpy
 from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.pages import (
@@ -180,7 +180,7 @@ def _printable(envelope: Envelope, to_printable: ToPrintable) -> Envelope:
 def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:
     for key, column in columns.items():
         if column.null_count:
-            row = column.is_null().index(True).as_py()
+            row = int(null_mask(column).argmax())  # Arrow's own search loads pandas
             raise incomplete_page(
                 request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id
             )

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -236,6 +238,22 @@ def test_what_json_forbids_is_refused_in_what_is_not_read_too(text):
 def test_words_for_no_number_and_letters_beyond_ascii_may_be_in_texts():
     page = decode_page(body(note='a "NaN" of -Infinity, Ω', request_id="NaN"), REQUEST)
     assert (page.rows, page.request_id) == (2, "NaN")
+
+
+def test_a_page_is_refused_without_loading_pandas():
+    """Which takes a second, and counts to the time that a page has."""
+    program = f"""
+import sys
+from mohlcv_dagster.errors import IncompletePageError
+from mohlcv_dagster.providers.massive.decoder import decode_page
+from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
+try:
+    decode_page({written(o="null")!r}, PageRequest("SPY", Timespan("second", 1000), Window({T}, {T + 9999}), False))
+except IncompletePageError:
+    print("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("length", range(1, len(body()), 7))
