@@ -26,6 +26,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from mohlcv_dagster.errors import MohlcvError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.exchange_calendar import EASTERN
 from mohlcv_dagster.model.month_decision import Action, RunOptions
@@ -165,7 +166,7 @@ class Life:
             ]
         )
         for (actor, file, _), outcome, error in zip(actors, outcomes, ended, strict=True):
-            if error is not None and not actor.dead and not isinstance(error, OSError):
+            if error is not None and not actor.dead and not isinstance(error, (OSError, MohlcvError)):
                 raise error
             told = "killed" if actor.dead else f"{error!r}" if error else outcome
             self.trace(f"{actor.pid} {file}: {told}")
