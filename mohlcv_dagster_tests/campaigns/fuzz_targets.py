@@ -19,7 +19,6 @@ from typing import Any
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, csv_codec, csv_stream
-from mohlcv_dagster.cli import dagster_home
 from mohlcv_dagster.errors import (
     CalendarError,
     CsvFormatError,
@@ -36,7 +35,7 @@ from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.providers.massive import decoder, reference, transport
 from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
 from mohlcv_dagster.providers.massive.provider import provider_name
-from mohlcv_dagster.settings import SETTINGS, Settings, check_base_url
+from mohlcv_dagster.settings import SETTINGS, Settings, check_base_url, read_env_file
 from mohlcv_dagster_tests.campaigns import strict_readers as strict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -179,7 +178,7 @@ ENV_FOLDER = Path(gettempdir())
 def env(content: bytes) -> None:
     (ENV_FOLDER / ".env").write_bytes(content)
     try:
-        values = dagster_home.env_file(ENV_FOLDER)
+        values = read_env_file(ENV_FOLDER)
     except SettingsError:
         return
     expected = strict.env_file(content.decode("utf-8-sig", "replace"))
