@@ -66,7 +66,7 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
         OSError: the disk refused; an existing file stays unchanged.
     """
     at, former = _written_file(at)
-    at.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(at.parent)
     _refuse_case_clash(at)
     _remove_leftovers(at)
     temporary = _temporary(at)
@@ -165,6 +165,19 @@ def _fill(out: "BufferedWriter", content: "Iterable[Buffer]") -> None:
         flush.result()
     out.flush()
     os.fsync(out.fileno())
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; each new one survives a power cut.
+
+    Raises:
+        OSError: the disk refused, or a file is in its place.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)  # another process may just have made it
+    fsync_folder(folder.parent)
 
 
 def fsync_folder(folder: Path) -> None:

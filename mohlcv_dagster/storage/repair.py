@@ -28,7 +28,7 @@ from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.storage import inventory
+from mohlcv_dagster.storage import atomic_writes, inventory
 from mohlcv_dagster.storage.adoption_survey import FileFault, examine, raw_volume_is_whole, with_contract_volume
 from mohlcv_dagster.storage.archive import Archive
 
@@ -165,11 +165,14 @@ class RewriteJournal:
 
     def note(self, file: BarFile, sha256: str) -> None:
         """Record that `file` is about to be rewritten with these bytes."""
-        self._at.parent.mkdir(parents=True, exist_ok=True)
+        atomic_writes.make_folder(self._at.parent)
+        is_new = not self._at.exists()
         with self._at.open("a", encoding="utf-8") as journal:
             journal.write(f"{sha256}  {file.path}\n")
             journal.flush()
             os.fsync(journal.fileno())
+        if is_new:
+            atomic_writes.fsync_folder(self._at.parent)
 
     def clear(self) -> None:
         """Remove the journal once everything is recorded."""
