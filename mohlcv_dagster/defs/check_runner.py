@@ -85,7 +85,7 @@ class CheckRunner:
     Attributes:
         instance: knows what was recorded of them.
         reader: reads them.
-        log: warns of a manifest entry that could not be written.
+        log: warns of a manifest entry that could not be written: to check files is to read, also on a read-only disk.
         vendor: asked for its own minutes; `None`: checks that need them are left out.
     """
 
@@ -94,12 +94,16 @@ class CheckRunner:
     log: "Logger"
     vendor: VendorMinutesSource | None = None
 
-    def check(self, file: BarFile, names: Collection[str] | None = None) -> FileCheckResult:
+    def check(self, file: BarFile, names: Collection[str] | None = None, *, is_new: bool = False) -> FileCheckResult:
         """What the checks of these names find of `file` as it is; its manifest entry is brought up to date.
 
         Args:
             file: which file.
             names: of checks, such as `intact`; `None` for all that this runner can run.
+            is_new: whether this run wrote the file.
+
+        Raises:
+            FileError: the file is new, and the disk refused its manifest entry.
         """
         checks = [check for check in registry.checks_for(file.timeframe) if self._is_chosen(check, names)]
         record = records.latest(self.instance, file)
@@ -109,22 +113,21 @@ class CheckRunner:
             (finding for each in found for finding in each.results),
             (left for each in found for left in each.not_checked),
         )
-        self._update_manifest(file, record, answers)
+        try:
+            self._update_manifest(file, record, answers)
+        except FileError as error:
+            if is_new:  # without its results no copy could be verified, and nothing would check the file again
+                raise
+            self.log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
         made = [asset_checks.evaluation(answer, file, record) for answer in answers if answer.is_conclusive]
         return FileCheckResult(answers, made)
 
     def _update_manifest(self, file: BarFile, record: Record | None, answers: Sequence[CheckResult]) -> None:
-        """Bring the manifest entry of `file` up to date with what its checks found.
-
-        A disk that refuses is logged and fails nothing: to check files is to read, also on one that is read-only.
-        """
+        """Bring the manifest entry of `file` up to date with what its checks found."""
         recorded = records.manifest_entry(file, record) if record else None
         results = [RecordedResult.of(finding) for answer in answers for finding in answer.results]
         not_checked = [rule.name for answer in answers for rule, _ in answer.not_checked]
-        try:
-            manifest.update_checks(self.reader.archive, file, recorded, results, not_checked)
-        except FileError as error:
-            self.log.warning("%s was checked, and its manifest entry does not say so: %s", file, error)
+        manifest.update_checks(self.reader.archive, file, recorded, results, not_checked)
 
     def _is_chosen(self, check: Check, names: Collection[str] | None) -> bool:
         return (names is None or check.name in names) and (self.vendor is not None or not check.asks_vendor)

@@ -232,7 +232,7 @@ class _MonthSteps:
             file, is_made = file_of(key, partition), key in self.context.selected_asset_keys
             if is_made:
                 yield self._materialized(file, partition)
-            blocking = yield from self._checked(file, key)
+            blocking = yield from self._checked(file, key, is_new=is_made)
             if is_made and blocking:
                 broken.append((file, blocking))
                 if file.timeframe == RAW:
@@ -252,12 +252,12 @@ class _MonthSteps:
             tags=partition_tags(partition),
         )
 
-    def _checked(self, file: "BarFile", key: dg.AssetKey) -> "Generator[Any, None, list[RuleResult]]":
+    def _checked(self, file: "BarFile", key: dg.AssetKey, *, is_new: bool) -> "Generator[Any, None, list[RuleResult]]":
         """Check a file as it is; returns the findings that block."""
         names = {check.name for check in self.context.selected_asset_check_keys if check.asset_key == key}
         if not names:
             return []
-        result = self._checks.check(file, names)
+        result = self._checks.check(file, names, is_new=is_new)
         yield from result.evaluations
         return result.blocking
 

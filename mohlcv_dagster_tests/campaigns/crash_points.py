@@ -7,6 +7,8 @@ and the next command runs. What the files may be comes from a run without a faul
 import argparse
 import errno
 import hashlib
+import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
@@ -167,9 +169,10 @@ class Laboratory:
     def _copy(self, name="project"):
         return Path(shutil.copytree(self.template, self.base / name))
 
-    def attempt(self, number, fault, error):
-        """Let the fault strike at a call; what came of it."""
-        project = self._copy()
+    def try_point(self, point):
+        """Let a fault strike at a call; what came of it."""
+        number, fault, error = point
+        project = self._copy(f"project-{os.getpid()}")
         try:
             url, *words = self.case.broken(self.urls)
             broken = in_fork(
@@ -247,25 +250,42 @@ def laboratories(cases):
     with served(*MARKETS) as urls, tempfile.TemporaryDirectory(dir=folder, prefix="crash-points-") as base:
         warm = Path(base) / "warm"
         warm.mkdir()
-        syscalls.load_all(commands(warm, urls[0], fetch("2024-01"), ("resample", "--symbol", SYMBOL)))
+        alone = [projects.store(FewBars(), [Month(2024, 1)])]
+        every = [*alone, fetch("2024-01"), ("resample", "--symbol", SYMBOL)]
+        has_home = any(case.has_home for case in cases)
+        syscalls.load_all(commands(warm, urls[0], *(every if has_home else alone)))
         yield (Laboratory(case, urls, Path(base) / str(number)) for number, case in enumerate(cases))
 
 
-def sampled(calls, most):
-    """Numbers of calls, all or as many as given, evenly."""
-    every = len(calls) if most is None else min(most, len(calls))
-    return sorted({1 + index * len(calls) // every for index in range(every)})
+def sampled(numbers, most):
+    """As many of the numbers of calls as given, evenly; all where none is given."""
+    every = len(numbers) if most is None else min(most, len(numbers))
+    return [numbers[index * len(numbers) // every] for index in range(every)]
 
 
-def try_all(cases, most, faults):
-    """Every fault at every point; a `Tried` each."""
+def points(laboratory, most, faults):
+    """The faults of a case, each with the calls at which it strikes."""
+    case, calls = laboratory.case, laboratory.calls
+    for fault, error in faults if case.folder == DATA else [each for each in faults if each[0] is Fault.KILL]:
+        numbers = [number for number, call in enumerate(calls, 1) if call.data or fault is not Fault.SHORT]
+        for number in sampled(numbers, case.most or most[case.folder]):
+            yield number, fault, error
+
+
+def try_all(cases, most, faults, jobs=1):
+    """Every fault at every point, by so many processes; a `Tried` each."""
     with laboratories(cases) as ready:
         for laboratory in ready:
-            for fault, error in faults if laboratory.case.folder == DATA else faults[:1]:
-                for number in sampled(laboratory.calls, laboratory.case.most or most[laboratory.case.folder]):
-                    if fault is Fault.SHORT and not laboratory.calls[number - 1].data:
-                        continue
-                    yield laboratory.attempt(number, fault, error)
+            with multiprocessing.get_context("fork").Pool(jobs, _IN_WORKER.append, [laboratory]) as pool:
+                yield from pool.imap(_try_point, points(laboratory, most, faults))
+
+
+_IN_WORKER = []
+"""In a process that tries points: the case that is tried."""
+
+
+def _try_point(point):
+    return _IN_WORKER[-1].try_point(point)
 
 
 KINDS = ("half", "lost", "wrong green", "left over", "traceback", "hung", "not complete")
@@ -301,12 +321,13 @@ def main(argv):
     parser.add_argument("--home", type=int, default=500, help="points of each case in Dagster's home")
     parser.add_argument("--case", action="append", help="a part of the names of the cases to try [all]")
     parser.add_argument("--fault", action="append", help="a part of the names of the faults to try [all]")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes [one a processor]")
     given = parser.parse_args(argv)
     syscalls.preload("mohlcv_dagster_tests.campaigns", "crash-points", *argv)
     cases = [case for case in CASES if any(name in case.name for name in given.case or [""])]
     faults = [each for each in FAULTS if any(name in fault_name(*each) for name in given.fault or [""])]
     tried, began = [], time.monotonic()
-    for each in try_all(cases, {DATA: given.most, HOME: given.home}, faults):
+    for each in try_all(cases, {DATA: given.most, HOME: given.home}, faults, given.jobs):
         tried.append(each)
         for kind, told in each.problems:
             where = f"{each.case}, {fault_name(each.fault, each.error)} at {each.number} {each.call} ({each.code})"

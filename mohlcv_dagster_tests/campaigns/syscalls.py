@@ -87,13 +87,16 @@ def points(calls):
     return [call for call in calls if call.name != "opened"]
 
 
+def environment():
+    """The variables of a program that has the library loaded before libc."""
+    return {**os.environ, "LD_PRELOAD": str(_library()), "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def preload(*arguments):
-    """Start this program again with the library loaded before libc, unless it is; returns whether it is."""
-    library = _library()
-    if os.environ.get("LD_PRELOAD") == str(library):
-        return
-    command = [sys.executable, "-m", *arguments]
-    os.execve(sys.executable, command, {**os.environ, "LD_PRELOAD": str(library), "PYTHONDONTWRITEBYTECODE": ""})  # noqa: S606 - this very program
+    """Start this program again, as `python -m` and these, with the library loaded; nothing if it is."""
+    given = environment()
+    if os.environ.get("LD_PRELOAD") != given["LD_PRELOAD"]:
+        os.execve(sys.executable, [sys.executable, "-m", *arguments], given)  # noqa: S606 - this very program
 
 
 def _library():

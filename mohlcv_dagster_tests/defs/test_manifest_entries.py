@@ -11,6 +11,7 @@ import pytest
 
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.settings import Settings
 from mohlcv_dagster_tests.checks.clean_files import (
     EQUAL_RULES,
@@ -171,6 +172,26 @@ def test_checks_on_a_disk_that_refuses_are_evaluated_all_the_same(tmp_path, inst
     assert result.success
     [evaluation] = result.get_asset_check_evaluations()
     assert {rule: row["result"] for rule, row in rules_of(evaluation).items()} == dict.fromkeys(INTACT_RULES, "passed")
+
+
+def test_a_new_file_whose_results_the_disk_refuses_fails_and_the_next_check_records_them(
+    tmp_path, instance, monkeypatch
+):
+    definitions = location(tmp_path, MONTHS)
+
+    def refused(*_):
+        raise FileError("manifest/raw_1s/SPY/SPY_2024_01.csv.json could not be written: no space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("mohlcv_dagster.storage.manifest.update_checks", refused)
+        result = run(definitions, instance, JANUARY, "raw_1s", expect=False)
+
+    assert "no space left on device" in failure_of(result).description
+    assert result.get_asset_check_evaluations() == []
+    assert told(tmp_path, RAW)["checks"] == []
+
+    assert execute_checks_alone(definitions, instance, "raw_1s", JANUARY, "intact").success
+    assert {rule["name"] for rule in told(tmp_path, RAW)["checks"]} == set(INTACT_RULES)
 
 
 def test_without_the_setting_there_is_no_mirror(stored):
