@@ -218,7 +218,7 @@ def _of_command(broken, fault, now):
         yield "hung", broken.said[-500:]
     if fault is not Fault.KILL and "Traceback" in broken.said:
         yield "traceback", broken.said[-3000:]
-    if fault is not Fault.KILL:
+    if fault is not Fault.KILL and not any(call.name == "unlink" for call in broken.hits):
         yield from (("left over", path) for path in now if path.endswith(".part"))
 
 
@@ -250,7 +250,7 @@ def laboratories(cases):
     with served(*MARKETS) as urls, tempfile.TemporaryDirectory(dir=folder, prefix="crash-points-") as base:
         warm = Path(base) / "warm"
         warm.mkdir()
-        alone = [projects.store(FewBars(), [Month(2024, 1)])]
+        alone = [projects.store(FewBars(), [Month(2024, 2)])]
         every = [*alone, fetch("2024-01"), ("resample", "--symbol", SYMBOL)]
         has_home = any(case.has_home for case in cases)
         syscalls.load_all(commands(warm, urls[0], *(every if has_home else alone)))

@@ -123,7 +123,12 @@ class Versions:
     def unequal(self, state: dict[str, bytes]) -> set[str]:
         """The files of bars that are not of one version with their entry and their mirror."""
         mirrored = any(path.startswith("parquet/") and path.endswith(".parquet") for path in state)
-        return {path for path in self.of if path.endswith(".csv") and not self._is_one(path, state, mirrored)}
+        return {path for path in self.bars if not self._is_one(path, state, mirrored)}
+
+    @property
+    def bars(self) -> list[str]:
+        """The files of bars."""
+        return [path for path in self.of if path.endswith(".csv")]
 
     def _is_one(self, path, state, mirrored):
         entry, mirror = beside(path)
@@ -151,14 +156,14 @@ def _digest_in(entry):
         return None
 
 
-def verified(data: Path, versions: Versions) -> set[str]:
-    """The files of bars that `verify` reports, by themselves or by what belongs to them."""
+def verified(data: Path, paths: Iterable[str]) -> set[str]:
+    """The files of bars that `verify` reports, by themselves or by what belongs to them; all where it refuses."""
     try:
         found = verify.verify(Archive(data)).differences
-    except InputError:  # there is no file of bars, and no manifest entry
-        return set()
+    except InputError:  # there is no file of bars and no manifest entry, at most a mirror
+        return set(paths)
     reported = {each.path for each in found if each.kind is not verify.DiscrepancyKind.FAILED_CHECKS}
-    return {path for path in versions.of if path.endswith(".csv") and reported & {path, *beside(path)}}
+    return {path for path in paths if reported & {path, *beside(path)}}
 
 
 @dataclass
@@ -228,7 +233,9 @@ class Survey:
 
 
 def _verified(versions, state, data):
-    reported, unequal = verified(data, versions), versions.unequal(state)
+    unequal = versions.unequal(state)
+    there = [path for path in versions.bars if {path, *beside(path)} & state.keys()]
+    reported = verified(data, there)
     yield from (("passed as good", path) for path in unequal - reported)
     yield from (("reported in vain", path) for path in reported - unequal)
 

@@ -152,8 +152,16 @@ static ssize_t written(const char *name, int fd, const struct iovec *data, int p
     struct iovec half = data[0];
     static ssize_t (*real_writev)(int, const struct iovec *, int);
     static ssize_t (*real_pwritev)(int, const struct iovec *, int, off_t);
-    if (!real_writev) real_writev = REAL(writev), real_pwritev = REAL(pwritev);
-#define WRITES(some, count) (offset < 0 ? real_writev(fd, some, count) : real_pwritev(fd, some, count, offset))
+    static ssize_t (*real_write)(int, const void *, size_t);
+    static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
+    if (!real_pwrite) {
+        real_writev = REAL(writev), real_pwritev = REAL(pwritev);
+        real_write = REAL(write), real_pwrite = REAL(pwrite);
+    }
+#define WRITES(some, count)                                                                       \
+    (count > 1 ? (offset < 0 ? real_writev(fd, some, count) : real_pwritev(fd, some, count, offset)) \
+     : offset < 0 ? real_write(fd, (some)->iov_base, (some)->iov_len)                             \
+                  : real_pwrite(fd, (some)->iov_base, (some)->iov_len, offset))
     if (!watched_length) return WRITES(data, pieces);
     path_of(fd, a);
     if (!is_inside(a)) return WRITES(data, pieces);

@@ -23,8 +23,8 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("syscalls.c")
 COMPILER = shutil.which("cc")
 AVAILABLE = sys.platform == "linux" and COMPILER is not None
-PATIENCE = 60.0
-"""Seconds for the work of one fork; after them it is killed and counts as hung."""
+PATIENCE = 300.0
+"""Seconds for the work of one fork, on a busy machine too; after them it is killed and counts as hung."""
 HUNG = 999
 _HEAD = struct.Struct("16s6q")
 
