@@ -327,11 +327,14 @@ def main(argv):
     cases = [case for case in CASES if any(name in case.name for name in given.case or [""])]
     faults = [each for each in FAULTS if any(name in fault_name(*each) for name in given.fault or [""])]
     tried, began = [], time.monotonic()
-    for each in try_all(cases, {DATA: given.most, HOME: given.home}, faults, given.jobs):
-        tried.append(each)
-        for kind, told in each.problems:
-            where = f"{each.case}, {fault_name(each.fault, each.error)} at {each.number} {each.call} ({each.code})"
-            sys.stderr.write(f"{kind}: {where}: {told}\n")
+    try:
+        for each in try_all(cases, {DATA: given.most, HOME: given.home}, faults, given.jobs):
+            tried.append(each)
+            for kind, told in each.problems:
+                where = f"{each.case}, {fault_name(each.fault, each.error)} at {each.number} {each.call} ({each.code})"
+                sys.stderr.write(f"{kind}: {where}: {told}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: the table is of the points that were tried\n")
     sys.stdout.write(report(tried))
     sys.stderr.write(f"{len(tried):,} points in {time.monotonic() - began:.0f} s\n")
     return int(any(each.problems for each in tried))

@@ -24,6 +24,7 @@ from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import verify
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.campaigns import projects, syscalls
@@ -48,6 +49,7 @@ class Case:
 
 
 CASES = (
+    Case("a raw month, the first of the archive", (), projects.store(NEW, [JANUARY], [RAW])),
     Case("a month and its aggregates, the first of the archive", (), projects.store(NEW, [JANUARY])),
     Case(
         "a month and its aggregates, written again",

@@ -16,7 +16,7 @@ from mohlcv_dagster.errors import MohlcvError
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.timeframes import MINUTE, RAW, parse
+from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe, parse
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader
@@ -112,7 +112,10 @@ def _plain(work):
         return 1
 
 
-def store(market: FewBars, months: Iterable[Month]):
+TIMEFRAMES = (RAW, parse("15s"), MINUTE)
+
+
+def store(market: FewBars, months: Iterable[Month], timeframes: Iterable[Timeframe] = TIMEFRAMES):
     """What a run does in the data folder, without Dagster: each month is written, checked, resampled and checked."""
 
     def work():
@@ -123,7 +126,7 @@ def store(market: FewBars, months: Iterable[Month]):
         archive = Archive("data")
         reader = BarReader(archive)
         for month in months:
-            for timeframe in (RAW, parse("15s"), MINUTE):
+            for timeframe in timeframes:
                 file = BarFile(SYMBOL, timeframe, month)
                 bars = month_of(market, month) if timeframe == RAW else reader.resample(file, None)
                 io_managers.store(archive, file, bars, {}, parquet=True)
