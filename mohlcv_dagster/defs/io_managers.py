@@ -23,6 +23,7 @@ from mohlcv_dagster.defs.metadata import file_metadata, origin_of
 from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import NO_CONFIG, ArchiveResource
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
+from mohlcv_dagster.model.manifest_entry import path_of
 from mohlcv_dagster.storage import manifest
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
     from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - the location loads without arrays
     from mohlcv_dagster.defs import month_metadata  # noqa: PLC0415 - as above
 
-    with archive.restored_on_error(file):
+    with archive.restored_on_error(file), archive.restored_on_error(path_of(file)):
         written = archive.write(file, csv_codec.encode_chunks(bars))
         recorded = month_metadata.provenance(bars, written, origin_of(metadata))
         entry = records.manifest_entry(file, recorded)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.campaigns import projects, syscalls
@@ -179,7 +179,7 @@ class Laboratory:
                 self._work(project, url, *words), project / self.case.folder, at=number, fault=fault, error=error
             )
             now = tree(project / DATA)
-            problems = [*_of_command(broken, fault, now), *self._of_files(now), *self._of_next(project)]
+            problems = [*_of_command(broken, fault, now), *self._of_files(now), *self._of_next(project, now)]
             if broken.code == 0 and (wrong := _unequal(now, self.stages[1])):
                 problems.append(("not complete", f"exit 0, and {wrong}"))
         finally:
@@ -200,7 +200,7 @@ class Laboratory:
             elif content not in known and not path.endswith(".part"):
                 yield "half", path
 
-    def _of_next(self, project):
+    def _of_next(self, project, now):
         """What is wrong with the next command, and with what it leaves."""
         url, *words = self.case.after(self.urls)
         due = self.stages[2]
@@ -209,7 +209,7 @@ class Laboratory:
         ended = in_fork(self._work(project, url, *words, *left))
         if ended.code:
             yield "not complete", f"the next command ended with {ended.code}: {ended.said[-1500:]}"
-        elif wrong := _unequal(tree(project / DATA), *self.stages[2:]):
+        elif wrong := _unequal(_without_kept(tree(project / DATA), now), *self.stages[2:]):
             yield "not complete", f"after the next command {wrong}"
 
 
@@ -231,6 +231,16 @@ def _of_entry(path, entry, known):
     for check in entry["checks"]:
         if check["passed"] and (check["name"], True) not in found:
             yield "wrong green", f"{path}: {check['name']}"
+
+
+def _without_kept(after, before):
+    """A tree without the temporary files of files that the command did not write: the next writer removes those."""
+
+    def is_kept(path):
+        written = str(PurePosixPath(path).with_name(PurePosixPath(path).name[1:].rsplit(".", 2)[0]))
+        return path.endswith(".part") and path in before and after.get(written) == before.get(written)
+
+    return {path: content for path, content in after.items() if not is_kept(path)}
 
 
 def _unequal(now, *due):

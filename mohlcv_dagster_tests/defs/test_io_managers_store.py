@@ -1,5 +1,6 @@
 """A file of bars, its mirror and its manifest entry: all of them are written, or none."""
 
+import errno
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.defs import io_managers
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, VolumePrecisionError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE
@@ -57,6 +59,24 @@ def refusing(monkeypatch):
 
     monkeypatch.setattr(Archive, "write_path", written)
     return folders.add
+
+
+@pytest.mark.parametrize("folder", ["raw_1s", "manifest", "parquet"])
+def test_a_disk_that_refuses_once_a_file_is_in_place_leaves_all_of_them_as_they_were(tmp_path, monkeypatch, folder):
+    archive, flush = Archive(tmp_path), atomic_writes.fsync_folder
+    io_managers.store(archive, SPY, BARS, FACTS, parquet=True)
+    before = standing(archive)
+
+    def refused(at):
+        if at.relative_to(tmp_path).parts[0] == folder:
+            raise OSError(errno.EIO, "Input/output error")
+        flush(at)
+
+    monkeypatch.setattr(atomic_writes, "fsync_folder", refused)
+    with pytest.raises(FileError, match="Input/output error"):
+        io_managers.store(archive, SPY, OTHER, FACTS, parquet=True)
+
+    assert standing(archive) == before
 
 
 @pytest.mark.parametrize("parquet", [True, False])
