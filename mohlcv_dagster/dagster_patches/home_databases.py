@@ -71,8 +71,11 @@ def _brief(error: Exception) -> str:
 
 def make(folder: Path) -> None:
     """Make the databases of a home in an empty folder, as Dagster makes them by default."""
+    configuration = folder / "dagster.yaml"
+    configuration.touch()  # without one, Dagster says that it is missing
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_NO_OUTPUT_FILES)) as instance:
         instance.get_dynamic_partitions("symbol")
+    configuration.unlink()
 
 
 def mend(home: Path) -> list[Path]:

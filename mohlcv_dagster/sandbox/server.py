@@ -157,6 +157,17 @@ class ServedRequest:
     fault: str | None
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which says when it answers; from then on it handles signals."""
+
+    ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.ready is not None:
+            self.ready()
+
+
 class Sandbox:
     """A stand-in vendor, as a context manager: it serves from `__enter__` to `__exit__`, in a thread of its own.
 
@@ -196,7 +207,7 @@ class Sandbox:
         self._connections = Connections()
         self._stopping = Event()
         self._socket: socket.socket | None = None
-        self._server = uvicorn.Server(self._configuration())
+        self._server = _Server(self._configuration())
         self._thread = Thread(target=self._run, name="sandbox", daemon=True)
 
     @property
@@ -224,7 +235,7 @@ class Sandbox:
             SettingsError: the port is taken.
         """
         self._listen()
-        ready(self.url)
+        self._server.ready = partial(ready, self.url)
         self._run()
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ SYMBOL = "SPY"
 HEADER = "ts_event,open,high,low,close,volume\n"
 SECONDS = (0, 59)
 MORE_SECONDS = (0, 30, 59)
-VOLATILE = frozenset({"fetched_at", "request_ids"})
+VOLATILE = frozenset({"fetched_at", "request_ids", "checksum"})
 """What two fetches of the same bars record differently."""
 
 

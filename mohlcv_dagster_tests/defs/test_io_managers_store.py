@@ -44,7 +44,8 @@ def archive(root):
 
 def standing(archive):
     """Every file under the root, hidden ones too, with its bytes."""
-    return {file.path: (archive.root / file.path).read_bytes() for file in Inventory.of(archive.root).files}
+    files = [file.path for file in Inventory.of(archive.root).files]
+    return {path: (archive.root / path).read_bytes() for path in files if (archive.root / path).is_file()}
 
 
 @pytest.fixture
