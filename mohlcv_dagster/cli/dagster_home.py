@@ -37,7 +37,7 @@ OWN_FOLDER: Final = ".mohlcv"
 SANDBOX_KEY: Final = "sandbox"
 _IN_URLS: Final = "%?"
 """What SQLAlchemy, Alembic or SQLite reads as something else in the URL of a file."""
-_OTHER_HOME: Final = f"set {DAGSTER_HOME} to another folder; the sandbox's home is always in the project's folder"
+_OTHER_HOME: Final = f"set {DAGSTER_HOME} to another folder, or rename this one"
 
 
 @contextmanager
@@ -143,7 +143,7 @@ class Home:
         if not (found := nearest_existing(self.path)).is_dir():
             why = f"cannot be written: {found} is not a folder"
         elif signs := [sign for sign in _IN_URLS if sign in str(self.path)]:
-            why = f"has {' and '.join(signs)} in its path, which Dagster's SQLite does not find"
+            why = f"has {' and '.join(signs)} in its path, under which Dagster cannot open its databases"
         else:
             return
         raise SettingsError(f"Dagster's home {self.path} {why}; {_OTHER_HOME}")

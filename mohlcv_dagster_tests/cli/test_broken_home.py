@@ -149,7 +149,7 @@ def test_a_folder_whose_name_a_url_would_change_is_refused_by_each_command_and_n
         said = mohlcv(*command)
 
         assert (command[0], said.code, said.err.count("\n")) == (command[0], 2, 1), said.err
-        assert "in its path, which Dagster's SQLite does not find; set DAGSTER_HOME" in said.err
+        assert "in its path, under which Dagster cannot open its databases; set DAGSTER_HOME" in said.err
     assert "✗ home         Dagster's home" in mohlcv("doctor", "--offline").out
     assert sorted(tmp_path.rglob("*")) == before
 
