@@ -68,9 +68,9 @@ class DiscrepancyKind(StrEnum):
 
     CHANGED = "changed"
     UNREADABLE = "unreadable"
-    NO_ENTRY = "no passport"
+    NO_ENTRY = "no entry"
     NO_FILE = "no file"
-    BAD_ENTRY = "bad passport"
+    BAD_ENTRY = "bad entry"
     FAILED_CHECKS = "red checks"
     MIRROR = "mirror out of step"
     LEFTOVER = "leftover"

@@ -59,7 +59,7 @@ def market(folder, months):
 
 
 def stored(project):
-    """Every file of the data folder but the passports, which the original has none of."""
+    """Every file of the data folder but the manifest entries, which the original has none of."""
     data = project / "data"
     files = (path for path in data.rglob("*") if path.is_file() and path.relative_to(data).parts[0] != "manifest")
     return {str(path.relative_to(data)): path.read_bytes() for path in files}
