@@ -45,6 +45,10 @@ _CHANGED: Final = (
     "its bytes are not those that were recorded of it: restore it or materialize it again; --accept-changed takes it "
     "as it is"
 )
+_DAMAGED: Final = (
+    "{}; what it said of the vendor, the request and the bytes is lost unless a copy of it is put back; the file is "
+    "taken as it is"
+)
 
 
 class AdoptionRun:
@@ -203,6 +207,8 @@ class Adoption:
         entry.deviations = adoption_survey.examine(file, reading, raw_whole=whole)
         if self._is_changed(file):
             entry.deviations.append(Deviation(str(file.path), FileFault.CHANGED, _CHANGED))
+        if self.state.status(file) is FileStatus.UNKNOWN and (why := manifest.damage(self.reader.archive, file)):
+            entry.deviations.append(Deviation(str(file.path), FileFault.ENTRY, _DAMAGED.format(why)))
         return entry, reading
 
     def _metadata(self, file: BarFile, reading: "Reading", status: FileStatus) -> Metadata:

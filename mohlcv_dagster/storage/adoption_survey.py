@@ -52,6 +52,8 @@ class FileFault(StrEnum):
     FORM = "form"
     CHANGED = "changed"
     """Its bytes are not those that were recorded of it."""
+    ENTRY = "manifest entry"
+    """Its manifest entry cannot be read, and nothing else says what was recorded of it."""
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,19 @@ def read_if_valid(archive: Archive, file: BarFile) -> ManifestEntry | None:
         return None
 
 
+def damage(archive: Archive, file: BarFile) -> str | None:
+    """Why the entry of `file` cannot be read; `None` where it can, or there is none.
+
+    Raises:
+        FileError: the disk refused.
+    """
+    try:
+        read(archive, file)
+    except ManifestEntryError as error:
+        return str(error)
+    return None
+
+
 def write(archive: Archive, file: BarFile, entry: ManifestEntry) -> bool:
     """Write the entry of `file` atomically; returns whether it differs from the one that was there.
 

@@ -163,6 +163,20 @@ def test_after_rewrite_another_run_does_nothing_and_the_tree_is_proven_but_for_t
     assert "1 difference." in verified.out
 
 
+def test_what_a_damaged_manifest_entry_said_is_not_lost_in_silence(tmp_path):
+    path = raw_path("SPY", "2024_01")
+    put(tmp_path, f"data/{path}", text(MONTHS["2024_01"]))
+    step(tmp_path, "adopt")
+    entry = tmp_path / f"data/manifest/{path}.json"
+    entry.write_bytes(entry.read_bytes().replace(b'"rows"', b'"rowz"'))
+    (tmp_path / ".mohlcv").rename(tmp_path / "another-home")
+
+    said = step(tmp_path, "adopt")
+
+    assert "its bytes do not match its checksum" in said.out
+    assert "is lost unless a copy of it is put back" in said.out
+
+
 @pytest.mark.slow
 def test_facts_come_back_from_manifest_entries_and_a_changed_file_is_red_until_it_is_accepted(tmp_path):
     path = raw_path("SPY", "2024_01")
