@@ -50,6 +50,16 @@ def printable(text: str) -> str:
     return shown if len(shown) <= MOST_FROM_OUTSIDE else f"{shown[: MOST_FROM_OUTSIDE - 1]}…"
 
 
+def printable_bytes(content: bytes) -> str:
+    """The same of bytes that should be UTF-8; those that are not are escaped."""
+    return printable(content[: 4 * (MOST_FROM_OUTSIDE + 1)].decode(errors="backslashreplace"))
+
+
+def quoted(value: str | bytes) -> str:
+    """A value of a file in quotes, printable and cut."""
+    return f"'{printable(value) if isinstance(value, str) else printable_bytes(value)}'"
+
+
 def has_credentials(address: str) -> bool:
     """Whether a URL may hold a password or a token; chained ones such as `simplecache::sftp://user:pw@host` too.
 

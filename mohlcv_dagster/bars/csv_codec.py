@@ -8,7 +8,8 @@ import csv
 from bisect import bisect_left
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, Final, TypeAlias
+from itertools import product
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,10 @@ from mohlcv_dagster.bars.bar_table import (
     string_scalar,
     to_numpy,
 )
+from mohlcv_dagster.bars.foreign_files import foreign_format
 from mohlcv_dagster.bars.runtime import FEW_BARS, map_in_order
 from mohlcv_dagster.errors import CsvFormatError
+from mohlcv_dagster.formatting import printable, quantity, quoted
 from mohlcv_dagster.model import bar_files
 
 HEADER: Final = (",".join(bar_files.COLUMNS) + "\n").encode()
@@ -42,6 +45,9 @@ _LARGEST_PLAIN: Final = 1e9
 """From `SMALLEST_PLAIN` to here Arrow writes a fraction with the same digits as Python, without an exponent."""
 _UNREADABLE: Final = (pa.ArrowInvalid, pa.ArrowKeyError)
 """What Arrow raises of a file that is not a CSV of bars."""
+_TimeUnit: TypeAlias = Literal["s", "ns"]
+_TIME_UNITS: Final[tuple[_TimeUnit, ...]] = ("s", "ns")
+"""How times are read: nanoseconds for those with a fraction, which must be zero."""
 _LONGEST_HEADER: Final = 1 << 16
 _LONGEST_ROW: Final = 1 << 16
 """Bytes up to which a row is looked at for what is wrong with it."""
@@ -94,21 +100,24 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
 
     Columns are found by name in any order, others are ignored; CRLF and a missing last line end are accepted. Volume
     is int64 where every field of it is written as an integer that fits, float64 otherwise. An empty field is null,
-    `nan` and `inf` are floats: the rules check them. Blanks around a number do not matter. A time has whole seconds and
-    an offset from UTC (`+00:00`; `Z` and others are converted to UTC); minutes and seconds that are left out
-    are zero. It is in the years 1 to 9999.
+    `nan` and `inf` are floats: the rules check them. Blanks around a number do not matter. A time has whole seconds, a
+    fraction of zeros or none, and an offset from UTC (`+00:00`; `Z` and others are converted to UTC); minutes and
+    seconds that are left out are zero. It is in the years 1 to 9999.
 
     Raises:
         CsvFormatError: the bytes are not a CSV of bars; the message gives the line, the column and the value.
     """
     buffer = pa.py_buffer(data)
+    foreign = foreign_format(buffer.slice(0, min(_LONGEST_HEADER, buffer.size)).to_pybytes())
+    if foreign:
+        raise CsvFormatError(foreign)
     end = _header_end(buffer)
     names = _header(buffer, end)
     if end >= buffer.size:
         return bar_table.empty()
-    for whole_volume in (True, False):
+    for unit, whole_volume in product(_TIME_UNITS, (True, False)):
         try:
-            bars = _read(buffer, whole_volume=whole_volume)
+            bars = _read(buffer, whole_volume=whole_volume, unit=unit)
             if whole_volume and _may_be_hexadecimal(data):
                 _read(buffer, whole_volume=False, columns=(bar_files.VOLUME,))  # 0x1F is an int64 to Arrow
         except _UNREADABLE as exc:
@@ -117,6 +126,18 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
             _require_years(bars)
             return bars
     raise CsvFormatError(_what_is_wrong(buffer, names, error)) from error
+
+
+def is_cut_short(content: bytes) -> bool:
+    """Whether a file that cannot be read is the beginning of a CSV of bars: all but its last line can be read."""
+    complete, rest = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
+    if not complete or not rest or b"\0" in rest:
+        return bool(rest) and HEADER.startswith(content)
+    try:
+        decode(complete)
+    except CsvFormatError:
+        return False
+    return True
 
 
 def has_years(starts: npt.NDArray[np.int64]) -> bool:
@@ -195,11 +216,14 @@ def _join(*columns: Any) -> pa.StringArray:  # noqa: ANN401 - arrays or scalars,
     return joined
 
 
-def _read(buffer: pa.Buffer, *, whole_volume: bool, columns: tuple[str, ...] = bar_files.COLUMNS) -> pa.Table:
-    convert = arrow_csv.ConvertOptions(
-        column_types=bar_table.bar_schema(whole_volume=whole_volume), include_columns=list(columns), null_values=[""]
-    )
-    return arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+def _read(
+    buffer: pa.Buffer, *, whole_volume: bool, unit: _TimeUnit = "s", columns: tuple[str, ...] = bar_files.COLUMNS
+) -> pa.Table:
+    schema = bar_table.bar_schema(whole_volume=whole_volume)
+    types = {field.name: field.type for field in schema} | {bar_files.TIME: pa.timestamp(unit, tz="UTC")}
+    convert = arrow_csv.ConvertOptions(column_types=types, include_columns=list(columns), null_values=[""])
+    table = arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
+    return table if unit == "s" else table.cast(pa.schema([schema.field(name) for name in columns]))
 
 
 def _may_be_hexadecimal(data: bytes | pa.Buffer) -> bool:
@@ -233,13 +257,11 @@ def _header(buffer: pa.Buffer, end: int) -> list[str]:
     except UnicodeDecodeError as exc:
         raise CsvFormatError(f"the file is not text: it begins with {line[:40]!r}; expected a CSV of bars") from exc
     except csv.Error as exc:
-        raise CsvFormatError(f"the header {line[:200]!r} is not one of a CSV ({exc})") from exc
+        raise CsvFormatError(f"the header {quoted(line)} is not one of a CSV ({exc})") from exc
     for name in bar_files.COLUMNS:
         if names.count(name) != 1:
             what = "has no column" if name not in names else "has more than one column"
-            raise CsvFormatError(
-                f"the header {what} {name!r}: it reads {line[:200].decode(errors='replace').rstrip()!r}"
-            )
+            raise CsvFormatError(f"the header {what} {name!r}: it reads {quoted(line.rstrip())}")
     return names
 
 
@@ -253,7 +275,7 @@ def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: Exception) -> str
     ends = [*breaks.tolist(), buffer.size] if breaks[-1] < buffer.size else breaks.tolist()
     line = bisect_left(range(1, len(ends)), True, key=lambda last: not _readable(buffer.slice(0, ends[last])))
     if line + 1 >= len(ends):
-        return f"the file is not a CSV of bars: {error}"
+        return f"the file is not a CSV of bars: {printable(str(error))}"
     header, row = buffer.slice(0, ends[0]), buffer.slice(ends[line], ends[line + 1] - ends[line])
     if row.size > _LONGEST_ROW:
         return f"line {line + 2} has {row.size:,} bytes, a row of bars about 60; fetch the month again"
@@ -261,24 +283,28 @@ def _what_is_wrong(buffer: pa.Buffer, names: list[str], error: Exception) -> str
 
 
 def _readable(buffer: pa.Buffer, columns: tuple[str, ...] = bar_files.COLUMNS) -> bool:
-    try:
-        _read(buffer, whole_volume=False, columns=columns)
-    except _UNREADABLE:
-        return False
-    return True
+    for unit in _TIME_UNITS:
+        try:
+            _read(buffer, whole_volume=False, unit=unit, columns=columns)
+        except _UNREADABLE:
+            continue
+        return True
+    return False
 
 
 def _what_is_wrong_in(header: pa.Buffer, row: pa.Buffer, names: list[str]) -> str:
     text = row.to_pybytes().decode(errors="replace")
+    if zeros := text.count("\0"):
+        return f"{quantity(zeros, 'NUL byte')} in place of text, as a power cut leaves them"
     try:
         fields = _split(text)
     except csv.Error as exc:
-        return f"{text[:40]!r} is not text of a CSV ({exc})"
+        return f"{quoted(text[:40])} is not text of a CSV ({exc})"
     if len(fields) != len(names):
         cut = "" if text.endswith("\n") else " and no line end: the file was cut off"
-        return f"the row {text[:80]!r} has {len(fields)} of {len(names)} fields{cut}"
+        return f"the row {quoted(text[:80])} has {len(fields)} of {len(names)} fields{cut}"
     alone = pa.py_buffer(header.to_pybytes() + row.to_pybytes())
     for name in bar_files.COLUMNS:
         if not _readable(alone, (name,)):
-            return f"{name} {fields[names.index(name)]!r} is not {_EXPECTED.get(name, 'a number')}"
-    return f"the row {text[:80]!r} cannot be read"
+            return f"{name} {quoted(fields[names.index(name)])} is not {_EXPECTED.get(name, 'a number')}"
+    return f"the row {quoted(text[:80])} cannot be read"

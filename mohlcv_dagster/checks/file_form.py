@@ -17,7 +17,7 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import AFTER_RAW, WRITE_AGAIN, Requires, RuleOutcome, Severity, rule
 from mohlcv_dagster.checks.wording import offending
-from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.formatting import printable_bytes, quantity, quoted
 from mohlcv_dagster.model.bar_files import COLUMNS, VOLUME
 
 _HEADER: Final = ",".join(COLUMNS).encode()
@@ -165,7 +165,7 @@ def differences(bars: pa.Table, found: bytes, expected: bytes) -> LineDifference
     offending_bars = bars.take(pa.array([at - 1 for at in on_bars], pa.int64()))
     offending_bars = offending_bars.append_column("line", pa.array([at + 1 for at in on_bars], pa.int64()))
     for name, texts in (("found", here), ("expected", there)):
-        column = pa.array([_text(texts[at]) for at in on_bars], pa.string())
+        column = pa.array([printable_bytes(texts[at]) for at in on_bars], pa.string())
         offending_bars = offending_bars.append_column(name, column)
     return LineDifferences(len(lines), f"{differ}; first line {first + 1:,}, which is {shown}", offending_bars)
 
@@ -178,7 +178,7 @@ def normalized(content: bytes) -> tuple[bytes, list[str]]:
         content = content.replace(b"\r\n", b"\n")
     header = content.partition(b"\n")[0]
     if header != _HEADER and not content.startswith(BOM_UTF8):  # some readers take the mark for a part of the name
-        accepted.append(f"the columns {header.decode(errors='backslashreplace')}")
+        accepted.append(f"the columns {printable_bytes(header)}")
         content = _selected(content)
     return content, accepted
 
@@ -201,11 +201,7 @@ def _columns_as_text(content: bytes, names: tuple[str, ...]) -> pa.Table:
 
 
 def _shown(lines: list[bytes], at: int) -> str:
-    return repr(_text(lines[at])) if at < len(lines) else "no line"
-
-
-def _text(line: bytes) -> str:
-    return line.decode(errors="backslashreplace")
+    return quoted(lines[at]) if at < len(lines) else "no line"
 
 
 def _have_exponent(own: Reading) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.formatting import printable, quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME
 from mohlcv_dagster.model.exchange_calendar import EASTERN
 
@@ -68,5 +68,5 @@ def as_text(value: "pa.Scalar[pa.DataType]") -> str:
     if pa.types.is_timestamp(value.type):
         # Through text, since a Python datetime ends with the year 9999.
         return f"{pc.cast(pc.cast(value, pa.timestamp('s')), pa.string()).as_py()}Z"
-    text = str(value.as_py())
+    text = printable(str(value.as_py()))
     return "NaN" if text == "nan" else text

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, Self
 
 from mohlcv_dagster.errors import ManifestEntryError
+from mohlcv_dagster.formatting import printable, quoted
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.provenance import Provenance
 
@@ -148,13 +149,15 @@ class ManifestEntry(Provenance):
             facts = json.loads(content.decode(), parse_constant=_no_number)
             if facts["schema"] != SCHEMA or isinstance(facts["schema"], (bool, float)):
                 raise ManifestEntryError(
-                    f"it is a manifest entry of form {facts['schema']!r}, this version of mohlcv reads form {SCHEMA}: "
-                    "use the version that wrote it, or a later one"
+                    f"it is a manifest entry of form {printable(repr(facts['schema']))}, this version of mohlcv reads "
+                    f"form {SCHEMA}: use the version that wrote it, or a later one"
                 )
             _require_checksum(content, facts)
             return cls._of(facts)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-            raise ManifestEntryError(f"it is not a manifest entry ({type(error).__name__}: {error})") from error
+            raise ManifestEntryError(
+                f"it is not a manifest entry ({type(error).__name__}: {printable(str(error))})"
+            ) from error
 
     @classmethod
     def _of(cls, facts: Mapping[str, Any]) -> Self:
@@ -183,7 +186,7 @@ def _require_checksum(content: bytes, facts: Mapping[str, Any]) -> None:
         if hashlib.sha256(blank).hexdigest() != facts[CHECKSUM]:
             raise ManifestEntryError("its bytes do not match its checksum: they changed after it was written")
     elif unknown := facts.keys() - _FIELDS:
-        raise ManifestEntryError(f"it has no checksum, and the unknown field {min(unknown)!r}")
+        raise ManifestEntryError(f"it has no checksum, and the unknown field {quoted(min(unknown))}")
 
 
 def _require(condition: bool, otherwise: str) -> None:  # noqa: FBT001 - as of an assertion

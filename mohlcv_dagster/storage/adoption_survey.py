@@ -20,6 +20,7 @@ from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.checks.file_form import differences, normalized
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.errors import InputError, MohlcvError
+from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -121,8 +122,8 @@ def examine(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> list[
 def _faults(file: BarFile, reading: Reading, *, raw_whole: bool | None) -> Iterator[tuple[FileFault, str]]:
     if reading.bars is None:
         content = reading.content or b""
-        half = bool(content) and not content.endswith(b"\n")
-        yield (FileFault.HALF if half else FileFault.UNREADABLE), f"{reading.problem or 'it cannot be read'}"
+        fault = FileFault.HALF if csv_codec.is_cut_short(content) else FileFault.UNREADABLE
+        yield fault, f"{reading.problem or 'it cannot be read'}"
         return
     yield from _form(reading)
     yield from _volumes(file, reading, raw_whole=raw_whole)
@@ -146,7 +147,7 @@ def _form(reading: Reading) -> Iterator[tuple[FileFault, str]]:
     if len(names) > len(ours):
         yield (
             FileFault.COLUMNS,
-            ", ".join(name or "(without a name)" for name in names if name not in bar_files.COLUMNS),
+            printable(", ".join(name or "(without a name)" for name in names if name not in bar_files.COLUMNS)),
         )
     if ours != list(bar_files.COLUMNS):
         yield FileFault.ORDER, ", ".join(ours)

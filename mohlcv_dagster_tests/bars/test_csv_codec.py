@@ -186,6 +186,8 @@ def test_columns_are_found_by_name_and_further_ones_ignored():
         pytest.param(b"\xef\xbb\xbf" + HEADER + ROW, id="byte order mark"),
         pytest.param((HEADER + ROW).replace(b"+00:00", b"Z"), id="Z"),
         pytest.param((HEADER + ROW).replace(b"09:30:00+00:00", b"04:30:00-05:00"), id="another offset"),
+        pytest.param((HEADER + ROW).replace(b" 09:30:00+00:00", b"T09:30:00.000000000Z"), id="nanoseconds of zero"),
+        pytest.param((HEADER + ROW).replace(b"00+00:00", b"00.000+00:00"), id="milliseconds of zero"),
         pytest.param(pa.py_buffer(HEADER + ROW), id="an Arrow buffer"),
     ],
 )
@@ -238,7 +240,7 @@ SECOND = ROW.replace(b"09:30:00", b"09:30:01")
         (b"ts_event,open,high,low,close\n" + ROW, ["no column 'volume'"]),
         (HEADER.replace(b"volume", b"volume,open") + ROW, ["more than one column 'open'"]),
         (b"\x89PNG\r\n\x1a\n\xff\x00\xfe\n", ["not text", "PNG"]),
-        (b"\x1f\x8b" + bytes(range(256)) * 2000, ["not text"]),
+        (b"\x1f\x8b" + bytes(range(256)) * 2000, ["a gzip file"]),
         (b"a" * 3_000_000, ["its first line, b'aaa", "more than 65,536 bytes"]),
         (HEADER + b"a" * 3_000_000, ["line 2 has 3,000,000 bytes"]),
         (HEADER + ROW + SECOND.replace(b"475.45", b"abc"), ["line 3: high 'abc' is not a number"]),
@@ -249,10 +251,11 @@ SECOND = ROW.replace(b"09:30:00", b"09:30:01")
         (HEADER + ROW + b"2024-01-02 09:30:01+00:00,1,2\n" + ROW, ["line 3", "has 3 of 6 fields"]),
         (HEADER + ROW + SECOND[:-1] + b",9\n", ["line 3", "has 7 of 6 fields"]),
         (HEADER + ROW + SECOND.replace(b"+00:00", b""), ["line 3: ts_event '2024-01-02 09:30:01'", "offset"]),
-        (HEADER + ROW.replace(b"00+00", b"00.000+00"), ["line 2: ts_event", "whole seconds"]),
+        (HEADER + ROW.replace(b"00+00", b"00.500+00"), ["line 2: ts_event", "whole seconds"]),
         (HEADER + ROW.replace(b"2024-01-02", b"2024-02-30"), ["line 2: ts_event '2024-02-30"]),
-        (HEADER + ROW + b"\xff\xfe\x00,1,2,3,4,5\n", ["line 3: ts_event"]),
-        (HEADER.replace(b",volume", b',"volume') + ROW, ["the header b'ts_event,", "is not one of a CSV"]),
+        (HEADER + ROW + b"\xff\xfe,1,2,3,4,5\n", ["line 3: ts_event"]),
+        (HEADER + ROW + b"\xff\xfe\x00,1,2,3,4,5\n", ["line 3: 1 NUL byte"]),
+        (HEADER.replace(b",volume", b',"volume') + ROW, ["the header 'ts_event,", "is not one of a CSV"]),
         (HEADER[:-1] + b"," + b"x" * 70_000 + b"\n" + ROW, ["its first line", "more than 65,536 bytes"]),
         (HEADER + ROW + ROW.replace(b"2024-01-02 09:30:00+00", b"0001-01-01 00:30:00+01"), ["bar 2 starts at 0000-12"]),
         (HEADER + ROW.replace(b"2024-01-02 09:30:00+00", b"9999-12-31 23:30:00-01"), ["bar 1 starts at 10000-01-01"]),
@@ -264,6 +267,14 @@ def test_what_is_not_bars_is_refused_with_the_line_and_the_value(data, words):
         decode(data)
     for word in words:
         assert word in str(refused.value)
+
+
+def test_a_fraction_of_a_second_that_is_not_zero_is_refused_among_fractions_that_are():
+    zero = ROW.replace(b"00+00:00", b"00.000000000Z")
+    with pytest.raises(
+        CsvFormatError, match=r"line 4: ts_event '2024-01-02 09:30:00\.000000001Z' is not a moment in whole"
+    ):
+        decode(HEADER + ROW + zero + zero.replace(b"0Z", b"1Z") + zero)
 
 
 def test_one_bad_line_among_a_hundred_thousand_is_named():

@@ -88,7 +88,7 @@ KINDS = {
     "quote within a name": (content(WHOLE.replace(b"open", b'"op"en', 1)), "the header"),
     "NUL bytes behind the bars": (content(WHOLE + b"\0" * 4096), "line 8"),
     "NUL bytes in the header": (content(WHOLE.replace(b"open", b"op\0en", 1)), "has no column 'open'"),
-    "nothing but NUL bytes": (content(b"\0" * 4096), "the header"),
+    "nothing but NUL bytes": (content(b"\0" * 4096), "begins with NUL bytes"),
     "line of 20 MB": (sparse(HEADER + b"2024", 20_000_000), "line 2 has 19,999,964 bytes"),
     "header of 20 MB": (sparse(HEADER[:-1] + b",more", 20_000_000), "has more than 65,536 bytes"),
     "column name twice": (content(WHOLE.replace(b"open", b"close", 1)), "'open'"),

@@ -31,7 +31,7 @@ FAULTS = {
     "order of columns": (text(JANUARY[["volume", "close", "open", "high", "low"]]), "ts_event, volume, close, open"),
     "CRLF line ends": (CLEAN.replace(b"\n", b"\r\n"), "as on Windows"),
     "half file": (CLEAN[:-1], "without a line end"),
-    "unreadable": (b"\x00\xff\n", "not text"),
+    "unreadable": (b"\x01\xff\n", "not text"),
     "whole volumes as decimals": (text(JANUARY.astype({"volume": float})), "9 whole volumes"),
     "unsorted rows": (text(JANUARY.iloc[[1, 0, *range(2, 9)]]), "1 of 9 rows are earlier"),
     "repeated rows": (

@@ -122,6 +122,15 @@ def test_what_cannot_be_mended_without_loss_is_refused_with_the_reason(content, 
         repair.mend(JANUARY, Reading.of(content), raw_whole=None)
 
 
+@pytest.mark.parametrize("written", ["T14:30:00.000000000Z", " 14:30:00.000+00:00", "T14:30:00Z"])
+def test_a_time_with_a_fraction_of_zeros_is_written_in_the_exact_form(tmp_path, written):
+    put(tmp_path, JANUARY.path, text(OWN).replace(b" 14:30:00+00:00", written.encode()))
+
+    rewritten(tmp_path)
+
+    assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN)}
+
+
 def test_a_dry_run_tells_the_same_and_writes_nothing(tmp_path):
     put(tmp_path, JANUARY.path, text(pd.concat([OWN, EVENING])))
     put(tmp_path, FEBRUARY.path, text(NEXT.astype({"volume": float})))
