@@ -27,7 +27,6 @@ from mohlcv_dagster.bars.bar_table import (
     string_scalar,
     to_numpy,
 )
-from mohlcv_dagster.bars.foreign_files import foreign_format
 from mohlcv_dagster.bars.runtime import FEW_BARS, map_in_order
 from mohlcv_dagster.errors import CsvFormatError
 from mohlcv_dagster.formatting import printable, quantity, quoted
@@ -108,11 +107,14 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
         CsvFormatError: the bytes are not a CSV of bars; the message gives the line, the column and the value.
     """
     buffer = pa.py_buffer(data)
-    foreign = foreign_format(buffer.slice(0, min(_LONGEST_HEADER, buffer.size)).to_pybytes())
-    if foreign:
-        raise CsvFormatError(foreign)
-    end = _header_end(buffer)
-    names = _header(buffer, end)
+    try:
+        end = _header_end(buffer)
+        names = _header(buffer, end)
+    except CsvFormatError as exc:
+        from mohlcv_dagster.bars.foreign_files import foreign_format  # noqa: PLC0415 - hardly ever needed
+
+        begin = buffer.slice(0, min(_LONGEST_HEADER, buffer.size)).to_pybytes()
+        raise CsvFormatError(foreign_format(begin) or str(exc)) from exc
     if end >= buffer.size:
         return bar_table.empty()
     for unit, whole_volume in product(_TIME_UNITS, (True, False)):

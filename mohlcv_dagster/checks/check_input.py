@@ -114,6 +114,14 @@ class CheckInput:
         return self.provenance.adjusted if self.provenance else None
 
     @property
+    def has_changed(self) -> bool:
+        """Whether the file is known not to be the one that was recorded."""
+        own, recorded = self.own, self.provenance
+        if recorded is None or own.is_absent or not own.has_form:
+            return False
+        return own.sha256 != recorded.sha256
+
+    @property
     def recomputed(self) -> pa.Table | str:
         """The aggregate as the second engine makes it from the raw file, or why it cannot."""
         return self._recomputation.result()

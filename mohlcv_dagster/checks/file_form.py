@@ -29,6 +29,7 @@ _RECORD_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the
     sentence="The file is CSV with ts_event, open, high, low, close and volume, each field a time or a number.",
     threshold="0 faults",
     requires=Requires.FILE,
+    cure=WRITE_AGAIN,
 )
 def readable(given: CheckInput) -> RuleOutcome:
     """An absent file is not readable."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ASK_AGAIN: Final = (
     "Re-materialize {asset} for {partition}; if it stays, report the request_ids of its materialization to the vendor."
 )
+CHANGED: Final = "Re-materialize {asset} for {partition}: the file is not the one that was written."
+"""What to do about a raw file that changed since: its faults are not the vendor's."""
 WRITE_AGAIN: Final = "Re-materialize {asset} for {partition}, which writes the file again."
 AFTER_RAW: Final = "Re-materialize {asset} for {partition} once raw_1s is stored and passes its checks."
 RESAMPLE_AGAIN: Final = "Re-materialize {asset} for {partition}; if raw_1s fails the same check, cure that first."

@@ -10,8 +10,8 @@ from typing import Final
 
 from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.checks.check_input import CheckInput
-from mohlcv_dagster.checks.registry import DIFFERENCE_RULES, RULES, Check, for_timeframe
-from mohlcv_dagster.checks.rule import Rule, RuleResult, Severity, fill_in
+from mohlcv_dagster.checks.registry import DIFFERENCE_RULES, PROVENANCE_RULES, RULES, Check, for_timeframe
+from mohlcv_dagster.checks.rule import CHANGED, Rule, RuleOutcome, RuleResult, Severity, fill_in
 from mohlcv_dagster.errors import FailedRulesError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile
@@ -65,7 +65,7 @@ def evaluate(rule: Rule, given: CheckInput) -> RuleResult:
     if outcome.fault is None:
         message = f"{rule.sentence} ({outcome.note or quantity(outcome.of, 'bar')})"
         return RuleResult(rule, True, rule.severity, 0, outcome.of, message, bars, outcome.facts)
-    cure = rule.cure_for(given.file) if outcome.cure is None else fill_in(outcome.cure, given.file)
+    cure = _cure(rule, outcome, given)
     return RuleResult(
         rule=rule,
         passed=False,
@@ -77,6 +77,12 @@ def evaluate(rule: Rule, given: CheckInput) -> RuleResult:
         facts=outcome.facts,
         cure=cure,
     )
+
+
+def _cure(rule: Rule, outcome: RuleOutcome, given: CheckInput) -> str:
+    if given.is_raw and given.has_changed and rule.name not in PROVENANCE_RULES:
+        return fill_in(CHANGED, given.file)
+    return rule.cure_for(given.file) if outcome.cure is None else fill_in(outcome.cure, given.file)
 
 
 @dataclass(frozen=True)

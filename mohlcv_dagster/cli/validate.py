@@ -53,10 +53,11 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
 ) -> int:
     """Check every file of a folder by the rules of the asset checks.
 
-    The files may come from anywhere. Where this project wrote them, they are also compared with what it recorded of
-    them; elsewhere the rules on records are not checked, and the report notes it. An aggregate is compared with the raw
-    file of its symbol and month. Nothing is changed, and neither a key nor a network is needed. Exits with 1 when a
-    file has an error or the folder has no files, and with 0 when there are only warnings.
+    The files may come from anywhere. They are also compared with what is recorded of them, by this project's runs or
+    in manifest entries beside them; where nothing is, the rules on records are not checked, and the report notes it.
+    An aggregate is compared with the raw file of its symbol and month. Nothing is changed, and neither a key nor a
+    network is needed. Exits with 1 when a file has an error or the folder has no files, and with 0 when there are only
+    warnings.
 
     \b
     Examples:

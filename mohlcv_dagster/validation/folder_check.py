@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
 from mohlcv_dagster.checks import check_input, registry, runner
@@ -9,6 +10,7 @@ from mohlcv_dagster.checks.check_input import NeighbourMonths
 from mohlcv_dagster.checks.registry import VENDOR_RULES
 from mohlcv_dagster.checks.rule import Requires, Rule, RuleResult
 from mohlcv_dagster.errors import MohlcvError
+from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -19,7 +21,7 @@ from mohlcv_dagster.storage.reader import BarReader
 
 _NEED_RAW: Final = frozenset({Requires.RAW, Requires.RECOMPUTED})
 
-NO_RECORD: Final = "nothing is recorded of this file: it was not written by this project's runs"
+NO_RECORD: Final = "nothing is recorded of this file, neither in Dagster's home nor in a manifest entry beside it"
 NO_RAW: Final = "no raw files to compare with: name their folder with --raw-data-dir"
 NOT_ASKED: Final = "not compared with the vendor here: execute the check in the Dagster UI"
 
@@ -70,10 +72,24 @@ def check_files(folder: BarFolder, raw: AnyPath | None, records: RecordLookup) -
     reader = BarReader(_FolderArchive(folder, raw))
     for file, at in folder.files.items():
         try:
-            record = records(file)
+            record = records(file) or _beside(file, at)
             yield _checked(reader, file, str(at), record, has_raw=raw is not None)
         except MohlcvError as error:
             yield CheckedFile(file, str(at), (), (), None, str(error))
+
+
+def _beside(file: BarFile, at: AnyPath) -> FileRecord | None:
+    """What the manifest beside the file says of it; `None` where the file is in no layout, or has no valid entry."""
+    parts = PurePosixPath(file.path).parts
+    if at.parts[-len(parts) :] != parts:
+        return None
+    root = at.parents[len(parts) - 1]
+    if not (root / manifest_entry.FOLDER).is_dir():
+        return None
+    from mohlcv_dagster.storage import manifest  # noqa: PLC0415 - other folders do not need it
+
+    entry = manifest.read_if_valid(Archive(str(root)), file)
+    return FileRecord(entry) if entry is not None else None
 
 
 def _checked(reader: BarReader, file: BarFile, at: str, record: FileRecord | None, *, has_raw: bool) -> CheckedFile:

@@ -37,7 +37,7 @@ def input_of(
 ) -> CheckInput:
     """Evidence on bars as if they had been read; the bytes of their file are not made."""
     reading = Reading(b"", bars.combine_chunks(), None)
-    recorded = Provenance(bars.num_rows, "", adjusted=adjusted)
+    recorded = Provenance(bars.num_rows, reading.sha256, adjusted=adjusted)
     return CheckInput(
         BarFile(symbol, RAW, Month.parse(month)), reading, reading, recorded, NeighbourMonths((), previous_close)
     )

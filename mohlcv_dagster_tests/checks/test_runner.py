@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster.checks import runner
-from mohlcv_dagster.checks.registry import DIFFERENCE_RULES, RULES
+from mohlcv_dagster.checks.registry import DIFFERENCE_RULES, PROVENANCE_RULES, RULES
 from mohlcv_dagster.errors import FailedRulesError
 from mohlcv_dagster_tests.checks import clean_files
 from mohlcv_dagster_tests.checks.clean_files import (
@@ -21,6 +21,7 @@ from mohlcv_dagster_tests.checks.clean_files import (
     check_form,
     input_of,
     lines,
+    recorded,
 )
 from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.checks.missing_requirements import MISSING
@@ -67,6 +68,33 @@ def test_an_absent_file_is_cured_by_writing_it_and_the_vendor_is_not_blamed():
 
     assert found.cure == "Copy the file back, or re-materialize raw_1s for SPY 2024-01, which writes it again."
     assert found.message == f"{RAW} is absent. {found.cure}"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda whole: whole.replace(b"475.4,475.41", b"475.4,475.31"), id="a high too low"),
+        pytest.param(lambda whole: whole.replace(b",100\n", b",-100\n"), id="a negative volume"),
+        pytest.param(lambda whole: whole.replace(b"475.41", b"999.0"), id="a wick"),
+        pytest.param(lambda whole: whole[: whole.index(b"14:30:07")], id="half of it"),
+        pytest.param(lambda whole: b"no bars", id="no CSV"),
+    ],
+)
+def test_the_faults_of_a_file_that_was_changed_here_are_not_reported_to_the_vendor(edit):
+    of = input_of(RAW, edit(CLEAN[RAW]), raw=None, facts=recorded(CLEAN[RAW]))
+    failed = [found for found in runner.check_file(of) if not found.passed and found.rule.name != "settled"]
+
+    assert failed
+    assert {found.cure for found in failed if found.rule.name not in PROVENANCE_RULES} == {
+        "Re-materialize raw_1s for SPY 2024-01: the file is not the one that was written."
+    }
+    assert not any("vendor" in found.message for found in failed)
+
+
+def test_a_file_that_cannot_be_read_is_not_the_vendors_fault():
+    [found] = runner.check_file(input_of(RAW, b"no bars", raw=None))
+
+    assert found.cure == "Re-materialize raw_1s for SPY 2024-01, which writes the file again."
 
 
 def test_a_file_that_cannot_be_read_says_where_and_is_still_held_back():

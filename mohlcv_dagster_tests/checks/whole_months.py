@@ -46,8 +46,8 @@ def check_month(
 ) -> dict[str, RuleResult]:
     """What the rules on whole months say of bars that were asked for up to `through`, by default the month's end."""
     file = BarFile(symbol, RAW, Month.parse(month))
-    recorded = Provenance(bars.num_rows, "", complete_through=through or file.month.end)
     reading = Reading(b"", bars, None)
+    recorded = Provenance(bars.num_rows, reading.sha256, complete_through=through or file.month.end)
     given = CheckInput(file, reading, reading, recorded, NeighbourMonths(neighbours))
     return {rule.name: evaluate(rule, given) for rule in COMPLETENESS}
 

@@ -2,6 +2,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 
 from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.checks.check_input import CheckInput
-from mohlcv_dagster.model import timeframes
+from mohlcv_dagster.model import manifest_entry, timeframes
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import list_folder
 from mohlcv_dagster.storage.locations import resolve_path
@@ -79,6 +82,36 @@ def test_what_is_found_of_an_aggregate_is_what_the_rules_find_beside_its_raw_fil
     by_the_rules = runner.check_file(CheckInput.of(SPY_15S, content, raw=WHOLE))
 
     assert said(found.findings) == [each for each in said(by_the_rules) if each[0] not in registry.PROVENANCE_RULES]
+
+
+def entry_of(file, content):
+    return ManifestEntry.of(file, Provenance(rows=6, sha256=sha256(content).hexdigest(), vendor="Massive.com"), "test")
+
+
+def test_a_file_is_compared_with_the_manifest_entry_beside_it(tmp_path):
+    archive = Archive(tmp_path)
+    archive.write(SPY, WHOLE.replace(b"15234", b"15235"))
+    manifest.write(archive, SPY, entry_of(SPY, WHOLE))
+    [altered] = judged(tmp_path / "raw_1s", RAW)
+    archive.write(SPY, WHOLE)
+    [sound] = judged(tmp_path / "raw_1s", RAW)
+
+    assert [each.rule.name for each in altered.findings if not each.passed and each.severity == "error"] == [
+        "as_recorded"
+    ]
+    assert "its sha256 is" in next(each.message for each in altered.findings if each.rule.name == "as_recorded")
+    assert not [each for each in sound.findings if not each.passed and each.severity == "error"]
+    assert not altered.skipped
+    assert not sound.skipped
+
+
+@pytest.mark.parametrize("content", [b"{}", b"\xff", entry_of(SPY_15S, WHOLE).encode()])
+def test_an_entry_that_is_not_one_of_the_file_records_nothing(tmp_path, content):
+    Archive(tmp_path).write(SPY, WHOLE)
+    Archive(tmp_path).write_path(manifest_entry.path_of(SPY), content)
+    [found] = judged(tmp_path / "raw_1s", RAW)
+
+    assert {why for _, why in found.skipped} == {folder_check.NO_RECORD}
 
 
 def test_an_aggregate_without_raw_files_is_judged_by_itself_and_the_rest_is_no_pass(tmp_path):
