@@ -30,7 +30,8 @@
         ├── VendorRefusedError      final: trying again does not help
         │   ├── UnknownKeyError
         │   ├── PlanError
-        │   └── BadRequestError
+        │   ├── BadRequestError
+        │   └── UntrustedCertificateError
         ├── VendorUnavailableError  trying again later helps
         │   ├── RateLimitError
         │   ├── ServerError
@@ -177,7 +178,11 @@ class PlanError(VendorRefusedError):
 
 
 class BadRequestError(VendorRefusedError):
-    """The vendor calls the request wrong, or finds nothing under it."""
+    """The vendor, or a gateway before it, calls the request wrong, or finds nothing under it."""
+
+
+class UntrustedCertificateError(VendorRefusedError):
+    """The certificate of the other side is not trusted: the vendor was not asked."""
 
 
 class VendorUnavailableError(VendorError):

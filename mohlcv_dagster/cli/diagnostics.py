@@ -23,6 +23,7 @@ from mohlcv_dagster.errors import (
     RateLimitError,
     SettingsError,
     UnknownKeyError,
+    UntrustedCertificateError,
     VendorError,
     VendorRefusedError,
 )
@@ -270,6 +271,9 @@ def _answers(recent: ProbeResult, base_url: str) -> Diagnosis:
     if isinstance(error, RateLimitError):
         cure = f"Wait a minute, and set {REQUESTS_PER_MINUTE.variable} to what your plan allows."
         return warning(topic, f"{base_url} answers that there were too many requests", cure)
+    if isinstance(error, UntrustedCertificateError):
+        found, _, cure = str(error).partition(": ")
+        return wrong(topic, found, f"{cure[0].upper()}{cure[1:]}.")
     if isinstance(error, VendorRefusedError):
         cure = f"The same request is refused again: check {BASE_URL.variable}, which is {base_url}, and any proxy."
         return wrong(topic, str(error), cure)

@@ -17,11 +17,12 @@ from mohlcv_dagster.errors import (
     MohlcvError,
     PlanError,
     UnknownKeyError,
+    UntrustedCertificateError,
     VendorError,
     VendorUnavailableError,
 )
 
-INESCAPABLE: Final = (UnknownKeyError, MissingKeyError, DiskFullError)
+INESCAPABLE: Final = (UnknownKeyError, MissingKeyError, UntrustedCertificateError, DiskFullError)
 """What makes one month fail will make every other fail: no other is tried in the same run."""
 KIND: Final = "error"
 """The metadata of a failure that has the type of our error."""

@@ -40,6 +40,7 @@ from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.pages import (
     DELAYED,
+    GOOD,
     Envelope,
     Page,
     incomplete_page,
@@ -47,7 +48,7 @@ from mohlcv_dagster.providers.massive.pages import (
     verify_rows,
 )
 from mohlcv_dagster.providers.massive.paging import PageRequest
-from mohlcv_dagster.providers.massive.vendor_text import ToPrintable
+from mohlcv_dagster.providers.massive.vendor_text import ToPrintable, VendorWords
 
 _TIME_KEY: Final = "t"
 _KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
@@ -96,6 +97,7 @@ def decode_page(body: bytes, request: PageRequest, to_printable: ToPrintable = p
         to_printable: makes the vendor's texts safe to show and to store.
 
     Raises:
+        PlanError: the vendor refuses the bars, though with the status 200.
         IncompletePageError: it is not JSON, or not an aggregates page, or fails a check of `pages`.
     """
     try:
@@ -105,7 +107,8 @@ def decode_page(body: bytes, request: PageRequest, to_printable: ToPrintable = p
         reason = f"expected JSON, were {len(body)} bytes of {kind} ({to_printable(str(exc))})"
         raise incomplete_page(request, reason) from exc
     envelope = _printable(envelope, to_printable)
-    verify_envelope(envelope, request)
+    words = None if envelope.status in GOOD else VendorWords.of(body, to_printable).words
+    verify_envelope(envelope, request, words)
     return verify_rows(_page(columns, envelope, request), request)
 
 

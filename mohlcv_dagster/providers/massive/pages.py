@@ -23,13 +23,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import Floats, Seconds, empty, from_arrays, normalize_volume_dtype
-from mohlcv_dagster.errors import ConflictingBarsError, IncompletePageError
+from mohlcv_dagster.errors import ConflictingBarsError, IncompletePageError, PlanError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.paging import PageRequest
 
 DELAYED: Final = "DELAYED"
-_GOOD: Final = ("OK", DELAYED)
+GOOD: Final = ("OK", DELAYED)
+_REFUSED: Final = "NOT_AUTHORIZED"
 _NUMBERS: Final = (*PRICES, VOLUME)
 
 
@@ -88,21 +89,29 @@ def incomplete_page(request: PageRequest, reason: str, request_id: str | None = 
     )
 
 
-def verify_envelope(envelope: Envelope, request: PageRequest) -> None:
+def verify_envelope(envelope: Envelope, request: PageRequest, words: str | None = None) -> None:
     """Check the page's fields against the request and against its rows.
 
+    Args:
+        envelope: the fields.
+        request: what was requested.
+        words: what the vendor says where the status is not good.
+
     Raises:
+        PlanError: the vendor refuses the bars, though with the status 200.
         IncompletePageError: a field is missing or wrong.
     """
-    reason = _status_fault(envelope) or _count_fault(envelope) or _identity_fault(envelope, request)
+    if envelope.status == _REFUSED:
+        raise PlanError(f"the vendor answered 200: {words}", request_id=envelope.request_id, status=200)
+    reason = _status_fault(envelope, words) or _count_fault(envelope) or _identity_fault(envelope, request)
     if reason:
         raise incomplete_page(request, reason, envelope.request_id)
 
 
-def _status_fault(envelope: Envelope) -> str | None:
-    if envelope.status in _GOOD:
+def _status_fault(envelope: Envelope, words: str | None) -> str | None:
+    if envelope.status in GOOD:
         return None
-    return f"expected status {' or '.join(_GOOD)}, was {envelope.status!r}"
+    return f"expected status {' or '.join(GOOD)}, was {envelope.status!r}{f': {words}' if words else ''}"
 
 
 def _count_fault(envelope: Envelope) -> str | None:

@@ -32,7 +32,7 @@ from mohlcv_dagster.model.listings import (
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.retry import Deadline, RequestStats, Retrying, under
-from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, all_printable
+from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, VendorWords, all_printable
 
 if TYPE_CHECKING:
     from massive import RESTClient
@@ -196,6 +196,7 @@ def parse_document(body: bytes, to_printable: ToPrintable = printable) -> Docume
     """The JSON object in `body`, each text in it made safe to show and to store.
 
     Raises:
+        PlanError: the vendor refuses it, though with the status 200.
         IncompletePageError: it is not one, is too long, or its status is not good.
     """
     if len(body) > _LARGEST_DOCUMENT:
@@ -206,7 +207,10 @@ def parse_document(body: bytes, to_printable: ToPrintable = printable) -> Docume
         raise _incomplete(f"{len(body)} bytes that are not JSON ({error})") from error
     document = _object(document, "the document")
     if document.get("status", "OK") not in _GOOD:
-        raise _incomplete(f"status {document['status']!r}")
+        said = VendorWords.of(body, to_printable)
+        if said.status == "NOT_AUTHORIZED":
+            raise PlanError(f"the vendor answered 200: {said.words}", request_id=said.request_id, status=200)
+        raise _incomplete(f"status {document['status']!r}: {said.words}")
     return document
 
 

@@ -7,21 +7,23 @@ once; `retry` has when to repeat it. What the status of an answer means:
 ======================================== ======================= =========
 status                                   error                   try again
 ======================================== ======================= =========
-401                                      `UnknownKeyError`       no
-403                                      `PlanError`             no
+401, in the vendor's JSON                `UnknownKeyError`       no
+403, in the vendor's JSON                `PlanError`             no
 429                                      `RateLimitError`        yes
 408, 413, 499, 5xx (so 520-526 as well)  `ServerError`           yes
 2xx other than 200                       `ServerError`           yes
 other 3xx and 4xx, such as 400 and 404   `BadRequestError`       no
 ======================================== ======================= =========
+
+A certificate that is not trusted is an `UntrustedCertificateError` at once.
 """
 
 import heapq
 import io
-import json
 import logging
 import math
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -46,11 +48,12 @@ from mohlcv_dagster.errors import (
     ServerError,
     UnknownKeyError,
     UnreachableError,
+    UntrustedCertificateError,
     VendorError,
 )
 from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.providers.massive.retry import Clock, Deadline, FetchCancelledError, current_deadline
-from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, all_printable
+from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable, VendorWords
 
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 20.0
@@ -98,6 +101,7 @@ class StrictPool(urllib3.PoolManager):
 
         Raises:
             UnreachableError: no connection, or it broke before the end.
+            UntrustedCertificateError: the certificate of the other side is not trusted.
             DeadlineError: the deadline has passed.
             ServerError: the body of an answer that is not 200 does not match its headers.
             VendorError: the status is not 200; see the table above.
@@ -110,6 +114,7 @@ class StrictPool(urllib3.PoolManager):
                 f"{self._base_url} stopped sending ({deadline.received} bytes had come); try again later"
             ) from exc
         except HTTPError as exc:
+            self._require_trust(exc)
             self._left(deadline)  # a socket shut down in time looks like one that broke
             raise UnreachableError(
                 f"{self._base_url} cannot be reached, or the connection broke ({self._secret.printable(_brief(exc))}); "
@@ -119,6 +124,17 @@ class StrictPool(urllib3.PoolManager):
             plain = decompressed(body, response.headers)
             raise error_for(response.status, response.headers, plain, self._clock.now(), self._secret.printable)
         return HTTPResponse(body=body, status=response.status, headers=response.headers)
+
+    def _require_trust(self, exc: HTTPError) -> None:
+        cause: BaseException | None = exc
+        while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            raise UntrustedCertificateError(
+                f"the certificate of {self._base_url} is not trusted ({self._secret.printable(cause.verify_message)}): "
+                "where a company's proxy inspects the traffic, set SSL_CERT_FILE to a PEM file with its root "
+                "certificate; else check MASSIVE_BASE_URL and this machine's clock"
+            ) from exc
 
     def _ask(
         self, deadline: Deadline, method: str, url: str, **sent: Mapping[str, str] | None
@@ -310,8 +326,8 @@ def error_for(
         now: aware; what a `Retry-After` given as a date is counted from.
         to_printable: makes the vendor's words safe to show.
     """
-    words, request_id = _words(body[:_MOST_WORDS], to_printable)
-    answer = f"the vendor answered {status}: {words}"
+    said = VendorWords.of(body[:_MOST_WORDS], to_printable)
+    answer, request_id = f"the vendor answered {status}: {said.words}", said.request_id
     wait = retry_after(headers.get("Retry-After"), now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = f"{answer}. Too many requests for the plan: set MASSIVE_REQUESTS_PER_MINUTE to what it allows"
@@ -319,7 +335,7 @@ def error_for(
     if status in _TRANSIENT or status >= _SERVER_FAULT or status < HTTPStatus.MULTIPLE_CHOICES:
         message = f"{answer}. It comes from the vendor or a gateway before it: try again later"
         return ServerError(message, request_id=request_id, status=status, retry_after=wait)
-    return _refusal(status, answer, request_id)
+    return _refusal(status, answer, said)
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -348,7 +364,14 @@ def http_date(header: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _refusal(status: int, answer: str, request_id: str | None) -> VendorError:
+def _refusal(status: int, answer: str, said: VendorWords) -> VendorError:
+    request_id = said.request_id
+    if status >= HTTPStatus.BAD_REQUEST and said.status is None:
+        message = (
+            f"{status}, and not in the vendor's words: {said.words}. A proxy, firewall or gateway refuses the request: "
+            "check the proxy, the network and MASSIVE_BASE_URL"
+        )
+        return BadRequestError(message, request_id=request_id, status=status)
     if status == HTTPStatus.UNAUTHORIZED:
         message = f"{answer}. The vendor does not know the API key: check MASSIVE_API_KEY in `.env` or the environment"
         return UnknownKeyError(message, request_id=request_id, status=status)
@@ -359,17 +382,3 @@ def _refusal(status: int, answer: str, request_id: str | None) -> VendorError:
         return BadRequestError(message, request_id=request_id, status=status)
     message = f"{answer}. Asking again will not help: check the symbol, the month and MASSIVE_BASE_URL"
     return BadRequestError(message, request_id=request_id, status=status)
-
-
-def _words(body: bytes, to_printable: ToPrintable) -> tuple[str, str | None]:
-    """The vendor's words and its request id."""
-    text = body.decode("utf-8", "replace").strip()
-    try:
-        document = all_printable(json.loads(text), to_printable)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        return (repr(to_printable(text)) if text else "no words"), None
-    words = document.get("error") or document.get("message") or document.get("status") or "no words"
-    request_id = document.get("request_id")
-    return repr(printable(str(words))), printable(str(request_id)) if request_id else None

@@ -5,9 +5,11 @@ Every string of a body, a header or an error goes through `Secret.printable` whe
 """
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeAlias
 
 from mohlcv_dagster.errors import MissingKeyError, SettingsError, VendorError
 from mohlcv_dagster.formatting import escaped, printable
@@ -106,3 +108,36 @@ def all_printable(value: Any, to_printable: ToPrintable) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {to_printable(name): all_printable(each, to_printable) for name, each in value.items()}
     return value
+
+
+@dataclass(frozen=True)
+class VendorWords:
+    """What an answer other than bars says, made printable.
+
+    Attributes:
+        words: in quotes; `no words` where there are none.
+        status: such as `NOT_AUTHORIZED`; `None` where the answer is not the vendor's JSON, but a gateway's.
+        request_id: the vendor's; `None` where it gave none.
+    """
+
+    words: str
+    status: str | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, body: bytes, to_printable: ToPrintable) -> Self:
+        """Read a body, whatever it is."""
+        text = body.decode("utf-8", "replace").strip()
+        try:
+            document = all_printable(json.loads(text), to_printable)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            return cls(repr(to_printable(text)) if text else "no words")
+        words = document.get("error") or document.get("message") or document.get("status") or "no words"
+        status, request_id = document.get("status"), document.get("request_id")
+        return cls(
+            repr(printable(str(words))),
+            status if isinstance(status, str) else None,
+            printable(str(request_id)) if request_id else None,
+        )

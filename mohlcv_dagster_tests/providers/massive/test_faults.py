@@ -110,6 +110,8 @@ def test_a_passing_fault_is_asked_again_and_the_month_comes_out_the_same(young, 
         ),
         (Reply(b"", 301, {"Location": "http://127.0.0.1:1/"}), BadRequestError, "MASSIVE_BASE_URL"),
         (Reply(RECORDED_403, 403), PlanError, "You are not entitled"),
+        (Reply(RECORDED_403, 200), PlanError, "You are not entitled"),
+        (Reply(b"<html>Just a moment", 403), BadRequestError, "check the proxy"),
     ],
 )
 def test_a_permanent_refusal_is_not_asked_again(server, fake, reply, error, words):
@@ -151,6 +153,12 @@ def test_a_lasting_fault_fails_the_month_after_all_tries(server, fake, reply, er
     ):
         vendor.fetch_month("SPY", MONTH, timeframe="minute")
     assert len(server.asked) == tries
+
+
+def test_an_error_with_the_status_200_is_told_in_the_vendors_words(vendor, server):
+    server.answer = lambda asked: Reply(b'{"status":"ERROR","request_id":"q1","error":"Internal: shard 7"}')
+    with pytest.raises(IncompletePageError, match="was 'ERROR': 'Internal: shard 7'"):
+        vendor.fetch_month("SPY", MONTH, timeframe="minute")
 
 
 def test_a_page_that_is_never_whole_names_its_request_id_place_and_fault(vendor, server):

@@ -265,7 +265,7 @@ def test_there_is_no_such_symbol_only_where_the_list_answers_and_has_none(listin
         (Reply(b"{}", 500), "the vendor's reference did not answer (the vendor answered 500", 3),
         (Reply(reset=True), "cannot be reached", 3),
         (Reply(b"<html>"), "not JSON", 2),
-        (Reply(b'{"error":"Unknown API Key"}', 401), "does not know the API key", 1),
+        (Reply(b'{"status":"ERROR","error":"Unknown API Key"}', 401), "does not know the API key", 1),
     ],
 )
 def test_a_reference_that_does_not_answer_is_unknown_after_modest_tries(listing, server, reply, said, tries):

@@ -14,11 +14,9 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, UnknownKeyError),
-        (403, PlanError),
         (429, RateLimitError),
         *((status, ServerError) for status in (202, 204, 408, 413, 499, 500, 501, 502, 503, 504, 520, 523, 526, 599)),
-        *((status, BadRequestError) for status in (301, 302, 307, 400, 404, 405, 410, 414, 422)),
+        *((status, BadRequestError) for status in (301, 302, 307, 400, 401, 403, 404, 405, 410, 414, 422)),
     ],
 )
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"error":null}', b"\xff", b"[" * 100_000])
@@ -27,6 +25,21 @@ def test_the_status_decides_whatever_the_body_is(status, kind, body):
     assert type(error) is kind
     assert error.status == status
     assert str(status) in str(error)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, UnknownKeyError), (403, PlanError), (404, BadRequestError)])
+def test_a_refusal_is_the_vendors_only_in_its_own_words(status, kind):
+    theirs = error_for(status, {}, b'{"status":"NOT_AUTHORIZED","request_id":"q1","message":"not entitled"}', NOW)
+    page = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking</body></html>"
+    others = [error_for(status, {}, body, NOW) for body in (page, b"", b'{"error":"blocked by policy"}', b"Forbidden")]
+
+    assert type(theirs) is kind
+    assert "not entitled" in str(theirs)
+    assert {type(error) for error in others} == {BadRequestError}
+    for error in others:
+        assert "plan" not in str(error)
+        assert "check the proxy, the network and MASSIVE_BASE_URL" in str(error)
+    assert "Just a moment" in str(others[0])
 
 
 @needs_real
