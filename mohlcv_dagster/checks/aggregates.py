@@ -1,7 +1,7 @@
 """The rules on aggregates: labels on the grid of the timeframe, and equality with what the raw file gives."""
 
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from mohlcv_dagster.checks.values import outcome
 from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
+
+_MISPLACED: Final = "repeated or out of order"
 
 
 @rule(
@@ -84,10 +86,15 @@ def _total(bars: pa.Table) -> str:
 
 def _fault(given: CheckInput, found: BarDifferences, names: tuple[str, ...]) -> str:
     """`FILE does not equal what RAW gives: 2 absent, of 9 bars expected; first at … (open 1, expected 2)`."""
-    differ = found.bars.num_rows - found.absent - found.extra
-    counts = {"with other values": differ, "absent": found.absent, "not expected": found.extra}
+    differ = found.bars.num_rows - found.absent - found.extra - found.misplaced
+    counts = {
+        "with other values": differ,
+        "absent": found.absent,
+        "not expected": found.extra,
+        _MISPLACED: found.misplaced,
+    }
     parts = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    expected = quantity(given.own.rows - found.extra + found.absent, "bar")
+    expected = quantity(found.expected, "bar")
     first = found.bars.slice(0, 1)
     return (
         f"{given.file.path} does not equal what {given.file.raw.path} gives: {parts}, of {expected} expected; "
@@ -96,12 +103,13 @@ def _fault(given: CheckInput, found: BarDifferences, names: tuple[str, ...]) -> 
 
 
 def _difference(first: pa.Table, names: tuple[str, ...]) -> str:
-    """`volume 15635, expected 15634`, or `absent`, or `not expected`."""
+    """`volume 15635, expected 15634`, or `absent`, `not expected`, `repeated or out of order`."""
     missing = [all(first[f"{side}{name}"].null_count for name in COLUMNS[1:]) for side in ("", "expected_")]
     if any(missing):
         return "absent" if missing[0] else "not expected"
-    return ", ".join(
+    values = ", ".join(
         f"{name} {as_text(first[name][0])}, expected {as_text(first[f'expected_{name}'][0])}"
         for name in names
         if not first[name].equals(first[f"expected_{name}"])
     )
+    return values or _MISPLACED

@@ -47,7 +47,7 @@ _NIGHT: Final = 4 * 3600 + 1800
 _FORWARD: Final = ((5, 4), (4, 3), (3, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
 _REVERSE: Final = tuple((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100))
 _BASIS: Final = {
-    False: "prices are recorded as unadjusted, so that a split shows like this and nothing is wrong",
+    False: "prices are recorded as unadjusted, and whether there was a split was not looked up",
     True: "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?",
     None: "whether prices are adjusted is not recorded",
 }

@@ -133,13 +133,17 @@ class BarDifferences:
     Attributes:
         bars: the bars that have no equal, with the expected ones next to them (`expected_…`). A bar that is expected
             and absent has only its start; one that is not expected has nothing in those columns.
-        absent: how many are expected and absent.
+        expected: how many are expected.
+        absent: how many of them are absent.
         extra: how many are present and not expected.
+        misplaced: how many are expected, and repeat an earlier start or go back in time.
     """
 
     bars: pa.Table
-    absent: int
-    extra: int
+    expected: int
+    absent: int = 0
+    extra: int = 0
+    misplaced: int = 0
 
     @property
     def is_equal(self) -> bool:
@@ -151,19 +155,21 @@ def compare(found: pa.Table, starts: Seconds, expected: pa.Table, names: tuple[s
     """Compare bars with the expected ones.
 
     Args:
-        found: the bars. One that repeats an earlier start or goes back in time is extra.
+        found: the bars. One that repeats an earlier start or goes back in time has no equal.
         starts: theirs, Unix seconds; the smallest integer where one is missing.
         expected: the bars that are expected.
         names: the columns to compare.
     """
     if found.equals(expected):  # the common case, a hundred times as fast
-        return BarDifferences(_side_by_side(expected.slice(0, 0), expected.slice(0, 0)), absent=0, extra=0)
+        return BarDifferences(_side_by_side(expected.slice(0, 0), expected.slice(0, 0)), expected.num_rows)
     expected_starts = bar_table.seconds(expected)
     at = np.searchsorted(expected_starts, starts)
     known = at < expected_starts.size
     known[known] = expected_starts[at[known]] == starts[known]
-    known[1:] &= starts[1:] > np.maximum.accumulate(starts)[:-1]
-    good = known.copy()
+    misplaced = known.copy()
+    misplaced[:1] = False
+    misplaced[1:] &= starts[1:] <= np.maximum.accumulate(starts)[:-1]
+    good = known & ~misplaced
     for name in names:
         good[known] &= to_numpy(found[name])[known] == to_numpy(expected[name])[at[known]]
     lost = expected.filter(from_numpy(np.isin(expected_starts, starts, invert=True)))
@@ -171,7 +177,7 @@ def compare(found: pa.Table, starts: Seconds, expected: pa.Table, names: tuple[s
     bars = _side_by_side(found.filter(from_numpy(~good)), expected.take(partner))
     if lost.num_rows:
         bars = pa.concat_tables([bars, _side_by_side(_starts_only(lost, found.schema), lost)]).sort_by(TIME)
-    return BarDifferences(bars, absent=lost.num_rows, extra=int((~known).sum()))
+    return BarDifferences(bars, expected.num_rows, lost.num_rows, int((~known).sum()), int(misplaced.sum()))
 
 
 def _side_by_side(found: pa.Table, expected: pa.Table) -> pa.Table:

@@ -20,6 +20,11 @@ LEAST_PRICE_SHARE: Final = 0.99
 
 _KIND: Final = "kind"
 _ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once that is cured."
+_ASK_AGAIN_LATER: Final = (
+    "Is the symbol right, and does the plan have its minutes? Execute the check of {asset} for {partition} again "
+    "later; if the vendor still has none, report it to the vendor."
+)
+_FETCH_AGAIN: Final = "Re-materialize raw_1s for {partition}, then {asset}."
 _CURE_OURS: Final = (
     "Cure first what raw_1s and {asset} fail for {partition}, then execute the check again; if they fail nothing, "
     "report it to the vendor."
@@ -48,6 +53,8 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
     facts = _facts(found)
     if not found.counts:
         return RuleOutcome(of=found.minutes, note=_compared(found), facts=facts)
+    if found.minutes in {found.only_ours, found.only_vendors}:
+        return _one_sided(given, found, facts)
     wrong = any(KINDS[kind].wrong for kind in found.counts)
     error = wrong or found.price_share < LEAST_PRICE_SHARE
     return RuleOutcome(
@@ -84,6 +91,16 @@ def volume_ladder(given: CheckInput) -> RuleOutcome:
         f"{them}; first at {as_text(bars[TIME][0])} (volume {ours}, the vendor's {theirs})"
     )
     return RuleOutcome(of=found.minutes, fault=fault, bars=bars)
+
+
+def _one_sided(given: CheckInput, found: Reconciliation, facts: Facts) -> RuleOutcome:
+    """The outcome where one side has no minute at all, so that nothing could be compared."""
+    month, minutes = f"{given.file.symbol} {given.file.month}", quantity(found.minutes, "minute")
+    if found.only_ours:
+        fault, cure = f"the vendor has no minutes of {month} at all, our seconds give {minutes}", _ASK_AGAIN_LATER
+    else:
+        fault, cure = f"we have no minutes of {month} at all, the vendor has {minutes}", _FETCH_AGAIN
+    return RuleOutcome(of=found.minutes, fault=fault, bars=found.differing, facts=facts, cure=cure)
 
 
 def _compared(found: Reconciliation) -> str:
@@ -145,7 +162,8 @@ def _facts(found: Reconciliation) -> Facts:
         "share of minutes with the same prices": f"{100 * found.price_share:.4f} %",
         "minutes on one side only": f"{found.only_ours:,} ours, {found.only_vendors:,} the vendor's",
         "volumes that are unequal within the tolerance": f"{found.off_within:,}",
-        "largest deviation": f"price {found.largest_price:.6g} USD, volume {100 * found.largest_volume:.4f} %",
+        "largest deviation": f"price {found.largest_price:.6g} USD, volume "
+        f"{100 * found.largest_volume:.4f} % of the larger",
     }
 
 

@@ -34,7 +34,8 @@ class Reconciliation:
         prices_agree: minutes with the same four prices on both sides.
         off_within: minutes with equal prices, and volumes that are unequal but within the tolerance.
         largest_price: the largest difference of a price, US dollars; 0 where no minute is on both sides.
-        largest_volume: the largest difference of a volume, as a share of the vendor's.
+        largest_volume: the largest difference of a volume, as a share of the larger of the two, at most 1 where neither
+            is below zero.
         causes: what explains complete sessions.
         differing: the minutes that differ, rising: `ts_event`, `kind`, ours (`open` …), the vendor's (`vendor_open` …);
             null where a side has no minute.
@@ -157,7 +158,8 @@ def _result(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | Non
     both = base.take(base.both)
     off = np.abs(both.ours.volume - both.vendor.volume)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(off > 0, off / np.abs(both.vendor.volume), 0.0)
+        larger = np.maximum(np.abs(both.ours.volume), np.abs(both.vendor.volume))
+        shares = np.where(off > 0, off / larger, 0.0)
     pairs = fitted.pairs
     more = pairs.both & (pairs.ours.volume > pairs.vendor.volume)
     return Reconciliation(

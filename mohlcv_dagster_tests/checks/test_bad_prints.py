@@ -195,7 +195,10 @@ def test_a_jump_is_told_with_both_its_ends():
 @pytest.mark.parametrize(
     ("adjusted", "basis"),
     [
-        (False, "prices are recorded as unadjusted, so that a split shows like this and nothing is wrong"),
+        (
+            False,
+            "prices are recorded as unadjusted, and whether there was a split was not looked up",
+        ),
         (True, "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?"),
         (None, "whether prices are adjusted is not recorded"),
     ],

@@ -144,7 +144,7 @@ MESSAGES = {
     "the last digit and line end cut off": "raw_1s/SPY/SPY_2024_01.csv ends without a line end, so its last line may "
     "be cut short. Re-materialize raw_1s for SPY 2024-01, which writes the file again.",
     "a bucket twice": "aggregated/15s/SPY_2024_01_15s.csv does not equal what raw_1s/SPY/SPY_2024_01.csv gives: "
-    "1 not expected, of 3 bars expected; first at 2024-01-02 14:30:00Z (not expected); "
+    "1 repeated or out of order, of 3 bars expected; first at 2024-01-02 14:30:00Z (repeated or out of order); "
     "in total it has 32,288 shares, its raw file 16,654. "
     "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is stored and passes its checks.",
     "a bucket lost": "aggregated/15s/SPY_2024_01_15s.csv does not equal what raw_1s/SPY/SPY_2024_01.csv gives: "
@@ -164,6 +164,16 @@ def result(of, name):
 def of_corruption(what):
     (corruption,) = [corruption for corruption in CORRUPTIONS if corruption.what == what]
     return result(corruption.given(), corruption.rule)
+
+
+def test_an_aggregate_with_a_bar_out_of_order_has_all_the_bars_that_are_expected():
+    header, first, second, third = CLEAN[AGGREGATE].splitlines(keepends=True)
+    of = clean_files.input_of(AGGREGATE, header + first + third + second, raw=CLEAN[RAW])
+
+    assert result(of, "equals_recomputation").message.startswith(
+        f"{AGGREGATE} does not equal what {RAW} gives: 1 repeated or out of order, of 3 bars expected; first at "
+        "2024-01-02 14:30:15Z (repeated or out of order). "
+    )
 
 
 def raw_input(content):

@@ -200,7 +200,27 @@ def test_a_missing_file_of_ours_leaves_the_vendor_unasked_and_nothing_checked():
 def test_a_vendor_that_proves_it_has_no_minute_differs_in_all():
     found = results(Reading.of(MINUTES), Reading.of(SECONDS), VendorMinutes(bar_table.empty()))["vendor_minutes"]
     assert (found.severity, found.count, found.of) == ("error", 2, 2)
-    assert "the first extra_print at 2024-02-01 14:30:00Z, which the vendor does not have. " in found.message
+    assert found.message == (
+        "the vendor has no minutes of KO 2024-02 at all, our seconds give 2 minutes. Is the symbol right, and does the "
+        "plan have its minutes? Execute the check of aggregated/1min for KO 2024-02 again later; if the vendor still "
+        "has none, report it to the vendor."
+    )
+
+
+def test_a_month_of_which_we_have_no_minute_is_told_as_that():
+    ours = Reading.of(HEADER)
+    found = results(ours, ours, VendorMinutes(csv_codec.decode(MINUTES)))["vendor_minutes"]
+    assert (found.severity, found.count) == ("error", 2)
+    assert found.message == (
+        "we have no minutes of KO 2024-02 at all, the vendor has 2 minutes. "
+        "Re-materialize raw_1s for KO 2024-02, then aggregated/1min."
+    )
+
+
+@pytest.mark.parametrize(("volume", "told"), [(b"0", "100.0000"), (b"1", "99.3333"), (b"15000", "99.0000")])
+def test_the_largest_deviation_of_a_volume_is_a_share_of_the_larger(volume, told):
+    found = by_hand(MINUTES.replace(b",150\n", b",%s\n" % volume))["vendor_minutes"]
+    assert found.facts["largest deviation"] == f"price 0 USD, volume {told} % of the larger"
 
 
 def test_seconds_that_do_not_rise_cannot_be_compared_and_that_is_an_error():
