@@ -14,7 +14,7 @@ from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
-from mohlcv_dagster.reconciliation.minute_pairs import Counts, Mask, Pairs
+from mohlcv_dagster.reconciliation.minute_pairs import Counts, Mask, Pairs, Side
 
 Kinds: TypeAlias = npt.NDArray[Any]
 """An array of `DifferenceKind`."""
@@ -23,6 +23,13 @@ _EDGE: Final = timedelta(hours=1)
 _AUCTION_SHARE: Final = 0.1
 _FEW: Final = 3
 _FEW_SHARE: Final = 0.01
+_FEW_ALONE: Final = 12
+_FEW_ALONE_SHARE: Final = 0.05
+_LEAST_VOLUME: Final = 1e-6
+"""Shares; volumes have six decimals."""
+_SECONDS_FOR_AN_END: Final = 30
+"""Two of a minute's sixty seconds are its ends."""
+_AUCTION_SECONDS: Final = 2
 
 
 class DifferenceKind(StrEnum):
@@ -31,6 +38,7 @@ class DifferenceKind(StrEnum):
     NEGATIVE_VOLUME = "negative_volume"
     SHIFTED_LABEL = "shifted_label"
     SPLIT_BASIS = "split_basis"
+    CARRIED_VOLUME = "carried_volume"
     MONTH_EDGE = "month_edge"
     AUCTION_PRINT = "auction_print"
     VOLUME_ONLY_PRINT = "volume_only_print"
@@ -81,6 +89,12 @@ KINDS: Final = {
         "Compare MASSIVE_ADJUSTED with the flag recorded of the month; re-materialize raw_1s with the right one.",
         wrong=True,
     ),
+    DifferenceKind.CARRIED_VOLUME: KindDescription(
+        "volume that the other side counts in the minute beside it",
+        "the minute before or after it has exactly the opposite difference of volume, and the two together have the "
+        "same open, high, low and close on both sides",
+        "Nothing is lost: the two minutes together agree. Do not rely on which of them a print at their border is in.",
+    ),
     DifferenceKind.MONTH_EDGE: KindDescription(
         "one side cuts the month elsewhere",
         "a minute of the month's last hour, or before its first Eastern midnight, is after the last (before the first) "
@@ -91,13 +105,16 @@ KINDS: Final = {
         "the print of the opening or closing auction is counted on one side only",
         "in the minute of the opening, the last before the close or the first after it (early closes "
         "too), one side has at least a tenth of the minute or the session's median minute more, and its range covers "
-        "the other's, or it has twice as much; or it has the minute alone, in a session that both have",
+        "the other's, or it has twice as much; or it has the minute alone, in a session that both have. Of the "
+        "opening and the last minute before the close, too, no more than about one of our seconds is lacking: we have "
+        "half as many, less one, as in the session's median minute, or the vendor lacks no more than two of ours",
         "Nothing need be done: a known way of the vendor. Do not mix both in a study of the auctions.",
     ),
     DifferenceKind.VOLUME_ONLY_PRINT: KindDescription(
         "a print that counts for volume and not for prices is in the vendor's minute alone",
-        "all four prices are equal, and the vendor's volume is more than 0.5 % larger",
-        "Nothing need be done: a known way of the vendor. If there are many, re-materialize raw_1s: they may be new.",
+        "all four prices are equal, and the vendor's volume is more than 0.5 % larger; and it is not shown to be a "
+        "missing second",
+        "Nothing need be done about single ones: a known way of the vendor.",
     ),
     DifferenceKind.LATE_PRINT: KindDescription(
         "a print that was reported late, and does not count for open and close, is in the vendor's minute alone",
@@ -107,7 +124,9 @@ KINDS: Final = {
     DifferenceKind.MISSING_SECOND: KindDescription(
         "the vendor's minute counts trades that are in no second of ours",
         "the vendor alone has the minute; or its volume is larger, its range covers ours, and open (close) differs "
-        "where we have nothing in the minute's first (last) second",
+        "where we have nothing in the minute's first (last) second. Minutes with equal prices, in which we lack a "
+        "second, are of this kind too where more than 12 and more than 5 % of a session's minutes are like that, or "
+        "where 3 minutes of the month miss their first or last second and at most 30 times as many are like that",
         "Re-materialize raw_1s: the vendor's seconds may have it by now.",
     ),
     DifferenceKind.EXTRA_PRINT: KindDescription(
@@ -165,9 +184,12 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
     chosen = pairs.take(rows)
     ends = _ends(chosen, seconds, shift[chosen.day])
     vendor_more, ours_more = _more(chosen)
+    held = _held(seconds, chosen.starts - shift[chosen.day])
+    whole = _whole_minute(pairs, chosen, held, seconds, month)
     known = {
+        DifferenceKind.CARRIED_VOLUME: carried(pairs)[rows],
         DifferenceKind.MONTH_EDGE: _at_edge(pairs, chosen, month),
-        DifferenceKind.AUCTION_PRINT: _at_auction(pairs, chosen, month),
+        DifferenceKind.AUCTION_PRINT: _at_auction(pairs, chosen, month) & ~whole,
         DifferenceKind.VOLUME_ONLY_PRINT: chosen.prices_equal & vendor_more,
         DifferenceKind.LATE_PRINT: chosen.both & vendor_more & _same(chosen, 0) & _same(chosen, 3),
         DifferenceKind.MISSING_SECOND: _missing(chosen, ends),
@@ -177,7 +199,65 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
     small = chosen.volume_close & np.isin(
         kinds, [DifferenceKind.LATE_PRINT, DifferenceKind.MISSING_SECOND, DifferenceKind.EXTRA_PRINT]
     )
-    return np.where(small & _many(pairs, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
+    kinds = np.where(small & _many(pairs, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
+    return np.where(_lost_inside(pairs, chosen, kinds, held), np.array(DifferenceKind.MISSING_SECOND), kinds)
+
+
+def carried(pairs: Pairs) -> Mask:
+    """Which minutes have volume that the other side counts in the minute beside it; shape (n,)."""
+    off = pairs.ours.volume - pairs.vendor.volume
+    opposite = (np.abs(off[1:] + off[:-1]) < _LEAST_VOLUME) & (np.abs(off[1:]) >= _LEAST_VOLUME)
+    opposite &= np.diff(pairs.starts) == MINUTE.seconds
+    opposite &= (_together(pairs.ours) == _together(pairs.vendor)).all(axis=0)
+    mask: Mask = np.append(opposite, False) | np.append(False, opposite)
+    return mask
+
+
+def _together(side: Side) -> Floats:
+    """The prices of each two neighbours together, shape (4, n - 1); NaN where the side has neither."""
+    opens, highs, lows, closes = side.prices
+    first, last = side.there[:-1], side.there[1:]
+    return np.stack(
+        [
+            np.where(first, opens[:-1], opens[1:]),
+            np.fmax(highs[:-1], highs[1:]),
+            np.fmin(lows[:-1], lows[1:]),
+            np.where(last, closes[1:], closes[:-1]),
+        ]
+    )
+
+
+def _held(seconds: pa.Table, begin: Seconds) -> Counts:
+    """How many of our seconds are in each minute that begins at `begin`."""
+    starts = bar_table.seconds(seconds)
+    counts: Counts = np.searchsorted(starts, begin + MINUTE.seconds) - np.searchsorted(starts, begin)
+    return counts
+
+
+def _whole_minute(pairs: Pairs, chosen: Pairs, held: Counts, seconds: pa.Table, month: Month) -> Mask:
+    """Where more than an auction's print differs: most seconds of a minute of regular hours."""
+    at = np.isin(chosen.starts, [minute for opening, last, _ in _bells(month) for minute in (opening, last)])
+    theirs: Mask = ~chosen.vendor.there & (held > _AUCTION_SECONDS)
+    if not at.any():
+        return at
+    usual = {day: _usual(pairs, day, seconds) for day in np.unique(chosen.day[at])}
+    fewer = held + 1 < np.array([usual.get(day, 0.0) for day in chosen.day]) / 2
+    return at & ((fewer & chosen.vendor.there) | theirs)
+
+
+def _usual(pairs: Pairs, day: int, seconds: pa.Table) -> float:
+    """How many seconds our median minute of a day has; 0 where we have none of it."""
+    held = _held(seconds, pairs.starts[pairs.ours.there & (pairs.day == day)])
+    return float(np.median(held)) if len(held) else 0.0
+
+
+def _lost_inside(pairs: Pairs, chosen: Pairs, kinds: Kinds, held: Counts) -> Mask:
+    """Which prints of volume alone are too many, or beside too many missing seconds, to be shown to be that."""
+    alone = (kinds == DifferenceKind.VOLUME_ONLY_PRINT) & (held < MINUTE.seconds)
+    ends = int((chosen.both & (kinds == DifferenceKind.MISSING_SECOND)).sum())
+    if ends >= _FEW and int(alone.sum()) <= _SECONDS_FOR_AN_END * ends:
+        return alone
+    return alone & _many(pairs, chosen, alone, _FEW_ALONE, _FEW_ALONE_SHARE)
 
 
 def _more(chosen: Pairs) -> tuple[Mask, Mask]:
@@ -207,11 +287,7 @@ def _at_edge(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
 
 
 def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
-    minutes = []
-    for session in exchange_calendar.sessions_in(month):
-        opening, closing = int(session.regular_open.timestamp()), int(session.regular_close.timestamp())
-        minutes += [opening, closing - MINUTE.seconds, closing]
-    at: Mask = np.isin(chosen.starts, minutes)
+    at: Mask = np.isin(chosen.starts, _bells(month))
     if not at.any():
         return at
     median = {day: _median_volume(pairs, day) for day in np.unique(chosen.day[at])}
@@ -221,6 +297,13 @@ def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
     large: Mask = at & (greater - lesser >= least) & np.isin(chosen.day, pairs.day[pairs.both])
     print_alone: Mask = vendor_more | ours_more | (greater >= 2 * lesser)
     return large & print_alone
+
+
+def _bells(month: Month) -> list[tuple[int, int, int]]:
+    """The minute of each session's opening, the last before its close and the first after it, Unix seconds."""
+    sessions = exchange_calendar.sessions_in(month)
+    bells = [(int(each.regular_open.timestamp()), int(each.regular_close.timestamp())) for each in sessions]
+    return [(opening, closing - MINUTE.seconds, closing) for opening, closing in bells]
 
 
 def _median_volume(pairs: Pairs, day: int) -> float:
@@ -264,9 +347,9 @@ def _where(there: Mask, values: Floats | Seconds, at: npt.NDArray[np.intp]) -> F
     return np.where(there, values[np.clip(at, 0, len(values) - 1)], np.nan)
 
 
-def _many(pairs: Pairs, chosen: Pairs, small: Mask) -> Mask:
-    """Where a session has more minutes that differ by hardly any volume than single prints explain."""
+def _many(pairs: Pairs, chosen: Pairs, small: Mask, few: int = _FEW, share: float = _FEW_SHARE) -> Mask:
+    """Where a session has more minutes like these than single prints explain."""
     days = int(pairs.day.max(initial=0)) + 1
     found, minutes = np.bincount(chosen.day[small], minlength=days), np.bincount(pairs.day, minlength=days)
-    mask: Mask = (found > np.maximum(_FEW, _FEW_SHARE * minutes))[chosen.day]
+    mask: Mask = (found > np.maximum(few, share * minutes))[chosen.day]
     return mask

@@ -16,7 +16,14 @@ from mohlcv_dagster.errors import BarsError, UnsortedBarsError
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
-from mohlcv_dagster.reconciliation.difference_kinds import KINDS, DifferenceKind, Kinds, classify, negative_minutes
+from mohlcv_dagster.reconciliation.difference_kinds import (
+    KINDS,
+    DifferenceKind,
+    Kinds,
+    carried,
+    classify,
+    negative_minutes,
+)
 from mohlcv_dagster.reconciliation.minute_pairs import Days, Mask, Pairs, side_by_side
 from mohlcv_dagster.reconciliation.session_causes import EARLY_AUCTION, Fitted, SessionCause, early_auctions, fit
 
@@ -40,7 +47,7 @@ class Reconciliation:
         differing: the minutes that differ, rising: `ts_event`, `kind`, ours (`open` …), the vendor's (`vendor_open` …);
             null where a side has no minute.
         inverted: minutes whose seconds have more volume than the vendor's minute, as `differing` without `kind`; after
-            the causes of complete sessions were undone.
+            the causes of complete sessions were undone, and but for volume that is carried into the minute beside it.
         adjusted: whether both were requested adjusted for splits; `None` where it is not known.
     """
 
@@ -161,7 +168,7 @@ def _result(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | Non
         larger = np.maximum(np.abs(both.ours.volume), np.abs(both.vendor.volume))
         shares = np.where(off > 0, off / larger, 0.0)
     pairs = fitted.pairs
-    more = pairs.both & (pairs.ours.volume > pairs.vendor.volume)
+    more = pairs.both & (pairs.ours.volume > pairs.vendor.volume) & ~carried(pairs)
     return Reconciliation(
         minutes=len(base.starts),
         only_ours=int((~base.vendor.there).sum()),

@@ -6,6 +6,7 @@ is in docs/reconciliation.md.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -272,6 +273,50 @@ def _high_without_volume(case):
     return replace(case, vendor=case.vendor.changed(at, h=case.vendor.h[at] + TICK), touched=7)
 
 
+def _carried_on(case, *, ours):
+    """Eight of our last seconds of a minute are counted in the next one, by the vendor or by us."""
+    s, v = case.seconds, case.vendor
+    minute = s.t - s.t % 60
+    last = np.flatnonzero((minute[1:] == minute[:-1] + 60) & np.isin(np.arange(1, len(s.t)), np.searchsorted(s.t, v.t)))
+    wanted = np.isin(v.t, minute[last][::5]) & (v.t % 120 == 0)
+    moved = last[np.isin(minute[last], v.t[_quiet(case, 8, wanted)])]
+    moved = moved[s.v[moved] > 0.006 * v.v[np.searchsorted(v.t, minute[moved])]]
+    moved = moved[~np.isin(minute[moved] + 60, s.t)]
+    t = s.t.copy()
+    t[moved] = minute[moved] + 60
+    carried = replace(s, t=t)
+    return replace(case, seconds=carried) if ours else replace(case, vendor=carried.minutes())
+
+
+def _opening_minutes_lost(case):
+    """All our seconds of the opening minutes; the symbol is made to trade every third second in them and around."""
+    opening, _ = _bells(case)
+    own, last = case.seconds, np.searchsorted(case.seconds.t, opening) - 1
+    t = (opening[:, None] + np.arange(0, 14_400, 12)).ravel()
+    price, volume = np.repeat(own.c[last], 1200), np.full(len(t), 500).astype(own.v.dtype)
+    rest = own.take(~np.isin(own.t - own.t % 60, t - t % 60))
+    parts = Bars(t, price, price, price, price, volume)
+    joined = Bars(*(np.concatenate([getattr(rest, name), getattr(parts, name)]) for name in "tohlcv"))
+    busy = joined.take(np.argsort(joined.t, kind="stable"))
+    gone = np.isin(busy.t - busy.t % 60, opening)
+    return replace(case, seconds=busy.take(~gone), vendor=busy.minutes(), touched=len(opening))
+
+
+def _seconds_lost_inside(case):
+    """A second in two hundred of a busy session, none that makes a price of its minute."""
+    opening, _ = _bells(case)
+    own, first = case.seconds, np.searchsorted(case.seconds.t, opening[0]) - 1
+    t = opening[0] + np.arange(60 * 300)
+    price, volume = np.full(len(t), own.c[first]), np.full(len(t), 500).astype(own.v.dtype)
+    rest = own.take((own.t < t[0]) | (own.t > t[-1]))
+    parts = Bars(t, price, price, price, price, volume)
+    joined = Bars(*(np.concatenate([getattr(rest, name), getattr(parts, name)]) for name in "tohlcv"))
+    busy = joined.take(np.argsort(joined.t, kind="stable"))
+    at = _chance().choice(t, len(t) // 200, replace=False)
+    seconds = busy.take(~np.isin(busy.t, at))
+    return replace(case, seconds=seconds, vendor=busy.minutes(), touched=len(np.unique(at - at % 60)))
+
+
 def _filled_in(case):
     """Quiet minutes that the vendor fills in without volume."""
     v = case.vendor
@@ -306,6 +351,12 @@ SEEDS = (
     Seed(DifferenceKind.SPLIT_BASIS, "the vendor adjusted 3 for 2, the month", _scaled(2 / 3, 1.5, ours=False)),
     Seed(DifferenceKind.SPLIT_BASIS, "the vendor's prices adjusted, its volumes not", _scaled(0.1, 1, ours=False)),
     Seed(DifferenceKind.SPLIT_BASIS, "our volumes doubled, prices right", _scaled(1, 2)),
+    Seed(
+        DifferenceKind.CARRIED_VOLUME,
+        "last seconds of the vendor's in the next minute",
+        partial(_carried_on, ours=False),
+    ),
+    Seed(DifferenceKind.CARRIED_VOLUME, "last seconds of ours in the next minute", partial(_carried_on, ours=True)),
     Seed(DifferenceKind.MONTH_EDGE, "our month cut in Eastern days", _cut_in_eastern_days),
     Seed(DifferenceKind.MONTH_EDGE, "the vendor's month cut in Eastern days", _vendor_cut_in_eastern_days),
     Seed(DifferenceKind.MONTH_EDGE, "our last half hour of the month lost", _last_half_hour_lost),
@@ -319,6 +370,8 @@ SEEDS = (
     Seed(DifferenceKind.LATE_PRINT, "a wider range with a thousandth more volume in three", _late_few),
     Seed(DifferenceKind.MISSING_SECOND, "the last second of six minutes lost", _second_lost),
     Seed(DifferenceKind.MISSING_SECOND, "four minutes lost", _minutes_lost),
+    Seed(DifferenceKind.MISSING_SECOND, "the opening minutes lost", _opening_minutes_lost),
+    Seed(DifferenceKind.MISSING_SECOND, "half a percent of a session's seconds lost", _seconds_lost_inside),
     Seed(DifferenceKind.EXTRA_PRINT, "six seconds that the vendor's minutes lack", _second_too_many),
     Seed(DifferenceKind.EXTRA_PRINT, "four minutes that the vendor lacks", _minute_too_many),
     Seed(DifferenceKind.EXTRA_PRINT, "a bad print in three of our seconds", _bad_print_of_ours),

@@ -14,7 +14,8 @@ minutes resampled from it agreed with it in every field. Only another source sho
 own from the trades, and a month of them is one request, so the check `matches_vendor` of `aggregated/1min` asks for
 them. It has two rules: `vendor_minutes` compares ours with those, every minute on both sides, prices to the tick (the
 same decimals), volume within 0.5 %. `volume_ladder` warns where a minute of the vendor's has less volume than our
-seconds in it, relabelled and scaled first where that explains a session.
+seconds in it, relabelled and scaled first where that explains a session; volume that is only carried into the minute
+beside it is left out.
 
 Every minute that differs is of one kind. What explains a whole session at once is looked for first and told once:
 "every label of 2013-10-07 is 1 second early". `vendor_minutes`
