@@ -3,6 +3,7 @@
 import io
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -199,6 +200,24 @@ def _columns_as_text(content: bytes, names: tuple[str, ...]) -> pa.Table:
     # Arrow does not take a header for one that no line end closes.
     text = content if b"\n" in content else content + b"\n"
     return csv.read_csv(io.BytesIO(text), convert_options=convert)
+
+
+def inexact_number(content: bytes) -> str | None:
+    """The first number of a readable file that a float does not hold exactly, such as `volume '18446744073709551615'`.
+
+    `None` where every price and volume, as a decimal, is the one that would be written for it.
+    """
+    table = _columns_as_text(content, COLUMNS[1:])
+    for name in COLUMNS[1:]:
+        for text in table[name].unique().to_pylist():
+            if text and not _is_exact(text):
+                return f"{name} {quoted(text)}"
+    return None
+
+
+def _is_exact(text: str) -> bool:
+    number = Decimal(text.strip())
+    return not number.is_finite() or number == Decimal(repr(float(number)))
 
 
 def _shown(lines: list[bytes], at: int) -> str:

@@ -253,7 +253,7 @@ def _usual(pairs: Pairs, day: int, seconds: pa.Table) -> float:
 
 def _lost_inside(pairs: Pairs, chosen: Pairs, kinds: Kinds, held: Counts) -> Mask:
     """Which prints of volume alone are too many, or beside too many missing seconds, to be shown to be that."""
-    alone = (kinds == DifferenceKind.VOLUME_ONLY_PRINT) & (held < MINUTE.seconds)
+    alone: Mask = (kinds == DifferenceKind.VOLUME_ONLY_PRINT) & (held < MINUTE.seconds)
     ends = int((chosen.both & (kinds == DifferenceKind.MISSING_SECOND)).sum())
     if ends >= _FEW and int(alone.sum()) <= _SECONDS_FOR_AN_END * ends:
         return alone

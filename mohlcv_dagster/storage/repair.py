@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
+from mohlcv_dagster.checks.file_form import inexact_number
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.errors import CannotRepairError, FileMissingError, InputError
 from mohlcv_dagster.formatting import quantity
@@ -102,6 +103,8 @@ def _refuse(file: BarFile, reading: Reading, found: dict[FileFault, str]) -> Non
     columns: dict[str, Any] = {"open": None, **reading.prices, bar_files.VOLUME: reading.volume}
     if reading.present[bar_files.TIME].null_count or not all(np.isfinite(each).all() for each in columns.values()):
         raise CannotRepairError(f"it has rows with a value that is missing or infinite; {again}")
+    if not reading.is_exact and (inexact := inexact_number(reading.text)):
+        raise CannotRepairError(f"{inexact} is a number that a float does not hold, so writing it changes it; {again}")
 
 
 def _sorted(file: BarFile, bars: pa.Table) -> tuple[pa.Table, int]:

@@ -115,6 +115,9 @@ def test_a_move_that_would_lose_or_choose_is_refused_and_both_files_stay(tmp_pat
         (text(bars("2023-12-29", "2024-01-02", count=3)), "are outside of 2024-01"),
         (text(pd.concat([OWN, OWN.iloc[[4]].assign(close=1.0)])), "contradict each other: close"),
         (text(OWN).replace(b",475.05,", b",,", 1), "missing or infinite"),
+        (text(OWN).replace(b",100\n", b",18446744073709551615\n", 1), "volume '18446744073709551615' is a number that"),
+        (text(OWN).replace(b",475.05,", b",9223372036.854775807,", 1), "high '9223372036.854775807' is a number that"),
+        (text(OWN).replace(b",475.05,", b",475.0500000000000001,", 1), "a float does not hold"),
     ],
 )
 def test_what_cannot_be_mended_without_loss_is_refused_with_the_reason(content, told):
@@ -129,6 +132,13 @@ def test_a_time_with_a_fraction_of_zeros_is_written_in_the_exact_form(tmp_path, 
     rewritten(tmp_path)
 
     assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN)}
+
+
+@pytest.mark.parametrize("written", [b",475.050,", b",4.7505e2,", b",+475.05,", b",475.05000000000000000000,"])
+def test_another_spelling_of_the_same_decimal_is_written_in_the_exact_form(written):
+    mended = repair.mend(JANUARY, Reading.of(text(OWN).replace(b",475.05,", written, 1)), raw_whole=None)
+
+    assert csv_codec.encode(mended.bars) == text(OWN)
 
 
 def test_a_dry_run_tells_the_same_and_writes_nothing(tmp_path):
