@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -205,3 +206,18 @@ def test_what_is_missing_becomes_nan_in_a_frame_and_null_on_the_way_back():
 def test_a_frame_that_is_not_bars_is_refused_by_column(frame, words):
     with pytest.raises(BarsError, match=words):
         from_pandas(frame())
+
+
+class Core:
+    """What annotates like the frame of a pandas before 3, whose module is its own file."""
+
+
+Core.__name__, Core.__module__ = "DataFrame", "pandas.core.frame"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [(pd.DataFrame, True), (Core, True), (pl.DataFrame, False), (pd.Series, False), (pa.Table, False), (None, False)],
+)
+def test_a_frame_of_pandas_is_known_by_its_name_and_module(annotation, expected):
+    assert bar_table.is_pandas_frame(annotation) is expected

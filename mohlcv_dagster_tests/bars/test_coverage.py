@@ -107,6 +107,7 @@ def test_bars_outside_every_sessions_extended_hours_are_marked_in_the_bars_own_o
     starts = [int(moment.timestamp()) for moment, _ in moments]
     expected = [outside for _, outside in moments]
 
+    assert covered(*starts).outside.dtype == np.bool_
     assert covered(*starts).outside.tolist() == expected
     assert covered(*starts[::-1]).outside.tolist() == expected[::-1]
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mohlcv_dagster.bars import incidents
+from mohlcv_dagster.bars import coverage, incidents
 from mohlcv_dagster.bars.incidents import Gap, Incident
+from mohlcv_dagster.model.months import Month
 
 REGULAR = 8190
 """Regular minutes of a month of 21 full sessions."""
@@ -118,3 +119,16 @@ def test_a_gap_reads_back_as_it_was_written(start, minutes):
 
 def test_a_gap_is_written_as_its_first_minute_and_its_length():
     assert Gap(minute("2024-01-05 15:30"), 3).written == "2024-01-05T15:30Z/3"
+
+
+def test_the_gaps_of_a_month_are_the_empty_minutes_of_its_sessions():
+    month, sunday = Month(2024, 1), datetime(2024, 1, 7, tzinfo=UTC)
+    opens = [minute(f"2024-01-0{day} 14:30") for day in (2, 3, 4, 5)]
+    # a bar in each regular minute, but for 09:30 to 09:31 of the first day and 15:59 of the last one
+    full = np.concatenate([np.arange(each, each + 390) for each in opens])[2:-1]
+
+    assert incidents.of_coverage(coverage.measure(60 * full, month, sunday)) == (
+        Gap(opens[0], 2),
+        Gap(opens[-1] + 389, 1),
+    )
+    assert incidents.of_coverage(coverage.measure(60 * full, month, month.start)) == ()

@@ -52,6 +52,15 @@ def test_what_is_no_parquet_file_is_told():
         parquet_codec.csv_digest(b"PAR1 and no more")
 
 
+def test_a_mirror_without_its_checksum_is_that_of_an_earlier_version_only_without_other_metadata(monkeypatch):
+    add = pq.ParquetWriter.add_key_value_metadata
+    monkeypatch.setattr(pq.ParquetWriter, "add_key_value_metadata", lambda self, _: add(self, {"mohlcv:sha257": "-"}))
+    content = parquet_codec.encode(csv_codec.decode(WHOLE), "ab" * 32)
+
+    with pytest.raises(FileError, match=r"^it has no checksum, and unknown metadata$"):
+        parquet_codec.csv_digest(content)
+
+
 def test_the_keys_of_a_mirror_stand_in_its_path():
     file = BarFile.parse("aggregated/15s/BRK.B_2024_01_15s.csv")
 

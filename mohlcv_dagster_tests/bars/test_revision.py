@@ -60,6 +60,16 @@ def test_bars_changed_gained_and_lost_are_counted_and_shown_before_and_after():
     ]
 
 
+@pytest.mark.parametrize("name", bar_files.COLUMNS[1:])
+def test_a_bar_that_differs_in_any_one_column_is_changed(name):
+    at = OLD.schema.get_field_index(name)
+    other = OLD.set_column(
+        at, OLD.schema.field(at), pa.array([1, *OLD[name].to_pylist()[1:]], OLD.schema.field(at).type)
+    )
+
+    assert revision.compare(OLD, other, LATER).counts == RevisionCounts(compared=4, changed=1)
+
+
 def test_bars_that_are_not_final_are_not_compared():
     found = revision.compare(OLD, NEW, datetime(2024, 1, 2, 14, 30, 5, tzinfo=UTC))
 

@@ -32,8 +32,11 @@ FAULTS = {
     "CRLF line ends": (CLEAN.replace(b"\n", b"\r\n"), "as on Windows"),
     "half file": (CLEAN[:-1], "without a line end"),
     "unreadable": (b"\x01\xff\n", "not text"),
-    "whole volumes as decimals": (text(JANUARY.astype({"volume": float})), "9 whole volumes"),
-    "unsorted rows": (text(JANUARY.iloc[[1, 0, *range(2, 9)]]), "1 of 9 rows are earlier"),
+    "whole volumes as decimals": (text(JANUARY.astype({"volume": float})), "9 whole volumes are written as decimals"),
+    "unsorted rows": (
+        text(JANUARY.iloc[[0, 2, 1, *range(3, 9)]]),
+        "1 of 9 rows are earlier than the row before, first 2024-01-02 14:30:04Z",
+    ),
     "repeated rows": (
         text(JANUARY.iloc[[0, 0, *range(1, 9)]]),
         "1 of 10 rows repeat a ts_event, first 2024-01-02 14:30:00Z",
@@ -57,6 +60,27 @@ def test_each_fault_alone_is_the_one_that_is_named(fault):
     assert told in found[fault]
 
 
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_file_that_is_absent_or_empty_is_unreadable_and_not_half(content):
+    assert faults(content).keys() == {"unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "found"),
+    [
+        ("2024-01-01 00:00:00", "2024-01-31 23:59:59", set()),
+        ("2023-12-31 23:59:59", "2024-01-31 23:59:59", {"rows of other months"}),
+        ("2024-01-01 00:00:00", "2024-02-01 00:00:00", {"Eastern month"}),
+        ("2024-01-01 00:00:00", "2024-02-01 23:59:59", {"Eastern month"}),
+        ("2024-01-01 00:00:00", "2024-02-02 00:00:00", {"rows of other months"}),
+    ],
+)
+def test_a_month_reaches_from_its_first_second_to_its_last_and_an_eastern_one_a_day_further(first, last, found):
+    edges = pd.DatetimeIndex([first, last], tz="UTC", name="ts_event")
+
+    assert faults(text(JANUARY.iloc[:2].set_index(edges))).keys() == found
+
+
 def test_a_file_cut_in_a_row_is_half_and_one_cut_in_a_column_that_is_not_ours_too():
     assert faults(CLEAN[:-25]).keys() == {"half file"}
     assert "half file" in faults(sibling(JANUARY, "SPY")[:-2])
@@ -78,17 +102,25 @@ def test_several_faults_are_all_named():
 @pytest.mark.parametrize(
     ("whole", "raw_whole", "found"),
     [
-        (True, True, set()),
-        (False, False, set()),
-        (False, None, set()),
-        (False, True, {"whole volumes as decimals"}),
-        (True, False, {"whole volumes as decimals"}),
+        (True, True, {}),
+        (False, False, {}),
+        (False, None, {}),
+        (False, True, {"whole volumes as decimals": "1 whole volumes are written as decimals"}),
+        (
+            True,
+            False,
+            {
+                "whole volumes as decimals": (
+                    "1 whole volumes are written as integers, those of its raw file as decimals"
+                )
+            },
+        ),
     ],
 )
 def test_the_type_of_an_aggregates_volume_is_that_of_its_raw_file(whole, raw_whole, found):
     minutes = bars("2024-01-02", count=1).astype({"volume": int if whole else float})
 
-    assert faults(text(minutes), FOLDED, raw_whole=raw_whole).keys() == found
+    assert faults(text(minutes), FOLDED, raw_whole=raw_whole) == found
 
 
 def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_path):
@@ -98,6 +130,7 @@ def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_
         "raw_1s/QQQ-202402.csv",
         "aggregated/QQQ_2024_02_15s.csv",
         "notes.csv",
+        "raw_1s/SPY_2024_13.csv",
         "manifest/x.csv",
     )
     for path in there:
@@ -113,6 +146,7 @@ def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_
             "if it is aggregated/15s/QQQ_2024_02_15s.csv, move it there and run this again"
         ),
         "notes.csv": "move or rename it",
+        "raw_1s/SPY_2024_13.csv": "move or rename it",
     }
     assert adoption_survey.survey(Archive(tmp_path), frozenset({"QQQ"})).files == []
 

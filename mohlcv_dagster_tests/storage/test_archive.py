@@ -229,3 +229,13 @@ def test_a_disk_that_refuses_to_keep_the_former_file_is_an_error_before_anything
         archive.write(SPY, b"new")
 
     assert stored(tmp_path) == {"raw_1s/SPY/SPY_2024_01.csv": b"former"}
+
+
+def test_when_a_file_was_written_is_told_in_utc_and_one_that_is_absent_is_named(tmp_path):
+    archive = Archive(tmp_path)
+    with pytest.raises(FileMissingError, match=r"SPY 2024-01 1s is not stored: there is no file file://"):
+        archive.written_at(SPY)
+    archive.write(SPY, b"bars\n")
+    os.utime(archive.path(SPY), (0, 1_704_205_800))
+
+    assert archive.written_at(SPY).isoformat() == "2024-01-02T14:30:00+00:00"

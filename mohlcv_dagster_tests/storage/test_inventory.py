@@ -85,6 +85,8 @@ def test_a_folder_of_aggregates_may_have_any_name(tmp_path):
         (RAW, "SPY/SPY_2024_13.csv", "2024-13 is not a month; write it as 2024-01"),
         (RAW, "SPY/QQQ_2024_01.csv", "the file belongs at 'raw_1s/QQQ/QQQ_2024_01.csv'"),
         (RAW, "SPY/notes.txt", "not named as the layout has it"),
+        (RAW, "notes.txt", "not named as the layout has it, such as SPY_2024_01.csv"),
+        (MINUTE, "notes.txt", "not named as the layout has it, such as SPY_2024_01_1min.csv"),
         (RAW, "SPY/2024/SPY_2024_01.csv", "a folder within the folder of a symbol"),
         (RAW, "SPY/.SPY_2024_01.csv.0123abcd-1-0123abcd.part", "not named as the layout has it"),
         (MINUTE, "SPY_2024_01_15s.csv", "the file belongs at 'aggregated/15s/SPY_2024_01_15s.csv'"),

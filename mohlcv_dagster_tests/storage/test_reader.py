@@ -1,11 +1,12 @@
 import hashlib
+import os
 import weakref
 
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.checks import reading, runner
-from mohlcv_dagster.checks.check_input import NeighbourMonths
+from mohlcv_dagster.checks.check_input import NeighbourMonths, VendorMinutes
 from mohlcv_dagster.errors import FailedRulesError, FileMissingError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
@@ -19,6 +20,11 @@ from mohlcv_dagster_tests.checks.clean_files import FORM, WHOLE, WHOLE_15S
 SPY = BarFile("SPY", RAW, Month(2024, 1))
 QQQ = BarFile("QQQ", RAW, Month(2024, 1))
 SPY_15S, SPY_MINUTE = (BarFile("SPY", timeframes.parse(name), Month(2024, 1)) for name in ("15s", "1min"))
+WHOLE_MINUTES = (
+    b"ts_event,open,high,low,close,volume\n"
+    b"2024-01-02 14:30:00+00:00,475.32,475.5,475.2,475.3,15934\n"
+    b"2024-01-02 14:31:00+00:00,475.3,475.3,475.3,475.3,720\n"
+)
 RECORDED = Provenance(6, hashlib.sha256(WHOLE).hexdigest())
 
 
@@ -61,6 +67,45 @@ def test_a_raw_file_is_read_and_checked_once_for_all_that_is_made_of_it(archive,
     assert [name for name, _ in archive.reads] == ["SPY 2024-01 1s", "SPY 2024-01 15s"]
 
 
+def test_an_aggregate_is_compared_with_what_was_recorded_of_it(reader):
+    recorded = Provenance(3, hashlib.sha256(WHOLE_15S).hexdigest())
+
+    assert failing(reader.check(SPY_15S, recorded).results) == []
+    assert failing(reader.check(SPY_15S, RECORDED).results) == ["as_recorded"]
+
+
+@pytest.mark.parametrize(("close", "broken"), [("475.3", set()), ("475.31", {"vendor_minutes"})])
+def test_minutes_are_compared_with_the_vendors_own(archive, reader, close, broken):
+    archive.write(SPY_MINUTE, WHOLE_MINUTES)
+    theirs = csv_codec.decode(WHOLE_MINUTES.replace(b"475.3,720\n", f"{close},720\n".encode()))
+    minutes = VendorMinutes(theirs)
+
+    found = reader.check_against_vendor(SPY_MINUTE, reader.read(SPY_MINUTE), None, minutes)
+
+    assert {each.rule.name for each in found.results if not each.passed} == broken
+
+
+def test_bars_are_as_recorded_where_only_their_values_are_wrong(archive, reader):
+    assert reader.as_recorded(SPY, RECORDED).num_rows == 6
+    assert reader.as_recorded(SPY, Provenance(6, "0" * 64)) is None
+    wrong = WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100")
+    recorded = Provenance(6, archive.write(SPY, wrong).sha256)
+
+    assert reader.as_recorded(SPY, recorded).num_rows == 6
+    assert reader.as_recorded(SPY, RECORDED) is None
+
+
+@pytest.mark.parametrize("file", [SPY, SPY_15S])
+def test_what_is_in_the_place_of_a_file_is_the_reason_why_it_has_no_bars(archive, reader, file):
+    archive.path(file).unlink()
+    os.mkfifo(archive.path(file))
+
+    assert (
+        reader.read(file).problem
+        == f"it cannot be read: {archive.path(file)} is a named pipe, not a file: move it away"
+    )
+
+
 def test_a_raw_file_that_changed_is_read_and_checked_again(archive, reader):
     assert failing(reader.check(SPY, RECORDED).results) == []
     archive.write(SPY, WHOLE.replace(b"475.4,475.41,475.39,475.4,100", b"475.4,475.31,475.39,475.4,100"))
@@ -101,7 +146,9 @@ def test_nothing_is_made_from_a_raw_file_that_breaks_a_rule_or_is_not_there(arch
     with pytest.raises(FailedRulesError, match="ohlc_order"):
         reader.resample(SPY_15S, None)
     archive.path(SPY).unlink()
-    with pytest.raises(FileMissingError):
+    with pytest.raises(
+        FileMissingError, match=r"SPY 2024-01 1s is not stored: materialize raw_1s for SPY 2024-01 first"
+    ):
         reader.resample(SPY_15S, None)
 
 

@@ -12,9 +12,10 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import repair
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.repair import RewriteJournal, Rewriter
-from mohlcv_dagster_tests.storage.old_trees import EVENING, bars, put, sibling, text
+from mohlcv_dagster_tests.storage.old_trees import EVENING, bars, put, resampled, sibling, text
 
 JANUARY, FEBRUARY = (BarFile.parse(f"raw_1s/SPY/SPY_2024_0{month}.csv") for month in (1, 2))
+MINUTES = BarFile.parse("aggregated/1min/SPY_2024_01_1min.csv")
 OWN, NEXT = bars("2024-01-02", count=9), bars("2024-02-05", count=9)
 
 
@@ -74,7 +75,7 @@ REFUSED = {
         "which does not exist, and would not make a month: fetch SPY 2024-02",
     ),
     "a bar that contradicts": (
-        text(pd.concat([EVENING.assign(volume=7), NEXT])),
+        text(pd.concat([EVENING.assign(volume=range(7, 12)), NEXT])),
         None,
         "two bars at 2024-02-01 00:10:00Z that contradict each other: volume 7.0 and 100.0",
     ),
@@ -158,10 +159,11 @@ def test_the_journal_has_what_was_about_to_be_written_and_passes_over_a_line_tha
     assert journal.read() == {}
     journal.note(JANUARY, "ab" * 32)
     journal.note(FEBRUARY, "cd" * 32)
+    journal.note(MINUTES, "ef" * 32)
     at = tmp_path / "manifest/rewritten.txt"
     at.write_bytes(at.read_bytes()[:-9])
 
-    assert journal.read() == {str(JANUARY.path): "ab" * 32}
+    assert journal.read() == {str(JANUARY.path): "ab" * 32, str(FEBRUARY.path): "cd" * 32}
     journal.clear()
     assert journal.read() == {}
 
@@ -201,3 +203,16 @@ def test_a_run_that_ends_at_any_of_its_writes_has_lost_nothing_and_the_next_one_
     assert len(calls) == nth + 1
     assert str(FEBRUARY.path) in noted
     assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN), "SPY_2024_02.csv": text(pd.concat([EVENING, NEXT]))}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_volumes_of_an_aggregate_are_written_as_those_of_its_raw_file(tmp_path, whole):
+    raw = OWN if whole else OWN.assign(volume=OWN.volume + 0.5)
+    right, wrong = (
+        text(resampled(OWN, "1min").astype({"volume": kind})) for kind in ((int, float)[:: 1 if whole else -1])
+    )
+    put(tmp_path, JANUARY.path, text(raw))
+    at = put(tmp_path, MINUTES.path, wrong)
+
+    assert rewritten(tmp_path, MINUTES) == {"2024-01": (True, "volume typed as the contract requires")}
+    assert at.read_bytes() == right

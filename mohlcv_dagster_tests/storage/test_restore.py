@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -155,6 +156,20 @@ def test_nothing_is_restored_that_no_recorded_digest_proves(tree, copy, also):
     assert {each.path for each in left.differences} >= {RAW}
 
 
+def test_what_is_not_a_file_stays_and_the_others_are_restored(tree, copy):
+    before = contents(tree)
+    damage(tree, FRACTIONAL)
+    (tree / RAW).unlink()
+    os.mkfifo(tree / RAW)
+
+    left, restored = repaired(tree, copy)
+
+    assert [each.path for each in restored] == [FRACTIONAL]
+    assert {each.path for each in left.differences} >= {RAW}
+    assert (tree / RAW).is_fifo()
+    assert contents(tree) == {path: content for path, content in before.items() if path != RAW}
+
+
 def test_a_copy_that_is_damaged_itself_restores_nothing(tree, copy):
     damage(tree, RAW, MIRROR)
     damage(copy, RAW, MIRROR)
@@ -210,6 +225,10 @@ def test_a_part_finds_what_is_wrong_in_it_and_nothing_else(tree):
     assert {each.path for part in found.values() for each in part.differences} == {RAW, FRACTIONAL}
     assert sum(len(part.differences) for part in found.values()) == 2
     assert sum(part.files for part in found.values()) == len(CLEAN)
+
+
+def test_the_first_and_the_last_part_are_parts():
+    assert [Subset.parse(text) for text in ("1/1", "1/30", "30/30")] == [Subset(1, 1), Subset(1, 30), Subset(30, 30)]
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/30", "31/30", "1/0", "-1/3", "1/3/3", "1.0/3", "\u0661/3", "1/9999999"])

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -173,6 +175,17 @@ def test_verdicts_follow_what_was_judged_last_and_those_of_rules_that_are_gone_a
     assert found(tree) == []
 
 
+def test_the_entry_of_a_file_that_another_home_wrote_is_left_alone(tree):
+    archive, file = Archive(tree), BarFile.parse(AGGREGATE)
+    there = manifest.read(archive, file)
+    equal = RecordedResult("equals_recomputation", passed=True, severity="error", message="Equal.")
+
+    assert not manifest.update_checks(archive, file, replace(there, sha256="0" * 64), [equal])
+    assert manifest.read(archive, file) == there
+    assert manifest.update_checks(archive, file, there, [equal])
+    assert manifest.read(archive, file).checks == (equal, *there.checks)
+
+
 def test_a_check_that_warned_is_counted_and_is_no_difference(tree):
     warn(tree)
     proof = verify(Archive(tree))
@@ -222,7 +235,18 @@ def test_a_mirror_of_no_csv_file_is_told(with_mirrors):
     (with_mirrors / RAW).unlink()
     (with_mirrors / f"manifest/{RAW}.json").unlink()
 
-    assert found(with_mirrors) == [(MIRROR, DiscrepancyKind.MIRROR)]
+    [difference] = verify(Archive(with_mirrors)).differences
+
+    assert (difference.path, difference.kind) == (MIRROR, DiscrepancyKind.MIRROR)
+    assert difference.message == "the CSV file that it mirrors does not exist: delete it"
+
+
+def test_the_mirror_of_a_csv_file_that_is_there_and_cannot_be_read_is_not_called_one_without(with_mirrors):
+    (with_mirrors / f"manifest/{RAW}.json").unlink()
+    (with_mirrors / RAW).unlink()
+    os.mkfifo(with_mirrors / RAW)
+
+    assert found(with_mirrors) == [(RAW, DiscrepancyKind.NO_ENTRY), (RAW, DiscrepancyKind.UNREADABLE)]
 
 
 def test_a_csv_file_that_is_lost_or_has_changed_is_one_difference_although_it_has_a_mirror(with_mirrors):
