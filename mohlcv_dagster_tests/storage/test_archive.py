@@ -6,11 +6,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from mohlcv_dagster.errors import BarsError, DiskFullError, FileError, FileMissingError, InputError
+from mohlcv_dagster.errors import BarsError, DiskFullError, FileError, FileMissingError, InputError, NotRegularFileError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.storage import locations
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.inventory import Inventory
 from mohlcv_dagster.storage.locations import FileStat
@@ -147,6 +148,28 @@ def test_a_store_that_is_not_known_or_not_installed_is_an_error_with_its_cure(ro
 
     with pytest.raises(InputError, match=rf"under '{root}'.*uv add s3fs"):
         Archive(root)
+
+
+def test_an_address_with_a_password_is_refused_without_repeating_it():
+    with pytest.raises(InputError) as caught:
+        Archive("s3://key:secret@bucket/bars")
+
+    assert str(caught.value) == (
+        "the address of a folder holds a password, a query or a fragment, and addresses are recorded: take it out, and "
+        "give the store's credentials in its own variables or files"
+    )
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_at_this_moment_is_not_waited_for_and_is_closed(tmp_path, monkeypatch):
+    archive, closed, close = Archive(tmp_path), [], os.close
+    archive.path(SPY).parent.mkdir(parents=True)
+    os.mkfifo(archive.path(SPY))
+    monkeypatch.setattr(locations, "regular", lambda _: None)  # it was a file when it was looked at
+    monkeypatch.setattr(os, "close", lambda handle: (closed.append(handle), close(handle)))
+
+    with pytest.raises(NotRegularFileError, match="is a named pipe, not a file: move it away"):
+        archive.read(SPY)
+    assert len(closed) == 1
 
 
 def test_a_table_about_the_files_is_next_to_them_and_none_of_them(archive):
