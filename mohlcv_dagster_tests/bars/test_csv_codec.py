@@ -236,7 +236,8 @@ SECOND = ROW.replace(b"09:30:00", b"09:30:01")
     ("data", "words"),
     [
         (b"", ["the file is empty", "ts_event,open,high,low,close,volume"]),
-        (b"\n", ["no column 'ts_event'"]),
+        (b"\n", ["the header has no column 'ts_event': it reads ''"]),
+        (b" ts,open \r\n", ["the header has no column 'ts_event': it reads ' ts,open'"]),
         (b"ts_event,open,high,low,close\n" + ROW, ["no column 'volume'"]),
         (HEADER.replace(b"volume", b"volume,open") + ROW, ["more than one column 'open'"]),
         (b"\x89PNG\r\n\x1a\n\xff\x00\xfe\n", ["not text", "PNG"]),
@@ -249,6 +250,10 @@ SECOND = ROW.replace(b"09:30:00", b"09:30:01")
         (HEADER + ROW + SECOND.replace(b"15234", b"-0X1F"), ["line 3: volume '-0X1F' is not a number"]),
         (HEADER + ROW + SECOND[:38], ["line 3", "has 3 of 6 fields", "cut off"]),
         (HEADER + ROW + b"2024-01-02 09:30:01+00:00,1,2\n" + ROW, ["line 3", "has 3 of 6 fields"]),
+        (
+            HEADER + b"x" * 99 + b"\n",
+            [f"line 2: the row '{'x' * 80}' has 1 of 6 fields; fetch the month again or correct"],
+        ),
         (HEADER + ROW + SECOND[:-1] + b",9\n", ["line 3", "has 7 of 6 fields"]),
         (HEADER + ROW + SECOND.replace(b"+00:00", b""), ["line 3: ts_event '2024-01-02 09:30:01'", "offset"]),
         (HEADER + ROW.replace(b"00+00", b"00.500+00"), ["line 2: ts_event", "whole seconds"]),
