@@ -151,6 +151,20 @@ def test_names_that_are_not_the_layouts_are_told_with_where_they_may_belong(tmp_
     assert adoption_survey.survey(Archive(tmp_path), frozenset({"QQQ"})).files == []
 
 
+def test_files_are_listed_raw_ones_first_then_by_symbol_and_month(tmp_path):
+    paths = [
+        "raw_1s/QQQ/QQQ_2024_02.csv",
+        "raw_1s/SPY/SPY_2024_01.csv",
+        "raw_1s/SPY/SPY_2024_02.csv",
+        "aggregated/15s/QQQ_2024_01_15s.csv",
+        "aggregated/1min/AAPL_2024_01_1min.csv",
+    ]
+    for path in paths:
+        put(tmp_path, path, CLEAN)
+
+    assert [str(file.path) for file in adoption_survey.survey(Archive(tmp_path)).files] == paths
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="MOHLCV_DATA_DIR"):
         adoption_survey.survey(Archive(tmp_path / "absent"))

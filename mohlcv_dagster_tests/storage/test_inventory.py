@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from mohlcv_dagster.model import manifest_entry, timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import inventory
-from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile, list_folder
+from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile, SkippedFile, list_folder
 from mohlcv_dagster.storage.locations import resolve_path
 
 MINUTE = timeframes.parse("1min")
@@ -110,6 +111,22 @@ def test_a_month_that_is_there_twice_is_taken_once_and_the_other_named(tmp_path)
 
     assert list(tree.files.values()) == [tmp_path / "SPY/SPY_2024_01.csv"]
     assert [each.path for each in tree.skipped] == [str(tmp_path / "SPY_2024_01.csv")]
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are_listed(tmp_path, monkeypatch):
+    put(tmp_path, "QQQ/QQQ_2024_01.csv", "SPY/SPY_2024_01.csv")
+    iterdir = Path.iterdir
+
+    def guarded(folder):
+        if folder.name == "QQQ":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+    tree = list_folder(str(tmp_path), RAW)
+
+    assert tree.symbols() == ["SPY"]
+    assert tree.skipped == [SkippedFile(str(tmp_path / "QQQ"), "it cannot be listed: Permission denied")]
 
 
 def test_hidden_files_of_the_system_are_not_mentioned(tmp_path):

@@ -180,6 +180,14 @@ def test_a_large_file_that_was_read_without_proof_is_read_again_to_be_checked_an
     assert len(archive.reads) == 2
 
 
+def test_a_large_file_that_was_read_with_proof_is_not_read_again_to_be_checked(archive, reader, monkeypatch):
+    monkeypatch.setattr(reading, "AT_ONCE", 0)
+    reader.read(SPY, verify=True)
+    reader.check(SPY, RECORDED)
+
+    assert len(archive.reads) == 1
+
+
 def test_a_raw_file_that_is_absent_is_looked_for_each_time(archive, reader):
     archive.path(SPY).unlink()
     assert reader.read(SPY).problem == "it is absent"

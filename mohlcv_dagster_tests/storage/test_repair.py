@@ -72,7 +72,10 @@ REFUSED = {
     "a next month that is not there": (
         None,
         None,
-        "which does not exist, and would not make a month: fetch SPY 2024-02",
+        (
+            "5 rows of 2024-02 belong into raw_1s/SPY/SPY_2024_02.csv, which does not exist, and would not make a "
+            "month: fetch SPY 2024-02, then run this again"
+        ),
     ),
     "a bar that contradicts": (
         text(pd.concat([EVENING.assign(volume=range(7, 12)), NEXT])),
@@ -165,6 +168,7 @@ def test_the_journal_has_what_was_about_to_be_written_and_passes_over_a_line_tha
 
     assert journal.read() == {str(JANUARY.path): "ab" * 32, str(FEBRUARY.path): "cd" * 32}
     journal.clear()
+    journal.clear()
     assert journal.read() == {}
 
 
@@ -203,6 +207,15 @@ def test_a_run_that_ends_at_any_of_its_writes_has_lost_nothing_and_the_next_one_
     assert len(calls) == nth + 1
     assert str(FEBRUARY.path) in noted
     assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN), "SPY_2024_02.csv": text(pd.concat([EVENING, NEXT]))}
+
+
+@pytest.mark.parametrize("raw", [None, b"no bars"])
+def test_the_volumes_of_an_aggregate_stay_as_they_are_where_its_raw_file_cannot_be_read(tmp_path, raw):
+    if raw is not None:
+        put(tmp_path, JANUARY.path, raw)
+    put(tmp_path, MINUTES.path, text(resampled(OWN, "1min").astype({"volume": float})))
+
+    assert rewritten(tmp_path, MINUTES) == {}
 
 
 @pytest.mark.parametrize("whole", [True, False])

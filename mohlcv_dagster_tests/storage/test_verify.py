@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -208,17 +207,6 @@ def test_verdicts_follow_what_was_judged_last_and_those_of_rules_that_are_gone_a
 
     assert manifest.read(Archive(tree), BarFile.parse(AGGREGATE)).checks == (equal,)
     assert found(tree) == []
-
-
-def test_the_entry_of_a_file_that_another_home_wrote_is_left_alone(tree):
-    archive, file = Archive(tree), BarFile.parse(AGGREGATE)
-    there = manifest.read(archive, file)
-    equal = RecordedResult("equals_recomputation", passed=True, severity="error", message="Equal.")
-
-    assert not manifest.update_checks(archive, file, replace(there, sha256="0" * 64), [equal])
-    assert manifest.read(archive, file) == there
-    assert manifest.update_checks(archive, file, there, [equal])
-    assert manifest.read(archive, file).checks == (equal, *there.checks)
 
 
 def test_a_check_that_warned_is_counted_and_is_no_difference(tree):
