@@ -188,15 +188,16 @@ def raw_volume_is_whole(raw: Reading) -> bool | None:
 
 
 def _order(reading: Reading) -> Iterator[tuple[FileFault, str]]:
-    steps = np.diff(reading.starts)
+    starts = reading.starts[reading.starts != NO_TIME]  # a rule looks for the others
+    steps = np.diff(starts)
     falls = int((steps < 0).sum())
     if falls:
-        at = reading.starts[int(np.argmax(steps < 0)) + 1]
+        at = starts[int(np.argmax(steps < 0)) + 1]
         yield (
             FileFault.UNSORTED,
             f"{falls:,} of {reading.rows:,} rows are earlier than the row before, first {_utc(at)}",
         )
-    values, counts = np.unique(reading.starts, return_counts=True)
+    values, counts = np.unique(starts, return_counts=True)
     repeated = int((counts - 1).sum())
     if repeated:
         first = values[int(np.argmax(counts > 1))]
@@ -216,7 +217,7 @@ def _months(file: BarFile, reading: Reading) -> Iterator[tuple[FileFault, str]]:
 
 
 def _utc(second: "np.int64") -> str:
-    return f"{datetime.fromtimestamp(int(second), UTC):%Y-%m-%d %H:%M:%S}Z" if second != NO_TIME else "without a time"
+    return f"{datetime.fromtimestamp(int(second), UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _where_it_belongs(path: str, there: frozenset[str]) -> str:

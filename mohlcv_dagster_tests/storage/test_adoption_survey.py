@@ -38,8 +38,8 @@ FAULTS = {
         "1 of 9 rows are earlier than the row before, first 2024-01-02 14:30:04Z",
     ),
     "repeated rows": (
-        text(JANUARY.iloc[[0, 0, *range(1, 9)]]),
-        "1 of 10 rows repeat a ts_event, first 2024-01-02 14:30:00Z",
+        text(JANUARY.iloc[[0, 1, 2, 2, *range(3, 9)]]),
+        "1 of 10 rows repeat a ts_event, first 2024-01-02 14:30:21Z",
     ),
     "Eastern month": (
         text(pd.concat([JANUARY, EVENING])),
@@ -58,6 +58,14 @@ def test_each_fault_alone_is_the_one_that_is_named(fault):
 
     assert found.keys() == {fault}
     assert told in found[fault]
+
+
+@pytest.mark.parametrize("lines", [[4], [3, 5]])
+def test_rows_without_a_time_are_neither_unsorted_nor_repeated(lines):
+    """A rule says that their time is missing."""
+    content = [row[25:] if at in lines else row for at, row in enumerate(CLEAN.splitlines(keepends=True))]
+
+    assert faults(b"".join(content)) == {}
 
 
 @pytest.mark.parametrize("content", [None, b""])

@@ -43,6 +43,17 @@ def test_whatever_the_order_repetitions_columns_and_line_ends_the_same_bars_come
     assert mended.later.num_rows == 0
 
 
+def test_what_was_done_to_a_file_is_told_in_order():
+    content = text(OWN.iloc[[0, 0, 2, 1, 1, *range(3, 9)]].astype({"volume": float})).replace(b"\n", b"\r\n")
+
+    assert repair.mend(JANUARY, Reading.of(content), raw_whole=None).done == (
+        "line ends made \\n",
+        "volume typed as the contract requires",
+        "rows sorted",
+        "2 rows dropped that repeat another exactly",
+    )
+
+
 def test_rows_of_the_next_month_are_put_into_its_file_and_then_taken_out(tmp_path):
     put(tmp_path, JANUARY.path, text(pd.concat([OWN, EVENING])))
     put(tmp_path, FEBRUARY.path, sibling(NEXT, "SPY"))
