@@ -113,6 +113,7 @@ def test_what_is_read_of_an_edited_file_unproven_is_what_the_decoder_reads_or_le
         HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,1\n" + b"2024-01-02 14:30:01+00:00,1.0,1.0,1.0,1.0,1.5\n",
         HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,1",
         HEADER + b"2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,0x1F\n",
+        WHOLE + b"0001-01-01 00:30:00+01:00,1.0,1.0,1.0,1.0,1\n",
     ],
 )
 def test_a_file_that_is_not_the_encoders_is_left_to_the_decoder(content):

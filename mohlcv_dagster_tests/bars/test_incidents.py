@@ -98,6 +98,8 @@ def test_where_symbols_hardly_miss_a_minute_two_are_enough():
     assert incidents.symbols_needed(20, REGULAR) == 2
     # 1200 gaps: 0.1465 a minute on average; 8190 * P(4 or more) = 0.14, 8190 * P(3 or more) = 3.8, worked by hand
     assert incidents.symbols_needed(1_200, REGULAR) == 4
+    # 4 gaps in 3 minutes: 1.333 a minute on average; 3 * P(3 or more) = 0.45, 3 * P(2 or more) = 1.15
+    assert incidents.symbols_needed(4, 3) == 3
 
 
 @given(st.sets(st.integers(-(10**6), 5 * 10**7), max_size=40))

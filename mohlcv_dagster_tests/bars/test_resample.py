@@ -278,6 +278,10 @@ def test_a_sum_with_too_many_digits_for_a_float_is_refused():
         ExactVolumes.of(np.array([9e9, 9e9, 0.5])).sums(FROM_THE_START)
 
 
+def test_a_sum_of_whole_volumes_beyond_what_a_float_holds_is_exact():
+    assert ExactVolumes.of(np.array([2**52, 2**52, 1])).sums(FROM_THE_START).shares.tolist() == [2**53 + 1]
+
+
 def test_a_sum_of_whole_volumes_beyond_64_bits_is_refused_and_does_not_wrap():
     volume = np.array([2**62, 2**62])
     with pytest.raises(BarsError, match="does not fit 64 bits"):
