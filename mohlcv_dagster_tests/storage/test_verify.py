@@ -254,6 +254,17 @@ def test_a_mirror_that_is_out_of_step_absent_or_broken_is_told(with_mirrors, mak
     assert "MOHLCV_PARQUET=true" in difference.message
 
 
+def test_every_mirror_that_is_absent_or_broken_is_named(with_mirrors):
+    paths = sorted(str(parquet_codec.path_of(BarFile.parse(path))) for path in CLEAN)
+    for at, path in enumerate(paths):
+        if at % 2:
+            put(with_mirrors, path, b"PAR1")
+        else:
+            (with_mirrors / path).unlink()
+
+    assert found(with_mirrors) == [(path, DiscrepancyKind.MIRROR) for path in paths]
+
+
 def test_a_mirror_of_no_csv_file_is_told(with_mirrors):
     (with_mirrors / RAW).unlink()
     (with_mirrors / f"manifest/{RAW}.json").unlink()
