@@ -5,9 +5,12 @@ import sys
 from unittest import mock
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 settings.register_profile("untimed", deadline=None)  # the first example pays for imports, and machines are busy
+settings.register_profile(
+    "few", deadline=None, max_examples=12, derandomize=True, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("untimed")
 
 _SESSIONS = "mohlcv_dagster.model.exchange_calendar"
