@@ -61,6 +61,13 @@ def test_a_mirror_without_its_checksum_is_that_of_an_earlier_version_only_withou
         parquet_codec.csv_digest(content)
 
 
+def test_a_mirror_whose_bytes_changed_is_told():
+    content = parquet_codec.encode(csv_codec.decode(WHOLE), "ab" * 32).replace(b"ab" * 32, b"cd" * 32)
+
+    with pytest.raises(FileError, match=r"^its bytes do not match its checksum: they changed after it was written$"):
+        parquet_codec.csv_digest(content)
+
+
 def test_the_keys_of_a_mirror_stand_in_its_path():
     file = BarFile.parse("aggregated/15s/BRK.B_2024_01_15s.csv")
 
