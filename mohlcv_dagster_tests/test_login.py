@@ -1,12 +1,12 @@
-"""Requests with and without the password, put to the middleware alone; cli/test_up_host.py sends them to a real UI."""
+"""Requests with and without the password, put to the middleware alone; cli/test_up_door.py sends them to a real UI."""
 
-import asyncio
 import base64
 
 import pytest
 
 from mohlcv_dagster import login
 from mohlcv_dagster.login import Login
+from mohlcv_dagster_tests.asgi import exchange
 
 PASSWORD = "päss:word with blanks"  # noqa: S105 - of the test
 
@@ -17,22 +17,9 @@ def basic(password, user="me"):
 
 def send(kind, *authorizations, path="/"):
     """The status and headers of the answer, and whether the UI was reached."""
-    told, reached = [], []
-
-    async def ui(scope, receive, send):
-        reached.append(scope)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"the UI"})
-
-    async def receive():
-        return {"type": "websocket.connect" if kind == "websocket" else "http.request"}
-
-    async def collect(message):
-        told.append(message)
-
     headers = [(b"authorization", each.encode()) for each in authorizations]
     scope = {"type": kind, "path": path, "method": "GET", "query_string": b"", "headers": headers}
-    asyncio.run(Login(ui, PASSWORD)(scope, receive, collect))
+    told, reached = exchange(lambda ui: Login(ui, PASSWORD), scope)
     return told[0], bool(reached)
 
 

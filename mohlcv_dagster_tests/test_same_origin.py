@@ -1,12 +1,12 @@
 """Requests as browsers and programs send them, put to the middleware alone; browser/ sends real ones to a real UI."""
 
-import asyncio
 import socket
 from dataclasses import dataclass
 
 import pytest
 
 from mohlcv_dagster.same_origin import SameOrigin
+from mohlcv_dagster_tests.asgi import exchange
 
 JSON = {"content-type": "application/json"}
 MUTATION = "query=mutation%7BterminateRuns%7D"
@@ -23,19 +23,6 @@ class Answer:
 
 def send(method, path, headers=None, *, host="127.0.0.1:3000", listens="127.0.0.1", port=3000, **more):  # noqa: PLR0913 - each has a default
     """One request; `method` may be `WebSocket`. `host` may be `None`, or several."""
-    told, reached = [], []
-
-    async def ui(scope, receive, send):
-        reached.append(scope)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"the UI"})
-
-    async def receive():
-        return {"type": "websocket.connect" if method == "WebSocket" else "http.request"}
-
-    async def collect(message):
-        told.append(message)
-
     hosts = [host] if isinstance(host, str) else host or []
     pairs = [*(("host", each) for each in hosts), *(headers or {}).items()]
     path, _, query = path.partition("?")
@@ -46,7 +33,7 @@ def send(method, path, headers=None, *, host="127.0.0.1:3000", listens="127.0.0.
         "headers": [(name.encode(), value.encode()) for name, value in pairs],
     }
     scope |= {} if method == "WebSocket" else {"method": method}
-    asyncio.run(SameOrigin(ui, listens, port, **more)(scope, receive, collect))
+    told, reached = exchange(lambda ui: SameOrigin(ui, listens, port, **more), scope)
     status = next((each["status"] for each in told if each["type"] == "http.response.start"), None)
     status = 403 if told[-1]["type"] == "websocket.close" else status
     return Answer(status, told[-1].get("body", b"").decode(), reached[0] if reached else None)

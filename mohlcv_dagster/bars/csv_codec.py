@@ -120,8 +120,8 @@ def decode(data: bytes | pa.Buffer) -> pa.Table:
     for unit, whole_volume in product(_TIME_UNITS, (True, False)):
         try:
             bars = _read(buffer, whole_volume=whole_volume, unit=unit)
-            if whole_volume and _may_be_hexadecimal(data):
-                _read(buffer, whole_volume=False, columns=(bar_files.VOLUME,))  # 0x1F is an int64 to Arrow
+            if whole_volume and may_be_hexadecimal(data if isinstance(data, bytes) else data.to_pybytes()):
+                _read(buffer, whole_volume=False, columns=(bar_files.VOLUME,))
         except _UNREADABLE as exc:
             error = exc
         else:
@@ -140,6 +140,11 @@ def is_cut_short(content: bytes) -> bool:
     except CsvFormatError:
         return False
     return True
+
+
+def may_be_hexadecimal(text: bytes) -> bool:
+    """Whether there is an `x` anywhere, be it in the name of a column: Arrow takes 0x1F for an integer."""
+    return b"x" in text or b"X" in text
 
 
 def has_years(starts: npt.NDArray[np.int64]) -> bool:
@@ -226,12 +231,6 @@ def _read(
     convert = arrow_csv.ConvertOptions(column_types=types, include_columns=list(columns), null_values=[""])
     table = arrow_csv.read_csv(pa.BufferReader(buffer), convert_options=convert)  # type: ignore[arg-type]  # the stubs forget Arrow's own streams
     return table if unit == "s" else table.cast(pa.schema([schema.field(name) for name in columns]))
-
-
-def _may_be_hexadecimal(data: bytes | pa.Buffer) -> bool:
-    """Whether there is an `x` anywhere, be it in the name of a column."""
-    text = data if isinstance(data, bytes) else data.to_pybytes()
-    return b"x" in text or b"X" in text
 
 
 def _header_end(buffer: pa.Buffer) -> int:

@@ -47,8 +47,8 @@ def read(stream: BinaryIO, *, verify: bool) -> StreamedBars | None:
     """The same bars that `csv_codec.decode` gives; `None` for a file that only `decode` can read.
 
     Such a file has another header than the contract's, no rows, a field that is quoted, empty or unreadable, a time
-    beyond the years 1 to 9999, or, with
-    `verify`, a byte that is not the one that `csv_codec.encode` gives for the bars.
+    beyond the years 1 to 9999, or, with `verify`, a byte that is not the one that `csv_codec.encode` gives for the
+    bars.
 
     Args:
         stream: the file, seekable.
@@ -103,7 +103,7 @@ def _piece(lines: bytes, *, whole_volume: bool, verify: bool) -> pa.Table | None
 
 def _table(lines: bytes, *, whole_volume: bool) -> pa.Table | None:
     """The bars of these lines, each field plain and present; `None` where one is not."""
-    if b"x" in lines or b"X" in lines:  # Arrow takes 0x1F for an integer
+    if csv_codec.may_be_hexadecimal(lines):
         return None
     try:
         return arrow_csv.read_csv(

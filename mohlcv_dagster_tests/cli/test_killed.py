@@ -16,6 +16,7 @@ from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME
 from mohlcv_dagster.defs.records import of_file
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
+from mohlcv_dagster_tests.campaigns.projects import VOLATILE
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # each starts a dozen processes, on a busy machine too
@@ -66,7 +67,7 @@ def tree(folder):
 def timeless(path):
     if path.suffix == ".json":
         told = json.loads(path.read_bytes())
-        return {name: value for name, value in told.items() if name not in {"fetched_at", "request_ids", "checksum"}}
+        return {name: value for name, value in told.items() if name not in VOLATILE}
     lines = path.read_bytes().splitlines(keepends=True)
     return b"".join(line for line in lines if not line.startswith(b"made "))
 
