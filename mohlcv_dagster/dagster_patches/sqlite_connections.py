@@ -17,6 +17,7 @@ The files are those of Dagster's own storage, and either class reads what the ot
 what Dagster's own class stores.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,10 @@ def _write_ahead(connection: "SQLiteConnection", _: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
 class _Watchdog(SqliteEventLogStorageWatchdog):
     """Tells a watching page of new events; they come into the write-ahead log first."""
 
@@ -90,6 +95,9 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._open: OrderedDict[str, tuple[Engine, Connection]] = OrderedDict()
         self._tables: set[str] = set()
+        # Told while a database is opened, which is under a lock: with `python_logs` a run would store the message as an
+        # event of its own, and wait for that lock for ever.
+        logging.getLogger("alembic.runtime.migration").addFilter(_is_warning)
         super().__init__(base_dir, inst_data)
 
     def has_table(self, table_name: str) -> bool:

@@ -95,7 +95,7 @@ def test_after_a_power_cut_in_any_case_each_file_is_old_or_new():
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_program_that_does_not_flush_is_found_out():
-    code, out, _ = campaign("power-loss", "--samples", "1", "--case", "written again", "--without", "fsync")
+    code, out, _ = campaign("power-loss", "--samples", "1", "--case", FIRST, "--without", "fsync")
     [row] = rows(out)
 
     assert code == 1

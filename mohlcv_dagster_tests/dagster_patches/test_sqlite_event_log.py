@@ -1,5 +1,6 @@
 """The event log of our homes holds what Dagster's own would, in the same files."""
 
+import logging
 import sqlite3
 import threading
 import time
@@ -103,6 +104,26 @@ def test_what_dagsters_own_class_stored_is_read(instance, home, tmp_path):
         stored = told(plain.event_log_storage, result.run_id)
 
     assert told(instance.event_log_storage, result.run_id) == stored
+
+
+def test_a_run_that_stores_all_log_messages_opens_the_database_of_another_run(tmp_path):
+    storage = KeptSqliteEventLogStorage(str(tmp_path))
+    storage.store_event(said("before"))
+    handler = logging.Handler(logging.DEBUG)
+    handler.emit = lambda record: storage.store_event(said(record.getMessage()))
+    handler.lock = None  # else a thread that waits for ever would keep the interpreter from ending
+    alembic = logging.getLogger("alembic")
+    before = alembic.level
+    alembic.setLevel(logging.DEBUG)
+    alembic.addHandler(handler)
+    reading = threading.Thread(target=storage.get_logs_for_run, args=("another-run",), daemon=True)
+    try:
+        reading.start()
+        reading.join(10)
+        assert not reading.is_alive()
+    finally:
+        alembic.removeHandler(handler)
+        alembic.setLevel(before)
 
 
 def test_the_databases_held_open_are_few_however_many_runs_there_are(instance, tmp_path):
