@@ -78,7 +78,7 @@ def write(at: Path, content: "Iterable[Buffer]") -> os.stat_result:
             status = os.fstat(out.fileno())
         temporary.replace(at)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
     fsync_folder(at.parent)
     return status
@@ -102,13 +102,22 @@ def restored_on_error(at: Path) -> Iterator[None]:
     except BaseException:
         if previous is not None:
             previous.replace(at)
-            previous.unlink(missing_ok=True)  # if both names are of one file, renaming leaves both
+            _remove(previous)  # if both names are of one file, renaming leaves both
         elif at.exists():  # a parent folder may be a file: then it is absent, and removing it is an error
             at.unlink()
         raise
     else:
         if previous is not None:
-            previous.unlink(missing_ok=True)
+            _remove(previous)
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file; one that the disk does not remove is left for the next writer of the file.
+
+    What was done is done, and what went wrong is the error that is told: this is none.
+    """
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
 
 
 def _written_file(at: Path) -> tuple[Path, os.stat_result | None]:
@@ -212,7 +221,7 @@ def _remove_leftovers(at: Path) -> None:
         _leftovers[at.parent] = (now, names)
     for left in (at.with_name(name) for name in names if name.startswith(f".{at.name}.")):
         if is_abandoned(left):
-            left.unlink(missing_ok=True)
+            _remove(left)
 
 
 def is_abandoned(left: Path) -> bool:

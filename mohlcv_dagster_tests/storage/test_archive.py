@@ -254,6 +254,46 @@ def test_a_disk_that_refuses_to_keep_the_former_file_is_an_error_before_anything
     assert stored(tmp_path) == {"raw_1s/SPY/SPY_2024_01.csv": b"former"}
 
 
+@pytest.fixture
+def kept_temporaries(monkeypatch):
+    """A disk that removes no temporary file; the names of those that it was asked to remove."""
+    unlink, asked = Path.unlink, []
+
+    def refuse(self, missing_ok=False):  # noqa: FBT002 - as pathlib has it
+        if self.name.endswith(".part"):
+            asked.append(self.name)
+            raise OSError(5, "Input/output error")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    return asked
+
+
+def without_temporaries(root):
+    return {path: content for path, content in stored(root).items() if not path.endswith(".part")}
+
+
+def test_files_that_belong_together_are_both_new_where_a_temporary_file_cannot_be_removed(tmp_path, kept_temporaries):
+    archive = Archive(tmp_path)
+    for what in (SPY, COVERAGE):
+        put(archive, what, b"former")
+    with archive.restored_on_error(SPY), archive.restored_on_error(COVERAGE):
+        for what in (SPY, COVERAGE):
+            put(archive, what, b"new")
+
+    assert kept_temporaries
+    assert without_temporaries(archive.root) == {str(SPY.path): b"new", str(COVERAGE): b"new"}
+
+
+def test_what_went_wrong_is_told_where_a_temporary_file_cannot_be_removed(tmp_path, kept_temporaries):
+    archive = Archive(tmp_path)
+    put(archive, SPY, b"former")
+    replace_and_fail(archive, SPY)
+
+    assert kept_temporaries
+    assert without_temporaries(archive.root) == {str(SPY.path): b"former"}
+
+
 def test_when_a_file_was_written_is_told_in_utc_and_one_that_is_absent_is_named(tmp_path):
     archive = Archive(tmp_path)
     with pytest.raises(FileMissingError, match=r"SPY 2024-01 1s is not stored: there is no file file://"):
