@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 GRAPHQL: Final = "/graphql"
 JSON: Final = "application/json"
@@ -78,7 +78,7 @@ class SameOrigin:
         elif reason := self._refusal(scope):
             await _refuse(reason, scope, receive, send)
         else:
-            await self._app(_without_query(scope), receive, send)
+            await self._app(_without_query(scope), receive, _not_framed(send))
 
     def _refusal(self, scope: "Scope") -> str | None:
         """Why a request is refused, with the cure; `None` for one that is answered."""
@@ -152,6 +152,20 @@ def _wants_page(headers: Headers) -> bool:
 def _without_query(scope: "Scope") -> "Scope":
     """The request without a GraphQL query in its URL: the GraphQL editor reads that in the browser."""
     return {**scope, "query_string": b""} if _is_graphql(scope["path"]) else scope
+
+
+def _not_framed(send: "Send") -> "Send":
+    """Answers that no other page can show in a frame, to have the user click in it unawares.
+
+    Over plain HTTP from another computer a browser does not say that a page is for a frame.
+    """
+
+    async def send_with_header(message: "Message") -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"x-frame-options", b"SAMEORIGIN")]}
+        await send(message)
+
+    return send_with_header
 
 
 async def _refuse(reason: str, scope: "Scope", receive: "Receive", send: "Send") -> None:

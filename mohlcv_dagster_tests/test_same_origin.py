@@ -207,3 +207,16 @@ def test_a_post_of_anything_but_json_is_refused_with_the_value_and_the_cure(cont
 def test_a_content_type_that_only_mentions_json_is_refused(content):
     refused("POST", "/graphql", {"content-type": content})
     refused("POST", "/graphql", {})
+
+
+def test_no_other_page_shows_an_answer_in_a_frame():
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1:3000")],
+    }
+    told, _ = exchange(lambda ui: SameOrigin(ui, "127.0.0.1", 3000), scope)
+
+    assert (b"x-frame-options", b"SAMEORIGIN") in told[0]["headers"]
