@@ -30,6 +30,12 @@ def webhook(status=200):
         def do_POST(self):
             bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(status)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self):
+            self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -70,7 +76,7 @@ def test_a_webhook_gets_text_for_a_person_and_fields_for_a_program():
     assert body["alerts"][0]["sentence"] == SENTENCE
 
 
-@pytest.mark.parametrize("status", [400, 404, 500])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 404, 500])
 def test_a_webhook_that_refuses_is_told_without_its_secret_address(status):
     with (
         webhook(status) as (url, _),
