@@ -43,6 +43,9 @@ run_coordinator:
     # a launch lasts as long as a process takes to start: without threads, runs start one after the other
     dequeue_use_threads: true
     dequeue_num_workers: {runs}
+    # a code server that died is started again: a run that leaves the queue meanwhile is tried again, not failed
+    max_user_code_failure_retries: 6
+    user_code_failure_retry_delay: 5
 run_monitoring:
   enabled: true
   poll_interval_seconds: 5

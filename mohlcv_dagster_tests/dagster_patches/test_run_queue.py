@@ -56,6 +56,13 @@ def test_a_home_may_say_another_interval_and_nothing_of_the_queue_is_lost(home, 
         assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs >= 2
 
 
+def test_a_run_that_leaves_the_queue_while_the_code_server_is_away_is_tried_again_for_half_a_minute(home):
+    home.write_text(home_creation.configuration())
+    with dg.DagsterInstance.get() as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue.max_user_code_failure_retries * queue.user_code_failure_retry_delay >= 30
+
+
 def test_without_it_dagster_looks_every_thirty_seconds(home, monkeypatch):
     home.write_text("telemetry: {enabled: false}\n")
     assert between_two_looks(monkeypatch) == pytest.approx(30, abs=0.5)
