@@ -15,6 +15,7 @@ from mohlcv_dagster.checks.completeness import (
 )
 from mohlcv_dagster.checks.file_form import as_recorded, exact_form, readable, volume_precision, volume_type
 from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.price_decimals import price_precision
 from mohlcv_dagster.checks.rule import Rule
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.values import (
@@ -44,6 +45,7 @@ RULES: Final = (
     volume_traded,
     volume_type,
     volume_precision,
+    price_precision,
     volume_conserved,
     equals_recomputation,
     sessions_present,
@@ -110,17 +112,10 @@ _ON_BARS: Final = (
 DIFFERENCE_RULES: Final = frozenset({volume_conserved, aligned, not_empty, *_ON_BARS})
 """The rules that show how an aggregate differs from what its raw file gives; they do not run on one that equals it."""
 
-_INTACT: Final = _check(
-    "intact",
-    "Is the file the one that was written, in exact form?",
-    readable,
-    as_recorded,
-    exact_form,
-    volume_type,
-    volume_precision,
-)
+_IS_INTACT: Final = "Is the file the one that was written, in exact form?"
+_ON_FORM: Final = (readable, as_recorded, exact_form, volume_type, volume_precision)
 _RAW_CHECKS: Final = (
-    _INTACT,
+    _check("intact", _IS_INTACT, *_ON_FORM, price_precision),
     _check("valid", "Is every bar a bar?", *_ON_BARS),
     _check(
         "complete",
@@ -137,7 +132,7 @@ _RAW_CHECKS: Final = (
     _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
 )
 _AGGREGATE_CHECKS: Final = (
-    _INTACT,
+    _check("intact", _IS_INTACT, *_ON_FORM),
     _check(
         "matches_raw",
         "Does it equal, bar for bar, what a second engine gives for the raw file?",

@@ -21,7 +21,7 @@ BARS = [
     "volume_traded",
 ]
 OF_RAW = {
-    "intact": ["readable", "as_recorded", "exact_form", "volume_type", "volume_precision"],
+    "intact": ["readable", "as_recorded", "exact_form", "volume_type", "volume_precision", "price_precision"],
     "valid": BARS,
     "complete": [
         "not_empty",
@@ -35,7 +35,7 @@ OF_RAW = {
     "current": ["settled", "revised", "split_basis"],
 }
 OF_AGGREGATES = {
-    "intact": OF_RAW["intact"],
+    "intact": OF_RAW["intact"][:-1],
     "matches_raw": ["equals_recomputation", "volume_conserved", "aligned", "not_empty", *BARS],
 }
 OF_MINUTES = {**OF_AGGREGATES, "matches_vendor": ["vendor_minutes", "volume_ladder"]}
