@@ -37,7 +37,7 @@ _AT_ONCE: Final = 1 << 15
 def price_precision(given: CheckInput) -> RuleOutcome:
     """Each price is judged as the shortest decimal that gives its float64.
 
-    Not judged: prices recorded as adjusted, which are quotients, and months before May 2001, when prices were fractions.
+    Not judged: prices recorded as adjusted, which are quotients, and months before May 2001, with prices in fractions.
     A warning where it is not recorded whether they are adjusted. A missing or infinite price is another rule's.
     Context: `decimals`, the most of the bar's four prices.
     """

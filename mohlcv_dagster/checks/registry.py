@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mohlcv_dagster.checks.aggregates import aligned, equals_recomputation, volume_conserved
-from mohlcv_dagster.checks.bad_prints import open_jumps, stale_prices, wicks
+from mohlcv_dagster.checks.bad_prints import stale_prices, wicks
 from mohlcv_dagster.checks.completeness import (
     largest_gap,
     minute_occupancy,
@@ -15,7 +15,9 @@ from mohlcv_dagster.checks.completeness import (
 )
 from mohlcv_dagster.checks.file_form import as_recorded, exact_form, readable, volume_precision, volume_type
 from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.level_shifts import level_shifts
 from mohlcv_dagster.checks.price_decimals import price_precision
+from mohlcv_dagster.checks.price_jumps import open_jumps
 from mohlcv_dagster.checks.rule import Rule
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.values import (
@@ -57,6 +59,7 @@ RULES: Final = (
     spikes,
     wicks,
     open_jumps,
+    level_shifts,
     stale_prices,
     settled,
     revised,
@@ -128,7 +131,7 @@ _RAW_CHECKS: Final = (
         trading_hours,
         decisive=sessions_present,
     ),
-    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, stale_prices),
+    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, level_shifts, stale_prices),
     _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
 )
 _AGGREGATE_CHECKS: Final = (

@@ -14,7 +14,7 @@ from mohlcv_dagster_tests.tables import table
 
 _OF_RAW: Final = {check.name: check for check in checks_for(RAW)}
 CHECKS: Final = _OF_RAW | {check.name: check for check in checks_for(MINUTE) if check.name not in _OF_RAW}
-"""Every check on files, in the order of docs/checks.md; of one that raw files and aggregates have, that of raw files."""
+"""Every check on files, in the order of docs/checks.md; `intact` as raw files have it."""
 RULES_OF_CHECKS: Final = {
     name: tuple(rule for rule in check.rules if name != "matches_raw" or rule not in CHECKS["valid"].rules)
     for name, check in CHECKS.items()

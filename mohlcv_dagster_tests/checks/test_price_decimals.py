@@ -47,7 +47,7 @@ def test_one_price_with_more_decimals_than_the_tape_has_is_an_error(price, decim
     assert result.bars["decimals"].to_pylist() == [decimals]
 
 
-@pytest.mark.parametrize("price", [49.18, 49.1875, 0.0001, 1e-4, 123456.7891, 4e15 + 0.5, 1e300, 250000.0])
+@pytest.mark.parametrize("price", [49.18, 49.1875, 0.0001, 123456.7891, 4e15 + 0.5, 1e300, 250000.0])
 def test_a_price_with_four_decimals_or_fewer_passes(price):
     assert checked(bars_with({7: price})).passed
 
