@@ -18,8 +18,8 @@ import numpy.typing as npt
 from mohlcv_dagster.bars.coverage import SessionCoverage
 from mohlcv_dagster.model.exchange_calendar import Session
 
-SURPRISE: Final = 12.0
-"""The least surprise: chance leaves such a stretch empty once in 160,000 (`exp(12)`)."""
+SURPRISE: Final = 14.0
+"""The least surprise: chance leaves one stretch empty once in a million (`exp(14)`); a month has about a thousand."""
 TIMES_USUAL: Final = 2.0
 """And how many times that of the emptiest stretch in three of four sessions of the month."""
 FEWEST: Final = 5
@@ -28,10 +28,14 @@ FEWEST: Final = 5
 _LULL: Final = 0.5
 """The least pace of any hour, as a share of the average of the others: around noon less is traded."""
 _HOUR: Final = 60
+_IN_EVERY: Final = 12.0
+"""The same for the few stretches that are empty in every session."""
 _FULL: Final = 0.98
 """The share of minutes with bars above which the pace is not known from it."""
 _DOUBT: Final = 1.5
 """Standard deviations by which a session's own pace may be lower than it looks."""
+_SMOOTHED: Final = 15
+"""Minutes over which the other sessions' pace is averaged, since few sessions say little of one minute."""
 _SHORTEST: Final = 30
 """Minutes: a shorter stretch may be empty in every session of a symbol that seldom trades."""
 
@@ -95,7 +99,10 @@ def _usual(of: SessionCoverage, sessions: Sequence[SessionCoverage]) -> Floats:
     """The pace of the other sessions in each minute of this one: trades a minute that come at random."""
     size = of.minutes.size
     others = [each.minutes[:size] for each in sessions if each is not of and each.minutes.size >= size]
-    return _pace(np.mean(others, axis=0, dtype=np.float64)) if others else np.zeros(size)
+    if not others:
+        return np.zeros(size)
+    share, around = np.mean(others, axis=0, dtype=np.float64), np.ones(_SMOOTHED)
+    return _pace(np.convolve(share, around, "same") / np.convolve(np.ones(size), around, "same"))
 
 
 def _pace(share: Floats) -> Floats:
@@ -150,7 +157,7 @@ def _in_every(sessions: Sequence[SessionCoverage]) -> list[EmptyStretch]:
     at = int((ends - firsts).argmax())
     first, end = int(firsts[at]), int(ends[at])
     expected = _LULL * float(counts.sum()) * (end - first) / max(full - (end - first), 1)
-    if end - first < _SHORTEST or expected <= SURPRISE:
+    if end - first < _SHORTEST or expected <= _IN_EVERY:
         return []
     return [EmptyStretch(each.session, first, end, expected / len(whole), expected) for each in whole]
 
