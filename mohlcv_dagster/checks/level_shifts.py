@@ -39,7 +39,7 @@ _SIDES: Final = (np.arange(-AROUND, 0), np.arange(AROUND))
 
 
 @dataclass(frozen=True)
-class _Steps:
+class _LevelSteps:
     """Bars whose close is on another level than the closes before it.
 
     Attributes:
@@ -52,9 +52,9 @@ class _Steps:
     size: Floats
     apart: Floats
 
-    def of(self, which: Mask) -> "_Steps":
+    def of(self, which: Mask) -> "_LevelSteps":
         """Those of them that are chosen."""
-        return _Steps(self.at[which], self.size[which], self.apart[which])
+        return _LevelSteps(self.at[which], self.size[which], self.apart[which])
 
 
 @rule(
@@ -101,7 +101,7 @@ def _candidates(usable: UsableBars) -> Rows:
     return same_day
 
 
-def _clean(close: Floats, at: Rows) -> _Steps:
+def _clean(close: Floats, at: Rows) -> _LevelSteps:
     """The steps between two flat levels that do not overlap."""
     before, after = (_logs(close, at[:, None] + side) for side in _SIDES)
     enough = np.minimum(*(np.count_nonzero(~np.isnan(side), axis=1) for side in (before, after))) >= FEWEST
@@ -111,7 +111,7 @@ def _clean(close: Floats, at: Rows) -> _Steps:
     flat = np.maximum(*(np.nanmax(side, axis=1) - np.nanmin(side, axis=1) for side in (before, after)))
     apart = np.where(size > 0, up, -down)
     clean = (apart * np.sign(size) > np.log1p(THERE_AND_BACK)) & (flat < _FLAT * np.abs(size))
-    return _Steps(at, size, apart).of(clean)
+    return _LevelSteps(at, size, apart).of(clean)
 
 
 def _logs(close: Floats, positions: Rows) -> Floats:
@@ -120,7 +120,7 @@ def _logs(close: Floats, positions: Rows) -> Floats:
     return np.where(inside, np.log(close[np.where(inside, positions, 0)]), np.nan)
 
 
-def _there_and_back(steps: _Steps, usable: UsableBars) -> Mask:
+def _there_and_back(steps: _LevelSteps, usable: UsableBars) -> Mask:
     """Which steps have their opposite next to them, on the same day."""
     back = np.abs(steps.size[1:] + steps.size[:-1]) <= _BACK_WITHIN * np.abs(steps.size[:-1])
     back &= usable.days(steps.at[1:]) == usable.days(steps.at[:-1])
