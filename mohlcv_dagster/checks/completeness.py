@@ -179,7 +179,7 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 @rule(
     sentence="Regular hours have no long gap; of a quiet symbol, none that chance does not explain.",
     threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error; of a quiet symbol, "
-    "what chance leaves empty once in a million a warning",
+    "what chance leaves empty once in three million a warning",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from mohlcv_dagster.bars.coverage import SessionCoverage
 from mohlcv_dagster.model.exchange_calendar import Session
 
-SURPRISE: Final = 14.0
-"""The least surprise: chance leaves one stretch empty once in a million (`exp(14)`); a month has about a thousand."""
+SURPRISE: Final = 15.0
+"""The least surprise: chance leaves one stretch empty once in three million (`exp(15)`); a month has about a thousand."""
 TIMES_USUAL: Final = 2.0
 """And how many times that of the emptiest stretch in three of four sessions of the month."""
 FEWEST: Final = 5
