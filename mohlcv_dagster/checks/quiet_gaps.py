@@ -19,7 +19,7 @@ from mohlcv_dagster.bars.coverage import SessionCoverage
 from mohlcv_dagster.model.exchange_calendar import Session
 
 SURPRISE: Final = 15.0
-"""The least surprise: chance leaves one stretch empty once in three million (`exp(15)`); a month has about a thousand."""
+"""The least surprise: chance leaves one stretch empty once in three million (`exp(15)`); a month has a thousand."""
 TIMES_USUAL: Final = 2.0
 """And how many times that of the emptiest stretch in three of four sessions of the month."""
 FEWEST: Final = 5
