@@ -13,11 +13,16 @@ from mohlcv_dagster.checks.completeness import (
     sessions_present,
     trading_hours,
 )
-from mohlcv_dagster.checks.file_form import as_recorded, exact_form, readable, volume_precision, volume_type
+from mohlcv_dagster.checks.file_form import (
+    as_recorded,
+    exact_form,
+    price_precision,
+    readable,
+    volume_precision,
+    volume_type,
+)
 from mohlcv_dagster.checks.finality import revised, settled, split_basis
-from mohlcv_dagster.checks.level_shifts import level_shifts
-from mohlcv_dagster.checks.price_decimals import price_precision
-from mohlcv_dagster.checks.price_jumps import open_jumps
+from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.values import (

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from mohlcv_dagster.bars import bar_table, csv_codec
-from mohlcv_dagster.checks.level_shifts import level_shifts
+from mohlcv_dagster.checks.price_jumps import level_shifts
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model.bar_files import PRICES
 from mohlcv_dagster_tests.checks import made_months

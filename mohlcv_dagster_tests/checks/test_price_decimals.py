@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from mohlcv_dagster.bars import csv_codec
-from mohlcv_dagster.checks.price_decimals import price_precision
+from mohlcv_dagster.checks.file_form import price_precision
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster_tests.checks import made_months
 from mohlcv_dagster_tests.checks.made_months import WEDNESDAY, changed, input_of, made, wiggling
