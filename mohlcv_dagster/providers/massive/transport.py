@@ -335,7 +335,8 @@ def error_for(
     if status in _TRANSIENT or status >= _SERVER_FAULT or status < HTTPStatus.MULTIPLE_CHOICES:
         message = f"{answer}. It comes from the vendor or a gateway before it: try again later"
         return ServerError(message, request_id=request_id, status=status, retry_after=wait)
-    return _refusal(status, answer, said)
+    is_cut = len(body) > _MOST_WORDS and body.lstrip().startswith(b"{")  # JSON of which the end is not looked at
+    return _refusal(status, answer, said, is_vendors=said.status is not None or is_cut)
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
@@ -364,9 +365,9 @@ def http_date(header: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _refusal(status: int, answer: str, said: VendorWords) -> VendorError:
+def _refusal(status: int, answer: str, said: VendorWords, *, is_vendors: bool) -> VendorError:
     request_id = said.request_id
-    if status >= HTTPStatus.BAD_REQUEST and said.status is None:
+    if status >= HTTPStatus.BAD_REQUEST and not is_vendors:
         message = (
             f"{status}, and not in the vendor's words: {said.words}. A proxy, firewall or gateway refuses the request: "
             "check the proxy, the network and MASSIVE_BASE_URL"
