@@ -90,7 +90,8 @@ def open_jumps(given: CheckInput) -> RuleOutcome:
     borders = _borders(usable, given.neighbours.previous_close)
     jumps = borders.of(np.abs(borders.change) > JUMP)
     right = _of_known_splits(usable, jumps, given)
-    jumps, told = jumps.of(~np.isin(jumps.at, list(right))), ", ".join(map(str, right.values()))
+    jumps = jumps.of(np.array([at not in right for at in jumps.at.tolist()], dtype=bool))
+    told = ", ".join(map(str, right.values()))
     if not jumps.at.size:
         return RuleOutcome(of=usable.size, note=f"{quantity(borders.at.size, 'open')}; split {told}" if told else None)
     ratios = (1 + jumps.change).tolist()

@@ -84,25 +84,31 @@ def unlikely(sessions: Sequence[SessionCoverage]) -> list[EmptyStretch]:
     in_every = _in_every(sessions)
     if in_every:
         return in_every
-    usual = [_usual(each, sessions) for each in sessions]
+    usual = _usual(sessions)
+    if max(map(_most_expected, sessions, usual)) <= SURPRISE:  # never less than the surprise; as in most months
+        return []
     spread = [_spread(each.minutes, theirs) for each, theirs in zip(sessions, usual, strict=True)]
     found = [
         _emptiest(each, theirs, _variance(spread[:at] + spread[at + 1 :]))
         for at, (each, theirs) in enumerate(zip(sessions, usual, strict=True))
     ]
-    usually = float(np.quantile([each.surprise for each in found], 0.75))
+    usually = sorted(each.surprise for each in found)[3 * (len(found) - 1) // 4]
     least = max(SURPRISE, TIMES_USUAL * usually)
     return [each for each in found if each.surprise > least]
 
 
-def _usual(of: SessionCoverage, sessions: Sequence[SessionCoverage]) -> Floats:
-    """The pace of the other sessions in each minute of this one: trades a minute that come at random."""
-    size = of.minutes.size
-    others = [each.minutes[:size] for each in sessions if each is not of and each.minutes.size >= size]
-    if not others:
-        return np.zeros(size)
-    share, around = np.mean(others, axis=0, dtype=np.float64), np.ones(_SMOOTHED)
-    return _pace(np.convolve(share, around, "same") / np.convolve(np.ones(size), around, "same"))
+def _usual(sessions: Sequence[SessionCoverage]) -> list[Floats]:
+    """For each session the pace of the others in each of its minutes: trades a minute that come at random."""
+    sums, around = {}, np.ones(_SMOOTHED)
+    for size in {each.minutes.size for each in sessions}:
+        long = [each.minutes[:size] for each in sessions if each.minutes.size >= size]
+        near = (len(long) - 1) * np.convolve(np.ones(size), around, "same")
+        sums[size] = np.sum(long, axis=0, dtype=np.float64), np.maximum(near, 1)
+    found = []
+    for each in sessions:
+        total, near = sums[each.minutes.size]
+        found.append(_pace(np.convolve(total - each.minutes, around, "same") / near))
+    return found
 
 
 def _pace(share: Floats) -> Floats:
@@ -126,6 +132,13 @@ def _variance(spread: Sequence[tuple[float, float]]) -> float:
     """The relative variance of an hour's pace, at least a little."""
     beyond, squares = (sum(each) for each in zip(*spread, strict=True))
     return float(max(beyond / max(squares, 1e-9), 1e-3))
+
+
+def _most_expected(of: SessionCoverage, usual: Floats) -> float:
+    """The trades expected in the stretch without a bar that has most of them, at the other sessions' pace."""
+    passed = np.concatenate([[0.0], np.cumsum(usual)])
+    firsts, ends = _empty_runs(of.minutes)
+    return float((passed[ends] - passed[firsts]).max(initial=0.0))
 
 
 def _emptiest(of: SessionCoverage, usual: Floats, variance: float) -> EmptyStretch:
