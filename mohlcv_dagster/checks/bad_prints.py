@@ -1,19 +1,19 @@
-"""The rules on bad prints but spikes: wicks, jumps from one session to the next, prices that do not change.
+"""The rules on bad prints but spikes, jumps and shifts of level: wicks, prices that do not change.
 
-A bad print is a bar that is well formed and yet can hardly be what was traded. These rules and `spikes` only warn: the
-market itself does odd things. They measure a symbol by its own bars, never by a list of symbols. They look at usable
-bars only: one without a time, or with a price that is missing, infinite or not above zero, is an error by other rules.
+A bad print is a bar that is well formed and yet can hardly be what was traded. These rules, `spikes`, `price_jumps` and
+`level_shifts` only warn: the market itself does odd things. They measure a symbol by its own bars, never by a list of
+symbols. They look at usable bars only: one without a time, or with a price that is missing, infinite or not above zero,
+is an error by other rules.
 """
 
 from dataclasses import dataclass
-from math import log
 from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, to_numpy
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
@@ -35,22 +35,11 @@ LARGEST: Final = 1e100
 """Within them neither a sum nor a ratio of two prices leaves float64."""
 WICK: Final = 0.03
 QUIET: Final = 0.005
-JUMP: Final = 0.10
-NEAR_SPLIT: Final = 0.03
-"""How near a ratio must be, as a logarithm: the most at which no jump is near two of `_FORWARD` (5/4 and 4/3 are 0.065
-apart), and wide enough for the usual overnight move of 1 to 2 % on top of the split."""
 STALE_BARS: Final = 120
 
 _DAY: Final = 86_400
 _NIGHT: Final = 4 * 3600 + 1800
 """04:30 UTC: trading ends at 01:00 UTC at the latest (winter) and begins at 08:00 at the earliest (summer)."""
-_FORWARD: Final = ((5, 4), (4, 3), (3, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
-_REVERSE: Final = tuple((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100))
-_BASIS: Final = {
-    False: "prices are recorded as unadjusted, and whether there was a split was not looked up",
-    True: "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?",
-    None: "whether prices are adjusted is not recorded",
-}
 
 
 @dataclass(frozen=True)
@@ -104,6 +93,13 @@ def _all_usable(reading: Reading) -> bool:
     """Whether every bar is usable, as in most files; cheap to find out."""
     ranges = reading.ranges.values()
     return all(low >= SMALLEST and high <= LARGEST for low, high in ranges) and bool(reading.starts.min() != NO_TIME)
+
+
+def with_columns(bars: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    """The bars with more columns of context, by name."""
+    for name, column in columns.items():
+        bars = bars.append_column(name, column)
+    return bars
 
 
 @rule(
@@ -160,80 +156,6 @@ def _between_quiet(usable: UsableBars, at: Rows) -> Mask:
 
 
 @rule(
-    sentence="Each session opens near the close before it.",
-    threshold="10 %",
-    severity=Severity.WARN,
-    scope=Scope.RAW,
-    cure="Look for a split, a dividend or news of that day: a real move needs nothing. Else compare {partition} "
-    "with another source, report a bad print to the vendor, and delete no bar.",
-)
-def open_jumps(given: CheckInput) -> RuleOutcome:
-    """Look for a session that opens more than 10 % off the last close before it, extended hours included.
-
-    The month's first session is compared with the `previous_close` of the month before, where that is known.
-    Context: `previous_ts_event`, `previous_close`, `jump_percent`, `looks_like`.
-    """
-    usable = UsableBars.of(given.own)
-    days = usable.days()
-    at = np.flatnonzero(days[1:] != days[:-1]) + 1
-    close, moment = usable.prices["close"][at - 1], usable.starts[at - 1]
-    known = given.neighbours.previous_close
-    if usable.size and known is not None and SMALLEST <= known <= LARGEST:
-        at, close, moment = np.insert(at, 0, 0), np.insert(close, 0, known), np.insert(moment, 0, NO_TIME)
-    opens = usable.prices["open"][at]
-    change = opens / close - 1
-    bad = np.abs(change) > JUMP
-    if not bad.any():
-        return RuleOutcome(of=usable.size)
-    pairs = zip(close[bad].tolist(), opens[bad].tolist(), strict=True)
-    likely = [str(split_like(before, after) or "") for before, after in pairs]
-    context = {
-        "previous_ts_event": from_numpy(moment[bad], moment[bad] == NO_TIME).cast(TIME_TYPE),
-        "previous_close": from_numpy(close[bad]),
-        "jump_percent": from_numpy(np.round(100 * change[bad], 2)),
-        "looks_like": from_strings(likely),
-    }
-    bars = _with_columns(usable.bars(at[bad]), context)
-    return RuleOutcome(of=usable.size, fault=_jumps_fault(bars, at.size, given), bars=bars)
-
-
-def _with_columns(bars: pa.Table, columns: dict[str, Any]) -> pa.Table:
-    for name, column in columns.items():
-        bars = bars.append_column(name, column)
-    return bars
-
-
-def _jumps_fault(jumps: pa.Table, looked_at: int, given: CheckInput) -> str:
-    """What is wrong, in words: the first jump, then each that looks like a split."""
-    first = jumps.slice(0, 1).to_pylist()[0]
-    before = as_text(jumps["previous_ts_event"][0])
-    since = "the previous month" if before == "missing" else before
-    fault = (
-        f"{jumps.num_rows:,} of {quantity(looked_at, 'session open')} "
-        f"{'jumps' if jumps.num_rows == 1 else 'jump'} more than 10 % from the close before; "
-        f"first at {as_text(jumps[TIME][0])} (open {first['open']}, close {first['previous_close']} of {since}: "
-        f"{first['jump_percent']:+} %)"
-    )
-    pairs = zip(jumps[TIME], jumps["looks_like"].to_pylist(), strict=True)
-    likely = [f"a {split} at {as_text(moment)}" for moment, split in pairs if split]
-    if not likely:
-        return fault
-    return f"{fault}. It looks like {'; '.join(likely)}; {_BASIS[given.adjusted]}"
-
-
-def split_like(before: float, after: float) -> str | None:
-    """The split whose ratio two prices are near, within 3 %, such as `4-for-1 split`; `None` where they are near none.
-
-    Args:
-        before: the last price before, above zero.
-        after: the first price after, above zero.
-    """
-    ratio = log(before / after)
-    off, new, old = min((abs(ratio - log(new / old)), new, old) for new, old in (*_FORWARD, *_REVERSE))
-    return f"{new}-for-{old} {'split' if new > old else 'reverse split'}" if off <= NEAR_SPLIT else None
-
-
-@rule(
     sentence="The price of a liquid symbol keeps changing in regular hours.",
     threshold="fewer than 120 unchanged bars in a row",
     severity=Severity.WARN,
@@ -259,7 +181,7 @@ def stale_prices(given: CheckInput) -> RuleOutcome:
         return RuleOutcome(of=usable.size)
     last = from_numpy(usable.starts[regular[firsts + lengths - 1]]).cast(TIME_TYPE)
     bars = usable.bars(regular[firsts])
-    bars = _with_columns(bars, {"last_ts_event": last, "run_length": from_numpy(lengths)})
+    bars = with_columns(bars, {"last_ts_event": last, "run_length": from_numpy(lengths)})
     return RuleOutcome(of=usable.size, fault=_stale_fault(bars, regular.size), bars=bars, count=int(lengths.sum()))
 
 

@@ -29,8 +29,8 @@ class NeighbourMonths:
 
     Attributes:
         occupancies: theirs, as far as they are stored and known; see `coverage.is_liquid`.
-        previous_close: the close of the last bar before the month, US dollars; `None` where that month is not stored,
-            not final or on another basis of splits.
+        previous_close: the close of the last bar before the month, US dollars, on the month's own basis of splits;
+            `None` where that month is not stored, not final, or adjusted where this one is not.
     """
 
     occupancies: tuple[float, ...] = ()

@@ -2,8 +2,8 @@
 
 None of them blocks: what a month has can be resampled exactly, whatever is missing. A session without any bar is
 reported by `sessions_present` alone; the rules on minutes, edges and gaps look at the sessions that have bars, and only
-if the symbol is liquid: a quiet one has empty minutes by nature (`coverage.is_liquid`). The facts are those of
-`coverage`.
+if the symbol is liquid: a quiet one has empty minutes by nature (`coverage.is_liquid`). Of a quiet one `largest_gap`
+judges what chance does not explain (`quiet_gaps`). The facts are those of `coverage`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE
 from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
-from mohlcv_dagster.checks import wording
+from mohlcv_dagster.checks import quiet_gaps, wording
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.formatting import quantity
@@ -177,8 +177,9 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Regular hours have no long gap, if the symbol is liquid.",
-    threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error",
+    sentence="Regular hours have no long gap; of a quiet symbol, none that chance does not explain.",
+    threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error; of a quiet symbol, "
+    "what chance leaves empty once in three million a warning",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -188,11 +189,11 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 def largest_gap(given: CheckInput) -> RuleOutcome:
     """Rows: the longest gap of each session that has one, `ts_event` its first second; `seconds`, `until`.
 
-    `until` is exclusive, UTC.
+    `until` is exclusive, UTC. Of a quiet symbol the gap that is least likely, in minutes; see `quiet_gaps`.
     """
     coverage = _coverage_of_liquid(given)
     if isinstance(coverage, RuleOutcome):
-        return coverage
+        return _quiet_gaps(given) if given.coverage.present >= quiet_gaps.FEWEST else coverage
     there = _present(coverage)
     worst = max(there, key=_gap)
     wide = [each for each in there if _gap(each) > GAP_WARN]
@@ -206,6 +207,30 @@ def largest_gap(given: CheckInput) -> RuleOutcome:
     )
     rows = _table(wide, lambda each: each.gap_start, seconds=lambda each: each.gap_seconds, until=_gap_end)
     return _failed(given, fault, rows, Severity.ERROR if _gap(worst) > GAP_ERROR else Severity.WARN)
+
+
+def _quiet_gaps(given: CheckInput) -> RuleOutcome:
+    """What `largest_gap` says of a quiet symbol."""
+    there = _present(given.coverage)
+    found = quiet_gaps.unlikely(there)
+    if not found:
+        return _passed(given, f"a quiet symbol: no gap in {_count(there)} that chance does not explain")
+    worst = max(found, key=lambda each: each.surprise)
+    fault = (
+        f"has no bar in a stretch of the regular hours of {len(found)} of {_count(there)}, although it should by the "
+        f"other sessions and hours of this quiet symbol; the least likely on {worst.session.date}, "
+        f"{wording.eastern(worst.start)} to {wording.eastern(worst.until)} Eastern, where about "
+        f"{worst.expected:.0f} trades were expected"
+    )
+    rows = pa.table(
+        {
+            TIME: pa.array([each.start for each in found], TIME_TYPE),
+            "session": [str(each.session.date) for each in found],
+            "seconds": [60 * (each.end - each.first) for each in found],
+            "until": pa.array([each.until for each in found], TIME_TYPE),
+        }
+    )
+    return _failed(given, fault, rows, Severity.WARN)
 
 
 @rule(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mohlcv_dagster.checks.aggregates import aligned, equals_recomputation, volume_conserved
-from mohlcv_dagster.checks.bad_prints import open_jumps, stale_prices, wicks
+from mohlcv_dagster.checks.bad_prints import stale_prices, wicks
 from mohlcv_dagster.checks.completeness import (
     largest_gap,
     minute_occupancy,
@@ -13,8 +13,16 @@ from mohlcv_dagster.checks.completeness import (
     sessions_present,
     trading_hours,
 )
-from mohlcv_dagster.checks.file_form import as_recorded, exact_form, readable, volume_precision, volume_type
+from mohlcv_dagster.checks.file_form import (
+    as_recorded,
+    exact_form,
+    price_precision,
+    readable,
+    volume_precision,
+    volume_type,
+)
 from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.values import (
@@ -44,6 +52,7 @@ RULES: Final = (
     volume_traded,
     volume_type,
     volume_precision,
+    price_precision,
     volume_conserved,
     equals_recomputation,
     sessions_present,
@@ -55,6 +64,7 @@ RULES: Final = (
     spikes,
     wicks,
     open_jumps,
+    level_shifts,
     stale_prices,
     settled,
     revised,
@@ -110,17 +120,10 @@ _ON_BARS: Final = (
 DIFFERENCE_RULES: Final = frozenset({volume_conserved, aligned, not_empty, *_ON_BARS})
 """The rules that show how an aggregate differs from what its raw file gives; they do not run on one that equals it."""
 
-_INTACT: Final = _check(
-    "intact",
-    "Is the file the one that was written, in exact form?",
-    readable,
-    as_recorded,
-    exact_form,
-    volume_type,
-    volume_precision,
-)
+_IS_INTACT: Final = "Is the file the one that was written, in exact form?"
+_ON_FORM: Final = (readable, as_recorded, exact_form, volume_type, volume_precision)
 _RAW_CHECKS: Final = (
-    _INTACT,
+    _check("intact", _IS_INTACT, *_ON_FORM, price_precision),
     _check("valid", "Is every bar a bar?", *_ON_BARS),
     _check(
         "complete",
@@ -133,11 +136,11 @@ _RAW_CHECKS: Final = (
         trading_hours,
         decisive=sessions_present,
     ),
-    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, stale_prices),
+    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, level_shifts, stale_prices),
     _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
 )
 _AGGREGATE_CHECKS: Final = (
-    _INTACT,
+    _check("intact", _IS_INTACT, *_ON_FORM),
     _check(
         "matches_raw",
         "Does it equal, bar for bar, what a second engine gives for the raw file?",

@@ -13,12 +13,13 @@ from mohlcv_dagster.checks.rule import Facts, Requires, RuleOutcome, Scope, Seve
 from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
-from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation
+from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation, shows_openings
 
 LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
 
 _KIND: Final = "kind"
+_UNTOLD: Final = "; not judged: whether labels are a second early on both sides, since no opening auction stands out"
 _ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once that is cured."
 _ASK_AGAIN_LATER: Final = (
     "Is the symbol right, and does the plan have its minutes? Execute the check of {asset} for {partition} again "
@@ -52,7 +53,8 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
         return _not_compared(given, found, Severity.ERROR, _CURE_OURS)
     facts = _facts(found)
     if not found.counts:
-        return RuleOutcome(of=found.minutes, note=_compared(found), facts=facts)
+        shown = shows_openings(given.raw.present, given.file.month)
+        return RuleOutcome(of=found.minutes, note=f"{_compared(found)}{'' if shown else _UNTOLD}", facts=facts)
     if found.minutes in {found.only_ours, found.only_vendors}:
         return _one_sided(given, found, facts)
     wrong = any(KINDS[kind].wrong for kind in found.counts)

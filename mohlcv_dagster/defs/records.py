@@ -79,10 +79,21 @@ def neighbours(instance: dg.DagsterInstance, file: BarFile, record: Record | Non
         return NO_NEIGHBOURS
     found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.neighbours}
     occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
-    before = next((each for month, each in found.items() if month < file.month), None)
+    before = next((month for month in found if month < file.month), None)
+    return NeighbourMonths(occupancies, _previous_close(before, found.get(before), record) if before else None)
+
+
+def _previous_close(month: Month, before: Provenance | None, record: Provenance | None) -> float | None:
+    """The last close of the month before, on the basis of splits of `record`; `None` where it cannot be compared."""
     if before is None or record is None or not before.is_final or before.adjusted is not record.adjusted:
-        return NeighbourMonths(occupancies, None)
-    return NeighbourMonths(occupancies, before.last_close)
+        return None
+    close = before.last_close
+    if close is None or not (before.adjusted and before.fetched_at and record.fetched_at):
+        return close
+    executed = executed_by(record.splits or (), record.fetched_at)
+    for split in missing_splits(month, before.fetched_at, before.splits, executed):
+        close *= split.before / split.after
+    return close
 
 
 def manifest_entry(file: BarFile, recorded: Provenance) -> ManifestEntry:

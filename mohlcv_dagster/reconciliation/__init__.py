@@ -13,6 +13,14 @@ may differ is decided by the rules of `matches_vendor`.
 
 from mohlcv_dagster.reconciliation.difference_kinds import KINDS, DifferenceKind, KindDescription
 from mohlcv_dagster.reconciliation.reconciler import Reconciliation, reconcile
-from mohlcv_dagster.reconciliation.session_causes import SessionCause
+from mohlcv_dagster.reconciliation.session_causes import SessionCause, shows_openings
 
-__all__ = ["KINDS", "DifferenceKind", "KindDescription", "Reconciliation", "SessionCause", "reconcile"]
+__all__ = [
+    "KINDS",
+    "DifferenceKind",
+    "KindDescription",
+    "Reconciliation",
+    "SessionCause",
+    "reconcile",
+    "shows_openings",
+]

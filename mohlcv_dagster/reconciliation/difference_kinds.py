@@ -78,7 +78,7 @@ KINDS: Final = {
         "an hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
         "third as many differ as before, altogether or in prices or volume alone. Or both sides agree and the largest "
         "volume around the opening, twice any other, is in the second before it, in 3 of 4 sessions and at "
-        "least 2",
+        "least 2 (4 where not every second trades)",
         "Do not use the months before it is known which side is right; report both request ids to the vendor.",
         wrong=True,
     ),

@@ -6,9 +6,10 @@ another kind of difference to vanish by relabelling, its prices or volumes would
 and volumes are also counted apart, so that a shift is found even if closes are wrong as well.
 
 Labels that are early on both sides show in no comparison, but in the opening auction: it prints at the opening or after
-it, never before, and in a symbol that trades every second then it is the largest volume around. A largest volume in the
-last second *before* the opening, in most sessions, is therefore an auction labelled a second early. Late labels cannot
-be found in this way, since some auctions do print later; nor can a single session, since a block may trade at any time.
+it, never before, and it is the largest volume around. A largest volume in the last second *before* the opening, in most
+sessions, is therefore an auction labelled a second early. Where none stands out, this cannot be told. Late labels
+cannot be found in this way, since some auctions do print later; nor can a single session, since a block may trade at
+any time.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +55,7 @@ _AFTER: Final = 12
 _BUSY: Final = 0.8
 _OUTSTANDING: Final = 2.0
 _FEWEST_SESSIONS: Final = 2
+_FEWEST_QUIET: Final = 4
 _MOST_SESSIONS: Final = 0.75
 
 
@@ -304,21 +306,42 @@ def _simple(factor: float) -> float:
 def early_auctions(seconds: pa.Table, month: Month) -> Seconds:
     """The session openings, Unix seconds, rising, whose auction is labelled a second early; empty if too few are.
 
+    A symbol that does not trade every second needs more sessions: its largest volume may be another trade's.
+
     Args:
         seconds: our seconds, rising.
         month: the month compared.
     """
+    openings, volume, clear = _clear_auctions(seconds, month)
+    busy = (volume[:, _BEFORE:] > 0).mean(axis=1) >= _BUSY
+    for those, fewest in ((clear & busy, _FEWEST_SESSIONS), (clear, _FEWEST_QUIET)):
+        early = those & (volume.argmax(axis=1) == _BEFORE - EARLY_AUCTION)
+        if early.sum() >= max(fewest, _MOST_SESSIONS * those.sum()):
+            chosen: Seconds = openings[early]
+            return chosen
+    return openings[:0]
+
+
+def shows_openings(seconds: pa.Table, month: Month) -> bool:
+    """Whether opening auctions show that labels are not early: most that stand out are in the opening second.
+
+    Args:
+        seconds: our seconds, rising.
+        month: the month compared.
+    """
+    _, volume, clear = _clear_auctions(seconds, month)
+    on_time = clear & (volume.argmax(axis=1) == _BEFORE)
+    return bool(on_time.sum() >= max(_FEWEST_SESSIONS, clear.sum() / 2))
+
+
+def _clear_auctions(seconds: pa.Table, month: Month) -> tuple[Counts, Floats, Mask]:
+    """Each session's opening, the volume around it, and whether one second of these stands out."""
     openings = np.array(
         [int(each.regular_open.timestamp()) for each in exchange_calendar.sessions_in(month)], dtype=np.int64
     )
     volume = _volume_around(seconds, openings)
-    largest = volume.max(axis=1, initial=0)
-    second_largest = np.sort(volume, axis=1)[:, -2]
-    busy = (volume[:, _BEFORE:] > 0).mean(axis=1) >= _BUSY
-    clear = busy & (largest >= _OUTSTANDING * second_largest)
-    early = clear & (volume.argmax(axis=1) == _BEFORE - EARLY_AUCTION)
-    enough = early.sum() >= max(_FEWEST_SESSIONS, _MOST_SESSIONS * clear.sum())
-    return openings[early] if enough else openings[:0]
+    largest, second_largest = volume.max(axis=1, initial=0), np.sort(volume, axis=1)[:, -2]
+    return openings, volume, (largest > 0) & (largest >= _OUTSTANDING * second_largest)
 
 
 def _volume_around(seconds: pa.Table, openings: Counts) -> Floats:

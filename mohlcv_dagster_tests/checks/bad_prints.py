@@ -83,12 +83,34 @@ def _stand_still(bars: int) -> Put:
     return put
 
 
+def _old_basis_in_first_bar(factor: float) -> Put:
+    """A bar of both bases: the open and the high of the old one, low and close of the new one."""
+
+    def put(prices: Prices, at: int) -> None:
+        _from_then_on(factor)(prices, at)
+        prices["open"][at] = prices["high"][at] = prices["close"][at - 1]
+
+    return put
+
+
+def _alternating(factor: float, bars: int) -> Put:
+    """Every other bar on another level."""
+
+    def put(prices: Prices, at: int) -> None:
+        for name in bar_files.PRICES:
+            prices[name][at : at + bars : 2] = np.round(prices[name][at : at + bars : 2] * factor, 4)
+
+    return put
+
+
 def _split(new: int, old: int) -> BadPrint:
     kind = "split" if new > old else "reverse split"
     what = f"{new}-for-{old} {kind}"
     return BadPrint("open_jumps", f"a {what}", _from_then_on(old / new), where=("night",), named=what)
 
 
+_WITHIN = ("pre-market", "regular hours")
+_BUSY = ("liquid hours",)
 BAD_PRINTS = (
     BadPrint("spikes", "close ten times too high", _times(10, "close")),
     BadPrint("spikes", "close a hundred times too high", _times(100, "close")),
@@ -110,6 +132,19 @@ BAD_PRINTS = (
     _split(3, 2),
     _split(1, 8),
     _split(1, 10),
+    BadPrint(
+        "open_jumps",
+        "a first bar that opens on the old basis of a 7-for-1 split",
+        _old_basis_in_first_bar(1 / 7),
+        where=("night",),
+        named="7-for-1 split",
+    ),
+    BadPrint("level_shifts", "200 bars at 30 %", _times(0.3, *bar_files.PRICES, bars=200), where=_WITHIN),
+    BadPrint("level_shifts", "200 bars 12 % too high", _times(1.12, *bar_files.PRICES, bars=200), where=_WITHIN),
+    BadPrint("level_shifts", "200 bars 5 % too high", _times(1.05, *bar_files.PRICES, bars=200), where=_BUSY),
+    BadPrint("level_shifts", "200 bars 4 % too low", _times(0.96, *bar_files.PRICES, bars=200), where=_BUSY),
+    BadPrint("level_shifts", "a 4-for-1 split within a session", _from_then_on(0.25), where=_WITHIN),
+    BadPrint("level_shifts", "every other of 60 bars at a seventh", _alternating(1 / 7, 60), where=_WITHIN),
     BadPrint("stale_prices", "150 bars that stand still", _stand_still(150), 150, ("liquid hours",)),
 )
 

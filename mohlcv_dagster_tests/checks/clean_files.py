@@ -47,7 +47,7 @@ RAW, AGGREGATE, RAW_FRACTIONAL, AGGREGATE_FRACTIONAL = CLEAN
 
 FILE_RULES = ("readable", "as_recorded")
 WHOLE_RULES = ("sessions_present", "minute_occupancy", "session_edges", "largest_gap", "trading_hours")
-PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "stale_prices")
+PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")
 BASIS_RULES = ("split_basis",)
 LIFE_RULES = ("settled", "revised")
 """Of a clean file: its few bars lack the month's other sessions; of a quiet symbol no more is checked."""
@@ -64,21 +64,23 @@ RAW_RULES = (
     "volume_traded",
     "volume_type",
     "volume_precision",
+    "price_precision",
 )
-AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:], "volume_conserved", "equals_recomputation")
-"""Those of the family FORM: three bars are no month, so the others are not proven on these files."""
+AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:-1], "volume_conserved", "equals_recomputation")
+"""With `price_precision` the family FORM: three bars are no month, so the others are not proven on these files."""
 
 ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
 RAW_CHECKS = (*RAW_RULES, *ON_MONTHS)
 """Every check of `raw_1s`, in order."""
 AGGREGATE_CHECKS = AGGREGATE_RULES
 """Every rule of an aggregate, in order."""
-INTACT_RULES = (*FILE_RULES, "exact_form", "volume_type", "volume_precision")
-EQUAL_RULES = (*INTACT_RULES, "equals_recomputation")
+INTACT_RULES = (*FILE_RULES, "exact_form", "volume_type", "volume_precision", "price_precision")
+"""Of a raw file; an aggregate has all but the last."""
+EQUAL_RULES = (*INTACT_RULES[:-1], "equals_recomputation")
 """The rules that an aggregate is put to that equals what its raw file gives."""
 NOT_WHOLE = ("sessions_present",)
 """The checks that a month of a few bars fails although its file is clean."""
-NOT_BLOCKING = {"not_empty", "vendor_incident", "volume_traded", *ON_MONTHS}
+NOT_BLOCKING = {"not_empty", "vendor_incident", "volume_traded", "price_precision", *ON_MONTHS}
 
 
 def named(names: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -86,7 +88,7 @@ def named(names: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.name in names)
 
 
-FORM = named(AGGREGATE_RULES)
+FORM = named((*AGGREGATE_RULES, "price_precision"))
 COMPLETENESS, PLAUSIBLE, LIFE = map(named, (WHOLE_RULES, PLAUSIBLE_RULES, LIFE_RULES))
 
 

@@ -4,6 +4,8 @@ A corruption is made on file bytes, as a user meets it. `also` are the other rul
 scoreboard demands exactly these, so a rule that cries at everything does not count as one that sees its own fault.
 """
 
+from dataclasses import replace
+
 from mohlcv_dagster_tests.checks.clean_files import (
     AGGREGATE,
     AGGREGATE_FRACTIONAL,
@@ -26,6 +28,10 @@ AGAINST_RAW = ("volume_conserved", "equals_recomputation")
 
 def _unreadable(what: str, edit: Edit) -> Corruption:
     return Corruption("readable", what, RAW, edit)
+
+
+def _below_a_dollar(content: bytes) -> bytes:
+    return content.replace(b"475.", b"0.47").replace(b"0.4736", b"0.473601")
 
 
 CORRUPTIONS = (
@@ -105,6 +111,7 @@ CORRUPTIONS = (
         "a high a hundredth of a millionth too low",
         RAW,
         swap("475.41,475.39,475.4,100", "475.39999999,475.39,475.4,100"),
+        also=("price_precision",),
     ),
     Corruption(
         "positive_prices", "zero prices in a whole bar", RAW, swap("475.32,475.45,475.28,475.4,", "0.0,0.0,0.0,0.0,")
@@ -141,6 +148,17 @@ CORRUPTIONS = (
     ),
     Corruption("exact_form", "a byte order mark", RAW, lambda content: b"\xef\xbb\xbf" + content),
     Corruption("exact_form", "a blank line in between", RAW, swap("15234\n", "15234\n\n")),
+    Corruption("price_precision", "a price with nine decimals", RAW, swap("475.36", "475.360000001"), severity="warn"),
+    Corruption("price_precision", "a price with five decimals", RAW, swap("475.36", "475.36001"), severity="warn"),
+    Corruption("price_precision", "six decimals below a dollar", RAW, _below_a_dollar, severity="warn"),
+    Corruption(
+        "price_precision",
+        "nine decimals in prices recorded as unadjusted",
+        RAW,
+        swap("475.36", "475.360000001"),
+        also=("as_recorded",),
+        facts=lambda content: replace(recorded(content), adjusted=False),
+    ),
     Corruption(
         "volume_precision",
         "a volume written with a capital exponent",

@@ -12,8 +12,9 @@ from mohlcv_dagster_tests.checks.clean_files import FORM
 from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.tables import table
 
-CHECKS: Final = {check.name: check for each in (RAW, MINUTE) for check in checks_for(each)}
-"""Every check on files, in the order of docs/checks.md."""
+_OF_RAW: Final = {check.name: check for check in checks_for(RAW)}
+CHECKS: Final = _OF_RAW | {check.name: check for check in checks_for(MINUTE) if check.name not in _OF_RAW}
+"""Every check on files, in the order of docs/checks.md; `intact` as raw files have it."""
 RULES_OF_CHECKS: Final = {
     name: tuple(rule for rule in check.rules if name != "matches_raw" or rule not in CHECKS["valid"].rules)
     for name, check in CHECKS.items()
@@ -29,8 +30,9 @@ _DEFAULT: Final = tuple(map(parse, ("15s", "30s", "1min")))
 
 
 def _assets(check: Check) -> str:
-    if check in checks_for(RAW):
-        return "`raw_1s`, each aggregate" if any(check in checks_for(each) for each in _DEFAULT) else "`raw_1s`"
+    if check.name in _OF_RAW:
+        others = (other.name for each in _DEFAULT for other in checks_for(each))
+        return "`raw_1s`, each aggregate" if check.name in others else "`raw_1s`"
     return "each aggregate" if all(check in checks_for(each) for each in _DEFAULT) else "`aggregated/1min`"
 
 

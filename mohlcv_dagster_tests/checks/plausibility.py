@@ -48,7 +48,7 @@ MONTHS = (
 
 PAGE = """# Bad prints: share found, and false alarms a month
 
-Four of [the checks'](checks.md#plausible) rules look for bad prints: `spikes`, `wicks`, `open_jumps` and `stale_prices`. This page shows how
+Five of [the checks'](checks.md#plausible) rules look for bad prints: `spikes`, `wicks`, `open_jumps`, `level_shifts` and `stale_prices`. This page shows how
 many bad prints they find that were put into whole months, and how often they warn where none was put.
 
 **Found: {found:,} of {put:,} ({share:.1f} %); in the smooth months {found_smooth:,} of {put_smooth:,}, in the rough ones {found_rough:,} of {put_rough:,}.**
@@ -73,7 +73,7 @@ warns of one second, whose close is 0.17 % below the median around it and back i
 ## Found
 
 Each kind of bad print is put, one at a time, into places of each month: its first and last bar, the first and last bar of a session,
-pre-market and regular hours. A jump is put at a night; prices that do not move are put into the regular hours of a symbol that trades all the time. A bad print
+pre-market and regular hours. A jump is put at a night; another level before or within regular hours; prices that do not move are put into the regular hours of a symbol that trades all the time. A bad print
 is found if the rule made for it warns of every one of its bars. Missed in the rough months are
 
 - 5 % at the start or end of a session when the night moves the price about as far: it could be the first step of a real move, or its last;

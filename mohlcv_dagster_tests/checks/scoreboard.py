@@ -43,7 +43,7 @@ must be warned of, of minutes beside the vendor's the kind must be told. The {cl
 months of a busy and a quiet symbol and two of symbols in between, with early closes, changes of clocks and days of
 mourning; each is written as it would be stored, raw and resampled, and put to all rules, its aggregates too, to which
 most rules are not put otherwise. That a synthetic month is
-quiet says little of the four rules on bad prints: those were tried on {rough} *rough* months too, worse than a
+quiet says little of the five rules on bad prints: those were tried on {rough} *rough* months too, worse than a
 market, and on real bars ([plausibility.md](plausibility.md)). The vendor's minutes of a clean month are those the
 stand-in vendor serves, made from the same seconds, so that nothing but the rules is tried.
 

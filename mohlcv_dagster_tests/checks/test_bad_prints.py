@@ -1,6 +1,7 @@
 """The rules on bad prints: all of them on whole months and on any bars at all; then wicks, jumps and stale prices."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import bar_table, csv_codec
-from mohlcv_dagster.checks.bad_prints import split_like
+from mohlcv_dagster.checks.price_jumps import open_jumps, split_like
 from mohlcv_dagster.checks.registry import RULES
 from mohlcv_dagster.checks.runner import evaluate
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster_tests.checks import made_months, plausibility
 from mohlcv_dagster_tests.checks.bad_prints import BAD_PRINTS, places, seeded_with
 from mohlcv_dagster_tests.checks.clean_files import PLAUSIBLE, PLAUSIBLE_RULES
-from mohlcv_dagster_tests.checks.made_months import WEDNESDAY, changed, made, second, told, wiggling
+from mohlcv_dagster_tests.checks.made_months import WEDNESDAY, changed, input_of, made, second, told, wiggling
 from mohlcv_dagster_tests.real import REAL, needs_real
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -251,6 +253,49 @@ def test_no_price_is_near_the_ratios_of_two_splits():
 )
 def test_a_jump_within_a_session_is_none_over_night(before, after):
     assert told("open_jumps", pa.concat_tables([made(before, [100.0]), made(after, [120.0])])).passed
+
+
+EVENING, MORNING = datetime(2014, 6, 6, 23, 59, tzinfo=UTC), datetime(2014, 6, 9, 8, tzinfo=UTC)
+SPLIT = Split(date(2014, 6, 9), 1, 7)
+
+
+def test_a_first_bar_with_trades_on_both_sides_of_a_split_is_a_jump():
+    """AAPL at its split of 9 June 2014: the first bar opens on the old basis."""
+    first = made(MORNING, [92.23, 92.25], open=[645.57, 92.23], high=[645.57, 92.25])
+    result = told("open_jumps", pa.concat_tables([made(EVENING, [645.57]), first]))
+
+    assert "(open 645.57, close 645.57 of 2014-06-06 23:59:00Z, high 645.57, low 92.23; close to low: -85.71 %)" in (
+        result.message
+    )
+    assert "It looks like a 7-for-1 split at 2014-06-09 08:00:00Z" in result.message
+
+
+@pytest.mark.parametrize(
+    ("prices", "of_the_last"),
+    [
+        ({"high": [112.0, 100.0]}, False),
+        ({"low": [80.0, 100.0]}, False),
+        ({"high": [112.0]}, True),
+        ({"low": [80.0]}, True),
+    ],
+)
+def test_every_price_of_the_bars_at_a_border_is_looked_at(prices, of_the_last):
+    last = made(EVENING, [100.0], **(prices if of_the_last else {}))
+    first = made(MORNING, [100.0, 100.0], **({} if of_the_last else prices))
+
+    assert told("open_jumps", pa.concat_tables([last, first])).count == 1
+
+
+@pytest.mark.parametrize(("adjusted", "count"), [(False, 0), (True, 1), (None, 1)])
+@pytest.mark.parametrize("splits", [(SPLIT,), (Split(date(2014, 6, 6), 1, 7),), (Split(date(2014, 6, 9), 1, 5),), None])
+def test_a_known_split_is_no_jump_of_unadjusted_prices(adjusted, count, splits):
+    bars = pa.concat_tables([made(EVENING, [645.57]), made(MORNING, [92.7, 92.7])])
+    of = input_of("AAPL", "2014-06", bars)
+    of = replace(of, provenance=replace(of.provenance, adjusted=adjusted, splits=splits))
+    result = evaluate(open_jumps, of)
+
+    assert result.count == (count if splits == (SPLIT,) else 1)
+    assert result.passed is ("7 for 1 on 2014-06-09" in result.message)
 
 
 def test_a_weekend_is_a_night():

@@ -167,11 +167,14 @@ def test_the_rows_of_a_finding_begin_with_a_moment_and_are_what_the_rule_counts(
     assert (gap["ts_event"], gap["seconds"] // 60) == (opening, 30)
 
 
-def test_a_quiet_symbol_is_not_checked_by_the_minute_and_the_rules_say_why():
+def test_a_quiet_symbol_is_checked_by_its_own_pace_and_not_by_the_minute_and_the_rules_say_why():
     results = check_month(drop(date(2024, 1, 10), "11:00", "14:00")(whole_month("ABC", "2024-01")), "ABC", "2024-01")
 
-    assert failing(results) == {}
-    for name in ("minute_occupancy", "session_edges", "largest_gap"):
+    assert failing(results) == {"largest_gap": "warn"}
+    assert "the least likely on 2024-01-10, 10:55:00 to 14:03:00 Eastern" in results["largest_gap"].message
+    [gap] = results["largest_gap"].bars.to_pylist()
+    assert (gap["session"], gap["seconds"]) == ("2024-01-10", 188 * 60)
+    for name in ("minute_occupancy", "session_edges"):
         assert "(does not apply: a quiet symbol, median occupancy 55.9 %)" in results[name].message
 
 

@@ -21,7 +21,7 @@ BARS = [
     "volume_traded",
 ]
 OF_RAW = {
-    "intact": ["readable", "as_recorded", "exact_form", "volume_type", "volume_precision"],
+    "intact": ["readable", "as_recorded", "exact_form", "volume_type", "volume_precision", "price_precision"],
     "valid": BARS,
     "complete": [
         "not_empty",
@@ -31,11 +31,11 @@ OF_RAW = {
         "largest_gap",
         "trading_hours",
     ],
-    "plausible": ["spikes", "wicks", "open_jumps", "stale_prices"],
+    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices"],
     "current": ["settled", "revised", "split_basis"],
 }
 OF_AGGREGATES = {
-    "intact": OF_RAW["intact"],
+    "intact": OF_RAW["intact"][:-1],
     "matches_raw": ["equals_recomputation", "volume_conserved", "aligned", "not_empty", *BARS],
 }
 OF_MINUTES = {**OF_AGGREGATES, "matches_vendor": ["vendor_minutes", "volume_ladder"]}

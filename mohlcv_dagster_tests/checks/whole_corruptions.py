@@ -34,6 +34,9 @@ from mohlcv_dagster_tests.checks.whole_months import (
 BUSY = "AAC"
 """About 26 bars in a regular minute."""
 
+QUIET = ("ABC", "LMN", "WXY")
+"""Less than one, one and two bars in a regular minute: 56, 67 and 88 % of the minutes have some."""
+
 _SEEDED_MONTHS = ("2024-01", "2024-02", "2024-06")
 
 E, W = "error", "warn"
@@ -193,6 +196,17 @@ WHOLE_CORRUPTIONS = (
         "the first ten minutes lost",
         {"largest_gap": W, "minute_occupancy": W, "session_edges": W},
         once("09:30", "09:40"),
+    ),
+    *(
+        WholeCorruption("largest_gap", f"{what}, of a quiet symbol", {"largest_gap": W}, seeded, symbol=symbol)
+        for symbol in QUIET
+        for what, seeded in (
+            (f"an afternoon lost ({symbol})", once("13:00", "16:00")),
+            (f"the afternoon of every day lost ({symbol})", every_day("13:00", "16:00")),
+            (f"a day cut as if it closed early ({symbol})", once("13:00", "24:00")),
+            (f"the first hour of every day lost ({symbol})", every_day("09:30", "10:30")),
+            (f"two hours lost ({symbol})", somewhere(120)),
+        )
     ),
     WholeCorruption("trading_hours", "bars at 03:30 Eastern", {"trading_hours": W}, strays("03:30", "03:31")),
     WholeCorruption("trading_hours", "bars at 20:15 Eastern", {"trading_hours": W}, strays("20:15", "20:16")),

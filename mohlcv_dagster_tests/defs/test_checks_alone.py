@@ -59,6 +59,7 @@ def test_of_a_file_that_cannot_be_looked_at_only_intact_fails_and_nothing_else_i
         "exact_form": "not judged",
         "volume_type": "not judged",
         "volume_precision": "not judged",
+        "price_precision": "not judged",
     }
 
 

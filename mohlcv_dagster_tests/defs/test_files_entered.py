@@ -12,7 +12,7 @@ import mohlcv_dagster
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
-BOUND = 58
+BOUND = 59
 ASSETS = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
 PACKAGE = Path(mohlcv_dagster.__file__).parent
 

@@ -84,7 +84,7 @@ def test_as_it_stands_in_the_launchpad_it_checks_every_stored_month(home, stored
 def test_a_file_that_was_changed_since_fails_the_run_which_says_where_and_its_month_alone(folder, home, stored):
     file = folder / str(BarFile.parse("raw_1s/SPY/SPY_2024_02.csv").path)
     content = file.read_bytes()
-    file.write_bytes(content.replace(b"11.0", b"8.0"))
+    file.write_bytes(content.replace(b"11.0", b"9.5"))
     result = launch(stored, home, jobs.RE_VERIFY)
     file.write_bytes(content)
 

@@ -28,16 +28,16 @@ AGGREGATE_QUESTIONS = ("intact", "matches_raw")
 
 
 def month(number):
-    return HEADER + b"2024-%02d-05 14:30:01+00:00,10.0,11.0,9.0,10.5,7\n" % number
+    return HEADER + b"2024-%02d-05 14:30:01+00:00,10.0,11.0,9.6,10.5,7\n" % number
 
 
 def month_15s(number):
-    return HEADER + b"2024-%02d-05 14:30:00+00:00,10.0,11.0,9.0,10.5,7\n" % number
+    return HEADER + b"2024-%02d-05 14:30:00+00:00,10.0,11.0,9.6,10.5,7\n" % number
 
 
 WHOLE = {("SPY", f"2024-{number:02d}"): month(number) for number in (1, 2, 3)}
 FEBRUARY = ("SPY", "2024-02")
-BROKEN = {**WHOLE, FEBRUARY: month(2).replace(b"11.0", b"8.0")}
+BROKEN = {**WHOLE, FEBRUARY: month(2).replace(b"11.0", b"9.5")}
 
 
 def raw_passed(*partitions):

@@ -21,9 +21,10 @@ OTHER = "2024-01|BBB"
 
 
 class OneBarASession:
-    """A bar at the opening bell, under any symbol; the splits known change."""
+    """A bar at the opening bell, under any symbol; the splits known change, and the price."""
 
     splits = ()
+    price = 10.0
 
     def listing(self, symbol):
         return synthetic_market.SandboxListing(symbol, 1.0, 10.0, self.splits)
@@ -33,7 +34,7 @@ class OneBarASession:
 
     def bars(self, symbol, day, timeframe, *, adjusted):
         start = np.array([int(exchange_calendar.session_on(day).regular_open.timestamp())])
-        return bar_table.from_arrays(start, dict.fromkeys(bar_files.PRICES, np.array([10.0])), np.array([100]))
+        return bar_table.from_arrays(start, dict.fromkeys(bar_files.PRICES, np.array([self.price])), np.array([100]))
 
 
 @pytest.fixture
@@ -110,6 +111,18 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
     fetch(FEBRUARY)
     fetch(APRIL)
     assert noted(instance, APRIL) is None
+
+
+@pytest.mark.parametrize(("price", "result"), [(10.0, "passed"), (40.0, "warning")])
+def test_the_month_after_a_split_is_compared_with_the_close_of_a_stale_one_on_its_own_basis(
+    fetch, market, instance, price, result
+):
+    market.price = 40.0
+    fetch(JANUARY)
+    market.splits, market.price = (synthetic_market.SandboxSplit(date(2024, 2, 1), 4),), price
+    fetch(FEBRUARY)
+
+    assert rules_of(latest_evaluation(instance, "raw_1s", "plausible", FEBRUARY))["open_jumps"]["result"] == result
 
 
 def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):

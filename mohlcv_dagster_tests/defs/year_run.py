@@ -18,7 +18,7 @@ ASSETS = ("raw_1s", "aggregated/15s")
 
 
 def content(month):
-    return HEADER + f"{month}-05 14:30:01+00:00,10.0,11.0,9.0,10.5,7\n".encode()
+    return HEADER + f"{month}-05 14:30:01+00:00,10.0,11.0,9.6,10.5,7\n".encode()
 
 
 class Killing(HandedVendor):

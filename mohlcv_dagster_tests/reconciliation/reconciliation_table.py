@@ -34,7 +34,8 @@ request ids, and twenty of the minutes, some of each kind, ours beside the vendo
 Which side is right the comparison cannot know. "Early" means that our labels are earlier than the vendor's. Nor can it
 know what both sides have wrong alike, as minutes made from the same seconds do, except two things: a volume below zero,
 and labels a second early on both sides where the opening auction is before the opening. Labels that are late on both
-sides, or early in a single session or in a symbol that trades seldom, and prices that are wrong on both, agree.
+sides or early in a single session, and prices that are wrong on both, agree. Where no opening auction stands out,
+`vendor_minutes` passes and says that early labels on both sides were not judged.
 
 ## The kinds
 

@@ -9,7 +9,7 @@ import pytest
 from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.reconciliation import DifferenceKind
+from mohlcv_dagster.reconciliation import DifferenceKind, shows_openings
 from mohlcv_dagster_tests.real import needs_real
 from mohlcv_dagster_tests.reconciliation import reconciled_months
 from mohlcv_dagster_tests.reconciliation.mismatches import seed_named
@@ -41,6 +41,31 @@ def test_an_auction_before_the_bell_on_both_sides_is_an_early_label_told_with_it
     )
     starts = bar_table.seconds(found.differing).tolist()
     assert starts == [bell - 60 for bell in BELLS]
+
+
+def quiet_case(leads):
+    """Sessions of a bar every ten seconds around the bell, and an auction so many seconds before it."""
+    bells = [*BELLS, 1720186200, 1720445400][: len(leads)]
+    auctions = np.array(bells) - np.array(leads)
+    t = np.union1d(np.concatenate([bell + np.arange(-57, 12, 10) for bell in bells]), auctions)
+    v = np.where(np.isin(t, auctions), 5_000, 100)
+    bars = reconciled_months.Bars.of(
+        bar_table.from_arrays(t, dict.fromkeys(bar_files.PRICES, np.full(len(t), 10.0)), v)
+    )
+    return Case(MONTH, bars, bars.minutes())
+
+
+@pytest.mark.parametrize(("leads", "early"), [([1] * 5, 5), ([1, 1, 1, 1, 0], 4), ([1] * 3, 0), ([0, 1, 0, 1, 1], 0)])
+def test_a_symbol_that_does_not_trade_every_second_shows_early_labels_in_four_sessions_or_more(leads, early):
+    assert quiet_case(leads).reconcile().counts.get(DifferenceKind.SHIFTED_LABEL, 0) == early
+
+
+@pytest.mark.parametrize(
+    ("leads", "shown"),
+    [([0, 0, 0], True), ([0, 0, -1], True), ([-1, -2, -3], False), ([5, 0, -1], False), ([0], False)],
+)
+def test_whether_labels_are_early_is_shown_by_auctions_in_the_opening_second(leads, shown):
+    assert shows_openings(case(leads).seconds.table(), MONTH) is shown
 
 
 @pytest.mark.parametrize(
