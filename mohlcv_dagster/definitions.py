@@ -53,6 +53,7 @@ def build(
         raw_dir=place.raw_dir,
         aggregated_dir=place.aggregated_dir,
         parquet=settings.parquet,
+        history=settings.history,
     )
     bars = bars_assets(partitions, settings.timeframes, retry)
     refresh = jobs.refresh_job(settings.timeframes)

@@ -46,6 +46,9 @@ UI_URL: Final = Setting(
 )
 UI_PASSWORD: Final = Setting("MOHLCV_UI_PASSWORD", "", "the password that the UI of `mohlcv up` asks for; empty: none")
 PARQUET: Final = Setting("MOHLCV_PARQUET", "false", "`true`: each file of bars also as Parquet, see data/README.md")
+HISTORY: Final = Setting(
+    "MOHLCV_HISTORY", "true", "`false`: former versions of raw files are not kept, see docs/history.md"
+)
 
 SETTINGS: Final = (
     API_KEY,
@@ -63,6 +66,7 @@ SETTINGS: Final = (
     UI_URL,
     UI_PASSWORD,
     PARQUET,
+    HISTORY,
 )
 
 ENV_FILE: Final = ".env"
@@ -102,6 +106,7 @@ class Settings:
     ui_url: str | None = None
     ui_password: str | None = field(default=None, repr=False)
     parquet: bool = False
+    history: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -126,6 +131,7 @@ class Settings:
             ui_url=_read(environment, UI_URL, lambda text: _parse_url(UI_URL, text)),
             ui_password=_read(environment, UI_PASSWORD, _parse_password),
             parquet=_read(environment, PARQUET, _parse_boolean),
+            history=_read(environment, HISTORY, _parse_boolean),
         )
 
     def require_key(self) -> str:

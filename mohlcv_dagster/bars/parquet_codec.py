@@ -34,8 +34,9 @@ FOLDER: Final = MIRROR_FOLDER
 """The folder of the mirror, under the data folder."""
 CSV_DIGEST: Final = b"mohlcv:csv_sha256"
 CHECKSUM: Final = b"mohlcv:sha256"
-"""The key of the mirror's own SHA-256, computed with `_BLANK` in its place; mirrors written before lack it."""
-_BLANK: Final = b"-" * 64
+"""The key of the mirror's own SHA-256, computed with `BLANK` in its place; mirrors written before lack it."""
+BLANK: Final = b"-" * 64
+"""In the place of the checksum while it is computed."""
 _OF_ARROW: Final = b"ARROW:schema"
 TIME_TYPE: Final = pa.timestamp("us", tz="UTC")
 _ROW_GROUP: Final = 1 << 22
@@ -92,9 +93,8 @@ def encode(bars: pa.Table, csv_sha256: str) -> bytes:
     ) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=typed), row_group_size=_ROW_GROUP)
         # not in the schema, where Arrow would write it twice
-        writer.add_key_value_metadata({CHECKSUM.decode(): _BLANK.decode()})
-    content = file.getvalue()
-    return _with_checksum(content, _BLANK, hashlib.sha256(content).hexdigest().encode())
+        writer.add_key_value_metadata({CHECKSUM.decode(): BLANK.decode()})
+    return with_own_checksum(file.getvalue())
 
 
 def csv_digest(content: bytes) -> str | None:
@@ -109,8 +109,7 @@ def csv_digest(content: bytes) -> str | None:
         raise FileError(f"it is not a Parquet file ({error})") from error
     digest, checksum = metadata.get(CSV_DIGEST), metadata.get(CHECKSUM)
     if checksum is not None:
-        if hashlib.sha256(_with_checksum(content, checksum, _BLANK)).hexdigest().encode() != checksum:
-            raise FileError("its bytes do not match its checksum: they changed after it was written")
+        require_checksum(content, checksum)
     elif metadata.keys() - {CSV_DIGEST, _OF_ARROW}:
         raise FileError("it has no checksum, and unknown metadata")
     return None if digest is None else digest.decode(errors="replace")
@@ -133,6 +132,22 @@ def decode(content: bytes) -> Iterator[pa.Table]:
         raise FileError(f"its bars cannot be read ({error})") from error
     yield bar_table.normalize_volume_dtype(bars)
     yield bars
+
+
+def with_own_checksum(content: bytes) -> bytes:
+    """A Parquet file whose metadata has `BLANK` under `CHECKSUM`, with its checksum there."""
+    return _with_checksum(content, BLANK, hashlib.sha256(content).hexdigest().encode())
+
+
+def require_checksum(content: bytes, checksum: bytes | None) -> None:
+    """Refuse a Parquet file that does not have the checksum that its metadata has.
+
+    Raises:
+        FileError: its bytes are not those that were written.
+    """
+    blank = _with_checksum(content, checksum or BLANK, BLANK)
+    if hashlib.sha256(blank).hexdigest().encode() != checksum:
+        raise FileError("its bytes do not match its checksum: they changed after it was written")
 
 
 def _with_checksum(content: bytes, former: bytes, checksum: bytes) -> bytes:

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "symbols",
     "adopt",
     "verify",
+    "history",
     "doctor",
     "completion",
 )

@@ -11,7 +11,8 @@ With several partitions, a table or frame holds them one after the other in orde
 `AssetIn(metadata={"allow_missing_partitions": True})`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args, get_origin
 
@@ -24,14 +25,18 @@ from mohlcv_dagster.defs.partitions import file_of
 from mohlcv_dagster.defs.resources import NO_CONFIG, ArchiveResource
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError
 from mohlcv_dagster.model.manifest_entry import path_of
+from mohlcv_dagster.model.provenance import Replacement
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from typing_extensions import Buffer
 
     from mohlcv_dagster.defs.metadata import Metadata
     from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.archive import Archive
+    from mohlcv_dagster.storage.history import History
     from mohlcv_dagster.storage.reader import BarReader
 
 ALLOW_MISSING: Final = "allow_missing_partitions"
@@ -47,18 +52,22 @@ class BarsCsvIOManager(dg.IOManager):
         """This IO manager in every run; as of the resources, a launch with config for it is refused."""
         return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
 
-    def write(self, file: "BarFile", bars: object, metadata: "Metadata") -> "Metadata":
+    def write(
+        self, file: "BarFile", bars: object, metadata: "Metadata", why: Replacement = Replacement.WRITTEN
+    ) -> "Metadata":
         """Write a file of bars and its manifest entry, in every kind of run; what is to be recorded of the file.
 
         Args:
             file: which file.
             bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
             metadata: what is recorded of how they were made.
+            why: why a raw file that is there is replaced, for its history.
 
         Raises:
             MohlcvError: they are no bars, or cannot be written; the former file and entry stay as they were.
         """
-        return store(self.files.open(), file, _table(bars), metadata, parquet=self.files.parquet)
+        archive, history = self.files.open(), self.files.history
+        return store(archive, file, _table(bars), metadata, parquet=self.files.parquet, history=history, why=why)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write what a user's own step gave for a partition; a step over several gives a `dict` by partition key."""
@@ -90,10 +99,19 @@ class BarsCsvIOManager(dg.IOManager):
             return bar_table.to_pandas(joined) if as_frame else joined
 
 
-def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Metadata", *, parquet: bool) -> "Metadata":
+def store(  # noqa: PLR0913 - what, where and how
+    archive: "Archive",
+    file: "BarFile",
+    bars: "pa.Table",
+    metadata: "Metadata",
+    *,
+    parquet: bool,
+    history: bool = True,
+    why: Replacement = Replacement.WRITTEN,
+) -> "Metadata":
     """Write a file of bars, its Parquet mirror where there is one, and its manifest entry; what is to be recorded.
 
-    All of them or none: where one cannot be written, the others are put back as they were.
+    All of them or none: where one cannot be written, the others are put back as they were. What a raw file was is kept.
 
     Args:
         archive: where they are.
@@ -101,6 +119,8 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
         bars: what is in it.
         metadata: what is recorded of how they were made.
         parquet: whether the mirror is written.
+        history: whether the former version of a raw file is kept.
+        why: why it is replaced.
 
     Raises:
         FileError: the disk refused, or the name clashes with another symbol's.
@@ -109,19 +129,30 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
     from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - the location loads without arrays
     from mohlcv_dagster.defs import month_metadata  # noqa: PLC0415 - as above
 
-    with archive.restored_on_error(file), archive.restored_on_error(path_of(file)):
-        written = archive.write(file, csv_codec.encode_chunks(bars))
+    content: Iterable[Buffer] = csv_codec.encode_chunks(bars)
+    former = _history(archive, is_on=history) if file.timeframe == RAW and archive.exists(file) else None
+    with ExitStack() as stack:
+        stack.enter_context(archive.restored_on_error(file))
+        stack.enter_context(archive.restored_on_error(path_of(file)))
+        if former is not None:
+            content = stack.enter_context(former.replacing(file, content, why))
+        written = archive.write(file, content)
         recorded = month_metadata.provenance(bars, written, origin_of(metadata))
         entry = records.manifest_entry(file, recorded)
-        if not parquet:
-            manifest.write(archive, file, entry)
-            return file_metadata(recorded)
-        from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
+        if parquet:
+            from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
-        with archive.restored_on_error(parquet_codec.path_of(file)):
+            stack.enter_context(archive.restored_on_error(parquet_codec.path_of(file)))
             manifest.write_mirror(archive, file, bars, entry.sha256)
-            manifest.write(archive, file, entry)
-    return file_metadata(recorded)
+        manifest.write(archive, file, entry)
+    versions = month_metadata.former_versions(former.former(file, entry.sha256)) if former is not None else {}
+    return {**file_metadata(recorded), **versions}
+
+
+def _history(archive: "Archive", *, is_on: bool) -> "History":
+    from mohlcv_dagster.storage.history import History  # noqa: PLC0415 - Arrow's Parquet takes its time to load
+
+    return History(archive, is_on=is_on)
 
 
 def _table(bars: object) -> "pa.Table":

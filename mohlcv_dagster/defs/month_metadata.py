@@ -33,17 +33,22 @@ from mohlcv_dagster.model.provenance import Origin, Provenance
 from mohlcv_dagster.storage.archive import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mohlcv_dagster.model.listings import KnownSplits
     from mohlcv_dagster.model.quality_rows import MonthQuality
     from mohlcv_dagster.providers.base import FetchedMonth
+    from mohlcv_dagster.storage.versions import Version
 
 PRICES: Final = "price and volume by session"
 MINUTES: Final = "minutes with bars"
 HEAT_MAP: Final = "heat map"
 MOST_GAPS: Final = 100
 """How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
+FORMER: Final = "former_versions"
+VERSIONS: Final = "versions"
+MOST_VERSIONS: Final = 20
+"""How many former versions a materialization lists, the newest first: each is kept in the event log for ever."""
 _SHOWN: Final = 12
 
 
@@ -129,6 +134,29 @@ def quality_heat_map(months: "Iterable[MonthQuality]") -> Metadata:
     """The heat map of all stored months."""
     levels = {(month.symbol, month.month): heat_map.level_of(month) for month in months}
     return {HEAT_MAP: dg.MetadataValue.md(heat_map.draw(levels).markdown)}
+
+
+def former_versions(versions: "Sequence[Version]") -> Metadata:
+    """How many former versions of a raw month are kept, and the newest of them; nothing where none is.
+
+    Args:
+        versions: those in the order in which they were stored.
+    """
+    former = [(each, each.following) for each in versions if each.following is not None]
+    rows = [
+        dg.TableRecord(
+            {
+                "stored": f"{each.stored_at:%Y-%m-%d %H:%M:%S}Z",
+                "superseded": f"{following.superseded_at:%Y-%m-%d %H:%M:%S}Z",
+                "why": following.why,
+                **{name: getattr(following, name) for name in ("changed", "added", "removed")},
+                "bars": each.rows,
+                "sha256": each.sha256,
+            }
+        )
+        for each, following in former[-MOST_VERSIONS:][::-1]
+    ]
+    return {FORMER: dg.MetadataValue.int(len(former)), VERSIONS: dg.MetadataValue.table(rows)} if rows else {}
 
 
 def notes(instance: dg.DagsterInstance, file: BarFile, fetched: "FetchedMonth") -> list[str]:

@@ -26,9 +26,10 @@ from mohlcv_dagster.defs.check_runner import CheckRunner, VendorMinutesSource
 from mohlcv_dagster.defs.metadata import Metadata, convert, origin_metadata
 from mohlcv_dagster.defs.partitions import asset_key, file_of, files_of, partition_tags, timeframe_of
 from mohlcv_dagster.defs.progress import RETRYING, RunProgress
-from mohlcv_dagster.defs.refresh import Refresh
+from mohlcv_dagster.defs.refresh import INCREMENTAL, Refresh
 from mohlcv_dagster.errors import InputError, MohlcvError, PlanError, VendorUnavailableError
 from mohlcv_dagster.model.month_decision import RunOptions
+from mohlcv_dagster.model.provenance import Replacement
 from mohlcv_dagster.model.timeframes import RAW
 
 if TYPE_CHECKING:
@@ -244,13 +245,19 @@ class _MonthSteps:
         """Make and write a file; the event that records it."""
         bars, facts = self._fetch(file) if file.timeframe == RAW else self._resample(file)
         self.bars = self.bars or bars.num_rows
-        recorded = self.files.write(file, bars, facts)
+        recorded = self.files.write(file, bars, facts, self._replacement(facts))
         return dg.AssetMaterialization(
             asset_key(file.timeframe),
             partition=partition,
             metadata={**recorded, **facts},
             tags=partition_tags(partition),
         )
+
+    def _replacement(self, facts: Metadata) -> Replacement:
+        """Why a file that is there is replaced."""
+        if INCREMENTAL in facts:
+            return Replacement.COMPLETED
+        return Replacement.FORCED if self.options.force else Replacement.DOWNLOADED
 
     def _checked(self, file: "BarFile", key: dg.AssetKey, *, is_new: bool) -> "Generator[Any, None, list[RuleResult]]":
         """Check a file as it is; returns the findings that block."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mohlcv_dagster.providers.base import BarProvider, FetchedMonth, FetchProgress
 
 Report: TypeAlias = "Callable[[FetchProgress], None]"
+INCREMENTAL: Final = "topped_up_from"
+"""Of a month that was completed: from when on bars were asked for."""
 REVISED_ROWS: Final = 20
 """How many revised bars a materialization shows before and after: each is kept in the event log for ever."""
 
@@ -168,7 +170,7 @@ class Refresh:
         later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
         whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
-        return whole, {**comparison.to_metadata(), **convert({"topped_up_from": span.since})}
+        return whole, {**comparison.to_metadata(), **convert({INCREMENTAL: span.since})}
 
     def _whole(
         self,

@@ -99,12 +99,14 @@ class ArchiveResource(dg.ConfigurableResource[Archive]):
         raw_dir: the same for raw files, where they are not in `raw_1s` under `data_dir`.
         aggregated_dir: the same for aggregates, where they are not in `aggregated` under `data_dir`.
         parquet: whether each stored partition is written as a Parquet file too.
+        history: whether the former version of a raw file that is replaced is kept.
     """
 
     data_dir: str
     raw_dir: str | None = None
     aggregated_dir: str | None = None
     parquet: bool = False
+    history: bool = True
 
     def open(self) -> Archive:
         """The archive."""

@@ -49,6 +49,7 @@ BOUNDS_BETWEEN: Final = ("low <= open, close <= high", "no trades, no row")
 RAW_FOLDER: Final = "raw_1s"
 AGGREGATED_FOLDER: Final = "aggregated"
 MIRROR_FOLDER: Final = "parquet"
+HISTORY_FOLDER: Final = "history"
 
 LONGEST_SYMBOL: Final = 24
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9]+(?:[.\-][A-Za-z0-9]+)*")

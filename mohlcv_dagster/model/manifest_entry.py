@@ -129,6 +129,10 @@ class ManifestEntry(Provenance):
         latest |= {check.name: check for check in results}
         return replace(self, checks=tuple(sorted(latest.values())))
 
+    def without_passed_messages(self) -> Self:
+        """The entry without what rules that passed said, which is most of its text."""
+        return replace(self, checks=tuple(replace(each, message="") if each.passed else each for each in self.checks))
+
     def encode(self) -> bytes:
         """The entry as JSON with sorted keys, the same for the same facts."""
         facts = {name: getattr(self, name) for name in ("file", *_TYPES)}

@@ -5,9 +5,20 @@ Values only. The event log keeps it as metadata (`defs.metadata`), and a JSON be
 
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from mohlcv_dagster.model.finality import Finality, RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthReason, Split
+
+
+class Replacement(StrEnum):
+    """Why a stored file of bars was replaced."""
+
+    COMPLETED = "completed"
+    DOWNLOADED = "downloaded again"
+    FORCED = "downloaded again, forced"
+    REWRITTEN = "rewritten by adopt"
+    WRITTEN = "written again"
 
 
 @dataclass(frozen=True, kw_only=True)

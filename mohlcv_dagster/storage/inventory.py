@@ -1,4 +1,4 @@
-"""What a folder holds, by names alone: files of bars, manifest entries, mirrors, leftovers, foreign files.
+"""What a folder holds, by names alone: files of bars, what belongs to them, leftovers, foreign files.
 
 `Inventory` lists a complete data folder, `bar_files` only its files of bars, and `list_folder` a folder of one
 timeframe that may come from anywhere. No file is opened, and Arrow is not loaded.
@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model import manifest_entry
-from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, MIRROR_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, HISTORY_FOLDER, MIRROR_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED
 from mohlcv_dagster.storage.locations import AnyPath, resolve_path
@@ -33,6 +33,8 @@ class FileKind(Enum):
     BARS = auto()
     MANIFEST_ENTRY = auto()
     MIRROR = auto()
+    FORMER_VERSION = auto()
+    """A former version of a file of bars (see `history`)."""
     JOURNAL = auto()
     LEFTOVER = auto()
     """An unfinished file of a writer."""
@@ -48,7 +50,8 @@ class ListedFile:
     Attributes:
         path: relative to the folder, with `/`.
         kind: what it is.
-        bars: the file of bars that it is, or that belongs to the manifest entry or mirror; `None` where there is none.
+        bars: the file of bars that it is, or that belongs to the manifest entry, mirror or former version;
+            `None` where there is none.
     """
 
     path: str
@@ -64,10 +67,9 @@ class ListedFile:
             return cls(path, FileKind.LEFTOVER)
         if path == JOURNAL:
             return cls(path, FileKind.JOURNAL)
-        if folder == manifest_entry.FOLDER and at.suffix == ".json":
-            return cls(path, FileKind.MANIFEST_ENTRY, _parsed(path[len(folder) + 1 :].removesuffix(".json")))
-        if folder == MIRROR_FOLDER and at.suffix == ".parquet":
-            return cls(path, FileKind.MIRROR, _mirrored(at))
+        for kind, own, suffix, bars_of in _BELONGING:
+            if folder == own and at.suffix == suffix:
+                return cls(path, kind, bars_of(at))
         bars = _parsed(path)
         if bars is not None:
             return cls(path, FileKind.BARS, bars)
@@ -133,6 +135,16 @@ def _parsed(path: str) -> BarFile | None:
         return None
 
 
+def _described(entry: PurePosixPath) -> BarFile | None:
+    """The file of bars that a manifest entry is of."""
+    return _parsed("/".join(entry.parts[1:]).removesuffix(".json"))
+
+
+def _superseded(former: PurePosixPath) -> BarFile | None:
+    """The file of bars that a former version is of, as `history` names it."""
+    return _parsed("/".join(former.parts[1:-1]) + ".csv")
+
+
 def _mirrored(mirror: PurePosixPath) -> BarFile | None:
     """The file of bars that a mirror belongs to, as `bars.parquet_codec` names it."""
     folders = dict(part.partition("=")[::2] for part in mirror.parts[1:-1])
@@ -140,6 +152,14 @@ def _mirrored(mirror: PurePosixPath) -> BarFile | None:
     if timeframe == RAW.name:
         return _parsed(f"{RAW_FOLDER}/{folders.get('symbol')}/{name}")
     return _parsed(f"{AGGREGATED_FOLDER}/{timeframe}/{name}")
+
+
+_BELONGING: Final = (
+    (FileKind.MANIFEST_ENTRY, manifest_entry.FOLDER, ".json", _described),
+    (FileKind.MIRROR, MIRROR_FOLDER, ".parquet", _mirrored),
+    (FileKind.FORMER_VERSION, HISTORY_FOLDER, ".parquet", _superseded),
+)
+"""What belongs to a file of bars: its kind, folder and suffix, and how the file of bars is found."""
 
 
 def bar_files(raw: AnyPath, aggregated: AnyPath) -> Iterator[BarFile]:

@@ -5,7 +5,7 @@ repeat another one exactly; rows that contradict, and files that may be cut shor
 
 Rows that belong to the next month are first added to that month's file and then removed from this one: if the process
 is killed between the two, they are in both, and the next run finds them there. What is written is in a journal until it
-is recorded, so that a rewritten file is not taken for one that somebody changed.
+is recorded, so that a rewritten file is not taken for one that somebody changed. The former bytes are kept (`history`).
 """
 
 import hashlib
@@ -28,10 +28,12 @@ from mohlcv_dagster.errors import CannotRepairError, FileMissingError, InputErro
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.provenance import Replacement
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import atomic_writes, inventory
 from mohlcv_dagster.storage.adoption_survey import FileFault, examine, raw_volume_is_whole, with_contract_volume
 from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.history import History
 
 _DONE: Final = {
     FileFault.COLUMNS: "columns dropped: {}",
@@ -191,11 +193,13 @@ class Rewriter:
         journal: notes each file before it is rewritten; `None` for a dry run, which writes nothing.
         closed: why no rows may be added to a file, as a phrase that follows its name; `None` if
             they may.
+        history: keeps what each file was.
     """
 
     archive: Archive
     journal: RewriteJournal | None
     closed: Callable[[BarFile], str | None]
+    history: History
 
     def rewrite(self, files: Iterable[BarFile]) -> Iterator[Rewritten]:
         """Mend files, raw ones first, each symbol's latest month first, and report what happened to each faulty one."""
@@ -252,8 +256,9 @@ class Rewriter:
 
     def _write(self, file: BarFile, content: bytes) -> None:
         if self.journal is not None:
-            self.journal.note(file, hashlib.sha256(content).hexdigest())
-            self.archive.write(file, content)
+            with self.history.replacing(file, [content], Replacement.REWRITTEN) as kept:
+                self.journal.note(file, hashlib.sha256(content).hexdigest())
+                self.archive.write(file, kept)
 
     def _raw_whole(self, file: BarFile) -> bool | None:
         return None if file.timeframe == RAW else raw_volume_is_whole(self._read(file.raw, {}))

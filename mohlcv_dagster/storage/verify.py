@@ -20,6 +20,7 @@ from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.history import History
 from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile
 from mohlcv_dagster.storage.manifest import Measured, measure
 
@@ -73,6 +74,7 @@ class DiscrepancyKind(StrEnum):
     BAD_ENTRY = "bad entry"
     FAILED_CHECKS = "red checks"
     MIRROR = "mirror out of step"
+    FORMER_VERSION = "former version"
     LEFTOVER = "leftover"
 
 
@@ -144,6 +146,7 @@ def verify(archive: Archive, chosen: Callable[[ListedFile], bool] | None = None)
     if mirrored:
         changed = frozenset(each.path for each in differences if each.kind is DiscrepancyKind.CHANGED)
         differences += _mirrors(archive, found, measured, changed)
+    differences += _former_versions(archive, found, measured)
     size, rows = (sum(getattr(each, name) for each in measured.values()) for name in ("size", "rows"))
     return Verification(len(bars), size, rows, warned, tuple(sorted(differences)))
 
@@ -241,6 +244,20 @@ def _mirrors(
         if digest != measured[file].sha256 and str(file.path) not in changed:
             why = f"it does not match the present {file.path}: {cure}"
             yield Discrepancy(path, DiscrepancyKind.MIRROR, why)
+
+
+def _former_versions(archive: Archive, found: Inventory, measured: Mapping[BarFile, Measured]) -> Iterator[Discrepancy]:
+    """What is wrong with the history of each file that has one."""
+    kept = found.of_kind(FileKind.FORMER_VERSION)
+    for each in kept:
+        if each.bars is None:
+            why = "it is not in the folder of the former versions of a file of the layout: move it there or delete it"
+            yield Discrepancy(each.path, DiscrepancyKind.FORMER_VERSION, why)
+    history = History(archive)
+    for file in dict.fromkeys(each.bars for each in kept if each.bars is not None):
+        present = measured[file].sha256 if file in measured else None
+        for path, why in history.damage(file, present):
+            yield Discrepancy(str(path), DiscrepancyKind.FORMER_VERSION, why)
 
 
 def _again(file: BarFile) -> str:
