@@ -14,6 +14,7 @@ from mohlcv_dagster.settings import (
     CALENDAR,
     CONCURRENCY,
     DATA_DIR,
+    HISTORY,
     PARQUET,
     REQUESTS_PER_MINUTE,
     SETTINGS,
@@ -98,6 +99,7 @@ TOLD = {
         "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
     ),
     PARQUET: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
+    HISTORY: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "false", "maybe"),
     ALERT_COMMAND: Told("a command line, which may hold a secret: it is never shown", "mail -s mohlcv me@example.com"),
     ALERT_WARNINGS: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     UI_URL: Told("`https://host` or `http://host:port`", "https://dagster.example", "dagster.example"),

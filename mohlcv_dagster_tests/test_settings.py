@@ -150,6 +150,7 @@ def test_the_settings_are_those_of_the_contract():
         "MOHLCV_UI_URL",
         "MOHLCV_UI_PASSWORD",
         "MOHLCV_PARQUET",
+        "MOHLCV_HISTORY",
     }
 
 

@@ -266,12 +266,11 @@ class _Steps:
             journal.clear()
 
     def _rewrite(self, state: "AdoptionState", journal: "RewriteJournal", measured: "dict[BarFile, Measured]") -> None:
-        from mohlcv_dagster.storage.history import History  # noqa: PLC0415 - as in adopt
         from mohlcv_dagster.storage.manifest import measure  # noqa: PLC0415 - as in adopt
         from mohlcv_dagster.storage.repair import Rewriter  # noqa: PLC0415 - as in adopt
 
-        history = History(state.archive, is_on=self.settings.history)
-        rewriter = Rewriter(state.archive, None if self.report.dry_run else journal, state.closed, history)
+        noted = None if self.report.dry_run else journal
+        rewriter = Rewriter(state.archive, noted, state.closed, keeps_history=self.settings.history)
         for each in rewriter.rewrite(filter(state.may_be_repaired, list(measured))):
             self.report.rewritten.append(each)
             measured[each.file] = measure(state.archive.path(each.file))

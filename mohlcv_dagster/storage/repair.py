@@ -193,13 +193,13 @@ class Rewriter:
         journal: notes each file before it is rewritten; `None` for a dry run, which writes nothing.
         closed: why no rows may be added to a file, as a phrase that follows its name; `None` if
             they may.
-        history: keeps what each file was.
+        keeps_history: whether the former bytes are kept.
     """
 
     archive: Archive
     journal: RewriteJournal | None
     closed: Callable[[BarFile], str | None]
-    history: History
+    keeps_history: bool = True
 
     def rewrite(self, files: Iterable[BarFile]) -> Iterator[Rewritten]:
         """Mend files, raw ones first, each symbol's latest month first, and report what happened to each faulty one."""
@@ -256,7 +256,8 @@ class Rewriter:
 
     def _write(self, file: BarFile, content: bytes) -> None:
         if self.journal is not None:
-            with self.history.replacing(file, [content], Replacement.REWRITTEN) as kept:
+            history = History(self.archive, is_on=self.keeps_history)
+            with history.replacing(file, [content], Replacement.REWRITTEN) as kept:
                 self.journal.note(file, hashlib.sha256(content).hexdigest())
                 self.archive.write(file, kept)
 
