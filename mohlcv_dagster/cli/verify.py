@@ -27,9 +27,9 @@ def command(folder: str | None, subset: str | None, copy: str | None, *, repair:
     """Verify the archive in DIR (by default the project's data folder) against its recorded checksums.
 
     Each file must have a manifest entry and be byte for byte the one recorded, with as many bars, and no check of it
-    failed. Each manifest entry must have its file. Nothing may be left of interrupted writes, and the Parquet mirror
-    must match. Needs neither Dagster's home nor a key, reads all files once, and writes nothing without --repair. Exits
-    with 1 on any difference that is left.
+    failed. Each manifest entry must have its file. Nothing may be left of interrupted writes, the Parquet mirror
+    must match, and former versions must be whole. Needs neither Dagster's home nor a key, reads all files once, and
+    writes nothing without --repair. Exits with 1 on any difference that is left.
 
     --repair restores a file of bars from its Parquet mirror or from the copy, a mirror from its file of bars, and a
     manifest entry from the copy. Only bytes that a recorded checksum proves are written. Let no command write into DIR

@@ -76,7 +76,7 @@ def test_the_last_timeframe_of_a_list_is_completed_with_those_not_in_it():
 
 
 def test_every_option_and_argument_that_takes_symbols_or_timeframes_as_text_completes_them():
-    wanted = {"--symbol": arguments.Symbol, "symbols": arguments.Symbol}
+    wanted = {"--symbol": arguments.Symbol, "symbols": arguments.Symbol, "symbol": arguments.Symbol}
     wanted |= dict.fromkeys(("--timeframe", "--timeframes"), arguments.Timeframes)
     found = set()
     names = [name for name in COMMANDS if name != "symbols"]

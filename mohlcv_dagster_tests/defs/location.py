@@ -90,7 +90,16 @@ _VENDORS: dict[str, HandedVendor] = {}
 
 
 def location(  # noqa: PLR0913 - each has a default
-    data_dir, months, *, extra=(), timeframes="15s", start="2003-09", adjusted=False, parquet=False, **options
+    data_dir,
+    months,
+    *,
+    extra=(),
+    timeframes="15s",
+    start="2003-09",
+    adjusted=False,
+    parquet=False,
+    history=True,
+    **options,
 ):
     """Definitions over `data_dir` with the handed months; `extra` are a user's own assets, `options` go to `build`.
 
@@ -102,6 +111,7 @@ def location(  # noqa: PLR0913 - each has a default
             "MOHLCV_TIMEFRAMES": timeframes,
             "MOHLCV_START": start,
             "MOHLCV_PARQUET": str(parquet).lower(),
+            "MOHLCV_HISTORY": str(history).lower(),
         }
     )
     url = f"http://handed/{len(_VENDORS)}"
