@@ -10,6 +10,7 @@ PACKAGE = Path(mohlcv_dagster.__file__).parent
 
 SHARED_MODULE_NAMES = {
     "finality": "model: when bars are final; checks: the rules about it",
+    "history": "storage: former versions of files; cli: the sub-command, whose module has its name",
     "pages": "providers: the vendor's pages as received; sandbox: the same pages as served",
     "quality_rows": "model: the columns of the quality table; defs: its rows from Dagster's records",
     "reference": "providers: the vendor's reference data as received; sandbox: the same documents as served",

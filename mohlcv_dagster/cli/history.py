@@ -20,7 +20,7 @@ from mohlcv_dagster.model.timeframes import RAW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mohlcv_dagster.storage.history import History
+    from mohlcv_dagster.storage.history import VersionHistory
     from mohlcv_dagster.storage.versions import Version
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -59,9 +59,9 @@ def command(  # noqa: PLR0913 - one argument for each option
     before = _end(day) if day is not None else None
     file = BarFile(check_symbol(symbol), _timeframe(timeframe), Month.parse(month))
     # Arrow takes its time to load: loaded after the options were parsed
-    from mohlcv_dagster.storage.history import History  # noqa: PLC0415
+    from mohlcv_dagster.storage.history import VersionHistory  # noqa: PLC0415
 
-    history = History(Paths(Home.real(project_root()).settings().data_dir).archive())
+    history = VersionHistory(Paths(Home.real(project_root()).settings().data_dir).archive())
     if before is None or output is None:
         _list(history, file, as_json=as_json)
     else:
@@ -85,7 +85,7 @@ def _end(text: str) -> datetime:
     return moment + (timedelta(days=1) if _DAY.fullmatch(text) else datetime.resolution)
 
 
-def _list(history: "History", file: BarFile, *, as_json: bool) -> None:
+def _list(history: "VersionHistory", file: BarFile, *, as_json: bool) -> None:
     versions = history.versions(file)
     if not versions:
         raise FileMissingError(f"{file} is not stored, and no former version of it is kept")
@@ -112,7 +112,7 @@ def _show(file: BarFile, versions: "Sequence[Version]") -> None:
         console.print(f"{WARNED} (lost): what the version is told from is missing; `mohlcv verify` says which file")
 
 
-def _write(history: "History", file: BarFile, before: datetime, output: Path, *, as_json: bool) -> None:
+def _write(history: "VersionHistory", file: BarFile, before: datetime, output: Path, *, as_json: bool) -> None:
     from mohlcv_dagster.storage import atomic_writes  # noqa: PLC0415 - as above
 
     _refuse_archive(history, output)
@@ -129,7 +129,7 @@ def _write(history: "History", file: BarFile, before: datetime, output: Path, *,
     console.print(f"{OK} {output}: {file} as stored {_second(version.stored_at)} UTC, {until}", markup=True)
 
 
-def _as_of(history: "History", file: BarFile, before: datetime) -> "tuple[Version, bytes]":
+def _as_of(history: "VersionHistory", file: BarFile, before: datetime) -> "tuple[Version, bytes]":
     """The version of `file`, or of the raw file that it is resampled from, and the bytes of `file`."""
     from mohlcv_dagster.storage import versions  # noqa: PLC0415 - as above
 
@@ -146,7 +146,7 @@ def _as_of(history: "History", file: BarFile, before: datetime) -> "tuple[Versio
     return version, csv_codec.encode(resample.resample(csv_codec.decode(content), file.timeframe))
 
 
-def _refuse_archive(history: "History", output: Path) -> None:
+def _refuse_archive(history: "VersionHistory", output: Path) -> None:
     """Refuse to write into the data folder, where it would replace what former versions are told from."""
     root = history.archive.root
     if isinstance(root, Path) and output.resolve().is_relative_to(root.resolve()):

@@ -29,7 +29,7 @@ from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import adoption_survey, manifest
 from mohlcv_dagster.storage.adoption_survey import Deviation, FileFault, raw_volume_is_whole
 from mohlcv_dagster.storage.archive import Written
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster.storage.manifest import read_if_valid, write
 from mohlcv_dagster.storage.reader import BarReader
 
@@ -221,7 +221,7 @@ class Adoption:
         if status is FileStatus.CHANGED and entry is not None:  # known by its manifest entry alone, which is recorded
             written = replace(written, sha256=entry.sha256, rows=entry.rows)
         covered = _coverage(file, reading, origin) if file.timeframe == RAW else {}
-        former = month_metadata.former_versions(History(self.reader.archive).former(file, measured.sha256))
+        former = month_metadata.former_versions(VersionHistory(self.reader.archive).former(file, measured.sha256))
         return {**convert({ADOPTED: True}), **file_metadata(written), **origin_metadata(origin), **covered, **former}
 
     def _origin(self, file: BarFile, entry: ManifestEntry | None) -> Origin:

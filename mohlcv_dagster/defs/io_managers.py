@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mohlcv_dagster.defs.metadata import Metadata
     from mohlcv_dagster.model.bar_files import BarFile
     from mohlcv_dagster.storage.archive import Archive
-    from mohlcv_dagster.storage.history import History
+    from mohlcv_dagster.storage.history import VersionHistory
     from mohlcv_dagster.storage.reader import BarReader
 
 ALLOW_MISSING: Final = "allow_missing_partitions"
@@ -132,10 +132,10 @@ def store(  # noqa: PLR0913 - what, where and how
     content: Iterable[Buffer] = csv_codec.encode_chunks(bars)
     former = _history(archive, is_on=history) if file.timeframe == RAW and archive.exists(file) else None
     with ExitStack() as stack:
+        if former is not None:  # first, so that it is the last to be undone: the former bytes are always somewhere
+            content = stack.enter_context(former.replacing(file, content, why))
         stack.enter_context(archive.restored_on_error(file))
         stack.enter_context(archive.restored_on_error(path_of(file)))
-        if former is not None:
-            content = stack.enter_context(former.replacing(file, content, why))
         written = archive.write(file, content)
         recorded = month_metadata.provenance(bars, written, origin_of(metadata))
         entry = records.manifest_entry(file, recorded)
@@ -149,10 +149,10 @@ def store(  # noqa: PLR0913 - what, where and how
     return {**file_metadata(recorded), **versions}
 
 
-def _history(archive: "Archive", *, is_on: bool) -> "History":
-    from mohlcv_dagster.storage.history import History  # noqa: PLC0415 - Arrow's Parquet takes its time to load
+def _history(archive: "Archive", *, is_on: bool) -> "VersionHistory":
+    from mohlcv_dagster.storage.history import VersionHistory  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
-    return History(archive, is_on=is_on)
+    return VersionHistory(archive, is_on=is_on)
 
 
 def _table(bars: object) -> "pa.Table":

@@ -176,6 +176,18 @@ class Archive:
         except OSError as error:
             raise FileError(f"{path} could not be read from {uri_of(at)}: {error}") from error
 
+    def remove_path(self, path: PurePosixPath) -> None:
+        """Remove another file than one of bars, at `path` under the root; nothing where it does not exist.
+
+        Raises:
+            FileError: the disk refused.
+        """
+        at = self.root / str(path)
+        try:
+            at.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileError(f"{path} could not be removed from {uri_of(at)}: {error}") from error
+
     @contextmanager
     def restored_on_error(self, path: PurePosixPath | BarFile) -> Iterator[None]:
         """When the block raises, restore a file as it is now, or remove it if it is absent now.

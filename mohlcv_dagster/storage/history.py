@@ -14,7 +14,7 @@ before it is written, by rebuilding them and comparing their SHA-256; and again 
 **Order.** The former version is written atomically before the file of bars is. Killed in between, the history has a
 file of a replacement that did not happen: the file of bars still has the bytes that it is about. `storage.versions`
 leaves such files out, and the same replacement writes the same name again. As the name has the digest of the successor,
-two writers of one month do not overwrite what the other keeps. Where the write of the bars fails, the file is removed.
+two writers of one month do not overwrite what the other keeps. Where the write of the bars fails, it is removed.
 
 **Time.** A version is stored from the moment its predecessor was replaced. Of the first one, that is when its bars were
 requested, by its manifest entry; where that is unknown, when the file was written, by the disk or the store.
@@ -58,7 +58,7 @@ def folder_of(file: BarFile) -> PurePosixPath:
 
 
 @dataclass(frozen=True)
-class History:
+class VersionHistory:
     """The former versions of the files of an archive.
 
     Attributes:
@@ -71,7 +71,7 @@ class History:
 
     @contextmanager
     def replacing(self, file: BarFile, content: "Iterable[Buffer]", why: Replacement) -> "Iterator[Iterable[Buffer]]":
-        """Keep what `file` is before the block replaces it; when the block raises, the history is as before.
+        """Keep what `file` is before the block replaces it; when that fails, the history is as before.
 
         Args:
             file: which file; where it does not exist, or `content` is what it is, nothing is kept.
@@ -94,9 +94,13 @@ class History:
             yield [new]
             return
         path, kept = self._kept(file, former, new, why)
-        with self.archive.restored_on_error(path):
-            self.archive.write_path(path, kept)
+        self.archive.write_path(path, kept)
+        try:
             yield [new]
+        except BaseException:
+            if self.archive.exists(file) and self.archive.read(file) == former:  # else the file was replaced already
+                self.archive.remove_path(path)
+            raise
 
     def former(self, file: BarFile, present: str | None) -> list[Version]:
         """The former versions of `file` that are kept, in the order in which they were stored.

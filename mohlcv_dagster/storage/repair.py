@@ -33,7 +33,7 @@ from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import atomic_writes, inventory
 from mohlcv_dagster.storage.adoption_survey import FileFault, examine, raw_volume_is_whole, with_contract_volume
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 
 _DONE: Final = {
     FileFault.COLUMNS: "columns dropped: {}",
@@ -256,9 +256,9 @@ class Rewriter:
 
     def _write(self, file: BarFile, content: bytes) -> None:
         if self.journal is not None:
-            history = History(self.archive, is_on=self.keeps_history)
+            history = VersionHistory(self.archive, is_on=self.keeps_history)
+            self.journal.note(file, hashlib.sha256(content).hexdigest())
             with history.replacing(file, [content], Replacement.REWRITTEN) as kept:
-                self.journal.note(file, hashlib.sha256(content).hexdigest())
                 self.archive.write(file, kept)
 
     def _raw_whole(self, file: BarFile) -> bool | None:

@@ -20,7 +20,7 @@ from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster.storage.inventory import FileKind, Inventory, ListedFile
 from mohlcv_dagster.storage.manifest import Measured, measure
 
@@ -253,7 +253,7 @@ def _former_versions(archive: Archive, found: Inventory, measured: Mapping[BarFi
         if each.bars is None:
             why = "it is not in the folder of the former versions of a file of the layout: move it there or delete it"
             yield Discrepancy(each.path, DiscrepancyKind.FORMER_VERSION, why)
-    history = History(archive)
+    history = VersionHistory(archive)
     for file in dict.fromkeys(each.bars for each in kept if each.bars is not None):
         present = measured[file].sha256 if file in measured else None
         for path, why in history.damage(file, present):

@@ -94,7 +94,7 @@ def test_a_timeframe_that_adopt_rewrote_is_given_as_it_was_until_then(archive, p
     archive.write(file, WHOLE_15S.replace(b"\n", b"\r\n"))
     monkeypatch.setattr(history_module, "datetime", datetime)
     replace(archive, WHOLE_15S, file)
-    replaced = history_module.History(archive).versions(file)[0].superseded_at
+    replaced = history_module.VersionHistory(archive).versions(file)[0].superseded_at
     for moment in (replaced - timedelta(microseconds=1), replaced):
         words = ("--as-of", moment.isoformat(), "--timeframe", "15s", "--output", f"{moment:%f}.csv")
         assert mohlcv("history", "SPY", "2024-01", *words).code == 0

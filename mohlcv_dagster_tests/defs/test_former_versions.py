@@ -7,7 +7,7 @@ import dagster as dg
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.defs import io_managers, month_metadata
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 from mohlcv_dagster_tests.defs.test_refresh import (
     FEW,
@@ -27,7 +27,7 @@ FORCE = {"mohlcv/force": "true"}
 
 
 def versions(folder):
-    history = History(Archive(folder))
+    history = VersionHistory(Archive(folder))
     return [
         (history.content(FILE, each), each.following and str(each.following.why)) for each in history.versions(FILE)
     ]

@@ -7,7 +7,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.provenance import Replacement
 from mohlcv_dagster.storage import manifest
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster.storage.inventory import FileKind, Inventory
 from mohlcv_dagster.storage.verify import verify
 
@@ -16,7 +16,7 @@ FEBRUARY = datetime(2024, 2, 1, 6, tzinfo=UTC)
 
 
 def replace(archive, content, file=FILE, *, is_on=True, why=Replacement.FORCED):
-    with History(archive, is_on=is_on).replacing(file, [content], why) as kept:
+    with VersionHistory(archive, is_on=is_on).replacing(file, [content], why) as kept:
         archive.write(file, kept)
 
 
@@ -30,7 +30,7 @@ def described(archive, content, **told):
 
 def versions(archive, file=FILE):
     """The bytes of all versions."""
-    return [History(archive).content(file, each) for each in History(archive).versions(file)]
+    return [VersionHistory(archive).content(file, each) for each in VersionHistory(archive).versions(file)]
 
 
 def kept(archive):
@@ -42,5 +42,5 @@ def differences(archive):
 
 
 def killed_before_the_file_is_replaced(archive, content):
-    path, former = History(archive)._kept(FILE, archive.read(FILE), content, Replacement.FORCED)
+    path, former = VersionHistory(archive)._kept(FILE, archive.read(FILE), content, Replacement.FORCED)
     archive.write_path(path, former)

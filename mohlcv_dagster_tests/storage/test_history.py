@@ -12,7 +12,7 @@ from mohlcv_dagster.model.provenance import Replacement
 from mohlcv_dagster.storage import history as history_module
 from mohlcv_dagster.storage.adoption_survey import survey
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.history import History, folder_of
+from mohlcv_dagster.storage.history import VersionHistory, folder_of
 from mohlcv_dagster.storage.inventory import FileKind, Inventory
 from mohlcv_dagster.storage.restore import restore
 from mohlcv_dagster.storage.verify import verify
@@ -73,7 +73,7 @@ def archive(request, tmp_path):
 
 
 def forms(archive, file=FILE):
-    return [str(each.kept.file.form) for each in History(archive).versions(file)[:-1]]
+    return [str(each.kept.file.form) for each in VersionHistory(archive).versions(file)[:-1]]
 
 
 def test_each_version_is_kept_with_what_changed_and_comes_back_byte_for_byte(archive, clock):
@@ -86,7 +86,7 @@ def test_each_version_is_kept_with_what_changed_and_comes_back_byte_for_byte(arc
 
     assert versions(archive) == every
     assert forms(archive) == ["changes"] * 5
-    found = History(archive).versions(FILE)
+    found = VersionHistory(archive).versions(FILE)
     assert [each.stored_at for each in found] == [FEBRUARY + timedelta(days=day) for day in range(6)]
     assert [each.superseded_at for each in found] == [*(FEBRUARY + timedelta(days=day) for day in range(1, 6)), None]
     counts = [(each.following.changed, each.following.added, each.following.removed) for each in found[:-1]]
@@ -121,7 +121,7 @@ def test_the_former_manifest_entry_is_kept_without_what_passed_rules_said(archiv
     replace(archive, REVISED)
     replace(archive, WHOLE)  # the entry is still that of the version before
 
-    first, second, _ = History(archive).versions(FILE)
+    first, second, _ = VersionHistory(archive).versions(FILE)
     told = ManifestEntry.decode(first.kept.file.entry)
     assert (told.vendor, told.fetched_at, told.sha256) == ("Massive.com", FEBRUARY, entry.sha256)
     assert [(each.name, each.message) for each in told.checks] == [("a", ""), ("b", "Bad.")]
@@ -133,7 +133,7 @@ def test_a_first_version_without_a_manifest_entry_is_stored_when_its_file_was_wr
     written = archive.written_at(FILE)
     replace(archive, REVISED)
 
-    assert History(archive).versions(FILE)[0].stored_at == written
+    assert VersionHistory(archive).versions(FILE)[0].stored_at == written
 
 
 def test_as_of_takes_the_last_version_that_was_stored_before_a_moment_and_says_where_there_is_none(archive, clock):
@@ -141,7 +141,7 @@ def test_as_of_takes_the_last_version_that_was_stored_before_a_moment_and_says_w
     described(archive, WHOLE, fetched_at=FEBRUARY)
     clock.moment = FEBRUARY + timedelta(days=1)
     replace(archive, REVISED)
-    found, second = History(archive).versions(FILE), timedelta(seconds=1)
+    found, second = VersionHistory(archive).versions(FILE), timedelta(seconds=1)
 
     assert as_of(FILE, found, FEBRUARY + second).sha256 == sha256(WHOLE).hexdigest()
     assert as_of(FILE, found, clock.moment).sha256 == sha256(WHOLE).hexdigest()
@@ -167,7 +167,7 @@ def test_turned_off_nothing_more_is_kept_and_what_is_kept_stays_readable(archive
     with pytest.raises(
         FileMissingError, match=r"was not kept: .* while MOHLCV_HISTORY was false or by another program"
     ):
-        as_of(FILE, History(archive).versions(FILE), FEBRUARY + timedelta(days=2))
+        as_of(FILE, VersionHistory(archive).versions(FILE), FEBRUARY + timedelta(days=2))
 
 
 def test_turned_off_a_file_that_the_history_needs_not_is_replaced_without_reading_any(archive):
@@ -195,7 +195,7 @@ def test_a_replacement_that_fails_leaves_the_history_as_it_was(archive):
     during = []
 
     def refused():
-        with History(archive).replacing(FILE, [FEWER], Replacement.FORCED):
+        with VersionHistory(archive).replacing(FILE, [FEWER], Replacement.FORCED):
             during.extend(kept(archive))
             raise DiskFullError("No space left on device")
 
@@ -265,9 +265,9 @@ def test_a_file_of_the_history_that_is_missing_is_found_with_what_is_lost(three)
     assert (lost, missing) == (first, f"{folder_of(FILE)}/0002.parquet")
     assert "is lost: it is told from the one that followed it" in why
     assert "version 2 of SPY 2024-01 1s is lost: its file, 0002-….parquet, is missing. Copy it again" in how
-    assert [each.is_lost for each in History(three).versions(FILE)] == [True, False, False]
+    assert [each.is_lost for each in VersionHistory(three).versions(FILE)] == [True, False, False]
     with pytest.raises(FileError, match="cannot be rebuilt"):
-        History(three).content(FILE, History(three).versions(FILE)[0])
+        VersionHistory(three).content(FILE, VersionHistory(three).versions(FILE)[0])
     (three.root / third).unlink()
     assert [path for path, _ in differences(three)] == [first]
 
@@ -278,9 +278,9 @@ def test_a_changed_file_of_bars_loses_what_is_told_from_it_until_it_is_restored(
     three.write(FILE, WHOLE.replace(b"475.4,", b"999.4,"))
 
     assert len(differences(three)) == 3
-    present = History(three).versions(FILE)[-1]
+    present = VersionHistory(three).versions(FILE)[-1]
     with pytest.raises(FileError, match="has changed since it was recorded"):
-        History(three).content(FILE, present)
+        VersionHistory(three).content(FILE, present)
     left, restored = restore(three, verify(three), copy)
     assert ([each.path for each in restored], left.differences) == ([str(FILE.path)], ())
 

@@ -9,7 +9,7 @@ import pytest
 from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.model.manifest_entry import RecordedResult
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.history import History
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster_tests.checks.clean_files import HEADER, WHOLE
 from mohlcv_dagster_tests.real import REAL, needs_real
 from mohlcv_dagster_tests.storage.revisions import (
@@ -113,7 +113,7 @@ def test_a_revision_of_twenty_bars_of_a_busy_month_costs_at_most_4_kb(tmp_path):
     described(archive, content, fetched_at=FEBRUARY, vendor="Massive.com", checks=checks, request_ids=ids)
     replace(archive, revised(content, 20))
 
-    assert History(archive).versions(FILE)[0].following.changed == 20
+    assert VersionHistory(archive).versions(FILE)[0].following.changed == 20
     assert on_disk(archive) <= 4000
     assert versions(archive)[0] == content
 

@@ -11,6 +11,7 @@ from mohlcv_dagster.errors import CannotRepairError, InputError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.storage import repair
 from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster.storage.repair import RewriteJournal, Rewriter
 from mohlcv_dagster_tests.storage.old_trees import EVENING, bars, put, resampled, sibling, text
 
@@ -189,12 +190,12 @@ def test_files_under_a_url_are_not_rewritten_in_place():
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("nth", range(3))
+@pytest.mark.parametrize("nth", range(6))
 def test_a_run_that_ends_at_any_of_its_writes_has_lost_nothing_and_the_next_one_completes(
     tmp_path, monkeypatch, nth, after
 ):
-    put(tmp_path, JANUARY.path, sibling(pd.concat([OWN, EVENING]), "SPY"))
-    put(tmp_path, FEBRUARY.path, sibling(NEXT, "SPY"))
+    january = put(tmp_path, JANUARY.path, sibling(pd.concat([OWN, EVENING]), "SPY")).read_bytes()
+    february = put(tmp_path, FEBRUARY.path, sibling(NEXT, "SPY")).read_bytes()
     replace, calls = Path.replace, []
 
     def interrupted(at, target):
@@ -218,6 +219,8 @@ def test_a_run_that_ends_at_any_of_its_writes_has_lost_nothing_and_the_next_one_
     assert len(calls) == nth + 1
     assert str(FEBRUARY.path) in noted
     assert contents(tmp_path) == {"SPY_2024_01.csv": text(OWN), "SPY_2024_02.csv": text(pd.concat([EVENING, NEXT]))}
+    history = VersionHistory(Archive(tmp_path))
+    assert [history.content(file, history.versions(file)[0]) for file in (JANUARY, FEBRUARY)] == [january, february]
 
 
 @pytest.mark.parametrize("raw", [None, b"no bars"])
