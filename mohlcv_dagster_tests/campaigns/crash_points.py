@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster_tests.campaigns import projects, syscalls
-from mohlcv_dagster_tests.campaigns.projects import MORE_SECONDS, SYMBOL, FewBars, commands, served, tree
+from mohlcv_dagster_tests.campaigns.projects import MORE_SECONDS, SYMBOL, FewBars, commands, keeps, served, tree
 from mohlcv_dagster_tests.campaigns.syscalls import Fault, in_fork
 from mohlcv_dagster_tests.tables import table
 
@@ -91,6 +92,12 @@ CASES = (
         "what a backfill writes: 3 months, 2 timeframes, mirrors",
         lambda _: [("", projects.store(FewBars(), [Month(2023, 12)]))],
         *(lambda _: ("", projects.store(FewBars(), [Month(2024, 1), Month(2024, 2), Month(2024, 3)])),) * 2,
+        has_home=False,
+    ),
+    Case(
+        "a month that is revised, and its history",
+        lambda _: [("", projects.store(FewBars(), [Month(2024, 1)], [RAW]))],
+        *(lambda _: ("", projects.store(FewBars(MORE_SECONDS), [Month(2024, 1)], [RAW])),) * 2,
         has_home=False,
     ),
     Case(
@@ -179,7 +186,8 @@ class Laboratory:
                 self._work(project, url, *words), project / self.case.folder, at=number, fault=fault, error=error
             )
             now = tree(project / DATA)
-            problems = [*_of_command(broken, fault, now), *self._of_files(now), *self._of_next(project, now)]
+            problems = [*_of_command(broken, fault, now), *self._of_files(now), *self._of_history(project)]
+            problems += [*self._of_next(project, now), *self._of_history(project)]
             if broken.code == 0 and (wrong := _unequal(_without_refused(now, broken, project), self.stages[1])):
                 problems.append(("not complete", f"exit 0, and {wrong}"))
         finally:
@@ -199,6 +207,12 @@ class Laboratory:
                 yield from _of_entry(path, content, known)
             elif content not in known and not path.endswith(".part"):
                 yield "half", path
+
+    def _of_history(self, project):
+        """What was there before and is neither there nor given back by the history."""
+        for path, content in self.stages[0].items():
+            if path.startswith("raw_1s/") and path.endswith(".csv") and not keeps(project / DATA, path, content):
+                yield "lost", f"{path}: its former bytes"
 
     def _of_next(self, project, now):
         """What is wrong with the next command, and with what it leaves."""

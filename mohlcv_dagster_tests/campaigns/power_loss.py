@@ -29,7 +29,7 @@ from mohlcv_dagster.storage import verify
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.campaigns import projects, syscalls
 from mohlcv_dagster_tests.campaigns.disk_states import Disk
-from mohlcv_dagster_tests.campaigns.projects import FewBars, commands, tree
+from mohlcv_dagster_tests.campaigns.projects import FewBars, commands, keeps, tree
 from mohlcv_dagster_tests.campaigns.syscalls import Call, in_fork
 from mohlcv_dagster_tests.tables import table
 
@@ -226,6 +226,8 @@ class Survey:
         self.result.verified += 1
         self._folder.hold(state)
         yield from _verified(self.versions, state, self.trace.data)
+        raw = {path: content for path, content in self.trace.before.items() if path.startswith("raw_1s/")}
+        yield from (("lost", path) for path in raw if not keeps(self.trace.data, path, raw[path]))
         kept = {path: content for path, content in names.items() if not path.endswith(".part")}
         if _is_first({**kept, "left over": b"" if kept == names else b"some"}, self._starts):
             self.result.next_commands += 1

@@ -12,13 +12,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_codec, resample
-from mohlcv_dagster.errors import MohlcvError
+from mohlcv_dagster.bars.history_codec import FormerFile
+from mohlcv_dagster.errors import FileError, MohlcvError
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe, parse
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage.history import VersionHistory
 from mohlcv_dagster.storage.reader import BarReader
 
 SYMBOL = "SPY"
@@ -205,12 +207,17 @@ def what_is_left_open(files):
 
 
 def tree(folder: Path):
-    """The bytes of each file under a folder, hidden ones too; of a manifest entry, what it says but for `VOLATILE`."""
+    """The bytes of each file under a folder, hidden ones too.
+
+    Of a manifest entry, what it says but for `VOLATILE`; of a former version, which has its times, what it gives back.
+    """
     return {str(at.relative_to(folder)): _content(at) for at in sorted(folder.rglob("*")) if at.is_file()}
 
 
 def _content(at):
     content = at.read_bytes()
+    if "history" in at.parts and at.suffix == ".parquet":
+        return _version(content)
     if at.suffix != ".json":
         return content
     try:
@@ -218,3 +225,19 @@ def _content(at):
     except ValueError:
         return content
     return {name: value for name, value in told.items() if name not in VOLATILE}
+
+
+def _version(content):
+    try:
+        kept = FormerFile.decode(content)
+    except FileError:
+        return content
+    about = kept.version
+    told = str(about.file), about.sha256, about.successor, str(about.why), about.changed, about.added, about.removed
+    return repr((*told, str(kept.form), kept.content.to_pydict(), bool(kept.entry)))
+
+
+def keeps(folder: Path, path: str, content: bytes) -> bool:
+    """Whether a file of bars has these bytes, or its history gives them back."""
+    history, file = VersionHistory(Archive(folder)), BarFile.parse(path)
+    return any(history.content(file, each) == content for each in history.versions(file) if not each.is_lost)

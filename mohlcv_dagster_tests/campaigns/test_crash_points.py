@@ -91,6 +91,22 @@ def test_what_a_backfill_writes_is_whole_wherever_it_is_broken_off():
     assert [row[2] for row in rows(out)] == ["2"] * 5
 
 
+def test_a_month_that_is_revised_loses_nothing_of_what_it_was_wherever_it_is_broken_off():
+    code, out, err = campaign("crash-points", "--case", "revised", "--fault", "kill", "--most", "8")
+
+    assert code == 0, err
+    assert [row[-len(KINDS) :] for row in rows(out)] == [["0"] * len(KINDS)]
+
+
+@pytest.mark.slow
+def test_a_month_that_is_revised_loses_nothing_at_any_call_and_by_any_fault():
+    code, out, err = campaign("crash-points", "--case", "revised")
+
+    assert code == 0, err
+    assert {cell for row in rows(out) for cell in row[-len(KINDS) :]} == {"0"}
+    assert min(int(row[2]) for row in rows(out) if row[1] != "half of a write") > 20
+
+
 def test_points_are_spread_over_all_calls():
     assert sampled([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 4) == [1, 3, 6, 8]
     assert sampled([1, 2, 3], None) == [1, 2, 3]
