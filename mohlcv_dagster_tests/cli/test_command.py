@@ -27,6 +27,7 @@ def test_the_commands_are_these():
         "symbols",
         "adopt",
         "verify",
+        "history",
         "doctor",
         "completion",
     )
