@@ -35,7 +35,7 @@ from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.providers.massive import transport
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
 from mohlcv_dagster.providers.massive.retry import Clock, RetryPolicy
-from mohlcv_dagster.storage import atomic_writes
+from mohlcv_dagster.storage import atomic_writes, history
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.reader import BarReader
 from mohlcv_dagster_tests.campaigns.life_disk import Moment, World
@@ -174,7 +174,7 @@ class Process:
             selected_asset_keys=set(keys) if made else set(),
             selected_asset_check_keys=names,
         )
-        files: Any = SimpleNamespace(open=lambda: self.archive, reader=lambda: self.reader, parquet=False)
+        files: Any = SimpleNamespace(open=lambda: self.archive, reader=lambda: self.reader, parquet=False, history=True)
         progress = RunProgress("life", 1, lambda _: None, lambda _: None, lambda: 0.0)
         vendor: Any = SimpleNamespace(create_provider=self.provider)
         with ExitStack() as stack:
@@ -230,6 +230,7 @@ def in_force(wire: Wire) -> Iterator[None]:
         mock.patch.object(transport.StrictPool, "_ask", wire.ask),
         mock.patch.object(refresh, "datetime", moved),
         mock.patch.object(records, "datetime", moved),
+        mock.patch.object(history, "datetime", moved),
         mock.patch("dagster._time._mockable_get_current_datetime", wire.moment.get),
         mock.patch("dagster._time._mockable_get_current_timestamp", wire.moment.seconds),
     ):

@@ -45,7 +45,8 @@ class Observed:
         errors: the `error` in the metadata of each step that failed of itself.
         reasons: the sentences the run ended with, names of the moment replaced.
         failed_rules: names of rules that failed, file by file.
-        changed: files of the whole data folder that appeared, went or differ, by path.
+        changed: files of the whole data folder that appeared, went or differ, by path; no manifest
+            entries, and no history where a raw file is among them.
         wanted: whether the partition's files are those of an undisturbed fetch.
         struck: requests for seconds that met a fault.
         asked: requests for seconds that arrived; those of the checks for minutes are not counted here.
@@ -158,6 +159,8 @@ class Lab:
     def _observed(self, outcome: runs.FinishedRun, symbol: str, before: dict[str, bytes]) -> Observed:
         after = self._tree()
         changed = {path for path in before | after if before.get(path) != after.get(path)}
+        if any(path.startswith("raw_1s/") for path in changed):  # what it was is kept
+            changed = {path for path in changed if not path.startswith("history/")}
         entries = self._instance.all_logs(outcome.run_id)
         events = [entry.dagster_event for entry in entries if entry.dagster_event]
         requests = [served for served in self._sandbox.requests if f"/ticker/{symbol}/range/1/second/" in served.path]
