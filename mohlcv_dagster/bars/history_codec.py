@@ -5,8 +5,9 @@ It has one of three forms:
 ========  =================================  ==================================================================
 form      columns                            the former version is
 ========  =================================  ==================================================================
-changes   `ts_event`, prices and volume      the bars of the version that followed it, with these in their
-                                             place; a bar whose values are null was not in it
+changes   `ts_event`, prices and volume      the bars of the version that followed it, without those after
+                                             its last bar, and with these in the place of those of the same
+                                             second; a bar whose values are null was not in it
 bars      the same                           these bars
 bytes     `csv`, one value                   these bytes: other line ends, columns, order or text of numbers
 ========  =================================  ==================================================================
@@ -21,7 +22,7 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from io import BytesIO
 from typing import Any, Final, Self
@@ -31,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mohlcv_dagster.bars import bar_table, csv_codec, parquet_codec, revision
-from mohlcv_dagster.bars.bar_table import from_numpy
+from mohlcv_dagster.bars.bar_table import from_numpy, to_numpy
 from mohlcv_dagster.errors import CsvFormatError, FileError
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME
 from mohlcv_dagster.model.finality import RevisionCounts
@@ -40,6 +41,8 @@ _VERSION: Final = b"mohlcv:version"
 _ENTRY: Final = b"mohlcv:manifest_entry"
 _CSV: Final = "csv"
 _ALWAYS: Final = datetime(9999, 12, 31, tzinfo=UTC)
+_MOMENTS: Final = ("last_bar", "stored_at", "superseded_at")
+_SECOND: Final = timedelta(seconds=1)
 _LEVEL: Final = 12
 """Of zstd: a month that is kept as bytes takes two seconds and a ninth of its size."""
 
@@ -64,6 +67,7 @@ class Former:
         sha256: the digest of its bytes.
         size: bytes.
         rows: bars.
+        last_bar: the start of the last one, UTC; `None` where there is none, or it cannot be read.
         stored_at: when it was stored, UTC.
         superseded_at: when the version that followed it took its place, UTC.
         why: why it did, such as `completed`.
@@ -77,6 +81,7 @@ class Former:
     sha256: str
     size: int
     rows: int
+    last_bar: datetime | None
     stored_at: datetime
     superseded_at: datetime
     why: str
@@ -87,14 +92,17 @@ class Former:
 
     def encode(self, form: Form) -> bytes:
         """As JSON, with the form of its file."""
-        facts = vars(self) | {each: getattr(self, each).isoformat() for each in ("stored_at", "superseded_at")}
+        facts = vars(self) | {each: moment and moment.isoformat() for each, moment in self._moments().items()}
         return json.dumps({"form": form, **facts}, separators=(",", ":")).encode()
+
+    def _moments(self) -> dict[str, datetime | None]:
+        return {each: getattr(self, each) for each in _MOMENTS}
 
     @classmethod
     def decode(cls, content: bytes) -> tuple[Self, Form]:
         """The version, and the form of its file, from `encode`."""
         facts = json.loads(content)
-        moments: dict[str, Any] = {each: datetime.fromisoformat(facts[each]) for each in ("stored_at", "superseded_at")}
+        moments: dict[str, Any] = {name: facts[name] and datetime.fromisoformat(facts[name]) for name in _MOMENTS}
         known = {each.name: facts[each.name] for each in fields(cls) if each.name not in moments}
         return cls(**known, **moments), Form(facts["form"])
 
@@ -128,7 +136,8 @@ class FormerFile:
             self.content.schema,
             compression="zstd",
             compression_level=_LEVEL,
-            use_dictionary=self.content.num_rows > _FEW,
+            use_dictionary=[*COLUMNS[1:]] if self.content.num_rows > _FEW else False,  # type: ignore[arg-type]  # as in parquet_codec
+            column_encoding={TIME: "DELTA_BINARY_PACKED"} if self.form is not Form.BYTES else None,
             write_statistics=False,
             store_schema=False,
         ) as writer:
@@ -167,6 +176,8 @@ class FormerFile:
         changes = self.content.set_column(0, TIME, self.content[TIME].cast(bar_table.TIME_TYPE))
         if following is None:
             return changes
+        last = self.version.last_bar
+        following = following.slice(0, 0) if last is None else bar_table.between(following, None, last + _SECOND)
         try:
             return _with_changes(following, changes)
         except pa.ArrowInvalid as error:
@@ -181,7 +192,9 @@ class FormerFile:
 
 
 def differences(former: pa.Table | None, following: pa.Table | None) -> tuple[RevisionCounts, pa.Table] | None:
-    """How many bars of two versions differ, and the former values of those; `None` where they cannot be compared.
+    """How many bars of two versions differ, and the former values of those up to the last former bar.
+
+    `None` where they cannot be compared.
 
     Args:
         former: the bars of a version; `None` where it cannot be read.
@@ -190,8 +203,20 @@ def differences(former: pa.Table | None, following: pa.Table | None) -> tuple[Re
     if former is None or following is None or not (_is_comparable(former) and _is_comparable(following)):
         return None
     found = revision.compare(former, following, _ALWAYS)
-    columns = [found.rows[TIME], *(found.rows[f"old_{name}"] for name in COLUMNS[1:])]
+    last = last_bar(former)
+    known = found.rows.slice(0, 0) if last is None else bar_table.between(found.rows, None, last + _SECOND)
+    columns = [known[TIME], *(known[f"old_{name}"] for name in COLUMNS[1:])]
     return found.counts, pa.Table.from_arrays(columns, names=list(COLUMNS))
+
+
+def last_bar(bars: pa.Table | None) -> datetime | None:
+    """The start of the last bar; `None` where there is none."""
+    last = bars[TIME].slice(bars.num_rows - 1) if bars is not None and bars.num_rows else None
+    return (
+        None
+        if last is None or last.null_count
+        else datetime.fromtimestamp(int(to_numpy(last.cast(pa.int64()))[0]), UTC)
+    )
 
 
 def readable_bars(content: bytes) -> pa.Table | None:

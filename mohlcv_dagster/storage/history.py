@@ -195,7 +195,8 @@ class VersionHistory:
         """The path and the bytes of the file that keeps a version."""
         digest, successor, now, before = _sha256(former), _sha256(new), datetime.now(UTC), self._readable(file)
         following = history_codec.readable_bars(new)
-        found = history_codec.differences(history_codec.readable_bars(former), following)
+        bars = history_codec.readable_bars(former)
+        found = history_codec.differences(bars, following)
         counts = found[0] if found else None
         entry = manifest.read_if_valid(self.archive, file)
         about = Former(
@@ -203,6 +204,7 @@ class VersionHistory:
             sha256=digest,
             size=len(former),
             rows=max(former.count(b"\n") + (not former.endswith(b"\n")) - 1, 0),
+            last_bar=history_codec.last_bar(bars),
             stored_at=min(self._stored_at(file, digest, versions.timeline(before, digest)), now),
             superseded_at=now,
             why=why,

@@ -118,6 +118,16 @@ def test_a_revision_of_twenty_bars_of_a_busy_month_costs_at_most_4_kb(tmp_path):
     assert versions(archive)[0] == content
 
 
+def test_a_month_that_is_completed_costs_no_more_than_one_that_is_revised(tmp_path):
+    archive, content = Archive(tmp_path), csv_codec.encode(busy_month())
+    begun = content[: content.rfind(b"\n", 0, len(content) * 2 // 3) + 1]
+    archive.write(FILE, begun)
+    replace(archive, content)
+
+    assert on_disk(archive) <= 4000
+    assert versions(archive)[0] == begun
+
+
 @needs_real
 def test_a_revision_of_twenty_bars_of_a_real_month_costs_at_most_4_kb(tmp_path):
     archive, content = Archive(tmp_path), (REAL / "second/SPY_2013_10.csv").read_bytes()
