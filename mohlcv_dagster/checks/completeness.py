@@ -82,8 +82,11 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
     coverage = given.coverage
     if not given.own.rows and given.provenance and given.provenance.empty:
         return _passed(given, "does not apply: the month was proven empty, see not_empty")
-    absent = [each for each in coverage.sessions if not each.is_present]
-    expected = quantity(coverage.expected, "session")
+    due = _listed(given, coverage.sessions)
+    absent = [each for each in due if not each.is_present]
+    expected = quantity(len(due), "session")
+    if len(due) < coverage.expected:
+        expected += f" on which {given.file.symbol} was listed by then, of {coverage.expected}"
     if not absent:
         return _passed(given, expected)
     named = ", ".join(str(each.session.date) for each in absent[:_NAMED])
@@ -318,6 +321,14 @@ def _is_short(empty: int, minutes: int, share: float, density: float) -> bool:
     """
     chance = minutes * exp(1 - density)
     return empty > max((1 - share) * minutes, chance + _DEVIATIONS * sqrt(chance))
+
+
+def _listed(given: CheckInput, sessions: Sequence[SessionCoverage]) -> list[SessionCoverage]:
+    """Those on whose day the symbol could be traded; a day that bars prove wrong says nothing."""
+    listed = given.provenance.listed if given.provenance else None
+    if listed is None or any(each.is_present and not listed.has(each.session.date) for each in sessions):
+        return list(sessions)
+    return [each for each in sessions if listed.has(each.session.date)]
 
 
 def _present(coverage: Coverage) -> list[SessionCoverage]:

@@ -21,6 +21,7 @@ from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.month_decision import Action, Decision, RunOptions, decide
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Origin
@@ -74,6 +75,7 @@ class StoredBars:
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
         request_ids: the vendor's ids of the answers that they came in.
+        listed: as recorded of them.
         broken: what rules they break, so that they are compared and the whole month is fetched; empty where none.
     """
 
@@ -81,6 +83,7 @@ class StoredBars:
     fetched_at: datetime
     through: datetime
     request_ids: tuple[str, ...]
+    listed: ListedDays | None = None
     broken: str = ""
 
 
@@ -138,7 +141,11 @@ class Refresh:
             return None
         through = record.complete_through or record.fetched_at
         bars, why = self._sound_bars(file, record)
-        return why if bars is None else StoredBars(bars, record.fetched_at, through, record.request_ids or (), why)
+        return (
+            why
+            if bars is None
+            else StoredBars(bars, record.fetched_at, through, record.request_ids or (), record.listed, why)
+        )
 
     def _sound_bars(self, file: BarFile, record: Record) -> tuple[pa.Table | None, str]:
         """The stored bars, and what rules they break; no bars where they cannot even be compared."""
@@ -167,7 +174,8 @@ class Refresh:
             return self._whole(file, stored, report, before=part, overlap=proof)
         later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
-        whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
+        ids = (*stored.request_ids, *part.request_ids)
+        whole = replace(part, bars=bars, request_ids=ids, listed=part.listed or stored.listed)
         return whole, {**comparison.to_metadata(), **convert({"topped_up_from": span.since})}
 
     def _whole(
@@ -239,6 +247,7 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
         complete_through=fetched.complete_through,
         state=finality.state(month, fetched.fetched_at).value,
         empty=fetched.empty,
+        listed=fetched.listed,
         splits=fetched.splits.splits if fetched.splits else None,
         splits_unknown=(fetched.splits.why_unknown or None) if fetched.splits else None,
         request_ids=fetched.request_ids,

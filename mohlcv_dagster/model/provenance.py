@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
 from mohlcv_dagster.model.finality import Finality, RevisionCounts
-from mohlcv_dagster.model.listings import EmptyMonthReason, Split
+from mohlcv_dagster.model.listings import EmptyMonthReason, ListedDays, Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Origin:
         splits: of adjusted bars, the splits known when they were requested, announced ones included, rising; `None`
             where the vendor did not give them.
         splits_unknown: why it did not.
+        listed: on which days of the month the symbol could be traded; `None` where the vendor was not asked.
         request_ids: the vendor's ids of the answers that the bars came in.
         raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
     """
@@ -38,6 +39,7 @@ class Origin:
     empty: EmptyMonthReason | None = None
     splits: tuple[Split, ...] | None = None
     splits_unknown: str | None = None
+    listed: ListedDays | None = None
     request_ids: tuple[str, ...] | None = None
     raw_sha256: str | None = None
 

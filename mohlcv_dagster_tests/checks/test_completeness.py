@@ -9,7 +9,7 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.runner import check_file, evaluate, require, run_rules
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, ListedDays
 from mohlcv_dagster_tests.checks import whole_corruptions
 from mohlcv_dagster_tests.checks.clean_files import AGGREGATE, COMPLETENESS, HEADER, RAW, WHOLE, recorded
 from mohlcv_dagster_tests.checks.whole_corruptions import BUSY, CLEAN, CLEAN_MONTHS, WHOLE_CORRUPTIONS
@@ -232,6 +232,24 @@ def test_what_no_halt_looks_like_stays_an_error(stretches):
 
     assert failing(found)["largest_gap"] == "error"
     assert "halted in" not in found["largest_gap"].message
+
+
+def test_a_session_that_is_lost_after_the_listing_is_missed_and_one_before_it_is_not():
+    after = drop_days([date(2024, 1, day) for day in (*range(1, 10), 16)])(whole_month(BUSY, "2024-01"))
+    found = check_month(after, BUSY, "2024-01", listed=ListedDays(date(2024, 1, 10)))
+
+    assert failing(found) == {"sessions_present": "error"}
+    assert "in the regular hours of 1 of 15 sessions on which AAC was listed by then, of 21: 2024-01-16" in (
+        found["sessions_present"].message
+    )
+
+
+def test_a_listing_that_bars_prove_wrong_excuses_no_session():
+    lost = drop_days([date(2024, 1, 3)])(whole_month(BUSY, "2024-01"))
+
+    assert failing(check_month(lost, BUSY, "2024-01", listed=ListedDays(date(2024, 1, 10)))) == {
+        "sessions_present": "error"
+    }
 
 
 def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_says_so():
