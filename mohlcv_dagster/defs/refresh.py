@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, revision
 from mohlcv_dagster.bars.revision import Revision
+from mohlcv_dagster.checks.price_jumps import jumps_between_sessions
 from mohlcv_dagster.defs import month_state, records
 from mohlcv_dagster.defs.metadata import COMPARED, Metadata, convert, origin_metadata, table_rows
 from mohlcv_dagster.defs.records import Record
@@ -25,6 +26,7 @@ from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.month_decision import Action, Decision, RunOptions, decide
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Origin
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -119,7 +121,19 @@ class Refresh:
         decision = self._decide(file)
         stored = self._stored(file, decision)
         fetched, compared = self._incremental(file, stored, decision, report) or self._whole(file, stored, report)
+        fetched = self._with_splits(file, fetched)
         return fetched, {**fetch_metadata(file.month, fetched), **compared}
+
+    def _with_splits(self, file: BarFile, fetched: "FetchedMonth") -> "FetchedMonth":
+        """Add the symbol's splits to unadjusted bars whose prices jump between two sessions, so that one is told."""
+        if fetched.adjusted or fetched.splits is not None or not fetched.bars.num_rows:
+            return fetched
+        before = records.latest(self.instance, BarFile(file.symbol, RAW, min(file.month.neighbours)))
+        close = before.last_close if before is not None and before.adjusted is False else None
+        if not jumps_between_sessions(fetched.bars, close):
+            return fetched
+        known = self.vendor.splits(file.symbol)
+        return fetched if known.splits is None else replace(fetched, splits=known, requests=fetched.requests + 1)
 
     def _decide(self, file: BarFile) -> Decision:
         """What is to be done about a month that somebody asks for."""

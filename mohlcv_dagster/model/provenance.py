@@ -23,7 +23,7 @@ class Origin:
         state: `provisional` or `settled` (final).
         empty: why the month was proven to have no bars; `None` also where it has some.
         splits: of adjusted bars, the splits known when they were requested, announced ones included, rising; `None`
-            where the vendor did not give them.
+            where the vendor did not give them. Of unadjusted bars, the same where their prices jump between sessions.
         splits_unknown: why it did not.
         listed: on which days of the month the symbol could be traded; `None` where the vendor was not asked.
         request_ids: the vendor's ids of the answers that the bars came in.

@@ -54,7 +54,8 @@ class FetchedMonth:
         plan_delayed: whether the provider marked its data as delayed.
         empty: why there are no bars; `None` where there are some, or a part of a month was requested.
         listed: on which days the symbol could be traded, asked where the first or last session has no bar; else `None`.
-        splits: the symbol's splits, known before adjusted bars were requested; `None` with unadjusted ones.
+        splits: the symbol's splits, known before adjusted bars were requested; of unadjusted ones, `None` unless prices
+            jump between two sessions.
     """
 
     bars: "pa.Table"
@@ -150,6 +151,14 @@ class BarProvider(Protocol):
         """What is known of `symbol`: whether it exists, the company's name, when it was listed and delisted.
 
         What the provider does not know is unknown, with the reason, and not an error.
+
+        Raises:
+            SymbolError: it cannot be requested.
+        """
+        ...
+
+    def splits(self, symbol: str) -> KnownSplits:
+        """The splits of `symbol`; what the provider does not know is unknown, with the reason, and not an error.
 
         Raises:
             SymbolError: it cannot be requested.
