@@ -24,6 +24,7 @@ from mohlcv_dagster_tests.checks.whole_months import (
     full_days,
     month_of,
     once,
+    repeated,
     shift,
     single_minutes,
     somewhere,
@@ -214,6 +215,11 @@ WHOLE_CORRUPTIONS = (
             (f"the first hour of every day lost ({symbol})", every_day("09:30", "10:30")),
             (f"two hours lost ({symbol})", somewhere(120)),
         )
+    ),
+    WholeCorruption("repeated_session", "a session in place of the next", {"repeated_session": E}, repeated(1)),
+    WholeCorruption("repeated_session", "a session in place of one a week later", {"repeated_session": E}, repeated(5)),
+    WholeCorruption(
+        "repeated_session", "a quiet session in place of the next", {"repeated_session": E}, repeated(1), symbol="ABC"
     ),
     WholeCorruption("trading_hours", "bars at 03:30 Eastern", {"trading_hours": W}, strays("03:30", "03:31")),
     WholeCorruption("trading_hours", "bars at 20:15 Eastern", {"trading_hours": W}, strays("20:15", "20:16")),

@@ -200,6 +200,23 @@ def days_lost(count: int) -> Seeded:
     return seeded
 
 
+def repeated(later: int) -> Seeded:
+    """A day's bars in place of those so many trading days later."""
+
+    def seeded(days: list[date], chance: np.random.Generator) -> Edit:
+        at = int(chance.integers(len(days) - later))
+        day, other = days[at], days[at + later]
+
+        def edit(bars: pa.Table) -> pa.Table:
+            own = inside(bars, eastern(day, "00:00"), eastern(day, "24:00"))
+            moved = _at(own, bar_table.seconds(own) + 86_400 * (other - day).days)
+            return pa.concat_tables([drop_days([other])(bars), moved]).sort_by("ts_event")
+
+        return edit
+
+    return seeded
+
+
 def strays(start: str, end: str) -> Seeded:
     """Bars put where none belong, on one day."""
     return lambda days, chance: add(days[int(chance.integers(len(days)))], start, end)
