@@ -180,7 +180,7 @@ class Laboratory:
             )
             now = tree(project / DATA)
             problems = [*_of_command(broken, fault, now), *self._of_files(now), *self._of_next(project, now)]
-            if broken.code == 0 and (wrong := _unequal(now, self.stages[1])):
+            if broken.code == 0 and (wrong := _unequal(_without_refused(now, broken, project), self.stages[1])):
                 problems.append(("not complete", f"exit 0, and {wrong}"))
         finally:
             shutil.rmtree(project)
@@ -241,6 +241,12 @@ def _without_kept(after, before):
         return path.endswith(".part") and path in before and after.get(written) == before.get(written)
 
     return {path: content for path, content in after.items() if not is_kept(path)}
+
+
+def _without_refused(now, broken, project):
+    """A tree without the temporary files whose removal was refused."""
+    refused = {os.path.relpath(hit.path, project / DATA) for hit in broken.hits if hit.name == "unlink"}
+    return {path: content for path, content in now.items() if not (path.endswith(".part") and path in refused)}
 
 
 def _unequal(now, *due):
