@@ -1,4 +1,4 @@
-"""The rules on bad prints but spikes, jumps and shifts of level: wicks, prices that do not change.
+"""The rules on bad prints but spikes, jumps and shifts of level: wicks, prices that do not change, sessions told twice.
 
 A bad print is a bar that is well formed and yet can hardly be what was traded. These rules, `spikes`, `price_jumps` and
 `level_shifts` only warn: the market itself does odd things. They measure a symbol by its own bars, never by a list of
@@ -7,13 +7,14 @@ is an error by other rules.
 """
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, to_numpy
+from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
@@ -36,6 +37,8 @@ LARGEST: Final = 1e100
 WICK: Final = 0.03
 QUIET: Final = 0.005
 STALE_BARS: Final = 120
+FEWEST_REPEATED: Final = 10
+"""Bars of a session that repeats another's; with fewer, two quiet sessions may be alike."""
 
 _DAY: Final = 86_400
 _NIGHT: Final = 4 * 3600 + 1800
@@ -230,3 +233,58 @@ def _stale_fault(runs: pa.Table, of: int) -> str:
         f"in regular hours; first from {as_text(runs[TIME][0])} to {as_text(runs['last_ts_event'][0])} "
         f"({first['run_length']:,} bars at {first['close']})"
     )
+
+
+@rule(
+    sentence="No session has the bars of another session.",
+    threshold="0 sessions",
+    blocking=False,
+    scope=Scope.RAW,
+    requires=Requires.CALENDAR,
+    cure="The bars of that session are lost: re-materialize {asset} for {partition}; if it stays, report the "
+    "request_ids of its materialization to the vendor.",
+    counts="sessions",
+)
+def repeated_session(given: CheckInput) -> RuleOutcome:
+    """Look for a session of 10 bars or more that is, at the same times of day, bar for bar an earlier one of the month.
+
+    Rows: the first bar of each. Context: `session`, the Eastern date, and `same_as`, that of the other.
+    """
+    usable = UsableBars.of(given.own)
+    month = given.file.month
+    borders = np.arange(month.start_second - _DAY + _NIGHT, month.end_second + _DAY, _DAY)
+    firsts = np.searchsorted(usable.starts, borders)  # of bars that do not rise, nothing that is equal
+    lengths = np.diff(np.append(firsts, usable.size))
+    seen: dict[tuple[float, ...], list[tuple[int, int]]] = {}
+    found = []
+    for first, length in zip(firsts.tolist(), lengths.tolist(), strict=True):
+        alike = seen.setdefault(_outline(usable, first, length), []) if length >= FEWEST_REPEATED else []
+        other = next((at for at, _ in alike if _is_same(usable, given.own.volume, first, at, length)), None)
+        alike.append((first, length))
+        found += [] if other is None else [(first, other)]
+    if not found:
+        return RuleOutcome(of=usable.size)
+    dates = [[str(_eastern_day(usable.starts[at])) for at in pair] for pair in found]
+    columns = {name: from_strings([pair[n] for pair in dates]) for n, name in enumerate(("session", "same_as"))}
+    bars = with_columns(usable.bars(np.array([first for first, _ in found])), columns)
+    each = ", ".join(f"{session} is that of {other}" for session, other in dates[:3])
+    fault = f"{given.file.path} has {quantity(len(found), 'session')} bar for bar equal to another: {each}"
+    return RuleOutcome(of=usable.size, fault=fault, bars=bars)
+
+
+def _outline(usable: UsableBars, first: int, length: int) -> tuple[float, ...]:
+    """What two equal sessions have in common, quick to compare."""
+    ends = (usable.prices[name][at] for name in ("open", "close") for at in (first, first + length - 1))
+    return (length, float(usable.starts[first] % _DAY), *map(float, ends))
+
+
+def _is_same(usable: UsableBars, volume: npt.NDArray[Any], first: int, other: int, length: int) -> bool:
+    """Whether two sessions have the same bars at the same times of day."""
+    one, two = slice(first, first + length), slice(other, other + length)
+    same_time = np.ptp(usable.starts[one] - usable.starts[two]) == 0
+    columns = (*usable.prices.values(), volume if usable.rows is None else volume[usable.rows])
+    return bool(same_time) and all(np.array_equal(each[one], each[two]) for each in columns)
+
+
+def _eastern_day(start: int) -> date:
+    return datetime.fromtimestamp(int(start), exchange_calendar.EASTERN).date()

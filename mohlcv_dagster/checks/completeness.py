@@ -7,6 +7,7 @@ judges what chance does not explain (`quiet_gaps`). The facts are those of `cove
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from math import exp, sqrt
 from typing import Any, Final
@@ -28,6 +29,8 @@ OCCUPANCY_WARN: Final = 0.99
 OCCUPANCY_ERROR: Final = 0.95
 GAP_WARN: Final = timedelta(minutes=5)
 GAP_ERROR: Final = timedelta(minutes=15)
+MOST_HALTED: Final = 5
+"""Sessions of a month in which trading may have been halted; the whole market was in four of March 2020."""
 
 _MINUTE: Final = timedelta(minutes=1)
 _KNOWN_DAYS: Final = tuple(
@@ -79,8 +82,11 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
     coverage = given.coverage
     if not given.own.rows and given.provenance and given.provenance.empty:
         return _passed(given, "does not apply: the month was proven empty, see not_empty")
-    absent = [each for each in coverage.sessions if not each.is_present]
-    expected = quantity(coverage.expected, "session")
+    due = _listed(given, coverage.sessions)
+    absent = [each for each in due if not each.is_present]
+    expected = quantity(len(due), "session")
+    if len(due) < coverage.expected:
+        expected += f" on which {given.file.symbol} was listed by then, of {coverage.expected}"
     if not absent:
         return _passed(given, expected)
     named = ", ".join(str(each.session.date) for each in absent[:_NAMED])
@@ -109,15 +115,18 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
 def minute_occupancy(given: CheckInput) -> RuleOutcome:
     """Less is allowed where chance leaves more empty, which it does below 8 bars a minute.
 
-    Rows: the sessions that are short or, where only all together are, each with an empty minute; `ts_event` is their
-    first empty minute.
+    The gap of a session in which trading may have been halted is left to `largest_gap`. Rows: the sessions that are
+    short or, where only all together are, each with an empty minute; `ts_event` is their first empty minute.
     """
     coverage = _coverage_of_liquid(given)
     if isinstance(coverage, RuleOutcome):
         return coverage
-    there = _present(coverage)
+    halted = _perhaps_halted(coverage)
+    there = [_filled(each) if each in halted else each for each in _present(coverage)]
     density, empty, minutes = coverage.density or 0.0, sum(map(_empty, there)), sum(each.minutes.size for each in there)
     share = f"{wording.percent(1 - empty / minutes)} of the {minutes:,} regular minutes of {_count(there)}"
+    if halted:
+        share += f", what largest_gap tells of {_count(halted)} left out"
     short = [each for each in there if _is_short(_empty(each), each.minutes.size, OCCUPANCY_WARN, density)]
     if not short and not _is_short(empty, minutes, OCCUPANCY_WARN, density):
         return _passed(given, share)
@@ -178,8 +187,8 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 
 @rule(
     sentence="Regular hours have no long gap; of a quiet symbol, none that chance does not explain.",
-    threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error; of a quiet symbol, "
-    "what chance leaves empty once in three million a warning",
+    threshold=f"over {GAP_WARN // _MINUTE} minutes a warning, over {GAP_ERROR // _MINUTE} an error unless trading may "
+    "have been halted; of a quiet symbol, what chance leaves empty once in three million a warning",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -189,7 +198,8 @@ def session_edges(given: CheckInput) -> RuleOutcome:
 def largest_gap(given: CheckInput) -> RuleOutcome:
     """Rows: the longest gap of each session that has one, `ts_event` its first second; `seconds`, `until`.
 
-    `until` is exclusive, UTC. Of a quiet symbol the gap that is least likely, in minutes; see `quiet_gaps`.
+    `until` is exclusive, UTC. Trading may have been halted where the gap is between two bars of a session that is
+    otherwise full, in few sessions of the month. Of a quiet symbol the gap that is least likely; see `quiet_gaps`.
     """
     coverage = _coverage_of_liquid(given)
     if isinstance(coverage, RuleOutcome):
@@ -205,8 +215,41 @@ def largest_gap(given: CheckInput) -> RuleOutcome:
         f"{_count(there)}; the longest is {wording.length(_gap(worst))} on {worst.session.date}, {wording.utc(start)} "
         f"to {wording.utc(end)} ({wording.eastern(start)} to {wording.eastern(end)} Eastern)"
     )
+    halted = _perhaps_halted(coverage)
+    if halted:
+        fault += (
+            f"; trading may have been halted in {_count(halted)}, or bars are lost: the vendor's own minutes show "
+            "which, see matches_vendor of aggregated/1min"
+        )
     rows = _table(wide, lambda each: each.gap_start, seconds=lambda each: each.gap_seconds, until=_gap_end)
-    return _failed(given, fault, rows, Severity.ERROR if _gap(worst) > GAP_ERROR else Severity.WARN)
+    lost = any(_gap(each) > GAP_ERROR and each not in halted for each in wide)
+    return _failed(given, fault, rows, Severity.ERROR if lost else Severity.WARN)
+
+
+def _perhaps_halted(coverage: Coverage) -> list[SessionCoverage]:
+    """The sessions with one long gap between two bars, and no more empty minutes than others; none where many have one.
+
+    A halt has no sign of its own: an hour of lost bars looks the same in one session, and not in every one.
+    """
+    there, density = _present(coverage), coverage.density or 0.0
+    found = [
+        each
+        for each in there
+        if _gap(each) > GAP_WARN
+        and each.gap_start != each.session.regular_open
+        and _gap_end(each) != each.session.regular_close
+        and not _is_short(_empty(_filled(each)), each.minutes.size, OCCUPANCY_WARN, density)
+    ]
+    return found if len(found) <= MOST_HALTED and 2 * len(found) <= len(there) else []
+
+
+def _filled(each: SessionCoverage) -> SessionCoverage:
+    """The session as if each minute in its longest gap had a bar."""
+    minutes = each.minutes.copy()
+    if each.gap_start:
+        first = (each.gap_start - each.session.regular_open) // _MINUTE
+        minutes[first : first + -(-_gap(each) // _MINUTE) + 1] = True
+    return replace(each, minutes=minutes)
 
 
 def _quiet_gaps(given: CheckInput) -> RuleOutcome:
@@ -278,6 +321,14 @@ def _is_short(empty: int, minutes: int, share: float, density: float) -> bool:
     """
     chance = minutes * exp(1 - density)
     return empty > max((1 - share) * minutes, chance + _DEVIATIONS * sqrt(chance))
+
+
+def _listed(given: CheckInput, sessions: Sequence[SessionCoverage]) -> list[SessionCoverage]:
+    """Those on whose day the symbol could be traded; a day that bars prove wrong says nothing."""
+    listed = given.provenance.listed if given.provenance else None
+    if listed is None or any(each.is_present and not listed.has(each.session.date) for each in sessions):
+        return list(sessions)
+    return [each for each in sessions if listed.has(each.session.date)]
 
 
 def _present(coverage: Coverage) -> list[SessionCoverage]:

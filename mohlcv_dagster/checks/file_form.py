@@ -252,6 +252,12 @@ ON_TAPE: Final = 6
 FEW: Final = 0.01
 """The share of bars up to which five or six decimals are a warning."""
 
+FEWEST_FOR_CENTS: Final = 200
+"""So many bars of a price that moves have cents in one of them."""
+
+_MOVED: Final = 0.5
+_CENTS_COUNT: Final = 1000.0
+"""US dollars: a higher price may be quoted without."""
 _DECIMAL: Final = Month(2001, 5)
 """The first whole month without prices in fractions of a dollar, such as 1/32."""
 _AT_ONCE: Final = 1 << 15
@@ -259,7 +265,7 @@ _AT_ONCE: Final = 1 << 15
 
 
 @rule(
-    sentence="No unadjusted price has more than 4 decimals.",
+    sentence="No unadjusted price has more than 4 decimals, and some of 200 bars have cents.",
     threshold="0 bars a warning; an error beyond 1 % of the bars, or with more than 6 decimals",
     blocking=False,
     scope=Scope.RAW,
@@ -281,7 +287,7 @@ def price_precision(given: CheckInput) -> RuleOutcome:
         _mark(bad, price)
     at = np.flatnonzero(bad)
     if not at.size:
-        return RuleOutcome(of=own.rows)
+        return _rounded(own)
     decimals = np.max([_decimals(price[at]) for price in own.prices.values()], axis=0)
     bars = own.present.take(from_numpy(at)).append_column("decimals", from_numpy(decimals))
     worst = int(decimals.max())
@@ -292,6 +298,19 @@ def price_precision(given: CheckInput) -> RuleOutcome:
     if given.adjusted is None:
         fault += "; whether they are adjusted for splits, which gives such prices, is not recorded"
     return RuleOutcome(of=own.rows, fault=fault, bars=bars, severity=severity)
+
+
+def _rounded(own: Reading) -> RuleOutcome:
+    """The outcome for prices of which none has too many decimals: a warning where none has cents either."""
+    close = own.prices["close"]
+    spread = float(np.ptp(close)) if close.size >= FEWEST_FOR_CENTS else 0.0
+    has_cents = not (spread >= _MOVED and close.max() < _CENTS_COUNT) or any(
+        _beyond(price[: 1 << 10], 1).any() or _beyond(price, 1).any() for price in own.prices.values()
+    )
+    if has_cents:
+        return RuleOutcome(of=own.rows)
+    fault = f"not one of the prices of {own.rows:,} bars has more than one decimal, as where they were rounded"
+    return RuleOutcome(of=own.rows, fault=fault, count=own.rows, bars=own.present.slice(0, 20), severity=Severity.WARN)
 
 
 def _mark(bad: npt.NDArray[np.bool_], price: Floats) -> None:

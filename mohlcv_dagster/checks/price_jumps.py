@@ -19,7 +19,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings
 from mohlcv_dagster.checks.bad_prints import COMPARE, LARGEST, SMALLEST, Mask, Rows, UsableBars, with_columns
 from mohlcv_dagster.checks.check_input import CheckInput
-from mohlcv_dagster.checks.reading import NO_TIME
+from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.formatting import quantity
@@ -35,10 +35,11 @@ apart), and wide enough for the usual overnight move of 1 to 2 % on top of the s
 _FORWARD: Final = ((5, 4), (4, 3), (3, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
 _REVERSE: Final = tuple((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100))
 _BASIS: Final = {
-    False: "prices are recorded as unadjusted, and whether there was a split was not looked up",
+    False: "prices are recorded as unadjusted, and which splits there were is not known",
     True: "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?",
     None: "whether prices are adjusted is not recorded",
 }
+_NO_SPLIT: Final = "prices are recorded as unadjusted, and the vendor knows no such split then"
 _ON_SPLIT: Final = 0.10
 """How far from the ratio of a known split, as a logarithm, the jump at its day may be: the night moves prices too."""
 _LONGEST_BREAK: Final = 5 * 86_400
@@ -106,6 +107,16 @@ def open_jumps(given: CheckInput) -> RuleOutcome:
     return RuleOutcome(of=usable.size, fault=_jumps_fault(bars, borders.at.size, given), bars=bars)
 
 
+def jumps_between_sessions(bars: pa.Table, previous_close: float | None) -> bool:
+    """Whether any price at a border between two sessions is more than 10 % off, as at a split.
+
+    Args:
+        bars: seconds of a month, rising.
+        previous_close: the last close before them, US dollars; `None` where it is not known.
+    """
+    return bool((np.abs(_borders(UsableBars.of(Reading(b"", bars, None)), previous_close).change) > JUMP).any())
+
+
 def _borders(usable: UsableBars, known: float | None) -> _Borders:
     days = usable.days()
     at = np.flatnonzero(days[1:] != days[:-1]) + 1
@@ -158,7 +169,11 @@ def likely_splits(bars: pa.Table, given: CheckInput) -> str:
     """Which of them look like a split, and on which basis prices are recorded; empty where none does."""
     pairs = zip(bars[TIME], bars["looks_like"].to_pylist(), strict=True)
     likely = [f"a {split} at {as_text(moment)}" for moment, split in pairs if split]
-    return f". It looks like {'; '.join(likely)}; {_BASIS[given.adjusted]}" if likely else ""
+    if not likely:
+        return ""
+    known = given.provenance.splits if given.provenance else None
+    basis = _BASIS[given.adjusted] if given.adjusted is not False or known is None else _NO_SPLIT
+    return f". It looks like {'; '.join(likely)}; {basis}"
 
 
 def split_like(before: float, after: float) -> str | None:

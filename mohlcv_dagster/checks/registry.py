@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mohlcv_dagster.checks.aggregates import aligned, equals_recomputation, volume_conserved
-from mohlcv_dagster.checks.bad_prints import stale_prices, wicks
+from mohlcv_dagster.checks.bad_prints import repeated_session, stale_prices, wicks
 from mohlcv_dagster.checks.completeness import (
     largest_gap,
     minute_occupancy,
@@ -59,6 +59,7 @@ RULES: Final = (
     minute_occupancy,
     session_edges,
     largest_gap,
+    repeated_session,
     trading_hours,
     split_basis,
     spikes,
@@ -133,6 +134,7 @@ _RAW_CHECKS: Final = (
         minute_occupancy,
         session_edges,
         largest_gap,
+        repeated_session,
         trading_hours,
         decisive=sessions_present,
     ),

@@ -3,20 +3,34 @@
 They need an answer from the vendor now, so they are not among the rules that are checked before a file is used.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
+from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import Facts, Requires, RuleOutcome, Scope, Severity, rule
-from mohlcv_dagster.checks.wording import as_text
+from mohlcv_dagster.checks.wording import as_text, eastern, utc
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
+from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation, shows_openings
 
 LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
+LEAST_SHARE: Final = 0.95
+"""The share of minutes that must agree; below it is an error. Volume in the minute beside it is not lost: it counts."""
+
+LONG: Final = 15
+"""So many of the vendor's minutes in a row without any of ours are an error; where neither side has one, a halt."""
+
+_REST: Final = timedelta(seconds=MINUTE.seconds - 1)
+"""From a gap's first second, which is the one after the start of a minute, to the start of the next."""
+_NAMED: Final = 3
+_FEW: Final = 12
+"""So many minutes may differ, whatever their share."""
 
 _KIND: Final = "kind"
 _UNTOLD: Final = "; not judged: whether labels are a second early on both sides, since no opening auction stands out"
@@ -34,7 +48,8 @@ _CURE_OURS: Final = (
 
 @rule(
     sentence="Every minute is the vendor's own: on both sides, prices to the tick, volume within 0.5 %.",
-    threshold="0 minutes; an error where more than 1 % differ in price, or one in a way that is not known",
+    threshold="0 minutes; an error where more than 1 % differ in price, more than 5 % in all, we lack 15 in a row, or "
+    "one differs in a way that is not known",
     blocking=False,
     scope=Scope.MINUTES,
     requires=Requires.RAW,
@@ -54,14 +69,16 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
     facts = _facts(found)
     if not found.counts:
         shown = shows_openings(given.raw.present, given.file.month)
-        return RuleOutcome(of=found.minutes, note=f"{_compared(found)}{'' if shown else _UNTOLD}", facts=facts)
+        note = f"{_compared(found)}{_halted(given)}{'' if shown else _UNTOLD}"
+        return RuleOutcome(of=found.minutes, note=note, facts=facts)
     if found.minutes in {found.only_ours, found.only_vendors}:
         return _one_sided(given, found, facts)
     wrong = any(KINDS[kind].wrong for kind in found.counts)
-    error = wrong or found.price_share < LEAST_PRICE_SHARE
+    lost = _lost_stretch(given, found)
+    error = wrong or bool(lost) or found.price_share < LEAST_PRICE_SHARE or _too_many(found)
     return RuleOutcome(
         of=found.minutes,
-        fault=_fault(found),
+        fault=_fault(found, f"{lost}{_halted(given)}"),
         bars=_interleaved(found.differing),
         severity=Severity.ERROR if error else Severity.WARN,
         facts=facts,
@@ -95,6 +112,45 @@ def volume_ladder(given: CheckInput) -> RuleOutcome:
     return RuleOutcome(of=found.minutes, fault=fault, bars=bars)
 
 
+def _halted(given: CheckInput) -> str:
+    """Long stretches of regular hours in which neither side has a minute, a clause; empty where there is none."""
+    theirs = given.vendor.bars if given.vendor else None
+    if theirs is None or not given.liquid:
+        return ""
+    starts, silent = bar_table.seconds(theirs), []
+    for each in given.coverage.sessions:
+        if each.is_present and each.gap_start and each.gap_seconds > LONG * MINUTE.seconds:
+            begin, end = each.gap_start + _REST, each.gap_start + timedelta(seconds=each.gap_seconds)
+            between = (starts >= begin.timestamp()) & (starts < end.timestamp())
+            silent += [] if between.any() else [f"{each.session.date} from {eastern(begin)} to {eastern(end)}"]
+    where = ", ".join(silent[:_NAMED]) + (f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else "")
+    return f"; neither side has a minute of {where} Eastern, as in a halt of trading" if silent else ""
+
+
+def _lost_stretch(given: CheckInput, found: Reconciliation) -> str:
+    """The longest run of the vendor's minutes without any of ours in it, a clause; empty where none is long."""
+    theirs = given.vendor.bars if given.vendor else None
+    kinds = np.array(found.differing[_KIND].to_pylist())
+    lacking = np.asarray(found.differing[VOLUME].is_null()) & (kinds == str(DifferenceKind.MISSING_SECOND))
+    if theirs is None or np.count_nonzero(lacking) < LONG:
+        return ""
+    starts = bar_table.seconds(theirs)
+    gone = np.isin(starts, bar_table.seconds(found.differing)[lacking])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
+    firsts, ends = edges[::2], edges[1::2]
+    at = int((ends - firsts).argmax())
+    if ends[at] - firsts[at] < LONG:
+        return ""
+    begin, end = (utc(datetime.fromtimestamp(int(starts[row]), UTC)) for row in (firsts[at], ends[at] - 1))
+    return f"; we have none of the {ends[at] - firsts[at]} minutes that the vendor has from {begin} to {end}: lost"
+
+
+def _too_many(found: Reconciliation) -> bool:
+    """Whether more minutes differ than single prints explain."""
+    lost = found.minutes - found.agreeing - found.counts.get(DifferenceKind.CARRIED_VOLUME, 0)
+    return lost > max(_FEW, (1 - LEAST_SHARE) * found.minutes)
+
+
 def _one_sided(given: CheckInput, found: Reconciliation, facts: Facts) -> RuleOutcome:
     """The outcome where one side has no minute at all, so that nothing could be compared."""
     month, minutes = f"{given.file.symbol} {given.file.month}", quantity(found.minutes, "minute")
@@ -125,7 +181,7 @@ def _not_compared(given: CheckInput, why: str, severity: Severity, cure: str) ->
     return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=severity, cure=cure)
 
 
-def _fault(found: Reconciliation) -> str:
+def _fault(found: Reconciliation, stretches: str) -> str:
     """How many differ, of which kinds; what explains whole sessions; the first of the worst kind, and its cure."""
     counts = found.counts
     parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
@@ -139,9 +195,13 @@ def _fault(found: Reconciliation) -> str:
         clauses.append(
             f"{_share(found.price_share)} of the minutes have the same prices, {_share(LEAST_PRICE_SHARE)} is the least"
         )
+    if _too_many(found):
+        share = _share(found.agreeing / found.minutes)
+        clauses.append(f"{share} of the minutes agree, {_share(LEAST_SHARE)} is the least")
     worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
     meaning = KINDS[worst]
-    return f"{'; '.join([*clauses, _first(found, worst)])}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
+    told = "; ".join([*clauses, _first(found, worst)])
+    return f"{told}{stretches}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
 
 
 def _first(found: Reconciliation, kind: DifferenceKind) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 import dagster as dg
 
 from mohlcv_dagster.model.finality import RevisionCounts
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Split
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, ListedDays, Split
 from mohlcv_dagster.model.provenance import Origin, Provenance
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ FETCHED_AT: Final = "fetched_at"
 COMPLETE_THROUGH: Final = "complete_through"
 EMPTY_BECAUSE: Final = "empty_because"
 EMPTY_CAUSE: Final = "empty_cause"
+LISTED: Final = ("listed_from", "listed_until")
+"""The days of `ListedDays`."""
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
 REQUEST_IDS: Final = "request_ids"
@@ -109,11 +111,18 @@ def origin_metadata(origin: Origin) -> Metadata:
             REQUEST_IDS: None if origin.request_ids is None else list(origin.request_ids),
             EMPTY_BECAUSE: origin.empty.reason if origin.empty else None,
             EMPTY_CAUSE: origin.empty.cause.value if origin.empty else None,
+            **listed_metadata(origin.listed),
             SPLITS: None if origin.splits is None else [_split_row(each) for each in origin.splits],
             SPLITS_UNKNOWN: origin.splits_unknown,
             RAW_DIGEST: origin.raw_sha256,
         }
     )
+
+
+def listed_metadata(listed: ListedDays | None) -> dict[str, str]:
+    """What is recorded of the days on which the symbol could be traded; nothing of a side without an end."""
+    days = (listed.first, listed.end) if listed else (None, None)
+    return {name: str(day) for name, day in zip(LISTED, days, strict=True) if day}
 
 
 def origin_of(metadata: Metadata) -> Origin:
@@ -153,6 +162,7 @@ def _origin(recorded: Values) -> dict[str, Any]:
         "complete_through": moment(recorded, COMPLETE_THROUGH),
         "state": _typed(recorded, STATE, str),
         "empty": _empty(recorded),
+        "listed": _listed(recorded),
         "splits": _splits(recorded),
         "splits_unknown": _typed(recorded, SPLITS_UNKNOWN, str),
         "request_ids": None if ids is None else tuple(map(str, ids)),
@@ -187,6 +197,12 @@ def _empty(recorded: Values) -> EmptyMonthReason | None:
     if EMPTY_BECAUSE not in recorded:
         return None
     return EmptyMonthReason(EmptyMonthCause(str(recorded[EMPTY_CAUSE])), str(recorded[EMPTY_BECAUSE]))
+
+
+def _listed(recorded: Values) -> ListedDays | None:
+    texts = (_typed(recorded, name, str) for name in LISTED)
+    days = [date.fromisoformat(text) if text else None for text in texts]
+    return ListedDays(*days) if any(days) else None
 
 
 def _splits(recorded: Values) -> tuple[Split, ...] | None:

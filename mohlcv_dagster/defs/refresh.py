@@ -15,15 +15,18 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table, revision
 from mohlcv_dagster.bars.revision import Revision
+from mohlcv_dagster.checks.price_jumps import jumps_between_sessions
 from mohlcv_dagster.defs import month_state, records
 from mohlcv_dagster.defs.metadata import COMPARED, Metadata, convert, origin_metadata, table_rows
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.month_decision import Action, Decision, RunOptions, decide
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Origin
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.storage.reader import BarReader
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ class StoredBars:
         fetched_at: when they were asked for.
         through: the moment, exclusive, up to which they were asked for.
         request_ids: the vendor's ids of the answers that they came in.
+        listed: as recorded of them.
         broken: what rules they break, so that they are compared and the whole month is fetched; empty where none.
     """
 
@@ -83,6 +87,7 @@ class StoredBars:
     fetched_at: datetime
     through: datetime
     request_ids: tuple[str, ...]
+    listed: ListedDays | None = None
     broken: str = ""
 
 
@@ -118,7 +123,19 @@ class Refresh:
         decision = self._decide(file)
         stored = self._stored(file, decision)
         fetched, compared = self._incremental(file, stored, decision, report) or self._whole(file, stored, report)
+        fetched = self._with_splits(file, fetched)
         return fetched, {**fetch_metadata(file.month, fetched), **compared}
+
+    def _with_splits(self, file: BarFile, fetched: "FetchedMonth") -> "FetchedMonth":
+        """Add the symbol's splits to unadjusted bars whose prices jump between two sessions, so that one is told."""
+        if fetched.adjusted or fetched.splits is not None or not fetched.bars.num_rows:
+            return fetched
+        before = records.latest(self.instance, BarFile(file.symbol, RAW, min(file.month.neighbours)))
+        close = before.last_close if before is not None and before.adjusted is False else None
+        if not jumps_between_sessions(fetched.bars, close):
+            return fetched
+        known = self.vendor.splits(file.symbol)
+        return fetched if known.splits is None else replace(fetched, splits=known, requests=fetched.requests + 1)
 
     def _decide(self, file: BarFile) -> Decision:
         """What is to be done about a month that somebody asks for."""
@@ -140,7 +157,11 @@ class Refresh:
             return None
         through = record.complete_through or record.fetched_at
         bars, why = self._sound_bars(file, record)
-        return why if bars is None else StoredBars(bars, record.fetched_at, through, record.request_ids or (), why)
+        return (
+            why
+            if bars is None
+            else StoredBars(bars, record.fetched_at, through, record.request_ids or (), record.listed, why)
+        )
 
     def _sound_bars(self, file: BarFile, record: Record) -> tuple[pa.Table | None, str]:
         """The stored bars, and what rules they break; no bars where they cannot even be compared."""
@@ -169,7 +190,8 @@ class Refresh:
             return self._whole(file, stored, report, before=part, overlap=proof)
         later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
-        whole = replace(part, bars=bars, request_ids=(*stored.request_ids, *part.request_ids))
+        ids = (*stored.request_ids, *part.request_ids)
+        whole = replace(part, bars=bars, request_ids=ids, listed=part.listed or stored.listed)
         return whole, {**comparison.to_metadata(), **convert({INCREMENTAL: span.since})}
 
     def _whole(
@@ -241,6 +263,7 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
         complete_through=fetched.complete_through,
         state=finality.state(month, fetched.fetched_at).value,
         empty=fetched.empty,
+        listed=fetched.listed,
         splits=fetched.splits.splits if fetched.splits else None,
         splits_unknown=(fetched.splits.why_unknown or None) if fetched.splits else None,
         request_ids=fetched.request_ids,

@@ -121,6 +121,50 @@ class Listing:
         return symbol, end if end != date.max else begin
 
 
+@dataclass(frozen=True)
+class ListedDays:
+    """The days of a month on which a symbol could be traded, as far as the vendor knows.
+
+    Attributes:
+        first: the first Eastern day, where it is in the month or after it; `None` where it is before, or not known.
+        end: the Eastern day from which it could not any more, where it is in the month or before it; else `None`.
+    """
+
+    first: date | None = None
+    end: date | None = None
+
+    def has(self, day: date) -> bool:
+        """Whether it could be traded on an Eastern day."""
+        return (self.first is None or self.first <= day) and (self.end is None or day < self.end)
+
+    @classmethod
+    def of(cls, listing: Listing, month: Month) -> "ListedDays":
+        """What a listing says of a month; under another symbol before or after, it could not be traded as this one."""
+        spans = [(begin, end) for symbol, begin, end in _spans(listing.renames or ()) if symbol == listing.symbol]
+        first_day, last_day = month.start.date(), _last_day(month)
+        begin, end = next((span for span in spans if span[0] <= last_day and first_day < span[1]), (date.min, date.max))
+        begin, end = max(begin, listing.listed or date.min), min(end, listing.delisted or date.max)
+        return cls(begin if begin > first_day else None, end if end <= last_day else None)
+
+
+def lacks_an_edge(month: Month, first: datetime, last: datetime, since: datetime, through: datetime) -> bool:
+    """Whether the first or the last session has no bar, as where a listing begins or ends within the month.
+
+    Args:
+        month: UTC.
+        first: the start of its first bar.
+        last: that of its last bar.
+        since: the moment from which on bars were requested.
+        through: the moment (exclusive) up to which they were.
+    """
+    due = [
+        each
+        for each in exchange_calendar.sessions_in(month)
+        if each.regular_open >= since and each.regular_close <= through
+    ]
+    return bool(due) and (first >= due[0].extended_close or last < due[-1].extended_open)
+
+
 class EmptyMonthCause(StrEnum):
     """Why a month has no bars, as far as is known. The values are stored."""
 

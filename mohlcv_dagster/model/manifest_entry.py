@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, Self
 
 from mohlcv_dagster.errors import ManifestEntryError
 from mohlcv_dagster.formatting import printable, quoted
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.provenance import Provenance
 
 FOLDER: Final = "manifest"
@@ -39,6 +40,8 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "adjusted": (bool, type(None)),
     **dict.fromkeys(_MOMENTS, _TEXT),
 }
+_LISTED: Final = ("listed_from", "listed_until")
+"""The days of `listed`, in an entry of a month in which the symbol was listed or delisted only."""
 _FIELDS: Final = frozenset({"file", "schema", "request_ids", "checks", *_TYPES})
 """Those of an entry without a checksum; another name there is one that was damaged."""
 _RESULT_TYPES: Final = {"name": (str,), "passed": (bool,), "severity": (str,), "message": (str,)}
@@ -108,7 +111,7 @@ class ManifestEntry(Provenance):
     def of(cls, file: BarFile, recorded: Provenance, software: str) -> Self:
         """The entry of a file that no check has looked at yet."""
         facts = {name: getattr(recorded, name) for name in _TYPES if name != "software"}
-        facts["size"] = recorded.size or 0
+        facts |= {"size": recorded.size or 0, "listed": recorded.listed}
         return cls(file=str(file.path), software=software, request_ids=recorded.request_ids or None, **facts)
 
     @property
@@ -137,6 +140,8 @@ class ManifestEntry(Provenance):
         """The entry as JSON with sorted keys, the same for the same facts."""
         facts = {name: getattr(self, name) for name in ("file", *_TYPES)}
         facts |= {name: _to_text(facts[name]) for name in _MOMENTS}
+        days = (self.listed.first, self.listed.end) if self.listed else (None, None)
+        facts |= {name: str(day) for name, day in zip(_LISTED, days, strict=True) if day}
         facts |= {"request_ids": self.request_ids or (), "checks": [vars(check) for check in self.checks]}
         facts |= {"schema": SCHEMA, CHECKSUM: ""}
         content = (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
@@ -174,9 +179,17 @@ class ManifestEntry(Provenance):
         return cls(
             **{name: facts[name] for name in ("file", *_TYPES) if name not in moments},
             **moments,
+            listed=_to_listed(facts),
             request_ids=tuple(facts["request_ids"]) or None,
             checks=tuple(_to_result(check) for check in facts["checks"]),
         )
+
+
+def _to_listed(facts: Mapping[str, Any]) -> ListedDays | None:
+    first, end = (date.fromisoformat(facts[name]) if name in facts else None for name in _LISTED)
+    for name, day in zip(_LISTED, (first, end), strict=True):
+        _require(facts.get(name) in {None, str(day)}, "a day that is none")
+    return ListedDays(first, end) if first or end else None
 
 
 def _checksum_field(digest: str) -> bytes:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from mohlcv_dagster.model.finality import Finality, RevisionCounts
-from mohlcv_dagster.model.listings import EmptyMonthReason, Split
+from mohlcv_dagster.model.listings import EmptyMonthReason, ListedDays, Split
 
 
 class Replacement(StrEnum):
@@ -34,8 +34,9 @@ class Origin:
         state: `provisional` or `settled` (final).
         empty: why the month was proven to have no bars; `None` also where it has some.
         splits: of adjusted bars, the splits known when they were requested, announced ones included, rising; `None`
-            where the vendor did not give them.
+            where the vendor did not give them. Of unadjusted bars, the same where their prices jump between sessions.
         splits_unknown: why it did not.
+        listed: on which days of the month the symbol could be traded; `None` where the vendor was not asked.
         request_ids: the vendor's ids of the answers that the bars came in.
         raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
     """
@@ -49,6 +50,7 @@ class Origin:
     empty: EmptyMonthReason | None = None
     splits: tuple[Split, ...] | None = None
     splits_unknown: str | None = None
+    listed: ListedDays | None = None
     request_ids: tuple[str, ...] | None = None
     raw_sha256: str | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
-from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
+from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, ListedDays, Listing
 from mohlcv_dagster.model.months import Month
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class FetchedMonth:
         request_ids: the provider's own ids of its answers: of the bars in order of time, then of listings and splits.
         plan_delayed: whether the provider marked its data as delayed.
         empty: why there are no bars; `None` where there are some, or a part of a month was requested.
-        splits: the symbol's splits, known before adjusted bars were requested; `None` with unadjusted ones.
+        listed: on which days the symbol could be traded, asked where the first or last session has no bar; else `None`.
+        splits: the symbol's splits, known before adjusted bars were requested; of unadjusted ones, `None` unless prices
+            jump between two sessions.
     """
 
     bars: "pa.Table"
@@ -69,6 +71,7 @@ class FetchedMonth:
     plan_delayed: bool
     empty: EmptyMonthReason | None = None
     splits: KnownSplits | None = None
+    listed: ListedDays | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,14 @@ class BarProvider(Protocol):
         """What is known of `symbol`: whether it exists, the company's name, when it was listed and delisted.
 
         What the provider does not know is unknown, with the reason, and not an error.
+
+        Raises:
+            SymbolError: it cannot be requested.
+        """
+        ...
+
+    def splits(self, symbol: str) -> KnownSplits:
+        """The splits of `symbol`; what the provider does not know is unknown, with the reason, and not an error.
 
         Raises:
             SymbolError: it cannot be requested.

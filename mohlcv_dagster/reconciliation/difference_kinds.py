@@ -105,7 +105,9 @@ KINDS: Final = {
         "the print of the opening or closing auction is counted on one side only",
         "in the minute of the opening, the last before the close or the first after it (early closes "
         "too), one side has at least a tenth of the minute or the session's median minute more, and its range covers "
-        "the other's, or it has twice as much; or it has the minute alone, in a session that both have. Of the "
+        "the other's, or it has twice as much; or it has any more volume, a range that covers, and of open and close "
+        "only the one at the bell is another, unless more than 3 and more than 1 % of the session's other minutes are "
+        "unknown; or it has the minute alone, in a session that both have. Of the "
         "opening and the last minute before the close, too, no more than about one of our seconds is lacking: we have "
         "half as many, less one, as in the session's median minute, or the vendor lacks no more than two of ours",
         "Nothing need be done: a known way of the vendor. Do not mix both in a study of the auctions.",
@@ -200,6 +202,7 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
         kinds, [DifferenceKind.LATE_PRINT, DifferenceKind.MISSING_SECOND, DifferenceKind.EXTRA_PRINT]
     )
     kinds = np.where(small & _many(pairs, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
+    kinds = np.where(_first_or_last(pairs, chosen, kinds, month), np.array(DifferenceKind.AUCTION_PRINT), kinds)
     return np.where(_lost_inside(pairs, chosen, kinds, held), np.array(DifferenceKind.MISSING_SECOND), kinds)
 
 
@@ -297,6 +300,19 @@ def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
     large: Mask = at & (greater - lesser >= least) & np.isin(chosen.day, pairs.day[pairs.both])
     print_alone: Mask = vendor_more | ours_more | (greater >= 2 * lesser)
     return large & print_alone
+
+
+def _first_or_last(pairs: Pairs, chosen: Pairs, kinds: Kinds, month: Month) -> Mask:
+    """Which unknown minutes at a bell lack a small print of it that was first or last, on one side.
+
+    Of open and close only that one differs. Where much more of a session is unknown, closes are wrong throughout.
+    """
+    opening, last, after = (np.isin(chosen.starts, minutes) for minutes in zip(*_bells(month), strict=True))
+    opens, closes = _same(chosen, 0), _same(chosen, 3)
+    vendor_more, ours_more = _more(chosen)
+    alone: Mask = ((opening | after) & closes & ~opens) | ((last | after) & opens & ~closes)
+    alone &= chosen.both & (vendor_more | ours_more) & (kinds == DifferenceKind.UNKNOWN)
+    return alone & ~_many(pairs, chosen, (kinds == DifferenceKind.UNKNOWN) & ~alone)
 
 
 def _bells(month: Month) -> list[tuple[int, int, int]]:

@@ -46,7 +46,14 @@ CLEAN = {
 RAW, AGGREGATE, RAW_FRACTIONAL, AGGREGATE_FRACTIONAL = CLEAN
 
 FILE_RULES = ("readable", "as_recorded")
-WHOLE_RULES = ("sessions_present", "minute_occupancy", "session_edges", "largest_gap", "trading_hours")
+WHOLE_RULES = (
+    "sessions_present",
+    "minute_occupancy",
+    "session_edges",
+    "largest_gap",
+    "repeated_session",
+    "trading_hours",
+)
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")
 BASIS_RULES = ("split_basis",)
 LIFE_RULES = ("settled", "revised")

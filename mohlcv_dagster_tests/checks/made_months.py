@@ -19,6 +19,7 @@ from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -32,12 +33,18 @@ HALTS = 3
 _MARKET = SyntheticMarket()
 
 
-def input_of(
-    symbol: str, month: str, bars: pa.Table, *, adjusted: bool | None = None, previous_close: float | None = None
+def input_of(  # noqa: PLR0913 - each has a default
+    symbol: str,
+    month: str,
+    bars: pa.Table,
+    *,
+    adjusted: bool | None = None,
+    previous_close: float | None = None,
+    splits: tuple[Split, ...] | None = None,
 ) -> CheckInput:
     """Evidence on bars as if they had been read; the bytes of their file are not made."""
     reading = Reading(b"", bars.combine_chunks(), None)
-    recorded = Provenance(bars.num_rows, reading.sha256, adjusted=adjusted)
+    recorded = Provenance(bars.num_rows, reading.sha256, adjusted=adjusted, splits=splits)
     return CheckInput(
         BarFile(symbol, RAW, Month.parse(month)), reading, reading, recorded, NeighbourMonths((), previous_close)
     )

@@ -199,7 +199,7 @@ def test_a_jump_is_told_with_both_its_ends():
     [
         (
             False,
-            "prices are recorded as unadjusted, and whether there was a split was not looked up",
+            "prices are recorded as unadjusted, and which splits there were is not known",
         ),
         (True, "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?"),
         (None, "whether prices are adjusted is not recorded"),

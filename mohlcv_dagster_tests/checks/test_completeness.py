@@ -9,7 +9,7 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.runner import check_file, evaluate, require, run_rules
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason
+from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, ListedDays
 from mohlcv_dagster_tests.checks import whole_corruptions
 from mohlcv_dagster_tests.checks.clean_files import AGGREGATE, COMPLETENESS, HEADER, RAW, WHOLE, recorded
 from mohlcv_dagster_tests.checks.whole_corruptions import BUSY, CLEAN, CLEAN_MONTHS, WHOLE_CORRUPTIONS
@@ -61,10 +61,12 @@ def test_none_of_them_blocks():
 
 def test_the_scoreboard_has_a_row_for_each_loss_and_says_how_many_of_those_seeded_were_found():
     missed = replace(loss("a session lost"), what="nothing lost", seeded=lambda *_: lambda bars: bars)
-    rows = whole_corruptions.found(2, [loss("an hour lost"), loss("February 29 lost"), missed])
+    rows = whole_corruptions.found(
+        2, [loss("every minute of an hour lost, on each day"), loss("February 29 lost"), missed]
+    )
 
     assert list(rows) == [
-        ("minute_occupancy", "an hour lost", "2 of 2", "error"),
+        ("minute_occupancy", "every minute of an hour lost, on each day", "2 of 2", "error"),
         ("sessions_present", "February 29 lost", "1 of 1", "error"),
         ("sessions_present", "nothing lost", "0 of 2", "error"),
     ]
@@ -87,7 +89,7 @@ MESSAGES = {
         ),
     ),
     "an hour": (
-        drop(date(2024, 1, 10), "11:00", "12:00"),
+        drop_all([(date(2024, 1, 10), "11:00", "11:30"), (date(2024, 1, 10), "12:00", "12:30")]),
         "minute_occupancy",
         (
             f"{HAS}bars in 99.27 % of the 8,190 regular minutes of 21 sessions; 1 of them is short, the worst "
@@ -109,8 +111,9 @@ MESSAGES = {
         "largest_gap",
         (
             f"{HAS}a gap of over 5 minutes in the regular hours of 1 of 21 sessions; the longest is "
-            "60 minutes on 2024-01-10, 2024-01-10 16:00:00Z to 2024-01-10 17:00:00Z (11:00:00 to 12:00:00 Eastern). "
-            f"If trading was not halted then, {ASK}"
+            "60 minutes on 2024-01-10, 2024-01-10 16:00:00Z to 2024-01-10 17:00:00Z (11:00:00 to 12:00:00 Eastern); "
+            "trading may have been halted in 1 session, or bars are lost: the vendor's own minutes show which, see "
+            f"matches_vendor of aggregated/1min. If trading was not halted then, {ASK}"
         ),
     ),
     "a holiday": (
@@ -147,6 +150,7 @@ def test_the_rows_of_a_finding_begin_with_a_moment_and_are_what_the_rule_counts(
         "minute_occupancy": (2, 2, "ts_event"),
         "session_edges": (2, 2, "ts_event"),
         "largest_gap": (2, 2, "ts_event"),
+        "repeated_session": (0, 0, "ts_event"),
         "trading_hours": (0, 0, "ts_event"),
     }
     assert results["sessions_present"].bars.to_pylist()[0] == {
@@ -204,6 +208,51 @@ def test_a_session_under_way_is_checked_when_it_is_over():
     assert "(does not apply: no session of the month is over yet)" in before_the_first_bell["largest_gap"].message
 
 
+@pytest.mark.parametrize(("stretch", "days"), [(("11:00", "13:00"), (10,)), (("15:00", "15:15"), (8, 9, 10, 11))])
+def test_a_halt_of_trading_is_a_warning_that_says_so_and_nothing_else(stretch, days):
+    halted = drop_all([(date(2024, 1, day), *stretch) for day in days])(whole_month(BUSY, "2024-01"))
+    found = check_month(halted, BUSY, "2024-01")
+
+    assert failing(found) == {"largest_gap": "warn"}
+    assert f"trading may have been halted in {len(days)} session" in found["largest_gap"].message
+
+
+@pytest.mark.parametrize(
+    "stretches",
+    [
+        [(10, "14:00", "16:00")],
+        [(10, "09:30", "11:30")],
+        [(10, "10:30", "11:00"), (10, "13:00", "15:00")],
+        [(day, "11:00", "13:00") for day in (3, 4, 5, 8, 9, 10)],
+    ],
+    ids=["to the close", "from the opening", "beside another gap", "on six days"],
+)
+def test_what_no_halt_looks_like_stays_an_error(stretches):
+    lost = drop_all([(date(2024, 1, day), *clocks) for day, *clocks in stretches])(whole_month(BUSY, "2024-01"))
+    found = check_month(lost, BUSY, "2024-01")
+
+    assert failing(found)["largest_gap"] == "error"
+    assert "halted in" not in found["largest_gap"].message
+
+
+def test_a_session_that_is_lost_after_the_listing_is_missed_and_one_before_it_is_not():
+    after = drop_days([date(2024, 1, day) for day in (*range(1, 10), 16)])(whole_month(BUSY, "2024-01"))
+    found = check_month(after, BUSY, "2024-01", listed=ListedDays(date(2024, 1, 10)))
+
+    assert failing(found) == {"sessions_present": "error"}
+    assert "in the regular hours of 1 of 15 sessions on which AAC was listed by then, of 21: 2024-01-16" in (
+        found["sessions_present"].message
+    )
+
+
+def test_a_listing_that_bars_prove_wrong_excuses_no_session():
+    lost = drop_days([date(2024, 1, 3)])(whole_month(BUSY, "2024-01"))
+
+    assert failing(check_month(lost, BUSY, "2024-01", listed=ListedDays(date(2024, 1, 10)))) == {
+        "sessions_present": "error"
+    }
+
+
 def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_says_so():
     content = HEADER + b"2024-01-10 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n"
     given = CheckInput.of(BarFile.parse("raw_1s/SPY/SPY_2024_01.csv"), content)
@@ -211,7 +260,10 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
     assumed = "it is not recorded up to when its bars were requested, so the complete month is expected"
 
     assert "20 of 21 sessions: 2024-01-02, 2024-01-03, 2024-01-04 and 17 more" in said["sessions_present"]
-    assert {name for name, message in said.items() if assumed in message} == set(said) - {"trading_hours"}
+    assert {name for name, message in said.items() if assumed in message} == set(said) - {
+        "repeated_session",
+        "trading_hours",
+    }
 
 
 def test_a_month_the_calendar_does_not_cover_is_not_checked_by_the_rules_that_need_it():

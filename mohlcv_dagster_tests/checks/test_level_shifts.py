@@ -1,6 +1,6 @@
 """The rule `level_shifts`: another symbol's hour, and the bars of a split's day that are on the wrong basis."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ from mohlcv_dagster.bars import bar_table, csv_codec
 from mohlcv_dagster.checks.price_jumps import level_shifts
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model.bar_files import PRICES
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster_tests.checks import made_months
 from mohlcv_dagster_tests.checks.made_months import WEDNESDAY, changed, input_of, made, told, wiggling
 from mohlcv_dagster_tests.real import REAL, needs_real
@@ -81,7 +82,7 @@ def around_a_split(on_old_basis, ratio=7.0):
 MINUTE_OF_THE_DAY = np.arange(960)
 
 
-@pytest.mark.parametrize(
+MIXED = pytest.mark.parametrize(
     "on_old_basis",
     [
         MINUTE_OF_THE_DAY < 330,  # pre-market trading
@@ -94,6 +95,9 @@ MINUTE_OF_THE_DAY = np.arange(960)
     ],
     ids=["pre-market", "evening", "regular hours", "five minutes", "every other", "one in ten", "mixed pre-market"],
 )
+
+
+@MIXED
 @pytest.mark.parametrize("ratio", [7.0, 1.5, 0.1])
 def test_bars_of_a_splits_day_on_the_old_basis_are_told_with_the_split(on_old_basis, ratio):
     bars = around_a_split(on_old_basis, ratio)
@@ -102,6 +106,22 @@ def test_bars_of_a_splits_day_on_the_old_basis_are_told_with_the_split(on_old_ba
 
     assert not found[0].passed or found[2].count >= np.count_nonzero(on_old_basis)
     assert any(split in each.message for each in found)
+
+
+@MIXED
+@pytest.mark.parametrize("day", [0, 1], ids=["the day before", "the day"])
+@pytest.mark.parametrize("ratio", [7.0, 2.0, 0.1])
+def test_bars_on_the_wrong_basis_around_a_known_split_of_unadjusted_prices_are_told(on_old_basis, day, ratio):
+    close = np.array([wiggling(960, 645.57) / (ratio if each else 1) for each in range(3)])
+    close[day, on_old_basis] *= ratio if day else 1 / ratio
+    days = [made(SPLIT_DAY + timedelta(days=each, hours=8), np.round(close[each], 4), every=60) for each in range(3)]
+    known = (Split(date(2024, 6, 11), 1.0, ratio),)
+    found = [
+        told(rule, pa.concat_tables(days), adjusted=False, splits=known) for rule in ("level_shifts", "open_jumps")
+    ]
+
+    assert not all(each.passed for each in found)
+    assert any(" split at " in each.message for each in found)
 
 
 @pytest.mark.parametrize("adjusted", [True, False])

@@ -73,3 +73,19 @@ def test_every_price_of_a_month_multiplied_by_a_float_is_told_with_the_share():
 
     assert (result.severity, result.count) == ("error", 400)
     assert "400 of 400 bars have a price with more than 4 decimals (100 % of the bars, up to 9)" in result.message
+
+
+@pytest.mark.parametrize(("decimals", "seen"), [(0, True), (1, True), (2, False)])
+def test_prices_that_are_rounded_throughout_are_a_warning(decimals, seen):
+    rising = 48 + np.arange(400) / 100
+    result = checked(made(WEDNESDAY, np.round(rising, decimals)))
+
+    assert result.passed is not seen
+    assert ("not one of the prices of 400 bars has more than one decimal" in result.message) is seen
+
+
+@pytest.mark.parametrize(
+    "close", [np.full(400, 48.5), 48 + np.arange(100) / 10, 2_000 + np.arange(400) / 10], ids=["still", "few", "dear"]
+)
+def test_round_prices_that_may_be_by_chance_pass(close):
+    assert checked(made(WEDNESDAY, np.round(close, 1))).passed

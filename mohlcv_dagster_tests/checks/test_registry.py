@@ -29,6 +29,7 @@ OF_RAW = {
         "minute_occupancy",
         "session_edges",
         "largest_gap",
+        "repeated_session",
         "trading_hours",
     ],
     "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices"],

@@ -12,8 +12,10 @@ from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES, for_timeframe
 from mohlcv_dagster.checks.runner import check_file, run_rules
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import AGGREGATED, MINUTE, RAW
+from mohlcv_dagster_tests.checks.whole_months import whole_month
 from mohlcv_dagster_tests.reconciliation import reconciled_months
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 from mohlcv_dagster_tests.reconciliation.reconciled_months import Bars
@@ -31,8 +33,8 @@ MINUTES = HEADER + (
 ABSENT = Reading.of(None)
 
 
-def results(own, raw, vendor, provenance=None):
-    found = check_file(CheckInput(FILE, own, raw, provenance, vendor=vendor), VENDOR_RULES)
+def results(own, raw, vendor, provenance=None, file=FILE):
+    found = check_file(CheckInput(file, own, raw, provenance, vendor=vendor), VENDOR_RULES)
     return {result.rule.name: result for result in found}
 
 
@@ -42,9 +44,9 @@ def by_hand(vendor_minutes, seconds=SECONDS, minutes=MINUTES, **facts):
     return results(Reading.of(minutes), Reading.of(seconds), VendorMinutes(bars), recorded)
 
 
-def of_case(case):
+def of_case(case, symbol="KO"):
     own, raw = (Reading(b"", bars.table(), None) for bars in (case.seconds.minutes(), case.seconds))
-    return results(own, raw, VendorMinutes(case.vendor.table()))
+    return results(own, raw, VendorMinutes(case.vendor.table()), file=BarFile(symbol, MINUTE, case.month))
 
 
 def seeded(what):
@@ -95,6 +97,7 @@ def test_volume_may_differ_by_half_a_percent_and_no_more():
         ("our last half hour of the month lost", "warn"),
         ("auctions in the vendor's minutes alone", "warn"),
         ("more volume in twelve of the vendor's minutes", "warn"),
+        ("a small auction print at two openings lost from ours", "warn"),
         ("a wider range with a tenth more volume in nine minutes", "warn"),
         ("the last second of six minutes lost", "warn"),
         ("a bad print in three of our seconds", "warn"),
@@ -119,6 +122,47 @@ def test_known_ways_in_more_than_a_hundredth_of_the_minutes_are_an_error():
         assert found.severity == severity
         assert found.facts["minutes that differ, by kind"] == {"late_print": len(at)}
     assert "% of the minutes have the same prices, 99.00 % is the least; the first late_print at" in found.message
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.04, "warn"), (0.29, "error")])
+@pytest.mark.parametrize("factor", [0.7, 1.4])
+def test_another_volume_in_more_than_a_twentieth_of_the_minutes_is_an_error_at_equal_prices(share, severity, factor):
+    case = reconciled_months.winter()
+    at = np.random.default_rng(29).choice(len(case.vendor.t), int(share * len(case.vendor.t)), replace=False)
+    other = case.vendor.changed(at, v=np.maximum(1, case.vendor.v[at] * factor).astype(np.int64) + (factor > 1))
+    found = of_case(replace(case, vendor=other))["vendor_minutes"]
+    assert (found.passed, found.severity) == (False, severity)
+    assert ("% of the minutes agree, 95.00 % is the least" in found.message) == (severity == "error")
+
+
+def busy_month(*, seconds_lost=False, minutes_lost=False):
+    """A liquid symbol's whole January without two hours of the 10th, on one side or both."""
+    bars = Bars.of(whole_month("AAC", "2024-01"))
+    begin = int(datetime(2024, 1, 10, 16, tzinfo=UTC).timestamp())
+    seconds, minutes = (
+        own.take((own.t < begin) | (own.t >= begin + 7200)) if lost else own
+        for own, lost in ((bars, seconds_lost), (bars.minutes(), minutes_lost))
+    )
+    return of_case(reconciled_months.Case(Month(2024, 1), seconds, minutes), "AAC")["vendor_minutes"]
+
+
+def test_two_hours_without_a_minute_on_either_side_pass_and_are_told_as_a_halt():
+    found = busy_month(seconds_lost=True, minutes_lost=True)
+    assert found.passed
+    assert "; neither side has a minute of 2024-01-10 from 11:00:00 to 13:00:00 Eastern, as in a halt of trading" in (
+        found.message
+    )
+
+
+def test_two_hours_of_the_vendors_minutes_without_ours_are_an_error_that_says_they_are_lost():
+    found = busy_month(seconds_lost=True)
+    assert (found.passed, found.severity) == (False, "error")
+    lost = "we have none of the 120 minutes that the vendor has from 2024-01-10 16:00:00Z to 2024-01-10 17:59:00Z: lost"
+    assert f"; {lost}. missing_second: " in found.message
+
+
+def test_a_whole_month_says_nothing_of_halts():
+    assert "halted" not in busy_month().message
 
 
 def test_a_wrong_close_is_told_with_both_values_its_meaning_and_the_cure():

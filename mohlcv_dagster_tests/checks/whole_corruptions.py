@@ -24,6 +24,7 @@ from mohlcv_dagster_tests.checks.whole_months import (
     full_days,
     month_of,
     once,
+    repeated,
     shift,
     single_minutes,
     somewhere,
@@ -150,7 +151,12 @@ WHOLE_CORRUPTIONS = (
         {"sessions_present": E},
         lambda days, _: drop_days(month_of(days)[5:]),
     ),
-    WholeCorruption("minute_occupancy", "an hour lost", {"minute_occupancy": E, "largest_gap": E}, somewhere(60)),
+    WholeCorruption(
+        "minute_occupancy",
+        "every minute of an hour lost, on each day",
+        {"minute_occupancy": E, "largest_gap": E},
+        every_day("11:00", "12:00"),
+    ),
     WholeCorruption("minute_occupancy", "ten single minutes lost", {"minute_occupancy": W}, single_minutes(10)),
     WholeCorruption("minute_occupancy", "thirty single minutes lost", {"minute_occupancy": E}, single_minutes(30)),
     WholeCorruption(
@@ -163,9 +169,9 @@ WHOLE_CORRUPTIONS = (
     WholeCorruption("minute_occupancy", "a whole day cut as if it closed early", SHORT, once("13:00", "24:00")),
     WholeCorruption("minute_occupancy", "the afternoon of every day lost", SHORT, every_day("13:00", "16:00")),
     WholeCorruption(
-        "minute_occupancy",
+        "largest_gap",
         "an hour of an early close lost",
-        {"minute_occupancy": E, "largest_gap": E},
+        {"largest_gap": W},
         month="2024-12",
         edit=drop(date(2024, 12, 24), "11:00", "12:00"),
     ),
@@ -189,8 +195,10 @@ WHOLE_CORRUPTIONS = (
         month="2024-11",
         edit=drop(date(2024, 11, 29), "12:59", "13:00"),
     ),
-    WholeCorruption("largest_gap", "ten minutes lost", {"largest_gap": W, "minute_occupancy": W}, somewhere(10)),
-    WholeCorruption("largest_gap", "sixteen minutes lost", {"largest_gap": E, "minute_occupancy": W}, somewhere(16)),
+    WholeCorruption("largest_gap", "ten minutes lost", {"largest_gap": W}, somewhere(10)),
+    WholeCorruption("largest_gap", "sixteen minutes lost", {"largest_gap": W}, somewhere(16)),
+    WholeCorruption("largest_gap", "an hour lost", {"largest_gap": W}, somewhere(60)),
+    WholeCorruption("largest_gap", "the last half hour lost", SHORT, once("15:30", "16:00")),
     WholeCorruption(
         "largest_gap",
         "the first ten minutes lost",
@@ -207,6 +215,11 @@ WHOLE_CORRUPTIONS = (
             (f"the first hour of every day lost ({symbol})", every_day("09:30", "10:30")),
             (f"two hours lost ({symbol})", somewhere(120)),
         )
+    ),
+    WholeCorruption("repeated_session", "a session in place of the next", {"repeated_session": E}, repeated(1)),
+    WholeCorruption("repeated_session", "a session in place of one a week later", {"repeated_session": E}, repeated(5)),
+    WholeCorruption(
+        "repeated_session", "a quiet session in place of the next", {"repeated_session": E}, repeated(1), symbol="ABC"
     ),
     WholeCorruption("trading_hours", "bars at 03:30 Eastern", {"trading_hours": W}, strays("03:30", "03:31")),
     WholeCorruption("trading_hours", "bars at 20:15 Eastern", {"trading_hours": W}, strays("20:15", "20:16")),

@@ -14,6 +14,7 @@ from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import RuleResult
 from mohlcv_dagster.checks.runner import evaluate
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -41,13 +42,19 @@ def whole_month(symbol: str, month: str, *, without: frozenset[date] | set[date]
     return drop_days(list(without))(_whole_month(symbol, month))
 
 
-def check_month(
-    bars: pa.Table, symbol: str, month: str, *, through: datetime | None = None, neighbours: tuple[float, ...] = ()
+def check_month(  # noqa: PLR0913 - each has a default
+    bars: pa.Table,
+    symbol: str,
+    month: str,
+    *,
+    through: datetime | None = None,
+    neighbours: tuple[float, ...] = (),
+    listed: ListedDays | None = None,
 ) -> dict[str, RuleResult]:
     """What the rules on whole months say of bars that were asked for up to `through`, by default the month's end."""
     file = BarFile(symbol, RAW, Month.parse(month))
     reading = Reading(b"", bars, None)
-    recorded = Provenance(bars.num_rows, reading.sha256, complete_through=through or file.month.end)
+    recorded = Provenance(bars.num_rows, reading.sha256, complete_through=through or file.month.end, listed=listed)
     given = CheckInput(file, reading, reading, recorded, NeighbourMonths(neighbours))
     return {rule.name: evaluate(rule, given) for rule in COMPLETENESS}
 
@@ -189,6 +196,23 @@ def days_lost(count: int) -> Seeded:
     def seeded(days: list[date], chance: np.random.Generator) -> Edit:
         first = int(chance.integers(len(days) - count))
         return drop_days(days[first : first + count])
+
+    return seeded
+
+
+def repeated(later: int) -> Seeded:
+    """A day's bars in place of those so many trading days later."""
+
+    def seeded(days: list[date], chance: np.random.Generator) -> Edit:
+        at = int(chance.integers(len(days) - later))
+        day, other = days[at], days[at + later]
+
+        def edit(bars: pa.Table) -> pa.Table:
+            own = inside(bars, eastern(day, "00:00"), eastern(day, "24:00"))
+            moved = _at(own, bar_table.seconds(own) + 86_400 * (other - day).days)
+            return pa.concat_tables([drop_days([other])(bars), moved]).sort_by("ts_event")
+
+        return edit
 
     return seeded
 

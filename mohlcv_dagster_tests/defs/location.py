@@ -11,6 +11,7 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import asset_checks, assets
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.model.listings import KnownSplits
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.providers.base import FetchedMonth
@@ -51,6 +52,9 @@ class HandedVendor:
 
     def close(self):
         return None
+
+    def splits(self, symbol):
+        return KnownSplits(None, "a folder of months has no splits")
 
     def fetch_month(self, symbol, month, *, timeframe="second", adjusted=None, since=None, on_progress=None):  # noqa: PLR0913 - as the real one
         self.asked.append((symbol, str(month), timeframe, adjusted))

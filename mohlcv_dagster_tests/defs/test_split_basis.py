@@ -125,6 +125,32 @@ def test_the_month_after_a_split_is_compared_with_the_close_of_a_stale_one_on_it
     assert rules_of(latest_evaluation(instance, "raw_1s", "plausible", FEBRUARY))["open_jumps"]["result"] == result
 
 
+@pytest.mark.parametrize(
+    ("splits", "result", "said"),
+    [
+        ((synthetic_market.SandboxSplit(date(2024, 2, 1), 4),), "passed", "split 4 for 1 on 2024-02-01"),
+        (
+            (),
+            "warning",
+            "4-for-1 split at 2024-02-01 14:30:00Z; prices are recorded as unadjusted, and the vendor knows no such",
+        ),
+    ],
+    ids=["a split", "none"],
+)
+def test_the_unadjusted_month_after_a_split_is_good_since_the_split_is_looked_up(  # noqa: PLR0913, PLR0917 - as above
+    fetch, market, instance, splits, result, said
+):
+    market.price = 40.0
+    fetch(JANUARY, adjusted=False)
+    market.splits, market.price = splits, 10.0
+    fetch.sandbox.clear()
+    fetch(FEBRUARY, adjusted=False)
+    found = rules_of(latest_evaluation(instance, "raw_1s", "plausible", FEBRUARY))["open_jumps"]
+
+    assert [served.path for served in fetch.sandbox.requests if "/aggs/" not in served.path] == ["/stocks/v1/splits"]
+    assert (found["result"], said in found["what was found"]) == (result, True)
+
+
 def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):
     fetch(JANUARY, adjusted=False)
     fetch(OTHER)

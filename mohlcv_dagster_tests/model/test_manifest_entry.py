@@ -1,12 +1,13 @@
 """The JSON of a manifest entry is stored: its text is pinned here."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
 from mohlcv_dagster.errors import ManifestEntryError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult, path_of
 
 FULL = ManifestEntry(
@@ -105,6 +106,14 @@ def test_an_entry_is_written_as_exactly_this_json_and_read_back(entry, text):
 @pytest.mark.parametrize(("entry", "text"), [(FULL, FULL_TEXT), (BARE, BARE_TEXT)], ids=["every field", "no more"])
 def test_an_entry_of_an_earlier_version_without_a_checksum_is_read(entry, text):
     assert ManifestEntry.decode(text.encode()) == entry
+
+
+def test_the_days_of_a_listing_are_in_an_entry_only_where_they_are_known():
+    listed = replace(BARE, listed=ListedDays(date(2024, 1, 10), None))
+
+    assert b'"listed_from": "2024-01-10"' in listed.encode()
+    assert b"listed_until" not in listed.encode()
+    assert ManifestEntry.decode(listed.encode()) == listed
 
 
 def test_each_flipped_bit_of_an_entry_is_found():

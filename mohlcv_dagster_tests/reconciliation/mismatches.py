@@ -124,6 +124,16 @@ def _auction_in_seconds(case):
     return replace(case, vendor=rest.minutes())
 
 
+def _small_auction_lost(case):
+    """A small print of the auction, the minute's first, is in the vendor's opening minutes alone."""
+    opening, _ = _bells(case)
+    at = np.isin(case.vendor.t, opening[:2])
+    v = case.vendor
+    more = np.maximum(v.v[at] * 0.02, 1).astype(v.v.dtype)
+    first = v.l[at] - TICK
+    return replace(case, vendor=v.changed(at, v=v.v[at] + more, o=first, l=first), touched=int(at.sum()))
+
+
 def _quiet(case, count, wanted=None):
     """Positions of some of the vendor's minutes of regular hours away from bells and from the month's edges."""
     opening, closing = _bells(case)
@@ -365,6 +375,7 @@ SEEDS = (
     Seed(DifferenceKind.AUCTION_PRINT, "the closing auction's volume alone", _auction_volume_alone),
     Seed(DifferenceKind.AUCTION_PRINT, "the auctions' seconds lost from ours", _auction_seconds_lost),
     Seed(DifferenceKind.AUCTION_PRINT, "the closing auction in our seconds alone", _auction_in_seconds),
+    Seed(DifferenceKind.AUCTION_PRINT, "a small auction print at two openings lost from ours", _small_auction_lost),
     Seed(DifferenceKind.VOLUME_ONLY_PRINT, "more volume in twelve of the vendor's minutes", _volume_only),
     Seed(DifferenceKind.LATE_PRINT, "a wider range with a tenth more volume in nine minutes", _late(0.1)),
     Seed(DifferenceKind.LATE_PRINT, "a wider range with a thousandth more volume in three", _late_few),

@@ -22,7 +22,8 @@ Every minute that differs is of one kind. What explains a whole session at once 
 
 - passes with no minute that differs;
 - **warns** where all that differ are known ways of the vendor, and says how many of which;
-- is an **error** where one is of a kind marked so below, or where prices differ in more than 1 % of the minutes;
+- is an **error** where one is of a kind marked so below, where prices differ in more than 1 % of the minutes, or where
+  more than 12 and more than 5 % differ, volume that is only carried into the minute beside it left out;
 - **warns** with the reason where the vendor did not answer, the plan has no minutes, or no key is set. It never passes
   without having looked, and never fails a run: an error here blocks nothing, since what we have was resampled exactly.
 

@@ -6,14 +6,14 @@ second, and neither an estimate nor a listing needs both.
 
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.runtime import pool
 from mohlcv_dagster.errors import DeadlineError, PlanError, SettingsError, VendorError
-from mohlcv_dagster.model.bar_files import check_symbol
-from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
+from mohlcv_dagster.model.bar_files import TIME, check_symbol
+from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, ListedDays, Listing, lacks_an_edge
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 from mohlcv_dagster.providers.massive import plans
@@ -35,11 +35,14 @@ from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, check_base_url
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from massive import RESTClient
 
     from mohlcv_dagster.providers.massive.pages import Page
 
 _VENDOR: Final = "massive.com"
+_FEWEST_BARS: Final = 100
+"""With fewer bars in a month, a session without any says nothing of when the symbol was listed."""
 _SHORTEST_READ: Final = 1.0
 """Seconds that a page has to be read, however late its last byte came: the pool may be at work on other months."""
 
@@ -117,7 +120,8 @@ class MassiveProvider:
     ) -> FetchedMonth:
         """As `BarProvider.fetch_month`; each page is verified, and `on_progress` is called after each.
 
-        For a month proven empty the vendor is asked why; for adjusted bars, which splits there are, before the bars.
+        For a month proven empty the vendor is asked why, for one without a bar in its first or last session when the
+        symbol was listed; for adjusted bars, which splits there are, before the bars.
         Transient errors and pages that fail their checks are raised after all retries.
         """
         from mohlcv_dagster.providers.massive.pages import merge  # noqa: PLC0415 - see the first lines
@@ -136,6 +140,7 @@ class MassiveProvider:
             raise _plan_error(error, request, month, now) from error
         bars = merge(pages)
         empty = None if bars.num_rows or since else self._why_empty(request, month, end, len(pages), stats)
+        listed = self._listed(request, month, bars, end, stats) if bars.num_rows else None
         return FetchedMonth(
             bars=bars,
             requests=stats.attempts,
@@ -150,11 +155,16 @@ class MassiveProvider:
             plan_delayed=any(page.delayed for page in pages),
             empty=empty,
             splits=splits,
+            listed=listed,
         )
 
     def listing(self, symbol: str) -> Listing:
         """As `BarProvider.listing`, without former names; one request, up to three for a symbol not listed today."""
         return self._reference(RequestStats()).listing(check_symbol(symbol), renames=False)
+
+    def splits(self, symbol: str) -> KnownSplits:
+        """As `BarProvider.splits`; one request."""
+        return self._reference(RequestStats()).splits(check_symbol(symbol))
 
     def estimate(
         self,
@@ -198,6 +208,21 @@ class MassiveProvider:
         if request.timespan.name != SECOND:
             return None
         return why_empty(self._reference(stats), request.symbol, month, end, pages)
+
+    def _listed(
+        self, request: PageRequest, month: Month, bars: "pa.Table", end: datetime, stats: RequestStats
+    ) -> ListedDays | None:
+        """When the symbol could be traded, where the first or the last session has no bar and the vendor knows."""
+        first, last = (bars[TIME][at].as_py() for at in (0, -1))
+        since = datetime.fromtimestamp(request.window.start / 1000, UTC)
+        if (
+            request.timespan.name != SECOND
+            or bars.num_rows < _FEWEST_BARS
+            or not lacks_an_edge(month, first, last, since, end)
+        ):
+            return None
+        listing = self._reference(stats).listing(request.symbol)
+        return ListedDays.of(listing, month) if listing.exists else None
 
     def _paging(self, windows: int, stats: RequestStats) -> Paging:
         return Paging(self._ask_once, self._retrying(self.retry, windows), self.concurrency, stats, self._fill)
