@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
+from mohlcv_dagster.bars.coverage import trading_days
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
@@ -39,10 +40,7 @@ QUIET: Final = 0.005
 STALE_BARS: Final = 120
 FEWEST_REPEATED: Final = 10
 """Bars of a session that repeats another's; with fewer, two quiet sessions may be alike."""
-
 _DAY: Final = 86_400
-_NIGHT: Final = 4 * 3600 + 1800
-"""04:30 UTC: trading ends at 01:00 UTC at the latest (winter) and begins at 08:00 at the earliest (summer)."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,8 @@ class UsableBars:
         return int(self.starts.size)
 
     def days(self, at: Rows | slice = slice(None)) -> Seconds:
-        """A number for the trading day of each bar, or of those at `at`.
-
-        From 20:00 to 04:00 Eastern no US exchange trades; the day changes between, at 04:30 UTC all year, so that
-        sessions are separated without a calendar and without a gap in the bars.
-        """
-        days: Seconds = (self.starts[at] - _NIGHT) // _DAY
-        return days
+        """A number for the trading day of each bar, or of those at `at`; see `coverage.trading_days`."""
+        return trading_days(self.starts[at])
 
     def bars(self, at: Rows) -> pa.Table:
         """The bars at these positions, as the file has them."""
@@ -251,9 +244,8 @@ def repeated_session(given: CheckInput) -> RuleOutcome:
     Rows: the first bar of each. Context: `session`, the Eastern date, and `same_as`, that of the other.
     """
     usable = UsableBars.of(given.own)
-    month = given.file.month
-    borders = np.arange(month.start_second - _DAY + _NIGHT, month.end_second + _DAY, _DAY)
-    firsts = np.searchsorted(usable.starts, borders)  # of bars that do not rise, nothing that is equal
+    days = usable.days()
+    firsts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
     lengths = np.diff(np.append(firsts, usable.size))
     seen: dict[tuple[float, ...], list[tuple[int, int]]] = {}
     found = []

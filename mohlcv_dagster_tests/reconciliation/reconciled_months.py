@@ -74,20 +74,28 @@ class Case:
         return reconcile(self.seconds.table(), ours, self.vendor.table(), self.month, end, adjusted=False)
 
     def day_of(self, t):
-        """The Eastern day of each moment, as text."""
+        """The trading day of each moment, as a number; 0 for none."""
         days = {s.date for s in exchange_calendar.sessions_overlapping(self.month)}
         return sum(
-            np.where((t >= midnight(day)) & (t < midnight(day + timedelta(days=1))), day.toordinal(), 0) for day in days
+            np.where((t >= _begins(day)) & (t < _begins(day + timedelta(days=1))), day.toordinal(), 0) for day in days
         )
+
+
+def _begins(day):
+    return int(exchange_calendar.trading_day_start(day).timestamp())
 
 
 def midnight(day):
     return int(exchange_calendar.eastern_midnight(day).timestamp())
 
 
-@cache
 def clean(symbol: str, month: Month, days: tuple[date, ...]) -> Case:
     """Some sessions of a synthetic month."""
+    return _clean(symbol, month, days, exchange_calendar.source())
+
+
+@cache
+def _clean(symbol: str, month: Month, days: tuple[date, ...], calendar: str) -> Case:
     market = SyntheticMarket()
     seconds = Bars.of(pa.concat_tables([market.bars(symbol, day, RAW, adjusted=False) for day in days]))
     inside = seconds.take((seconds.t >= month.start_second) & (seconds.t < month.end_second))
