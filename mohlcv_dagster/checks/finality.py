@@ -3,18 +3,18 @@
 They look at what was recorded when the file was written, never at the clock: the same record gives the same result.
 """
 
+from math import log
 from typing import Final
 
 import numpy as np
 
-from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.check_input import CheckInput, StoredMonth
 from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.checks.wording import utc
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.model import finality
+from mohlcv_dagster.model import basis, finality
 from mohlcv_dagster.model.exchange_calendar import eastern_midnight
-from mohlcv_dagster.model.listings import missing_splits
 
 _REFRESH: Final = "only what is missing or not final is requested then. The automation, once turned on, does it daily."
 
@@ -73,26 +73,27 @@ def revised(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Adjusted bars are adjusted for every split that is known to be executed; unadjusted ones for none.",
+    sentence="Adjusted bars are adjusted for every split known to be executed, and the months beside are on the same basis.",
     threshold="0 splits",
     blocking=False,
     scope=Scope.RAW,
     cure="Re-materialize {asset} for {partition}, and each month whose check fails in the same way.",
 )
 def split_basis(given: CheckInput) -> RuleOutcome:
-    """A warning where it is not recorded for which splits adjusted bars are adjusted."""
+    """A warning where for which splits bars are adjusted is not recorded, or a month beside is on another basis."""
     rows, recorded = given.own.rows, given.provenance
+    beside = _beside(given) if rows else None
     if recorded is None or not recorded.adjusted:
         unknown = "whether they are adjusted is not recorded: they are taken for unadjusted, as no split rewrites"
         known = "unadjusted: no later split rewrites them"
-        return RuleOutcome(of=rows, note=unknown if given.adjusted is None else known)
+        return beside or RuleOutcome(of=rows, note=unknown if given.adjusted is None else known)
     if not rows:
         return RuleOutcome(of=rows)
     if recorded.fetched_at is None:
         return _unknown_basis(given)
-    lacking = missing_splits(given.file.month, recorded.fetched_at, recorded.splits, recorded.splits_now)
+    lacking = basis.lacking_splits(given.file.month, recorded, recorded.splits_now)
     if not lacking:
-        return _unknown_basis(given) if recorded.splits is None else RuleOutcome(of=rows)
+        return beside or (_unknown_basis(given) if recorded.splits is None else RuleOutcome(of=rows))
     first_after = int(eastern_midnight(lacking[-1].executed).timestamp())
     count = int(np.count_nonzero(given.own.starts < first_after))
     fault = (
@@ -102,6 +103,47 @@ def split_basis(given: CheckInput) -> RuleOutcome:
         "basis, other months may be on today's"
     )
     return RuleOutcome(of=rows, fault=fault if count else None, count=count)
+
+
+def _beside(given: CheckInput) -> RuleOutcome | None:
+    """The outcome where the nearest stored month before or after is on another basis; `None` where neither is.
+
+    A jump in price at the border to it is one that no market made; `open_jumps` compares on one basis.
+    """
+    own, (before, after) = given.provenance, (given.neighbours.before, given.neighbours.after)
+    for other in (before, after):
+        if own is None or other is None or own.adjusted is None or other.recorded.adjusted is None:
+            continue
+        pair = (own, other.recorded) if other is after else (other.recorded, own)
+        factor = basis.price_factor(*pair)
+        if own.adjusted is other.recorded.adjusted and factor == 1:
+            continue
+        of = f"{given.file.symbol} {other.month}"
+        fault = (
+            f"{given.file.path} is {basis.as_of(own)}, and {of} {'after' if other is after else 'before'} it is "
+            f"{basis.as_of(other.recorded)}: they are on two bases of splits. {_border(given, other, factor)}"
+        )
+        cure = f"Re-materialize {{asset}} for {of}, or for {{partition}}, so that both are on the basis of today"
+        if own.adjusted is not other.recorded.adjusted:
+            cure += "; MASSIVE_ADJUSTED decides whether they are adjusted"
+        return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=Severity.WARN, cure=f"{cure}.")
+    return None
+
+
+def _border(given: CheckInput, other: StoredMonth, factor: float | None) -> str:
+    """What that does to the prices at the border."""
+    if factor is None:
+        return "By how much their prices differ for that is unknown"
+    if factor == 1:
+        return "No split known by now makes their prices differ"
+    close, open_ = other.recorded.last_close, given.own.prices["open"]
+    if other.month > given.file.month or not close or not open_.size:
+        return f"Their prices differ by a factor of {factor:.6g} for that alone"
+    nearer = abs(log(open_[0] / (close * factor))) < abs(log(open_[0] / close)) if open_[0] > 0 and close > 0 else True
+    jump = f"close {close:g}, then open {open_[0]:g}"
+    if nearer:
+        return f"The jump between them ({jump}) is that of the basis, a factor of {factor:.6g}"
+    return f"A factor of {factor:.6g} should lie between them, and does not ({jump}): one record or the other is wrong"
 
 
 def _unknown_basis(given: CheckInput) -> RuleOutcome:

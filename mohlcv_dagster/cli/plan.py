@@ -73,7 +73,8 @@ def command(  # noqa: PLR0913 - one argument for each option
     """Estimate what `mohlcv fetch` of the same range would take: months, requests, time, disk. Nothing is fetched.
 
     Retries are not counted. With a key set, the vendor is asked once for each symbol when it was listed (up to three
-    times for one that is not listed any more), unless --offline.
+    times for one that is not listed any more), and once which splits there were where adjusted months of it are
+    stored, unless --offline.
 
     \b
     Examples:
@@ -113,24 +114,27 @@ def _planner(  # noqa: PLR0913 - what, when and how
 ) -> "tuple[Planner, tuple[str, ...]]":
     """The planner, and what the vendor was not asked or did not answer, clauses."""
     from mohlcv_dagster.cli.fetch import FetchDecisions  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli.known_splits import KnownSplitsOf  # noqa: PLC0415 - as above
     from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
 
     settings = home.settings()
     apply_calendar(settings)
     archive = Paths(settings.data_dir).archive()
     symbols = list(dict.fromkeys(file.symbol for file in files))
-    decisions = FetchDecisions.of(settings, archive, force=force)
+    splits = None if offline or settings.api_key is None else KnownSplitsOf(provider)
+    decisions = FetchDecisions.of(settings, archive, force=force, splits=splits)
+    decided = decisions.in_home(home, files)
     listings, not_asked = _listings(settings, provider, symbols, offline=offline)
     planner = Planner(
         settings=settings,
         provider=provider,
         now=now,
-        decisions=decisions.in_home(home, files),
+        decisions=decided,
         plan=plan,
         listings=listings,
         densities={symbol: density_of(archive, symbol, now) for symbol in symbols},
     )
-    return planner, not_asked
+    return planner, (*not_asked, *(splits.unknown if splits else ()))
 
 
 def _listings(

@@ -12,7 +12,7 @@ from mohlcv_dagster.checks.check_input import VendorMinutes
 from mohlcv_dagster.checks.registry import Check
 from mohlcv_dagster.checks.rule import Facts, RuleResult
 from mohlcv_dagster.checks.runner import CheckResult, RuleRun
-from mohlcv_dagster.defs import asset_checks, records
+from mohlcv_dagster.defs import asset_checks, neighbours, records
 from mohlcv_dagster.defs.failures import INESCAPABLE
 from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import FileError, MohlcvError, NoTradesError, VendorUnavailableError
@@ -135,7 +135,7 @@ class CheckRunner:
     def _found(self, file: BarFile, record: Record | None, checks: Sequence[Check]) -> Iterator[RuleRun]:
         """What the rules say; the file is read, and the vendor asked, only where a check needs it."""
         if any(not check.asks_vendor for check in checks):
-            yield self.reader.check(file, record, records.neighbours(self.instance, file, record))
+            yield self.reader.check(file, record, neighbours.of(self.instance, file, record))
         if self.vendor is not None and any(check.asks_vendor for check in checks):
             yield self._against_vendor(self.vendor, file, record)
 

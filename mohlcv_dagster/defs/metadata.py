@@ -153,7 +153,7 @@ def _origin(recorded: Values) -> dict[str, Any]:
         "complete_through": moment(recorded, COMPLETE_THROUGH),
         "state": _typed(recorded, STATE, str),
         "empty": _empty(recorded),
-        "splits": _splits(recorded),
+        "splits": splits_of(recorded),
         "splits_unknown": _typed(recorded, SPLITS_UNKNOWN, str),
         "request_ids": None if ids is None else tuple(map(str, ids)),
         "raw_sha256": _typed(recorded, RAW_DIGEST, str),
@@ -189,7 +189,8 @@ def _empty(recorded: Values) -> EmptyMonthReason | None:
     return EmptyMonthReason(EmptyMonthCause(str(recorded[EMPTY_CAUSE])), str(recorded[EMPTY_BECAUSE]))
 
 
-def _splits(recorded: Values) -> tuple[Split, ...] | None:
+def splits_of(recorded: Values) -> tuple[Split, ...] | None:
+    """The splits that were known when adjusted bars were requested, rising; `None` where none were recorded."""
     rows = recorded.get(SPLITS)
     if not isinstance(rows, list):
         return None

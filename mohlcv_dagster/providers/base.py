@@ -154,6 +154,14 @@ class BarProvider(Protocol):
         """
         ...
 
+    def splits(self, symbol: str) -> KnownSplits:
+        """The splits of `symbol`; what the provider does not know is unknown, with the reason, and not an error.
+
+        Raises:
+            SymbolError: it cannot be requested.
+        """
+        ...
+
     def estimate(
         self,
         month: Month,

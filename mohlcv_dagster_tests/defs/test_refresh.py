@@ -210,11 +210,7 @@ def test_an_invalid_tag_is_refused_before_anything_is_asked(tmp_path, instance):
 @pytest.mark.parametrize(
     ("first", "vendor", "why"),
     [
-        (
-            MARCH,
-            {"adjusted": True},
-            "the stored file is adjusted for splits and this fetch is not, or the other way round",
-        ),
+        (MARCH, {"adjusted": True}, "the stored file is unadjusted, and adjusted prices are asked for"),
         (WEDNESDAY, {"name": "massive.com"}, "the stored file is from stand-in at http://127.0.0.1:1, not massive.com"),
     ],
 )

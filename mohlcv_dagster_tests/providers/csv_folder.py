@@ -9,7 +9,7 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import check_symbol
-from mohlcv_dagster.model.listings import Listing
+from mohlcv_dagster.model.listings import KnownSplits, Listing
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 
 NUMBERS = (*bar_files.PRICES, bar_files.VOLUME)
@@ -59,6 +59,9 @@ class CsvFolder:
 
     def listing(self, symbol):
         return Listing(check_symbol(symbol), known=False, why_unknown="a folder of files has no listings")
+
+    def splits(self, symbol):
+        return KnownSplits(None, "a folder of files has no splits")
 
     def estimate(self, month, now, *, bars_a_session, since=None, empty=None):
         return Cost(bars=1, minutes=1)

@@ -156,6 +156,10 @@ class MassiveProvider:
         """As `BarProvider.listing`, without former names; one request, up to three for a symbol not listed today."""
         return self._reference(RequestStats()).listing(check_symbol(symbol), renames=False)
 
+    def splits(self, symbol: str) -> KnownSplits:
+        """As `BarProvider.splits`; one request."""
+        return self._reference(RequestStats()).splits(check_symbol(symbol))
+
     def estimate(
         self,
         month: Month,
