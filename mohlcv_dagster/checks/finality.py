@@ -73,7 +73,7 @@ def revised(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Adjusted bars are adjusted for every split known to be executed, and the months beside are on the same basis.",
+    sentence="Adjusted bars are adjusted for every split known by now; the months beside are on the same basis.",
     threshold="0 splits",
     blocking=False,
     scope=Scope.RAW,

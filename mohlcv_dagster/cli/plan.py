@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -225,6 +226,8 @@ class Planner:
         empty = listings.why_not_listed(known, file.month) if known is not None else None
         without = known if empty or (known is not None and known.known and not known.exists) else None
         fewest, most = (self._cost(file, decision.since, without, bars) for bars in self._bars(file))
+        if without is None and decision.action is Action.FETCH:
+            fewest, most = fewest + self._company(file, later=0), most + self._company(file, later=1)
         adds = decision.adds_file or decision.action is Action.COMPLETE
         added = self._size(file, decision.since) if without is None and adds else (EstimatedSize(), EstimatedSize())
         return PlannedMonth(file, decision, empty=empty or "", cost=(fewest, most), size=added)
@@ -233,6 +236,17 @@ class Planner:
         """Bars a session, the least and the most."""
         density = self.densities[file.symbol]
         return density.least, density.most
+
+    @cached_property
+    def _first_fetched(self) -> dict[str, BarFile]:
+        """By symbol, the first month that is fetched."""
+        fetched = [file for file, decision in self.decisions.items() if decision.action is Action.FETCH]
+        return {file.symbol: file for file in reversed(fetched)}
+
+    def _company(self, file: BarFile, *, later: int) -> Cost:
+        """What asking for the company takes; `later` of each month but the first one of a symbol."""
+        is_first = file == self._first_fetched[file.symbol]
+        return Cost(reference=self.provider.company_requests if is_first else later)
 
     def _cost(self, file: BarFile, since: datetime | None, without: "Listing | None", bars: float) -> Cost:
         """Requests where a session has that many bars."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import dagster as dg
 
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.finality import RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, Split
 from mohlcv_dagster.model.provenance import Origin, Provenance
@@ -33,6 +34,8 @@ EMPTY_BECAUSE: Final = "empty_because"
 EMPTY_CAUSE: Final = "empty_cause"
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
+COMPANY: Final = "company"
+COMPANY_UNKNOWN: Final = "company_unknown_because"
 REQUEST_IDS: Final = "request_ids"
 NOTES: Final = "notes"
 RAW_DIGEST: Final = "raw_sha256"
@@ -111,6 +114,8 @@ def origin_metadata(origin: Origin) -> Metadata:
             EMPTY_CAUSE: origin.empty.cause.value if origin.empty else None,
             SPLITS: None if origin.splits is None else [_split_row(each) for each in origin.splits],
             SPLITS_UNKNOWN: origin.splits_unknown,
+            COMPANY: origin.company.to_fields() if origin.company else None,
+            COMPANY_UNKNOWN: origin.company_unknown,
             RAW_DIGEST: origin.raw_sha256,
         }
     )
@@ -155,6 +160,8 @@ def _origin(recorded: Values) -> dict[str, Any]:
         "empty": _empty(recorded),
         "splits": splits_of(recorded),
         "splits_unknown": _typed(recorded, SPLITS_UNKNOWN, str),
+        "company": Company.of_fields(recorded[COMPANY]) if COMPANY in recorded else None,
+        "company_unknown": _typed(recorded, COMPANY_UNKNOWN, str),
         "request_ids": None if ids is None else tuple(map(str, ids)),
         "raw_sha256": _typed(recorded, RAW_DIGEST, str),
     }

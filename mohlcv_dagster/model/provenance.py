@@ -6,6 +6,7 @@ Values only. The event log keeps it as metadata (`defs.metadata`), and a JSON be
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.finality import Finality, RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthReason, Split
 
@@ -25,6 +26,8 @@ class Origin:
         splits: of adjusted bars, the splits known when they were requested, announced ones included, rising; `None`
             where the vendor did not give them.
         splits_unknown: why it did not.
+        company: of a raw month with bars, that which had the symbol on the day of its last bar.
+        company_unknown: why that is not known.
         request_ids: the vendor's ids of the answers that the bars came in.
         raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
     """
@@ -38,6 +41,8 @@ class Origin:
     empty: EmptyMonthReason | None = None
     splits: tuple[Split, ...] | None = None
     splits_unknown: str | None = None
+    company: Company | None = None
+    company_unknown: str | None = None
     request_ids: tuple[str, ...] | None = None
     raw_sha256: str | None = None
 

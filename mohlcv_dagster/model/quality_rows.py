@@ -81,7 +81,7 @@ COLUMNS: Final = {
     "failing": Column(ColumnType.TEXTS, "the failing rules, errors first, such as raw_1s: ohlc_order"),
     "stale": Column(
         ColumnType.TEXTS,
-        "what is out of date and why, such as an aggregate of an earlier raw file, or a month on another basis of splits",
+        "what is out of date and why, such as an aggregate of an earlier raw file, or another basis of splits",
     ),
     "complete_through": Column(ColumnType.MOMENT, "the moment (exclusive) up to which bars were requested, UTC", "UTC"),
     "fetched_at": Column(ColumnType.MOMENT, "when the bars were requested, UTC", "UTC"),

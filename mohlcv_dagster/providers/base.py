@@ -4,11 +4,12 @@ A second source is a class with these methods and an entry in `create`. The asse
 nothing else of a provider, so they stay as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from mohlcv_dagster.model.company import Company, KnownCompany
 from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, Listing
 from mohlcv_dagster.model.months import Month
 
@@ -54,6 +55,7 @@ class FetchedMonth:
         plan_delayed: whether the provider marked its data as delayed.
         empty: why there are no bars; `None` where there are some, or a part of a month was requested.
         splits: the symbol's splits, known before adjusted bars were requested; `None` with unadjusted ones.
+        company: that had the symbol then; `None` where nobody was asked for it.
     """
 
     bars: "pa.Table"
@@ -69,6 +71,7 @@ class FetchedMonth:
     plan_delayed: bool
     empty: EmptyMonthReason | None = None
     splits: KnownSplits | None = None
+    company: KnownCompany | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Cost:
 
     Attributes:
         bars: for second bars.
-        reference: for splits, before adjusted bars, and for why a month has none.
+        reference: for splits, before adjusted bars; for the company that had the symbol; for why a month has no bars.
         minutes: for the provider's own minutes, which a check requests once `aggregated/1min` is made.
     """
 
@@ -111,6 +114,11 @@ class BarProvider(Protocol):
     @property
     def adjusted(self) -> bool:
         """Whether it gives prices and volumes adjusted for splits, unless a call says otherwise."""
+        ...
+
+    @property
+    def company_requests(self) -> int:
+        """How many requests `company` makes for a symbol at first; later one or none for each month."""
         ...
 
     def fetch_month(  # noqa: PLR0913 - each has a default, and a name at every call
@@ -156,6 +164,19 @@ class BarProvider(Protocol):
 
     def splits(self, symbol: str) -> KnownSplits:
         """The splits of `symbol`; what the provider does not know is unknown, with the reason, and not an error.
+
+        Raises:
+            SymbolError: it cannot be requested.
+        """
+        ...
+
+    def company(self, symbol: str, day: date, known: Iterable[Company] = ()) -> KnownCompany:
+        """The company that had `symbol` on an Eastern day; what is unknown has a reason and is no error.
+
+        Args:
+            symbol: case-sensitive.
+            day: that of a month's last bar.
+            known: what was recorded with other months of the symbol, which may save a request.
 
         Raises:
             SymbolError: it cannot be requested.

@@ -31,7 +31,7 @@ OF_RAW = {
         "largest_gap",
         "trading_hours",
     ],
-    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices"],
+    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices", "same_company"],
     "current": ["settled", "revised", "split_basis"],
 }
 OF_AGGREGATES = {
