@@ -21,10 +21,9 @@ from mohlcv_dagster.checks.file_form import (
     volume_precision,
     volume_type,
 )
-from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.finality import revised, same_company, settled, split_basis
 from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
-from mohlcv_dagster.checks.same_company import same_company
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.values import (
     inside_month,

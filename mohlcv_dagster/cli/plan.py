@@ -2,10 +2,9 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +94,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
     with create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)) as provider:
         planner, not_asked = _planner(home, files, now, plan, provider, force=force, offline=offline)
-        planned = [planner.month(file) for file in files]
+        planned = list(planner.months(files))
     report = PlanReport(planner, planned, latency, disk_of(settings.data_dir), not_asked)
     if as_json:
         print_json(report.document())
@@ -215,8 +214,31 @@ class Planner:
     listings: "dict[str, Listing]"
     densities: dict[str, Density]
 
+    def months(self, files: Iterable[BarFile]) -> Iterator[PlannedMonth]:
+        """What `files` would take, with the requests that ask which company had the symbol.
+
+        They are made for the first month of a symbol; for later ones there is none where the company is the same.
+        """
+        asked = set[str]()
+        for file in files:
+            month, known = self.month(file), self.listings.get(file.symbol)
+            has_bars = not month.empty and (known is None or not known.known or known.exists)
+            if month.decision.action in _FETCHED and not month.refused and has_bars:
+                fewest, largest = month.cost
+                least, most = self._company_requests(month.decision, is_first=file.symbol not in asked)
+                month = replace(month, cost=(fewest + Cost(reference=least), largest + Cost(reference=most)))
+                asked |= {file.symbol} if month.decision.action is Action.FETCH else set()
+            yield month
+
+    def _company_requests(self, decision: Decision, *, is_first: bool) -> tuple[int, int]:
+        """The fewest and the most; of a stored month it may be recorded already which company had the symbol."""
+        most = self.provider.company_requests
+        if not is_first or decision.action is Action.COMPLETE:
+            return 0, min(1, most)
+        return (most if decision.adds_file else min(1, most)), most
+
     def month(self, file: BarFile) -> PlannedMonth:
-        """What `file` would take."""
+        """What `file` would take, its bars and why it has none."""
         decision = self.decisions[file]
         if decision.action not in _FETCHED:
             return PlannedMonth(file, decision)
@@ -226,8 +248,6 @@ class Planner:
         empty = listings.why_not_listed(known, file.month) if known is not None else None
         without = known if empty or (known is not None and known.known and not known.exists) else None
         fewest, most = (self._cost(file, decision.since, without, bars) for bars in self._bars(file))
-        if without is None and decision.action is Action.FETCH:
-            fewest, most = fewest + self._company(file, later=0), most + self._company(file, later=1)
         adds = decision.adds_file or decision.action is Action.COMPLETE
         added = self._size(file, decision.since) if without is None and adds else (EstimatedSize(), EstimatedSize())
         return PlannedMonth(file, decision, empty=empty or "", cost=(fewest, most), size=added)
@@ -236,17 +256,6 @@ class Planner:
         """Bars a session, the least and the most."""
         density = self.densities[file.symbol]
         return density.least, density.most
-
-    @cached_property
-    def _first_fetched(self) -> dict[str, BarFile]:
-        """By symbol, the first month that is fetched."""
-        fetched = [file for file, decision in self.decisions.items() if decision.action is Action.FETCH]
-        return {file.symbol: file for file in reversed(fetched)}
-
-    def _company(self, file: BarFile, *, later: int) -> Cost:
-        """What asking for the company takes; `later` of each month but the first one of a symbol."""
-        is_first = file == self._first_fetched[file.symbol]
-        return Cost(reference=self.provider.company_requests if is_first else later)
 
     def _cost(self, file: BarFile, since: datetime | None, without: "Listing | None", bars: float) -> Cost:
         """Requests where a session has that many bars."""
