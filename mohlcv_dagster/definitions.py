@@ -62,7 +62,7 @@ def build(
         for each in (RAW, *settings.timeframes)
         for check in registry.checks_for(each)
     }
-    assets = [bars, coverage_asset(settings.timeframes, rules_of)]
+    assets = [bars, coverage_asset(settings.timeframes, rules_of, adjusted=settings.adjusted)]
     return dg.Definitions(
         assets=_linked_to_code(assets),
         resources={

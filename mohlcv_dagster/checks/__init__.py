@@ -7,7 +7,7 @@ and what to do about it. The rules are in modules named after what they look at:
 - `values`: each bar, and its order in the file
 - `completeness`: the month compared with the exchange calendar
 - `spikes`, `bad_prints`: prices that are probably wrong
-- `finality`: when and on which basis of splits the bars were fetched
+- `finality`: when, on which basis of splits and of which company the bars were fetched
 - `aggregates`: an aggregate compared with its raw file, by way of a second engine (`recompute`)
 - `vendor_minutes`: 1-minute bars compared with the vendor's own
 

@@ -15,6 +15,7 @@ from mohlcv_dagster.checks.recompute import BarDifferences, compare, recompute
 from mohlcv_dagster.checks.rule import Requires
 from mohlcv_dagster.errors import BarsError, MonthError
 from mohlcv_dagster.model.bar_files import COLUMNS, BarFile
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.reconciliation import Reconciliation, reconcile
@@ -24,17 +25,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class StoredMonth:
+    """A stored raw month of the same symbol that has bars, and what was recorded of it."""
+
+    month: Month
+    recorded: Provenance
+
+
+@dataclass(frozen=True)
 class NeighbourMonths:
     """What is known of the symbol's raw months before and after.
 
     Attributes:
         occupancies: theirs, as far as they are stored and known; see `coverage.is_liquid`.
         previous_close: the close of the last bar before the month, US dollars, on the month's own basis of splits;
-            `None` where that month is not stored, not final, or adjusted where this one is not.
+            `None` where it is not known, not final, of another basis by unknown splits, or before a month not stored.
+        before: the nearest month before that has bars, over empty ones; `None` where none is known.
+        after: the same of the months after.
     """
 
     occupancies: tuple[float, ...] = ()
     previous_close: float | None = None
+    before: StoredMonth | None = None
+    after: StoredMonth | None = None
 
 
 NO_NEIGHBOURS: Final = NeighbourMonths()

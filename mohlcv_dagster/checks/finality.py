@@ -1,20 +1,21 @@
-"""The rules on when a month was fetched: after it was final, without a later change, on today's basis of splits.
+"""The rules on what was recorded of a month: final, without a later change, on today's basis of splits, of one company.
 
 They look at what was recorded when the file was written, never at the clock: the same record gives the same result.
 """
 
+from math import log
 from typing import Final
 
 import numpy as np
 
-from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.check_input import CheckInput, StoredMonth
 from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.checks.wording import utc
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.model import finality
+from mohlcv_dagster.model import basis, finality
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.exchange_calendar import trading_day_start
-from mohlcv_dagster.model.listings import missing_splits
 
 _REFRESH: Final = "only what is missing or not final is requested then. The automation, once turned on, does it daily."
 
@@ -73,26 +74,27 @@ def revised(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Adjusted bars are adjusted for every split that is known to be executed; unadjusted ones for none.",
+    sentence="Adjusted bars are adjusted for every split known by now; the months beside are on the same basis.",
     threshold="0 splits",
     blocking=False,
     scope=Scope.RAW,
     cure="Re-materialize {asset} for {partition}, and each month whose check fails in the same way.",
 )
 def split_basis(given: CheckInput) -> RuleOutcome:
-    """A warning where it is not recorded for which splits adjusted bars are adjusted."""
+    """A warning where for which splits bars are adjusted is not recorded, or a month beside is on another basis."""
     rows, recorded = given.own.rows, given.provenance
+    beside = _beside(given) if rows else None
     if recorded is None or not recorded.adjusted:
         unknown = "whether they are adjusted is not recorded: they are taken for unadjusted, as no split rewrites"
         known = "unadjusted: no later split rewrites them"
-        return RuleOutcome(of=rows, note=unknown if given.adjusted is None else known)
+        return beside or RuleOutcome(of=rows, note=unknown if given.adjusted is None else known)
     if not rows:
         return RuleOutcome(of=rows)
     if recorded.fetched_at is None:
         return _unknown_basis(given)
-    lacking = missing_splits(given.file.month, recorded.fetched_at, recorded.splits, recorded.splits_now)
+    lacking = basis.lacking_splits(given.file.month, recorded, recorded.splits_now)
     if not lacking:
-        return _unknown_basis(given) if recorded.splits is None else RuleOutcome(of=rows)
+        return beside or (_unknown_basis(given) if recorded.splits is None else RuleOutcome(of=rows))
     first_after = int(trading_day_start(lacking[-1].executed).timestamp())
     count = int(np.count_nonzero(given.own.starts < first_after))
     fault = (
@@ -104,7 +106,87 @@ def split_basis(given: CheckInput) -> RuleOutcome:
     return RuleOutcome(of=rows, fault=fault if count else None, count=count)
 
 
+def _beside(given: CheckInput) -> RuleOutcome | None:
+    """The outcome where the nearest stored month before or after is on another basis; `None` where neither is.
+
+    A jump in price at the border to it is one that no market made; `open_jumps` compares on one basis.
+    """
+    own, (before, after) = given.provenance, (given.neighbours.before, given.neighbours.after)
+    for other in (before, after):
+        if own is None or other is None or own.adjusted is None or other.recorded.adjusted is None:
+            continue
+        pair = (own, other.recorded) if other is after else (other.recorded, own)
+        factor = basis.price_factor(*pair)
+        if own.adjusted is other.recorded.adjusted and factor == 1:
+            continue
+        of = f"{given.file.symbol} {other.month}"
+        fault = (
+            f"{given.file.path} is {basis.as_of(own)}, and {of} {'after' if other is after else 'before'} it is "
+            f"{basis.as_of(other.recorded)}: they are on two bases of splits. {_border(given, other, factor)}"
+        )
+        cure = f"Re-materialize {{asset}} for {of}, or for {{partition}}, so that both are on the basis of today"
+        if own.adjusted is not other.recorded.adjusted:
+            cure += "; MASSIVE_ADJUSTED decides whether they are adjusted"
+        return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=Severity.WARN, cure=f"{cure}.")
+    return None
+
+
+def _border(given: CheckInput, other: StoredMonth, factor: float | None) -> str:
+    """What that does to the prices at the border."""
+    if factor is None:
+        return "By how much their prices differ for that is unknown"
+    if factor == 1:
+        return "No split known by now makes their prices differ"
+    close, open_ = other.recorded.last_close, given.own.prices["open"]
+    if other.month > given.file.month or not close or not open_.size:
+        return f"Their prices differ by a factor of {factor:.6g} for that alone"
+    nearer = abs(log(open_[0] / (close * factor))) < abs(log(open_[0] / close)) if open_[0] > 0 and close > 0 else True
+    jump = f"close {close:g}, then open {open_[0]:g}"
+    if nearer:
+        return f"The jump between them ({jump}) is that of the basis, a factor of {factor:.6g}"
+    return f"A factor of {factor:.6g} should lie between them, and does not ({jump}): one record or the other is wrong"
+
+
 def _unknown_basis(given: CheckInput) -> RuleOutcome:
     """The outcome for adjusted bars whose splits were not recorded: a split added later would not be noticed."""
     fault = f"{given.file.path} is adjusted, and for which splits is unknown: the vendor did not give them"
     return RuleOutcome(of=given.own.rows, fault=fault, count=0, severity=Severity.WARN)
+
+
+@rule(
+    sentence="The month's bars are of the same company as those of the months around it, by FIGI or CIK.",
+    threshold="one company",
+    severity=Severity.WARN,
+    scope=Scope.RAW,
+    cure="Read the months of each company apart; the bars of a renamed company's earlier time are under its former "
+    "symbol. Nothing need be fetched again: docs/add-a-symbol.md.",
+)
+def same_company(given: CheckInput) -> RuleOutcome:
+    """Compared are the nearest stored months with bars on each side; what is not recorded is not judged."""
+    recorded, rows = given.provenance, given.own.rows
+    own = recorded.company if recorded else None
+    if not rows or own is None:
+        why = f": {recorded.company_unknown}" if rows and recorded and recorded.company_unknown else ""
+        return RuleOutcome(of=rows, note=f"not judged: the company is not recorded{why}" if rows else "no bars")
+    symbol = f"{given.file.symbol} {given.file.month}"
+    if own.conflict:
+        fault = f"The reference data say that the bars of {symbol} may be another company's: {own.conflict}"
+        return RuleOutcome(of=rows, fault=fault, count=0)
+    sides = [side for side in (given.neighbours.before, given.neighbours.after) if side is not None]
+    verdicts = [(side, own.is_same_as(side.recorded.company)) for side in sides if side.recorded.company]
+    others = [side for side, same in verdicts if same is False]
+    if others:
+        fault = f"{symbol} is of {own}, and {' and '.join(map(_told, others))}: bars of two stand under one symbol"
+        return RuleOutcome(of=rows, fault=fault, count=0)
+    return RuleOutcome(of=rows, note=_note(own, [side for side, same in verdicts if same]))
+
+
+def _told(side: StoredMonth) -> str:
+    return f"{side.month} is of {side.recorded.company}"
+
+
+def _note(own: Company, same: list[StoredMonth]) -> str:
+    as_of = f"{own} on {own.as_of}"
+    if not same:
+        return f"{as_of}; not judged: of no stored month before or after it is the company known"
+    return f"{as_of}, as in {' and '.join(str(side.month) for side in same)}"

@@ -21,7 +21,7 @@ from mohlcv_dagster.checks.file_form import (
     volume_precision,
     volume_type,
 )
-from mohlcv_dagster.checks.finality import revised, settled, split_basis
+from mohlcv_dagster.checks.finality import revised, same_company, settled, split_basis
 from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
 from mohlcv_dagster.checks.spikes import spikes
@@ -67,6 +67,7 @@ RULES: Final = (
     open_jumps,
     level_shifts,
     stale_prices,
+    same_company,
     settled,
     revised,
 )
@@ -78,7 +79,7 @@ VENDOR_RULES: Final = (vendor_minutes, volume_ladder)
 VALUE_RULES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
 """The rules that depend on a bar's values alone: when one fails, the order of the bars is still known."""
 
-PROVENANCE_RULES: Final = frozenset({"as_recorded", "split_basis", "settled", "revised"})
+PROVENANCE_RULES: Final = frozenset({"as_recorded", "split_basis", "settled", "revised", "same_company"})
 """The rules on what was recorded of a file when it was written: without a record they cannot be checked."""
 
 
@@ -138,7 +139,9 @@ _RAW_CHECKS: Final = (
         trading_hours,
         decisive=sessions_present,
     ),
-    _check("plausible", "Are there no bad prints?", spikes, wicks, open_jumps, level_shifts, stale_prices),
+    _check(
+        "plausible", "Are there no bad prints?", spikes, wicks, open_jumps, level_shifts, stale_prices, same_company
+    ),
     _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
 )
 _AGGREGATE_CHECKS: Final = (

@@ -278,14 +278,14 @@ def knowledge(home: Home, tree: "BarFolder") -> "Iterator[RecordLookup]":
 
 
 def _known(instance: "dg.DagsterInstance", file: "BarFile") -> "FileRecord | None":
-    from mohlcv_dagster.defs import records  # noqa: PLC0415 - as above
+    from mohlcv_dagster.defs import check_runner, records  # noqa: PLC0415 - as above
     from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation.folder_check import FileRecord  # noqa: PLC0415 - as above
 
     record = records.latest(instance, file)
     if record is None:
         return None
-    return FileRecord(record, records.neighbours(instance, file, record) if file.timeframe == RAW else None)
+    return FileRecord(record, check_runner.neighbours_of(instance, file, record) if file.timeframe == RAW else None)
 
 
 def _is_same(one: object, other: object) -> bool:

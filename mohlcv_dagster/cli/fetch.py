@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
+from mohlcv_dagster.cli import known_splits
 from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
 from mohlcv_dagster.cli.console import Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
+    from mohlcv_dagster.cli.known_splits import KnownSplitsOf
     from mohlcv_dagster.cli.progress_bar import Display, ProgressBar
     from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.storage.archive import Archive
@@ -87,8 +89,9 @@ def command(  # noqa: PLR0913 - one argument for each option
     options = RunOptions(force=force, accept_loss=accept_loss)
     summary = Summary("fetch", _OUTCOMES, len(files))
     console = open_console(stderr=as_json)
-    with summary.printed(console, as_json=as_json):
-        _Fetch(home, settings, Paths.of(settings, raw_dir=output_dir), options, console, summary).fetch(files)
+    paths = Paths.of(settings, raw_dir=output_dir)
+    with summary.printed(console, as_json=as_json), known_splits.asked(settings) as splits:
+        _Fetch(home, settings, paths, options, console, summary, splits).fetch(files)
     return 1 if summary.failed else 0
 
 
@@ -101,15 +104,17 @@ class FetchDecisions:
         vendor: who would give the bars.
         adjusted: whether bars adjusted for splits would be requested.
         force: whether complete months are downloaded, whatever is stored.
+        splits: asked for the splits of symbols with adjusted months; `None`: those recorded have to do.
     """
 
     archive: "Archive"
     vendor: str
     adjusted: bool
     force: bool
+    splits: "KnownSplitsOf | None" = None
 
     @classmethod
-    def of(cls, settings: Settings, archive: "Archive", *, force: bool) -> Self:
+    def of(cls, settings: Settings, archive: "Archive", *, force: bool, splits: "KnownSplitsOf | None" = None) -> Self:
         """The decisions of a fetch with these settings.
 
         Raises:
@@ -117,7 +122,8 @@ class FetchDecisions:
         """
         from mohlcv_dagster.providers.massive.provider import provider_name  # noqa: PLC0415 - not for the help text
 
-        return cls(archive, provider_name(settings.base_url), settings.adjusted, force)
+        ask = splits if settings.adjusted and not force else None
+        return cls(archive, provider_name(settings.base_url), settings.adjusted, force, ask)
 
     def about(self, instance: "dg.DagsterInstance | None", files: "Collection[BarFile]") -> dict[BarFile, Decision]:
         """What is to be done about each of `files`, in their order.
@@ -132,7 +138,7 @@ class FetchDecisions:
         """
         from mohlcv_dagster.defs import month_state  # noqa: PLC0415 - it loads Dagster
 
-        return self._decided(month_state.for_files(instance, self.archive, files))
+        return self._decided(month_state.for_files(instance, self.archive, files, self.splits))
 
     def in_home(self, home: Home, files: "Collection[BarFile]") -> dict[BarFile, Decision]:
         """As `about`, by what `home` has recorded; without a file, Dagster is not loaded. No home is made."""
@@ -159,6 +165,7 @@ class _Fetch:
     options: RunOptions
     console: "Console"
     summary: Summary
+    splits: "KnownSplitsOf"
 
     def fetch(self, files: list[BarFile]) -> None:
         # Dagster takes its time to load: loaded after the options were parsed
@@ -180,6 +187,8 @@ class _Fetch:
     def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
         """The months that are neither skipped nor done, each with what is to be done about it."""
         decided = self._decisions.about(instance, files)
+        for clause in self.splits.unknown:
+            self.console.print(f"- {clause}", markup=False)
         unrecorded = [file for file, decision in decided.items() if decision.action is Action.RECORD]
         if not self.paths.are_own:
             decided |= dict.fromkeys(unrecorded, NOTHING_RECORDED)
@@ -194,7 +203,7 @@ class _Fetch:
 
     @property
     def _decisions(self) -> "FetchDecisions":
-        return FetchDecisions.of(self.settings, self.paths.archive(), force=self.options.force)
+        return FetchDecisions.of(self.settings, self.paths.archive(), force=self.options.force, splits=self.splits)
 
     def _record(
         self, instance: "dg.DagsterInstance", files: list[BarFile], decided: "Mapping[BarFile, Decision]"

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -73,7 +73,8 @@ def command(  # noqa: PLR0913 - one argument for each option
     """Estimate what `mohlcv fetch` of the same range would take: months, requests, time, disk. Nothing is fetched.
 
     Retries are not counted. With a key set, the vendor is asked once for each symbol when it was listed (up to three
-    times for one that is not listed any more), unless --offline.
+    times for one that is not listed any more), and once which splits there were where adjusted months of it are
+    stored, unless --offline.
 
     \b
     Examples:
@@ -93,7 +94,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
     with create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)) as provider:
         planner, not_asked = _planner(home, files, now, plan, provider, force=force, offline=offline)
-        planned = [planner.month(file) for file in files]
+        planned = list(planner.months(files))
     report = PlanReport(planner, planned, latency, disk_of(settings.data_dir), not_asked)
     if as_json:
         print_json(report.document())
@@ -113,24 +114,27 @@ def _planner(  # noqa: PLR0913 - what, when and how
 ) -> "tuple[Planner, tuple[str, ...]]":
     """The planner, and what the vendor was not asked or did not answer, clauses."""
     from mohlcv_dagster.cli.fetch import FetchDecisions  # noqa: PLC0415 - as above
+    from mohlcv_dagster.cli.known_splits import KnownSplitsOf  # noqa: PLC0415 - as above
     from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
 
     settings = home.settings()
     apply_calendar(settings)
     archive = Paths(settings.data_dir).archive()
     symbols = list(dict.fromkeys(file.symbol for file in files))
-    decisions = FetchDecisions.of(settings, archive, force=force)
+    splits = None if offline or settings.api_key is None else KnownSplitsOf(provider)
+    decisions = FetchDecisions.of(settings, archive, force=force, splits=splits)
+    decided = decisions.in_home(home, files)
     listings, not_asked = _listings(settings, provider, symbols, offline=offline)
     planner = Planner(
         settings=settings,
         provider=provider,
         now=now,
-        decisions=decisions.in_home(home, files),
+        decisions=decided,
         plan=plan,
         listings=listings,
         densities={symbol: density_of(archive, symbol, now) for symbol in symbols},
     )
-    return planner, not_asked
+    return planner, (*not_asked, *(splits.unknown if splits else ()))
 
 
 def _listings(
@@ -210,8 +214,31 @@ class Planner:
     listings: "dict[str, Listing]"
     densities: dict[str, Density]
 
+    def months(self, files: Iterable[BarFile]) -> Iterator[PlannedMonth]:
+        """What `files` would take, with the requests that ask which company had the symbol.
+
+        They are made for the first month of a symbol; for later ones there is none where the company is the same.
+        """
+        asked = set[str]()
+        for file in files:
+            month, known = self.month(file), self.listings.get(file.symbol)
+            has_bars = not month.empty and (known is None or not known.known or known.exists)
+            if month.decision.action in _FETCHED and not month.refused and has_bars:
+                fewest, largest = month.cost
+                least, most = self._company_requests(month.decision, is_first=file.symbol not in asked)
+                month = replace(month, cost=(fewest + Cost(reference=least), largest + Cost(reference=most)))
+                asked |= {file.symbol} if month.decision.action is Action.FETCH else set()
+            yield month
+
+    def _company_requests(self, decision: Decision, *, is_first: bool) -> tuple[int, int]:
+        """The fewest and the most; of a stored month it may be recorded already which company had the symbol."""
+        most = self.provider.company_requests
+        if not is_first or decision.action is Action.COMPLETE:
+            return 0, min(1, most)
+        return (most if decision.adds_file else min(1, most)), most
+
     def month(self, file: BarFile) -> PlannedMonth:
-        """What `file` would take."""
+        """What `file` would take, its bars and why it has none."""
         decision = self.decisions[file]
         if decision.action not in _FETCHED:
             return PlannedMonth(file, decision)

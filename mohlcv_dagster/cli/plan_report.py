@@ -157,12 +157,13 @@ class PlanReport:
         yield from self.not_asked
 
     def _stored(self) -> dict[str, list[Month]]:
-        """The stored months that are neither skipped nor completed, by what is done about them and why."""
+        """The stored months about which there is something to tell, by what is done about them and why."""
         found: dict[str, list[Month]] = {}
         for month in self.planned:
             decision = month.decision
             ordinary = decision.is_new or decision.reason == FORCED
-            if decision.action not in {Action.SKIP, Action.COMPLETE} and not ordinary:
+            skipped = decision.action is Action.SKIP and not decision.not_compared
+            if not (skipped or ordinary or decision.action is Action.COMPLETE):
                 found.setdefault(f"{month.file.symbol} {_sentence(month.decision)}", []).append(month.file.month)
         return found
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.dagster_patches.unexported import materialization_data
-from mohlcv_dagster.defs import asset_checks, month_metadata, records
+from mohlcv_dagster.defs import asset_checks, check_runner, month_metadata, records
 from mohlcv_dagster.defs.adoption_state import AdoptionState, FileStatus, partition_of
 from mohlcv_dagster.defs.metadata import Metadata, convert, file_metadata, origin_metadata
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key
@@ -236,7 +236,7 @@ class Adoption:
         record = records.latest(instance, file)
         checks = [check for check in registry.checks_for(file.timeframe) if not check.asks_vendor]
         try:
-            found = self.reader.check(file, record, records.neighbours(instance, file, record))
+            found = self.reader.check(file, record, check_runner.neighbours_of(instance, file, record))
         except FileError as error:
             entry.red = {"readable": str(error)}
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import dagster as dg
 
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.finality import RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, ListedDays, Split
 from mohlcv_dagster.model.provenance import Origin, Provenance
@@ -35,6 +36,8 @@ LISTED: Final = ("listed_from", "listed_until")
 """The days of `ListedDays`."""
 SPLITS: Final = "splits"
 SPLITS_UNKNOWN: Final = "splits_unknown_because"
+COMPANY: Final = "company"
+COMPANY_UNKNOWN: Final = "company_unknown_because"
 REQUEST_IDS: Final = "request_ids"
 NOTES: Final = "notes"
 RAW_DIGEST: Final = "raw_sha256"
@@ -114,6 +117,8 @@ def origin_metadata(origin: Origin) -> Metadata:
             **listed_metadata(origin.listed),
             SPLITS: None if origin.splits is None else [_split_row(each) for each in origin.splits],
             SPLITS_UNKNOWN: origin.splits_unknown,
+            COMPANY: origin.company.to_fields() if origin.company else None,
+            COMPANY_UNKNOWN: origin.company_unknown,
             RAW_DIGEST: origin.raw_sha256,
         }
     )
@@ -163,8 +168,10 @@ def _origin(recorded: Values) -> dict[str, Any]:
         "state": _typed(recorded, STATE, str),
         "empty": _empty(recorded),
         "listed": _listed(recorded),
-        "splits": _splits(recorded),
+        "splits": splits_of(recorded),
         "splits_unknown": _typed(recorded, SPLITS_UNKNOWN, str),
+        "company": Company.of_fields(recorded[COMPANY]) if COMPANY in recorded else None,
+        "company_unknown": _typed(recorded, COMPANY_UNKNOWN, str),
         "request_ids": None if ids is None else tuple(map(str, ids)),
         "raw_sha256": _typed(recorded, RAW_DIGEST, str),
     }
@@ -205,7 +212,8 @@ def _listed(recorded: Values) -> ListedDays | None:
     return ListedDays(*days) if any(days) else None
 
 
-def _splits(recorded: Values) -> tuple[Split, ...] | None:
+def splits_of(recorded: Values) -> tuple[Split, ...] | None:
+    """The splits that were known when adjusted bars were requested, rising; `None` where none were recorded."""
     rows = recorded.get(SPLITS)
     if not isinstance(rows, list):
         return None

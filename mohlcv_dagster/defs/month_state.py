@@ -5,7 +5,7 @@ none was recorded, size and digest tell. An edit that leaves inode, size and tim
 verify` reads every file.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from mohlcv_dagster.defs.metadata import provenance_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
 from mohlcv_dagster.errors import FileError, NotRegularFileError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import KnownSplits, Split, executed_by
 from mohlcv_dagster.model.month_decision import FileState, MonthState
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
@@ -28,11 +29,14 @@ from mohlcv_dagster.storage.manifest import measure
 
 def for_request(instance: dg.DagsterInstance, archive: Archive, file: BarFile) -> MonthState:
     """The state of a month that somebody requests: its checks do not matter then, and are not looked up."""
-    return _with_file(archive, file, _recorded(instance, [file]).get(file))
+    return _with_file(archive, file, _with_splits(instance, _recorded(instance, [file]), None).get(file))
 
 
 def for_files(
-    instance: dg.DagsterInstance | None, archive: Archive, files: Collection[BarFile]
+    instance: dg.DagsterInstance | None,
+    archive: Archive,
+    files: Collection[BarFile],
+    ask_splits: Callable[[str], KnownSplits] | None = None,
 ) -> dict[BarFile, MonthState]:
     """The states of raw months, in a few queries for a thousand of them.
 
@@ -40,11 +44,15 @@ def for_files(
         instance: knows what was recorded; `None` where there is none, so that nothing was.
         archive: where the files are.
         files: raw files, whether or not they are there.
+        ask_splits: gives the splits of a symbol as the vendor has them now, for symbols of which adjusted months are
+            stored; `None`: what was recorded with the months has to do.
 
     Raises:
         FileError: a file could not be looked at.
     """
     recorded = _recorded(instance, files) if instance else {}
+    if instance is not None:
+        recorded = _with_splits(instance, recorded, ask_splits)
     states = {file: _with_file(archive, file, recorded.get(file)) for file in files}
     if instance is not None:
         _add_checks(instance, states)
@@ -69,6 +77,24 @@ def _recorded(instance: dg.DagsterInstance, files: Collection[BarFile]) -> dict[
     return {file: recorded for file, recorded in found if recorded is not None}
 
 
+def _with_splits(
+    instance: dg.DagsterInstance,
+    recorded: dict[BarFile, Provenance],
+    ask: Callable[[str], KnownSplits] | None,
+) -> dict[BarFile, Provenance]:
+    """What was recorded, with the splits executed by now of each symbol that has adjusted bars among it."""
+    executed: dict[str, tuple[Split, ...]] = {}
+    for file, each in recorded.items():
+        if each.adjusted and each.rows and file.symbol not in executed:
+            known = ask(file.symbol).splits if ask else None
+            by_now = records.executed_splits(instance, file) if known is None else ()
+            executed[file.symbol] = by_now or executed_by(known or (), datetime.now(UTC))
+    return {
+        file: replace(each, splits_now=executed[file.symbol]) if each.adjusted and each.rows else each
+        for file, each in recorded.items()
+    }
+
+
 def _state(file: BarFile, recorded: Provenance | None, found: FileState) -> MonthState:
     if recorded is None:
         return MonthState(file.month, found)
@@ -79,6 +105,8 @@ def _state(file: BarFile, recorded: Provenance | None, found: FileState) -> Mont
         fetched_at=recorded.fetched_at,
         vendor=recorded.vendor,
         adjusted=recorded.adjusted,
+        splits=recorded.splits,
+        splits_now=recorded.splits_now,
     )
 
 

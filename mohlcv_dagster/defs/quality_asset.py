@@ -42,13 +42,14 @@ _NEWEST: Final = 100
 
 
 def coverage_asset(
-    timeframes: Sequence[Timeframe], checks: Mapping[dg.AssetCheckKey, Sequence[str]]
+    timeframes: Sequence[Timeframe], checks: Mapping[dg.AssetCheckKey, Sequence[str]], *, adjusted: bool
 ) -> dg.AssetsDefinition:
     """The asset `quality/coverage`: a row for every month that is stored or that a run was to store.
 
     Args:
         timeframes: those of the aggregates.
         checks: the names of the rules of every check of `raw_1s` and of the aggregates.
+        adjusted: whether adjusted prices are asked for; months on another basis are told.
     """
 
     @dg.asset(
@@ -72,7 +73,8 @@ def coverage_asset(
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:
         from mohlcv_dagster.defs import quality_rows, quality_step  # noqa: PLC0415 - see the package's docstring
 
-        yield from quality_step.make_table(context, archive, quality_rows.CheckedAssets(tuple(timeframes), checks))
+        checked = quality_rows.CheckedAssets(tuple(timeframes), checks, adjusted)
+        yield from quality_step.make_table(context, archive, checked)
 
     return coverage
 

@@ -32,7 +32,7 @@ from mohlcv_dagster.storage.archive import Archive
 Fact: TypeAlias = "str | int | float | list[object] | None"
 PATH: Final = PurePosixPath("quality/coverage.state")
 """Its path, relative to the data folder."""
-FORM: Final = 2
+FORM: Final = 3
 """Raise it when the content changes its meaning or form."""
 _FASTEST: Final = 1
 _NO_ROWS: Final = OldestRow("", 0)
@@ -41,6 +41,8 @@ _OF_RAW: Final = frozenset(
     {
         "state",
         "sha256",
+        "adjusted",
+        metadata.SPLITS,
         "dagster/partition_row_count",
         "sessions_present",
         "sessions_expected",

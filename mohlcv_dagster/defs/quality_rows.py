@@ -11,10 +11,11 @@ from typing import Final
 import dagster as dg
 
 from mohlcv_dagster.bars.incidents import Gap
-from mohlcv_dagster.defs import metadata
+from mohlcv_dagster.defs import metadata, quality_basis
 from mohlcv_dagster.defs.partitions import asset_key, files_of
 from mohlcv_dagster.defs.quality_events import Fact, MonthEvents, RuleCounts, RunOutcome, UnmadeFile, name_of
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 
@@ -33,10 +34,12 @@ class CheckedAssets:
     Attributes:
         timeframes: those of the aggregates.
         by_check: the names of the rules of each check of `raw_1s` and of the aggregates.
+        adjusted: whether adjusted prices are asked for now; `None`: no month is told to be on another basis.
     """
 
     timeframes: tuple[Timeframe, ...]
     by_check: Mapping[dg.AssetCheckKey, Sequence[str]]
+    adjusted: bool | None = None
 
     @property
     def assets(self) -> list[dg.AssetKey]:
@@ -76,15 +79,21 @@ def rows(months: Mapping[str, MonthEvents], checked: CheckedAssets, kept: Abstra
         kept: the symbols that there are partitions of.
     """
     checks = [(check.asset_key.to_user_string(), name_of(check), rules) for check, rules in checked.by_check.items()]
-    files = files_of(asset_key(RAW), months)
+    files, executed = files_of(asset_key(RAW), months), quality_basis.executed_splits(months)
     return [
-        _row(file, months[partition], checks)
+        _row(file, months[partition], checks, executed.get(file.symbol, ()), checked.adjusted)
         for partition, file in files.items()
         if _RAW in months[partition].stored or (months[partition].unmade and file.symbol in kept)
     ]
 
 
-def _row(file: BarFile, month: MonthEvents, checks: Sequence[tuple[str, str, Sequence[str]]]) -> QualityRow:
+def _row(
+    file: BarFile,
+    month: MonthEvents,
+    checks: Sequence[tuple[str, str, Sequence[str]]],
+    executed: tuple[Split, ...],
+    adjusted: bool | None,  # noqa: FBT001 - as of `CheckedAssets`
+) -> QualityRow:
     stored = month.stored.get(_RAW)
     facts: Mapping[str, Fact] = stored.facts if stored else {}
     total = _add_up(month, checks) if stored else _RuleTotal()
@@ -108,7 +117,7 @@ def _row(file: BarFile, month: MonthEvents, checks: Sequence[tuple[str, str, Seq
         judged=total.checked,
         not_judged=total.not_checked,
         failing=(*total.errors, *total.warnings),
-        stale=_stale(month) if stored else (),
+        stale=(*quality_basis.why_stale(file.month, facts, executed, asked=adjusted), *_stale(month)) if stored else (),
         complete_through=metadata.moment(facts, "complete_through"),
         fetched_at=metadata.moment(facts, "fetched_at"),
     )

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from mohlcv_dagster.checks import registry
-from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, NeighbourMonths
 from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.dagster_patches.unexported import CheckSummary, in_batches
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.metadata import origin_of, provenance_of
 from mohlcv_dagster.defs.partitions import asset_key, partition_key
+from mohlcv_dagster.model import basis
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.model.listings import Split, executed_by, missing_splits
+from mohlcv_dagster.model.listings import Split, executed_by
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
@@ -63,37 +63,17 @@ def latest(instance: dg.DagsterInstance, file: BarFile) -> Record | None:
     if event is None or found is None:
         return None
     if found.adjusted and file.timeframe == RAW:
-        found = replace(found, splits_now=_executed_splits(instance, file))
+        found = replace(found, splits_now=executed_splits(instance, file))
     return Record(**vars(found), materialization=unexported.target_of(event))
 
 
-def neighbours(instance: dg.DagsterInstance, file: BarFile, record: Record | None) -> NeighbourMonths:
-    """What is recorded of the raw months before and after that of `file`; nothing for an aggregate, which needs none.
-
-    Args:
-        instance: knows them.
-        file: which file.
-        record: its own; the month before on another basis of splits than it says has no close to compare with.
-    """
-    if file.timeframe != RAW:
-        return NO_NEIGHBOURS
-    found = {month: latest(instance, BarFile(file.symbol, RAW, month)) for month in file.month.neighbours}
-    occupancies = tuple(each.occupancy for each in found.values() if each is not None and each.occupancy is not None)
-    before = next((month for month in found if month < file.month), None)
-    return NeighbourMonths(occupancies, _previous_close(before, found.get(before), record) if before else None)
-
-
-def _previous_close(month: Month, before: Provenance | None, record: Provenance | None) -> float | None:
-    """The last close of the month before, on the basis of splits of `record`; `None` where it cannot be compared."""
-    if before is None or record is None or not before.is_final or before.adjusted is not record.adjusted:
-        return None
-    close = before.last_close
-    if close is None or not (before.adjusted and before.fetched_at and record.fetched_at):
-        return close
-    executed = executed_by(record.splits or (), record.fetched_at)
-    for split in missing_splits(month, before.fetched_at, before.splits, executed):
-        close *= split.before / split.after
-    return close
+def stored_months(instance: dg.DagsterInstance, symbol: str) -> list[Month]:
+    """The months of which a raw file of the symbol was recorded, rising; no event is read for it."""
+    keys = {partition_key(symbol, month): month for month in _FIRST_MONTH.until(Month.of(datetime.now(UTC)))}
+    found = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset_key(RAW), dg.DagsterEventType.ASSET_MATERIALIZATION, partitions=set(keys)
+    )
+    return sorted(keys[key] for key in found)
 
 
 def manifest_entry(file: BarFile, recorded: Provenance) -> ManifestEntry:
@@ -115,12 +95,10 @@ def months_before_split(
 
 
 def _lacking(month: Month, recorded: Provenance, executed: tuple[Split, ...]) -> tuple[Split, ...]:
-    if not (recorded.adjusted and recorded.rows and recorded.fetched_at):
-        return ()
-    return missing_splits(month, recorded.fetched_at, recorded.splits, executed)
+    return basis.lacking_splits(month, recorded, executed) if recorded.rows else ()
 
 
-def _executed_splits(instance: dg.DagsterInstance, file: BarFile) -> tuple[Split, ...]:
+def executed_splits(instance: dg.DagsterInstance, file: BarFile) -> tuple[Split, ...]:
     """The splits of the symbol executed by now, as recorded with whichever adjusted month of it was fetched last."""
     for most in _NEWEST:
         for _, recorded in _materialized(instance, file, most):

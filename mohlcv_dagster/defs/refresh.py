@@ -22,6 +22,9 @@ from mohlcv_dagster.defs.records import Record
 from mohlcv_dagster.errors import BarsLostError, FailedRulesError
 from mohlcv_dagster.model import finality
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.company import KnownCompany
+from mohlcv_dagster.model.exchange_calendar import EASTERN
+from mohlcv_dagster.model.finality import Finality
 from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.month_decision import Action, Decision, RunOptions, decide
 from mohlcv_dagster.model.months import Month
@@ -123,7 +126,7 @@ class Refresh:
         decision = self._decide(file)
         stored = self._stored(file, decision)
         fetched, compared = self._incremental(file, stored, decision, report) or self._whole(file, stored, report)
-        fetched = self._with_splits(file, fetched)
+        fetched = self._with_company(file, self._with_splits(file, fetched))
         return fetched, {**fetch_metadata(file.month, fetched), **compared}
 
     def _with_splits(self, file: BarFile, fetched: "FetchedMonth") -> "FetchedMonth":
@@ -136,6 +139,19 @@ class Refresh:
             return fetched
         known = self.vendor.splits(file.symbol)
         return fetched if known.splits is None else replace(fetched, splits=known, requests=fetched.requests + 1)
+
+    def _with_company(self, file: BarFile, fetched: "FetchedMonth") -> "FetchedMonth":
+        """Add which company had the symbol; of a provisional month it is asked once, and again when it is final."""
+        if not fetched.bars.num_rows:
+            return fetched
+        own = records.latest(self.instance, file)
+        if own is not None and own.company and finality.state(file.month, fetched.fetched_at) is Finality.PROVISIONAL:
+            return replace(fetched, company=KnownCompany(own.company))
+        last_bar = datetime.fromtimestamp(int(bar_table.seconds(fetched.bars)[-1]), UTC)
+        beside = [records.latest(self.instance, BarFile(file.symbol, RAW, month)) for month in file.month.neighbours]
+        recorded = [each.company for each in (own, *beside) if each is not None and each.company]
+        found = self.vendor.company(file.symbol, last_bar.astimezone(EASTERN).date(), recorded)
+        return replace(fetched, company=found, requests=fetched.requests + found.requests)
 
     def _decide(self, file: BarFile) -> Decision:
         """What is to be done about a month that somebody asks for."""
@@ -266,6 +282,8 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
         listed=fetched.listed,
         splits=fetched.splits.splits if fetched.splits else None,
         splits_unknown=(fetched.splits.why_unknown or None) if fetched.splits else None,
+        company=fetched.company.company if fetched.company else None,
+        company_unknown=(fetched.company.why_unknown or None) if fetched.company else None,
         request_ids=fetched.request_ids,
     )
     return {**origin_metadata(origin), **convert(cost)}

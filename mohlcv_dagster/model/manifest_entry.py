@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, Self
 from mohlcv_dagster.errors import ManifestEntryError
 from mohlcv_dagster.formatting import printable, quoted
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.provenance import Provenance
 
@@ -94,7 +95,7 @@ class RecordedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestEntry(Provenance):
-    """What was recorded of a file and is in its JSON: of `Provenance`, the fields in `_TYPES` and the request ids.
+    """What was recorded of a file and is in its JSON: of `Provenance`, what `_TYPES` has and two more.
 
     Attributes (besides those of `Provenance`):
         file: its path in the layout, such as `raw_1s/SPY/SPY_2024_01.csv`.
@@ -111,7 +112,7 @@ class ManifestEntry(Provenance):
     def of(cls, file: BarFile, recorded: Provenance, software: str) -> Self:
         """The entry of a file that no check has looked at yet."""
         facts = {name: getattr(recorded, name) for name in _TYPES if name != "software"}
-        facts |= {"size": recorded.size or 0, "listed": recorded.listed}
+        facts |= {"size": recorded.size or 0, "listed": recorded.listed, "company": recorded.company}
         return cls(file=str(file.path), software=software, request_ids=recorded.request_ids or None, **facts)
 
     @property
@@ -142,6 +143,7 @@ class ManifestEntry(Provenance):
         facts |= {name: _to_text(facts[name]) for name in _MOMENTS}
         days = (self.listed.first, self.listed.end) if self.listed else (None, None)
         facts |= {name: str(day) for name, day in zip(_LISTED, days, strict=True) if day}
+        facts |= {"company": self.company.to_fields()} if self.company else {}
         facts |= {"request_ids": self.request_ids or (), "checks": [vars(check) for check in self.checks]}
         facts |= {"schema": SCHEMA, CHECKSUM: ""}
         content = (json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
@@ -181,6 +183,7 @@ class ManifestEntry(Provenance):
             **moments,
             listed=_to_listed(facts),
             request_ids=tuple(facts["request_ids"]) or None,
+            company=Company.of_fields(facts["company"]) if "company" in facts else None,
             checks=tuple(_to_result(check) for check in facts["checks"]),
         )
 

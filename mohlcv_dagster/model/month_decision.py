@@ -11,8 +11,10 @@ from enum import Enum, StrEnum, auto
 from typing import Final, Self
 
 from mohlcv_dagster.errors import InputError
-from mohlcv_dagster.model import finality
+from mohlcv_dagster.model import basis, finality
+from mohlcv_dagster.model.listings import Split
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.provenance import Origin
 
 NOT_STORED: Final = "it is not stored"
 FILE_MISSING: Final = "it was recorded, and its file is missing"
@@ -86,6 +88,8 @@ class MonthState:
             `None` where unknown.
         vendor: who gave the bars, as recorded; `None` where unknown.
         adjusted: whether they are adjusted for later splits, as recorded; `None` where unknown.
+        splits: of adjusted bars, the splits known when they were fetched; `None` where that is not recorded.
+        splits_now: of adjusted bars, the splits of the symbol known to be executed by now.
         matches_manifest: of an unrecorded file, whether its manifest entry has its digest; `None` without an entry.
         interrupted: of an unrecorded file, whether a run that was to write the month began before the file was written.
         errors: the blocking rules that fail on the file as recorded.
@@ -100,6 +104,8 @@ class MonthState:
     fetched_at: datetime | None = None
     vendor: str | None = None
     adjusted: bool | None = None
+    splits: tuple[Split, ...] | None = None
+    splits_now: tuple[Split, ...] = ()
     matches_manifest: bool | None = None
     interrupted: bool = False
     errors: tuple[str, ...] = ()
@@ -114,8 +120,8 @@ class Decision:
         action: what to do.
         reason: why, a clause.
         since: with `COMPLETE`, the first moment requested (inclusive), UTC; else `None`.
-        not_compared: why the stored bars are not compared with those fetched now, a clause; empty where they are, or
-            where nothing is stored.
+        not_compared: why the stored bars cannot be compared with those fetched now, such as another basis of splits, a
+            clause; empty where they can, or where nothing is stored.
     """
 
     action: Action
@@ -203,9 +209,9 @@ def _other_kind(known: MonthState, vendor: str | None, *, adjusted: bool | None)
         return f"the stored file is from {known.vendor or 'an unknown vendor'}, not {vendor}"
     if adjusted is not None and known.adjusted is None:
         return "whether the stored file is adjusted for splits is not recorded"
-    if adjusted is not None and known.adjusted is not adjusted:
-        return "the stored file is adjusted for splits and this fetch is not, or the other way round"
-    return ""
+    stored = Origin(adjusted=known.adjusted, fetched_at=known.fetched_at, splits=known.splits)
+    other = basis.difference(known.month, stored, known.splits_now, asked=adjusted)
+    return f"the stored file is {other}" if other else ""
 
 
 def _unrecorded(known: MonthState) -> Decision:
@@ -224,7 +230,7 @@ def _of_unknown_age(known: MonthState) -> Decision:
     """A recorded file without a time of fetching, which was not after it was written."""
     if known.written_at is None or _is_provisional(known.month, known.written_at):
         return Decision(Action.FETCH, _until_final(known, known.written_at))
-    return _by_checks(known, "stored, though when it was fetched is not known; --force fetches it again")
+    return _by_checks(known, "stored", "when it was fetched is not known")
 
 
 def _recorded(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, requested: bool) -> Decision:
@@ -233,7 +239,7 @@ def _recorded(known: MonthState, fetched_at: datetime, now: datetime, other: str
         return _provisional(known, fetched_at, now, other, requested=requested)
     if requested:
         return Decision(Action.FETCH, "it is stored and final, and was requested", not_compared=other)
-    return _by_checks(known, f"stored, though {other}; --force fetches it again" if other else "stored")
+    return _by_checks(known, "stored", other)
 
 
 def _provisional(known: MonthState, fetched_at: datetime, now: datetime, other: str, *, requested: bool) -> Decision:
@@ -247,13 +253,14 @@ def _provisional(known: MonthState, fetched_at: datetime, now: datetime, other: 
     return Decision(Action.COMPLETE, _until_final(known, fetched_at), since=span.since if span else None)
 
 
-def _by_checks(known: MonthState, otherwise: str) -> Decision:
-    """Skip a stored file for the reason `otherwise`, unless its checks failed or are missing."""
+def _by_checks(known: MonthState, otherwise: str, other: str = "") -> Decision:
+    """Skip a stored file for the reason `otherwise`, unless its checks failed or are missing; `other` is told."""
     if known.errors:
         return failing(known.errors)
+    told = f", though {other}; --force fetches it again" if other else ""
     if known.unchecked:
-        return Decision(Action.CHECK, "stored, and not every check of it has a result")
-    return Decision(Action.SKIP, otherwise)
+        return Decision(Action.CHECK, f"stored, and not every check of it has a result{told}", not_compared=other)
+    return Decision(Action.SKIP, f"{otherwise}{told}", not_compared=other)
 
 
 def _is_provisional(month: Month, moment: datetime) -> bool:

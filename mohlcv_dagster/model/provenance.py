@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.finality import Finality, RevisionCounts
 from mohlcv_dagster.model.listings import EmptyMonthReason, ListedDays, Split
 
@@ -37,6 +38,8 @@ class Origin:
             where the vendor did not give them. Of unadjusted bars, the same where their prices jump between sessions.
         splits_unknown: why it did not.
         listed: on which days of the month the symbol could be traded; `None` where the vendor was not asked.
+        company: of a raw month with bars, that which had the symbol on the day of its last bar.
+        company_unknown: why that is not known.
         request_ids: the vendor's ids of the answers that the bars came in.
         raw_sha256: of an aggregate, the digest of the raw file that it was resampled from.
     """
@@ -51,6 +54,8 @@ class Origin:
     splits: tuple[Split, ...] | None = None
     splits_unknown: str | None = None
     listed: ListedDays | None = None
+    company: Company | None = None
+    company_unknown: str | None = None
     request_ids: tuple[str, ...] | None = None
     raw_sha256: str | None = None
 

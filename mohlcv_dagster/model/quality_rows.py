@@ -79,7 +79,10 @@ COLUMNS: Final = {
     "judged": Column(ColumnType.COUNT, "rules with a result on the files as they are"),
     "not_judged": Column(ColumnType.COUNT, "rules without: they could not be checked, or not on the file as it is"),
     "failing": Column(ColumnType.TEXTS, "the failing rules, errors first, such as raw_1s: ohlc_order"),
-    "stale": Column(ColumnType.TEXTS, "what is out of date and why, such as an aggregate of an earlier raw file"),
+    "stale": Column(
+        ColumnType.TEXTS,
+        "what is out of date and why, such as an aggregate of an earlier raw file, or another basis of splits",
+    ),
     "complete_through": Column(ColumnType.MOMENT, "the moment (exclusive) up to which bars were requested, UTC", "UTC"),
     "fetched_at": Column(ColumnType.MOMENT, "when the bars were requested, UTC", "UTC"),
 }

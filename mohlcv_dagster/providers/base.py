@@ -4,11 +4,12 @@ A second source is a class with these methods and an entry in `create`. The asse
 nothing else of a provider, so they stay as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from mohlcv_dagster.model.company import Company, KnownCompany
 from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, ListedDays, Listing
 from mohlcv_dagster.model.months import Month
 
@@ -56,6 +57,7 @@ class FetchedMonth:
         listed: on which days the symbol could be traded, asked where the first or last session has no bar; else `None`.
         splits: the symbol's splits, known before adjusted bars were requested; of unadjusted ones, `None` unless prices
             jump between two sessions.
+        company: that had the symbol then; `None` where nobody was asked for it.
     """
 
     bars: "pa.Table"
@@ -72,6 +74,7 @@ class FetchedMonth:
     empty: EmptyMonthReason | None = None
     splits: KnownSplits | None = None
     listed: ListedDays | None = None
+    company: KnownCompany | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Cost:
 
     Attributes:
         bars: for second bars.
-        reference: for splits, before adjusted bars, and for why a month has none.
+        reference: for splits, before adjusted bars; for the company that had the symbol; for why a month has no bars.
         minutes: for the provider's own minutes, which a check requests once `aggregated/1min` is made.
     """
 
@@ -114,6 +117,11 @@ class BarProvider(Protocol):
     @property
     def adjusted(self) -> bool:
         """Whether it gives prices and volumes adjusted for splits, unless a call says otherwise."""
+        ...
+
+    @property
+    def company_requests(self) -> int:
+        """How many requests `company` makes for a symbol at first; later one or none for each month."""
         ...
 
     def fetch_month(  # noqa: PLR0913 - each has a default, and a name at every call
@@ -159,6 +167,19 @@ class BarProvider(Protocol):
 
     def splits(self, symbol: str) -> KnownSplits:
         """The splits of `symbol`; what the provider does not know is unknown, with the reason, and not an error.
+
+        Raises:
+            SymbolError: it cannot be requested.
+        """
+        ...
+
+    def company(self, symbol: str, day: date, known: Iterable[Company] = ()) -> KnownCompany:
+        """The company that had `symbol` on an Eastern day; what is unknown has a reason and is no error.
+
+        Args:
+            symbol: case-sensitive.
+            day: that of a month's last bar.
+            known: what was recorded with other months of the symbol, which may save a request.
 
         Raises:
             SymbolError: it cannot be requested.

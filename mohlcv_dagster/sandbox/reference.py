@@ -5,6 +5,7 @@ For a market without listings every document is a 404, as for a route that does 
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from hashlib import blake2b
 from typing import Any, Final, Protocol, runtime_checkable
 
 from mohlcv_dagster.sandbox.responses import FixedResponse, new_request_id, not_found, to_json
@@ -59,16 +60,16 @@ def reference_response(
         active = parameters.get("active", "true") == "true"
         return _list([_details(listing, today)] if listing and listing.trades_on(today) is active else [])
     day = date.fromisoformat(parameters["date"]) if "date" in parameters else today
-    if listing is None or not listing.trades_on(day):
+    if listing is None or not listing.on(day).trades_on(day):
         return not_found("Ticker not found.")
-    return _object(_events(listing) if document == EVENTS else _details(listing, day, overview=True))
+    return _object(_events(listing) if document == EVENTS else _details(listing.on(day), day, overview=True))
 
 
 def _details(listing: SandboxListing, day: date, *, overview: bool = False) -> dict[str, Any]:
     active = listing.trades_on(day)
     fields: dict[str, Any] = {
         "ticker": listing.symbol,
-        "name": listing.name or f"{listing.symbol} Synthetic Corp.",
+        **_company(listing),
         "market": "stocks",
         "locale": "us",
         "type": "CS",
@@ -88,7 +89,18 @@ def _events(listing: SandboxListing) -> dict[str, Any]:
         {"ticker_change": {"ticker": symbol}, "type": "ticker_change", "date": str(day)}
         for day, symbol in reversed(renames)
     ]
-    return {"name": listing.name or f"{listing.symbol} Synthetic Corp.", "events": events}
+    return {**_company(listing), "events": events}
+
+
+def _company(listing: SandboxListing) -> dict[str, str]:
+    """A company under its name: the same numbers under each of its symbols, made up."""
+    name = listing.name or f"{listing.symbol} Synthetic Corp."
+    digest = blake2b(name.encode(), digest_size=5)
+    return {
+        "name": name,
+        "composite_figi": f"BBG{int.from_bytes(digest.digest()) % 10**9:09d}",
+        "cik": f"{int.from_bytes(digest.digest()) % 10**7:010d}",
+    }
 
 
 def _split(symbol: str, day: date, ratio: int) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class SandboxListing:
         listed: the first Eastern day the company traded, under any symbol; `None` where it is not known.
         delisted: the Eastern day from which the symbol does not trade; `None` for one that does.
         renames: the company's symbols, each with its first day, rising; empty for one that never changed.
+        before: another company that had the symbol before this one; `None` where none had.
     """
 
     symbol: str
@@ -85,6 +86,11 @@ class SandboxListing:
     listed: date | None = None
     delisted: date | None = None
     renames: tuple[tuple[date, str], ...] = ()
+    before: "SandboxListing | None" = None
+
+    def on(self, day: date) -> "SandboxListing":
+        """The listing of the company that had the symbol on an Eastern day; this one where none had."""
+        return self.before if self.before and not self.trades_on(day) and self.before.trades_on(day) else self
 
     @property
     def first_day(self) -> date:
@@ -101,6 +107,7 @@ class SandboxListing:
         return prod(split.ratio for split in self.splits if split.date > day)
 
 
+_TWICE: Final = ((date(2012, 5, 18), "OLDN"), (date(2022, 6, 9), "TWICE"))
 _META: Final = ((date(2012, 5, 18), "FB"), (date(2022, 6, 9), "META"))
 
 # days, prices and splits are public record, approximately; how often each trades is chosen
@@ -128,6 +135,15 @@ _NAMED: Final = {
         ),
         SandboxListing("META", 2.0, 347.0, (), "Meta Platforms, Inc.", date(2012, 5, 18), renames=_META),
         SandboxListing("FB", 2.0, 347.0, (), "Meta Platforms, Inc.", date(2012, 5, 18), date(2022, 6, 9)),
+        SandboxListing(
+            "TWICE",
+            0.05,
+            190.0,
+            name="Newcorp Inc.",
+            listed=date(2012, 5, 18),
+            renames=_TWICE,
+            before=SandboxListing("TWICE", 0.05, 12.3, (), "Elder Fund", date(2021, 6, 30), date(2022, 1, 29)),
+        ),
         SandboxListing("TWTR", 2.0, 53.7, (), "Twitter, Inc.", date(2013, 11, 7), date(2022, 10, 28)),
         SandboxListing(
             "NVDA",
@@ -182,7 +198,7 @@ class SyntheticMarket:
         if listing is None:
             return ()
         days = exchange_calendar.sessions_between(max(first, FIRST_DAY), min(last, LAST_DAY))
-        return (session.date for session in days if listing.trades_on(session.date))
+        return (session.date for session in days if listing.on(session.date).trades_on(session.date))
 
     def listing(self, symbol: str) -> SandboxListing | None:
         """The listing of a symbol; `None` for one that does not exist."""
@@ -195,7 +211,8 @@ class SyntheticMarket:
 
 
 def _day(symbol: str, day: date, *, adjusted: bool) -> pa.Table:
-    listing, session = find_listing(symbol), exchange_calendar.session_on(day)
+    found, session = find_listing(symbol), exchange_calendar.session_on(day)
+    listing = found.on(day) if found else None
     if listing is None or session is None or not listing.trades_on(day):
         return bar_table.empty()
     chance = seeded_generator(symbol, day.isoformat())

@@ -175,7 +175,7 @@ class BarReader:
     ) -> RuleRun | None:
         """Earlier results for an unchanged raw file with the same records; `None` if it must be checked."""
         kept = self._unchanged(file, self._stamp(file))
-        if kept is None or kept.recorded != recorded or neighbours not in {None, kept.neighbours}:
+        if kept is None or kept.recorded != recorded or (neighbours is not None and neighbours != kept.neighbours):
             return None
         return kept.found
 

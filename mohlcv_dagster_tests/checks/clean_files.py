@@ -55,6 +55,7 @@ WHOLE_RULES = (
     "trading_hours",
 )
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")
+COMPANY_RULES = ("same_company",)
 BASIS_RULES = ("split_basis",)
 LIFE_RULES = ("settled", "revised")
 """Of a clean file: its few bars lack the month's other sessions; of a quiet symbol no more is checked."""
@@ -76,7 +77,7 @@ RAW_RULES = (
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:-1], "volume_conserved", "equals_recomputation")
 """With `price_precision` the family FORM: three bars are no month, so the others are not proven on these files."""
 
-ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *LIFE_RULES)
+ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *COMPANY_RULES, *LIFE_RULES)
 RAW_CHECKS = (*RAW_RULES, *ON_MONTHS)
 """Every check of `raw_1s`, in order."""
 AGGREGATE_CHECKS = AGGREGATE_RULES

@@ -32,7 +32,7 @@ OF_RAW = {
         "repeated_session",
         "trading_hours",
     ],
-    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices"],
+    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices", "same_company"],
     "current": ["settled", "revised", "split_basis"],
 }
 OF_AGGREGATES = {

@@ -135,7 +135,7 @@ class Life:
 
     def fetch(self, partition: str, *assets: str, tags: dict[str, str] | None = None) -> Row:
         """Materialize a partition now."""
-        before = len(self.sandbox.requests)
+        before = self._asked_for_bars()
         result = run(self.location, self.instance, partition, *assets, tags=tags)
         raw = next(
             event.materialization for event in result.get_asset_materialization_events() if event.asset_key == RAW_KEY
@@ -147,13 +147,16 @@ class Life:
             day=MOMENT.now.astimezone(EASTERN).date(),
             partition=partition,
             asked=f"from {_moment(facts['topped_up_from'])}" if "topped_up_from" in facts else "all",
-            requests=len(self.sandbox.requests) - before,
+            requests=self._asked_for_bars() - before,
             bars=facts["dagster/partition_row_count"],
             revised=facts.get("unsettled_revised", 0),
             through=_moment(facts["complete_through"]),
             state=facts["state"],
             warnings=tuple(rule for rule in failing if rule in names),
         )
+
+    def _asked_for_bars(self) -> int:
+        return sum("/aggs/" in request.path for request in self.sandbox.requests)
 
     def _asked_for(self) -> dict[str, list[str]]:
         """The assets that the automation asks for now, by partition."""

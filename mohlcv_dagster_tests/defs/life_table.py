@@ -79,7 +79,8 @@ This table is measured: `uv run python -m mohlcv_dagster_tests.defs.life_table >
 clock of the sandbox, of the fetch and of the automation through these days and writes this page; a test compares the
 two. The symbol has a bar in each half hour of extended hours. The bar before the close is corrected once its day is
 final. A user materializes the first month; the automation does the rest. On days that are not listed nothing was
-requested. Times are UTC.
+requested. Times are UTC. The requests are those for bars; which company has the symbol is asked with up to two when a
+month is begun, and with one when it is final, as far as it is not recorded.
 
 These days include the turn of a month (bars from 00:00Z on February 1st, which is still January 31st in Eastern time,
 are the first of 2024-02), February 29th, the change to daylight saving time on March 10th, Good Friday, Thanksgiving,

@@ -11,6 +11,7 @@ from mohlcv_dagster.definitions import build
 from mohlcv_dagster.defs import asset_checks, assets
 from mohlcv_dagster.defs.resources import ArchiveResource, ProviderResource
 from mohlcv_dagster.errors import NoTradesError
+from mohlcv_dagster.model.company import KnownCompany
 from mohlcv_dagster.model.listings import KnownSplits
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
@@ -30,6 +31,7 @@ class HandedVendor:
     Its own minutes are those resampled from them, changed by what `minutes` has for the partition.
 
     Attributes:
+        companies: by symbol, who has it.
         fetched_at: what its clock says.
         asked: the requests: symbol, month, timeframe, adjusted.
         since: from where on each fetch of seconds was to be; `None` for a whole month.
@@ -41,6 +43,7 @@ class HandedVendor:
         self.name = name
         self.adjusted = adjusted
         self.minutes = {}
+        self.companies = {}
         self.since = []
         self.asked = []
 
@@ -55,6 +58,9 @@ class HandedVendor:
 
     def splits(self, symbol):
         return KnownSplits(None, "a folder of months has no splits")
+
+    def company(self, symbol, day, known=()):
+        return KnownCompany(self.companies.get(symbol), "a folder of months has no reference data")
 
     def fetch_month(self, symbol, month, *, timeframe="second", adjusted=None, since=None, on_progress=None):  # noqa: PLR0913 - as the real one
         self.asked.append((symbol, str(month), timeframe, adjusted))

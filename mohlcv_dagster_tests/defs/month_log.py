@@ -55,11 +55,11 @@ class Log:
             planned = AssetCheckEvaluationPlanned(asset_key=key, check_name=check.name, partitions_subset=subset)
             self.tell(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, planned, run.run_id)
 
-    def made(self, asset, partition, digest="one"):
-        """The latest run makes the file."""
+    def made(self, asset, partition, digest="one", **more):
+        """The latest run makes the file; `more` is recorded with it."""
         run = self.latest()
         key = dg.AssetKey.from_user_string(asset)
-        facts = {"sha256" if asset == "raw_1s" else "raw_sha256": digest, "dagster/partition_row_count": 7}
+        facts = {"sha256" if asset == "raw_1s" else "raw_sha256": digest, "dagster/partition_row_count": 7, **more}
         made = dg.AssetMaterialization(key, partition=partition, metadata=facts)
         data = StepMaterializationData(made)
         self.tell(dg.DagsterEventType.ASSET_MATERIALIZATION, data, run.run_id)

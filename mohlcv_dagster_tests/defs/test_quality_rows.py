@@ -1,5 +1,8 @@
 """How months appear in the quality table: status, reason, counts of rules."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
@@ -49,6 +52,32 @@ def test_what_was_asked_for_and_is_not_there_is_in_progress_then_missing_and_gon
 
     log.symbol_removed("SPY")
     assert log.read() == {}
+
+
+def test_a_month_on_another_basis_is_stale_without_a_check_by_splits_recorded_with_a_later_month(log):
+    split = {"executed": "2024-02-15", "from": 1, "to": 4}
+    log.made("raw_1s", "2024-01|SPY", adjusted=True, splits=[], fetched_at=moment(2024, 2, 2))
+    log.made("raw_1s", "2024-02|SPY", adjusted=True, splits=[split], fetched_at=moment(2024, 3, 2))
+    log.made("raw_1s", "2024-01|QQQ", adjusted=False, fetched_at=moment(2024, 2, 2))
+
+    log.rules = replace(log.rules, adjusted=True)
+    stale = {key: row.quality.stale for key, row in log.read().items()}
+    assert stale["SPY", "2024-01"][0] == (
+        "raw_1s is on another basis: it is adjusted as of 2024-02-02, and not for a later split (4 for 1 on 2024-02-15)"
+    )
+    assert not any("basis" in each for each in stale["SPY", "2024-02"])
+    assert stale["QQQ", "2024-01"][0] == (
+        "raw_1s is on another basis: it is unadjusted, and adjusted prices are asked for"
+    )
+    log.rules = replace(log.rules, adjusted=False)
+    assert [key for key, row in log.read().items() if any("another basis" in each for each in row.quality.stale)] == [
+        ("SPY", "2024-01"),
+        ("SPY", "2024-02"),
+    ]
+
+
+def moment(*day):
+    return dg.MetadataValue.timestamp(datetime(*day, tzinfo=UTC))
 
 
 def test_an_aggregate_that_failed_fails_its_month_unless_errors_in_the_raw_file_held_it_back(log):

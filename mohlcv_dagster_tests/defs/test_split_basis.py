@@ -106,9 +106,13 @@ def test_a_split_marks_exactly_the_adjusted_months_that_it_touches_and_that_lack
         "1 stored month of AAA came before a split (4 for 1 on 2024-02-15): 2024-02; fetch them again."
     )
     again = checked(fetch, instance, JANUARY, FEBRUARY)
-    assert (again[JANUARY]["result"], again[FEBRUARY]["result"]) == ("passed", "error")
+    assert (again[JANUARY]["result"], again[FEBRUARY]["result"]) == ("warning", "error")
+    assert (
+        "AAA 2024-02 after it is adjusted as of 2026-11-23: they are on two bases" in (again[JANUARY]["what was found"])
+    )
 
     fetch(FEBRUARY)
+    assert checked(fetch, instance, JANUARY, FEBRUARY)[JANUARY]["result"] == "passed"
     fetch(APRIL)
     assert noted(instance, APRIL) is None
 
@@ -151,13 +155,40 @@ def test_the_unadjusted_month_after_a_split_is_good_since_the_split_is_looked_up
     assert (found["result"], said in found["what was found"]) == (result, True)
 
 
-def test_neither_an_unadjusted_month_nor_another_symbols_is_marked(fetch, market, instance):
+def test_the_jump_to_a_stale_month_is_told_as_one_of_the_basis_and_not_of_the_price(fetch, market, instance):
+    market.price = 40.0
+    fetch(JANUARY)
+    market.splits, market.price = (synthetic_market.SandboxSplit(date(2024, 2, 15), 4),), 10.0
+    fetch(FEBRUARY)
+    found = checked(fetch, instance, FEBRUARY)[FEBRUARY]
+
+    assert found["result"] == "warning"
+    assert "AAA 2024-01 before it is adjusted as of 2026-11-23: they are on two bases" in found["what was found"]
+    assert (
+        "The jump between them (close 40, then open 10) is that of the basis, a factor of 0.25"
+        in (found["what was found"])
+    )
+    assert "Re-materialize raw_1s for AAA 2024-01" in found["what was found"]
+    assert rules_of(latest_evaluation(instance, "raw_1s", "plausible", FEBRUARY))["open_jumps"]["result"] == "passed"
+
+
+def test_an_adjusted_month_beside_an_unadjusted_one_warns_with_the_setting(fetch, instance):
+    fetch(JANUARY, adjusted=False)
+    fetch(FEBRUARY)
+    found = checked(fetch, instance, JANUARY, FEBRUARY)
+
+    assert {each["result"] for each in found.values()} == {"warning"}
+    assert "is unadjusted, and AAA 2024-02 after it is adjusted as of" in found[JANUARY]["what was found"]
+    assert "MASSIVE_ADJUSTED decides" in found[FEBRUARY]["what was found"]
+
+
+def test_neither_an_unadjusted_month_nor_another_symbols_is_marked_as_stale(fetch, market, instance):
     fetch(JANUARY, adjusted=False)
     fetch(OTHER)
     market.splits = (SPLIT,)
-    fetch(MARCH)
+    fetch("2024-03|CCC")
     assert checked(fetch, instance, OTHER)[OTHER]["result"] == "passed"
-    assert "came before a split" not in (noted(instance, MARCH) or "")
+    assert "came before a split" not in (noted(instance, "2024-03|CCC") or "")
     found = checked(fetch, instance, JANUARY)[JANUARY]
     assert found["result"] == "passed"
     assert found["what was found"] == "unadjusted: no later split rewrites them"

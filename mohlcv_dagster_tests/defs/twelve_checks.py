@@ -138,7 +138,7 @@ def _location(folder, said, *, quality):
     return dg.Definitions(
         assets=[
             *(made(asset_key(each)) for each in (RAW, *AGGREGATES)),
-            *([coverage_asset(AGGREGATES, CHECKS)] if quality else []),
+            *([coverage_asset(AGGREGATES, CHECKS, adjusted=False)] if quality else []),
         ],
         resources={"archive": ArchiveResource(data_dir=str(folder))},
     )

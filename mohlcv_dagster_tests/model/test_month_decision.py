@@ -53,7 +53,7 @@ def decided(state, **asked):
         (replace(PROVISIONAL, unchecked=True), Action.COMPLETE, "fetched at 2024-01-16 16:15Z, provisional until"),
         (replace(PROVISIONAL, errors=("a",)), Action.FETCH, "the stored file fails a"),
         (replace(PROVISIONAL, vendor=None), Action.FETCH, "the stored file is from an unknown vendor, not massive.com"),
-        (replace(PROVISIONAL, adjusted=True), Action.FETCH, "adjusted for splits and this fetch is not, or the other"),
+        (replace(PROVISIONAL, adjusted=True), Action.FETCH, "is adjusted as of 2024-01-16, and unadjusted prices"),
         (replace(PROVISIONAL, adjusted=None), Action.FETCH, "whether the stored file is adjusted for splits is not"),
         (AGELESS, Action.SKIP, "stored, though when it was fetched is not known"),
         (replace(AGELESS, unchecked=True), Action.CHECK, "not every check of it has a result"),

@@ -9,6 +9,7 @@ from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import NoTradesError
 from mohlcv_dagster.model import bar_files
 from mohlcv_dagster.model.bar_files import check_symbol
+from mohlcv_dagster.model.company import KnownCompany
 from mohlcv_dagster.model.listings import KnownSplits, Listing
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
 
@@ -24,6 +25,7 @@ class CsvFolder:
 
     name = "csv folder"
     adjusted = False
+    company_requests = 0
 
     def __init__(self, folder, now=None):
         self._folder = folder
@@ -62,6 +64,9 @@ class CsvFolder:
 
     def splits(self, symbol):
         return KnownSplits(None, "a folder of files has no splits")
+
+    def company(self, symbol, day, known=()):
+        return KnownCompany(None, "a folder of files has no companies")
 
     def estimate(self, month, now, *, bars_a_session, since=None, empty=None):
         return Cost(bars=1, minutes=1)

@@ -5,14 +5,15 @@ second, and neither an estimate nor a listing needs both.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.bars.runtime import pool
 from mohlcv_dagster.errors import DeadlineError, PlanError, SettingsError, VendorError
 from mohlcv_dagster.model.bar_files import TIME, check_symbol
+from mohlcv_dagster.model.company import Company, KnownCompany
 from mohlcv_dagster.model.listings import EmptyMonthReason, KnownSplits, ListedDays, Listing, lacks_an_edge
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost, FetchedMonth, FetchProgress
@@ -104,6 +105,11 @@ class MassiveProvider:
         self._client_lock = threading.Lock()
 
     @property
+    def company_requests(self) -> int:
+        """As `BarProvider.company_requests`: the overview of a symbol as of the month, and its changes of symbol."""
+        return 2
+
+    @property
     def name(self) -> str:
         """As `provider_name` gives it."""
         return provider_name(self.base_url)
@@ -165,6 +171,13 @@ class MassiveProvider:
     def splits(self, symbol: str) -> KnownSplits:
         """As `BarProvider.splits`; one request."""
         return self._reference(RequestStats()).splits(check_symbol(symbol))
+
+    def company(self, symbol: str, day: date, known: Iterable[Company] = ()) -> KnownCompany:
+        """As `BarProvider.company`; at most three requests, mostly none: see `companies`."""
+        from mohlcv_dagster.providers.massive.companies import Companies, memory_of  # noqa: PLC0415 - as above
+
+        asked = Companies(self._reference(RequestStats()), memory_of(self.base_url))
+        return asked.company(check_symbol(symbol), day, known)
 
     def estimate(
         self,

@@ -63,9 +63,9 @@ class Reference:
     def listing(self, symbol: str, *, renames: bool = True) -> Listing:
         """What is known of `symbol`, with its former names where `renames` asks for them; never an error."""
         try:
-            found = self._details(symbol, None) or self._delisted(symbol)
+            found = self.details(symbol, None) or self._delisted(symbol)
         except VendorError as error:
-            return Listing(symbol, known=False, why_unknown=self._why(error))
+            return Listing(symbol, known=False, why_unknown=self.why(error))
         if found is None:
             return Listing(symbol, known=True)
         return Listing(
@@ -88,7 +88,7 @@ class Reference:
                 )
             )
         except VendorError as error:
-            return KnownSplits(None, self._why(error))
+            return KnownSplits(None, self.why(error))
 
     def _delisted(self, symbol: str) -> "Details | None":
         """A symbol that no company has today: the list has its last day, the overview of the day before the rest."""
@@ -102,12 +102,17 @@ class Reference:
             return None
         last = max(entries, key=lambda entry: entry.delisted or date.min)
         try:
-            before = self._details(symbol, last.delisted - timedelta(days=1)) if last.delisted else None
+            before = self.details(symbol, last.delisted - timedelta(days=1)) if last.delisted else None
         except VendorError:
             before = None  # then the day of its listing stays unknown, which `explain_empty_month` reports
         return replace(last, listed=last.listed or (before.listed if before else None))
 
-    def _details(self, symbol: str, day: date | None) -> "Details | None":
+    def details(self, symbol: str, day: date | None) -> "Details | None":
+        """The overview of a symbol as of a day, or today; `None` where no company had it then.
+
+        Raises:
+            VendorError: it is not to be had.
+        """
         try:
             return self._ask(
                 lambda client: client.get_ticker_details(symbol, date=str(day) if day else None, raw=True),
@@ -118,11 +123,17 @@ class Reference:
                 return None
             raise
 
+    def chain(self, symbol: str) -> "Chain":
+        """The company that has a symbol now, with all symbols that it had.
+
+        Raises:
+            VendorError: it is not to be had.
+        """
+        return self._ask(lambda client: client.get_ticker_events(symbol, types="ticker_change", raw=True), read_chain)
+
     def _renames(self, symbol: str) -> tuple[tuple[date, str], ...] | None:
         try:
-            return self._ask(
-                lambda client: client.get_ticker_events(symbol, types="ticker_change", raw=True), read_events
-            )
+            return self.chain(symbol).symbols
         except VendorError:
             return None  # as for many symbols: the endpoint is experimental
 
@@ -149,7 +160,8 @@ class Reference:
         self.stats.reference_ids += [printable(str(request_id))] if request_id else []
         return found
 
-    def _why(self, error: VendorError) -> str:
+    def why(self, error: VendorError) -> str:
+        """Why the vendor did not answer, a clause."""
         if isinstance(error, PlanError):
             return f"the plan of this API key has no reference data ({str(error)[:_EXCERPT]})"
         if error.status == HTTPStatus.NOT_FOUND:
@@ -185,11 +197,32 @@ class Details:
         name: of the company.
         listed: `list_date`, when the company was first listed, under any symbol.
         delisted: the day of `delisted_utc`.
+        figi: the composite FIGI; empty where it is not given.
+        cik: the company's number at the SEC; empty where it is not given.
     """
 
     name: str | None
     listed: date | None
     delisted: date | None
+    figi: str = ""
+    cik: str = ""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A company and its symbols.
+
+    Attributes:
+        symbols: each with its first day, rising.
+        name: empty where it is not given, as are
+        figi: the composite FIGI, and
+        cik: the number at the SEC.
+    """
+
+    symbols: tuple[tuple[date, str], ...]
+    name: str
+    figi: str
+    cik: str
 
 
 def parse_document(body: bytes, to_printable: ToPrintable = printable) -> Document:
@@ -250,6 +283,16 @@ def read_events(document: Document) -> tuple[tuple[date, str], ...]:
     return tuple(sorted(found))
 
 
+def read_chain(document: Document) -> Chain:
+    """The company in a list of symbol changes, and its symbols.
+
+    Raises:
+        IncompletePageError: as of `read_events`.
+    """
+    results = _object(document.get("results"), "results")
+    return Chain(read_events(document), *(_words(results, key) for key in ("name", "composite_figi", "cik")))
+
+
 def read_splits(document: Document, symbol: str) -> tuple[Split, ...]:
     """The splits of `symbol`, rising, future ones included.
 
@@ -278,7 +321,15 @@ def _details(entry: Document, symbol: str) -> Details:
         name=printable(str(name)) if name else None,
         listed=_day(entry, "list_date") if entry.get("list_date") else None,
         delisted=_day({"delisted_utc": str(delisted)[:10]}, "delisted_utc") if delisted else None,
+        figi=_words(entry, "composite_figi"),
+        cik=_words(entry, "cik"),
     )
+
+
+def _words(entry: Document, key: str) -> str:
+    """A text that may be missing; empty where it is."""
+    value = entry.get(key)
+    return printable(value.strip()) if isinstance(value, str) else ""
 
 
 def _list(value: object, what: str) -> list[Any]:

@@ -98,7 +98,9 @@ def changed(document, **results):
 
 
 def test_an_overview_tells_name_and_listing():
-    assert read_details(changed(DETAILS), "AAPL") == Details("Apple Inc.", date(1980, 12, 12), None)
+    assert read_details(changed(DETAILS), "AAPL") == Details(
+        "Apple Inc.", date(1980, 12, 12), None, "BBG000B9XRY4", "0000320193"
+    )
 
 
 def test_a_list_tells_when_a_symbol_was_delisted_and_an_empty_one_that_there_is_none():
