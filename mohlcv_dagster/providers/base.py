@@ -54,6 +54,8 @@ class FetchedMonth:
         plan_delayed: whether the provider marked its data as delayed.
         empty: why there are no bars; `None` where there are some, or a part of a month was requested.
         splits: the symbol's splits, known before adjusted bars were requested; `None` with unadjusted ones.
+        figures: how many trades each bar has, and their average price, row for row (see `bars.trade_figures`); `None`
+            where the provider gives none.
     """
 
     bars: "pa.Table"
@@ -69,6 +71,7 @@ class FetchedMonth:
     plan_delayed: bool
     empty: EmptyMonthReason | None = None
     splits: KnownSplits | None = None
+    figures: "pa.Table | None" = None
 
 
 @dataclass(frozen=True)
