@@ -47,18 +47,21 @@ class BarsCsvIOManager(dg.IOManager):
         """This IO manager in every run; as of the resources, a launch with config for it is refused."""
         return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
 
-    def write(self, file: "BarFile", bars: object, metadata: "Metadata") -> "Metadata":
+    def write(
+        self, file: "BarFile", bars: object, metadata: "Metadata", figures: "pa.Table | None" = None
+    ) -> "Metadata":
         """Write a file of bars and its manifest entry, in every kind of run; what is to be recorded of the file.
 
         Args:
             file: which file.
             bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
             metadata: what is recorded of how they were made.
+            figures: their trades and average prices (see `bars.trade_figures`); `None` where none are known.
 
         Raises:
             MohlcvError: they are no bars, or cannot be written; the former file and entry stay as they were.
         """
-        return store(self.files.open(), file, _table(bars), metadata, parquet=self.files.parquet)
+        return store(self.files.open(), file, _table(bars), metadata, parquet=self.files.parquet, figures=figures)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write what a user's own step gave for a partition; a step over several gives a `dict` by partition key."""
@@ -90,7 +93,15 @@ class BarsCsvIOManager(dg.IOManager):
             return bar_table.to_pandas(joined) if as_frame else joined
 
 
-def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Metadata", *, parquet: bool) -> "Metadata":
+def store(  # noqa: PLR0913 - what is written, and what of it
+    archive: "Archive",
+    file: "BarFile",
+    bars: "pa.Table",
+    metadata: "Metadata",
+    *,
+    parquet: bool,
+    figures: "pa.Table | None" = None,
+) -> "Metadata":
     """Write a file of bars, its Parquet mirror where there is one, and its manifest entry; what is to be recorded.
 
     All of them or none: where one cannot be written, the others are put back as they were.
@@ -101,6 +112,7 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
         bars: what is in it.
         metadata: what is recorded of how they were made.
         parquet: whether the mirror is written.
+        figures: the trades and average prices of the bars, which the mirror alone has; `None` where none are known.
 
     Raises:
         FileError: the disk refused, or the name clashes with another symbol's.
@@ -119,7 +131,7 @@ def store(archive: "Archive", file: "BarFile", bars: "pa.Table", metadata: "Meta
         from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
         with archive.restored_on_error(parquet_codec.path_of(file)):
-            manifest.write_mirror(archive, file, bars, entry.sha256)
+            manifest.write_mirror(archive, file, bars, entry.sha256, figures)
             manifest.write(archive, file, entry)
     return file_metadata(recorded)
 
