@@ -6,7 +6,11 @@ The columns of a mirror are typed so that one read takes many files at once:
 ts_event   timestamp[us, tz=UTC]   Parquet has no seconds; microseconds are what every reader has
 prices     float64                 as in the CSV
 volume     float64                 in every file, integers or not: readers refuse files of two types
+trades     int64                   number of trades; null where the vendor did not give it
+vwap       float64                 volume-weighted average price; null where it did not
 =========  ======================  ==============================================================
+
+The last two are in no CSV file. In an aggregate both are null throughout. Mirrors written before lack them.
 
 zstd, statistics, one row group a month, declared as sorted by ts_event. The file's metadata has the digest of the CSV
 file with the same bars, under `CSV_DIGEST`, and that of the mirror itself, under `CHECKSUM`.
@@ -23,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars import bar_table, trade_figures
 from mohlcv_dagster.bars.bar_table import from_numpy, from_strings, to_numpy
+from mohlcv_dagster.bars.trade_figures import TRADES, VWAP
 from mohlcv_dagster.errors import FileError, VolumePrecisionError
 from mohlcv_dagster.model import quality_rows
 from mohlcv_dagster.model.bar_files import COLUMNS, MIRROR_FOLDER, PRICES, TIME, VOLUME, BarFile
@@ -39,6 +44,7 @@ BLANK: Final = b"-" * 64
 """In the place of the checksum while it is computed."""
 _OF_ARROW: Final = b"ARROW:schema"
 TIME_TYPE: Final = pa.timestamp("us", tz="UTC")
+_FIGURES: Final[dict[str, pa.DataType]] = {TRADES: pa.int64(), VWAP: pa.float64()}
 _ROW_GROUP: Final = 1 << 22
 """More bars than a month has seconds."""
 _EXACT_FLOAT: Final = 2**53
@@ -63,12 +69,13 @@ def path_of(file: BarFile) -> PurePosixPath:
     return PurePosixPath(FOLDER, *keys, f"{file.path.stem}.parquet")
 
 
-def encode(bars: pa.Table, csv_sha256: str) -> bytes:
+def encode(bars: pa.Table, csv_sha256: str, figures: pa.Table | None = None) -> bytes:
     """The mirror of a CSV file.
 
     Args:
         bars: a table of bars (see `bar_table`).
         csv_sha256: the digest of the CSV file that holds the same bars.
+        figures: their trades and average prices, row for row (see `trade_figures`); `None` where none are known.
 
     Raises:
         VolumePrecisionError: an integer volume of 2**53 shares or more, which a float64 does not hold exactly.
@@ -81,20 +88,38 @@ def encode(bars: pa.Table, csv_sha256: str) -> bytes:
         bar_table.FRACTIONAL_VOLUME,
     ]
     columns: Any = [bars[name].cast(kind) for name, kind in zip(COLUMNS, kinds, strict=True)]
-    typed = pa.schema(list(zip(COLUMNS, kinds, strict=True)), metadata={CSV_DIGEST: csv_sha256.encode()})
+    columns += _figures(figures, bars.num_rows)
+    fields = [*zip(COLUMNS, kinds, strict=True), *_FIGURES.items()]
+    typed = pa.schema(fields, metadata={CSV_DIGEST: csv_sha256.encode()})
     file = BytesIO()
     with pq.ParquetWriter(
         file,
         typed,
         compression="zstd",
         sorting_columns=[pq.SortingColumn(0)],
-        use_dictionary=[*COLUMNS[1:]],  # type: ignore[arg-type]  # the stubs know no list of columns
+        use_dictionary=[*COLUMNS[1:], TRADES],  # type: ignore[arg-type]  # the stubs know no list of columns
         column_encoding={TIME: "DELTA_BINARY_PACKED"},
     ) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=typed), row_group_size=_ROW_GROUP)
         # not in the schema, where Arrow would write it twice
         writer.add_key_value_metadata({CHECKSUM.decode(): BLANK.decode()})
     return with_own_checksum(file.getvalue())
+
+
+def _figures(figures: pa.Table | None, rows: int) -> list[Any]:
+    """The columns of trades and average prices, null where they are not known."""
+    columns: list[Any] = []
+    if figures is None:
+        unknown: Any = [pa.nulls(rows), pa.nulls(rows)]
+        return [column.cast(kind) for column, kind in zip(unknown, _FIGURES.values(), strict=True)]
+    for name, kind in _FIGURES.items():
+        values = to_numpy(figures[name])
+        missing = np.isnan(values)
+        some = bool(missing.any())
+        known = np.where(missing, 0, values) if some else values
+        whole = known.astype(np.int64) if kind == pa.int64() else known
+        columns.append(from_numpy(whole, missing if some else None))
+    return columns
 
 
 def csv_digest(content: bytes) -> str | None:
@@ -127,7 +152,10 @@ def decode(content: bytes) -> Iterator[pa.Table]:
         FileError: it cannot be read, or has other columns.
     """
     try:
-        bars = pq.read_table(BytesIO(content)).cast(bar_table.bar_schema(whole_volume=False))
+        table = pq.read_table(BytesIO(content))
+        if table.column_names[len(COLUMNS) :] == [*_FIGURES]:
+            table = table.select(COLUMNS)
+        bars = table.cast(bar_table.bar_schema(whole_volume=False))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileError(f"its bars cannot be read ({error})") from error
     yield bar_table.normalize_volume_dtype(bars)
@@ -148,6 +176,22 @@ def require_checksum(content: bytes, checksum: bytes | None) -> None:
     blank = _with_checksum(content, checksum or BLANK, BLANK)
     if hashlib.sha256(blank).hexdigest().encode() != checksum:
         raise FileError("its bytes do not match its checksum: they changed after it was written")
+
+
+def decode_figures(content: bytes) -> pa.Table | None:
+    """The trades and average prices in a mirror, row for row of its bars; `None` for one written before it had them.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        file = pq.ParquetFile(BytesIO(content))
+        if not {*_FIGURES} <= {*file.schema_arrow.names}:
+            return None
+        table = file.read([*_FIGURES])
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise FileError(f"its trades cannot be read ({error})") from error
+    return trade_figures.of(*(to_numpy(table[name]).astype(np.float64) for name in trade_figures.NAMES))
 
 
 def _with_checksum(content: bytes, former: bytes, checksum: bytes) -> bytes:

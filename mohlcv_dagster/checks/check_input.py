@@ -23,6 +23,8 @@ from mohlcv_dagster.reconciliation import Reconciliation, reconcile
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from mohlcv_dagster.bars.trade_figures import MinuteTrades
+
 
 @dataclass(frozen=True)
 class StoredMonth:
@@ -62,11 +64,13 @@ class VendorMinutes:
         bars: what it has, rising; an empty table where it proved that there are none; `None` where it did not answer.
         problem: why there is no answer, a sentence without its full stop; `None` where there is one.
         complete_through: the moment (exclusive) up to which bars were requested, UTC; `None` for the month's end.
+        trades: how many trades it counts in each; `None` where it does not say.
     """
 
     bars: pa.Table | None
     problem: str | None = None
     complete_through: datetime | None = None
+    trades: "MinuteTrades | None" = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class CheckInput:
         provenance: what was recorded when the file was written; `None` where nothing was.
         neighbours: of a raw file, what is known of the symbol's months before and after.
         vendor: the vendor's own minutes; `None` where it was not asked for them.
+        trades: in each minute of the raw file, or why that is not known; `None` where the vendor's minutes say nothing.
     """
 
     file: BarFile
@@ -90,6 +95,7 @@ class CheckInput:
     provenance: Provenance | None = None
     neighbours: NeighbourMonths = NO_NEIGHBOURS
     vendor: VendorMinutes | None = None
+    trades: "MinuteTrades | str | None" = None
 
     @classmethod
     def of(
@@ -190,9 +196,22 @@ class CheckInput:
         end = min(filter(None, (through, self.vendor.complete_through, self.file.month.end)))
         raw, own, vendor = self.raw.present, self.own.present, self.vendor.bars
         try:
-            return reconcile(raw, own, vendor, self.file.month, end, adjusted=self.adjusted)
+            return reconcile(raw, own, vendor, self.file.month, end, adjusted=self.adjusted, trades=self._counted)
         except BarsError as error:
             return str(error)
+
+    @property
+    def _counted(self) -> "tuple[MinuteTrades, MinuteTrades] | None":
+        """The trades in our minutes and the vendor's; `None` where they are not known of both."""
+        theirs = self.vendor.trades if self.vendor else None
+        return None if theirs is None or self.trades is None or isinstance(self.trades, str) else (self.trades, theirs)
+
+    @property
+    def trades_problem(self) -> str | None:
+        """Why the numbers of trades are not compared, without a full stop; `None` where they are."""
+        if self._counted is not None:
+            return None
+        return self.trades if isinstance(self.trades, str) else "the vendor did not count those in its minutes"
 
     @property
     def vendor_problem(self) -> str | None:

@@ -34,7 +34,7 @@ from mohlcv_dagster.checks.values import (
     rising_time,
     volume_traded,
 )
-from mohlcv_dagster.checks.vendor_minutes import vendor_minutes, volume_ladder
+from mohlcv_dagster.checks.vendor_minutes import thin_seconds, vendor_minutes, volume_ladder
 from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
 
 RULES: Final = (
@@ -73,7 +73,7 @@ RULES: Final = (
 )
 """Every rule on stored files, in the order in which results are listed."""
 
-VENDOR_RULES: Final = (vendor_minutes, volume_ladder)
+VENDOR_RULES: Final = (vendor_minutes, volume_ladder, thin_seconds)
 """The rules for which the vendor must be asked now."""
 
 VALUE_RULES: Final = frozenset({"ohlc_order", "positive_prices", "non_negative_volume"})
@@ -158,7 +158,7 @@ _AGGREGATE_CHECKS: Final = (
 )
 _MINUTE_CHECKS: Final = (
     *_AGGREGATE_CHECKS,
-    _check("matches_vendor", "Does it agree with the vendor's own minutes?", vendor_minutes, volume_ladder),
+    _check("matches_vendor", "Does it agree with the vendor's own minutes?", *VENDOR_RULES),
 )
 
 

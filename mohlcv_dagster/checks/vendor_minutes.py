@@ -17,6 +17,7 @@ from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import COLUMNS, TIME, VOLUME
 from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation import KINDS, DifferenceKind, Reconciliation, shows_openings
+from mohlcv_dagster.reconciliation.thin_seconds import ThinSeconds
 
 LEAST_PRICE_SHARE: Final = 0.99
 """The share of minutes that must have the same four prices on both sides; below it is an error."""
@@ -32,6 +33,8 @@ _NAMED: Final = 3
 _FEW: Final = 12
 """So many minutes may differ, whatever their share."""
 
+_THIN_SHARE: Final = 0.05
+"""The share of minutes that may be short of trades before it is an error."""
 _KIND: Final = "kind"
 _UNTOLD: Final = "; not judged: whether labels are a second early on both sides, since no opening auction stands out"
 _ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once that is cured."
@@ -112,6 +115,65 @@ def volume_ladder(given: CheckInput) -> RuleOutcome:
     return RuleOutcome(of=found.minutes, fault=fault, bars=bars)
 
 
+@rule(
+    sentence="Our seconds have all trades of the vendor's minutes: volumes that differ within 0.5 % do so both ways.",
+    threshold="0 minutes with less volume and fewer trades; where trades are not counted, 12 minutes and 1 % of the "
+    "month's, or 5 % of a session's, more with less volume than with more; an error where it is 5 % of the month's",
+    blocking=False,
+    scope=Scope.MINUTES,
+    requires=Requires.VENDOR,
+    aggregate_cure="Seconds are missing: re-materialize raw_1s for {partition}, then {asset}; if it stays, report the "
+    "minutes to the vendor.",
+    counts="minutes",
+)
+def thin_seconds(given: CheckInput) -> RuleOutcome:
+    """What no minute shows alone, judged over the month, among the minutes that agree. Context: `vendor_…`, `trades`.
+
+    Without numbers of trades, volumes alone are judged, and the result says why.
+    """
+    found = given.reconciled
+    if isinstance(found, str):
+        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
+    thin, uncounted = found.thin, given.trades_problem
+    facts = _thin_facts(thin, uncounted)
+    if not thin.rows.num_rows:
+        also = f"by volume alone: {uncounted}" if uncounted else f"{thin.counted:,} also by their trades"
+        return RuleOutcome(of=thin.compared, note=f"{quantity(thin.compared, 'minute')} compared, {also}", facts=facts)
+    error = thin.rows.num_rows > _THIN_SHARE * thin.compared
+    severity = Severity.ERROR if error else Severity.WARN
+    return RuleOutcome(of=thin.compared, fault=_thin_fault(thin), bars=thin.rows, severity=severity, facts=facts)
+
+
+def _thin_fault(thin: ThinSeconds) -> str:
+    of = f"of {quantity(thin.compared, 'minute')} that agree"
+    clauses = []
+    if thin.fewer:
+        few = f"{thin.fewer:,} {of} {'counts' if thin.fewer == 1 else 'count'} more volume and more trades on the "
+        clauses.append(f"{few}vendor's side, {quantity(thin.lacking_trades, 'trade')} in all")
+    if thin.one_sided:
+        more = "none has less" if not thin.long else f"{thin.long:,} less"
+        clauses.append(f"{thin.short:,} {of} have more volume on the vendor's side, within 0.5 %, and {more}")
+    share = thin.lacking / thin.volume if thin.volume else 0.0
+    row = thin.rows.slice(0, 1)
+    names = [name for name in (VOLUME, "trades") if not row[name].null_count]
+    first = ", ".join(
+        f"{name} {_number(row[name][0])}, the vendor's {_number(row[f'vendor_{name}'][0])}" for name in names
+    )
+    lacking = f"{100 * share:.2g} % of the month's volume is in no second of ours"
+    return f"{'; '.join(clauses)}: {lacking}; the first at {as_text(row[TIME][0])} ({first})"
+
+
+def _thin_facts(thin: ThinSeconds, uncounted: str | None) -> Facts:
+    return {
+        "minutes with unequal volumes within the tolerance": f"{thin.short:,} with more on the vendor's side, "
+        f"{thin.long:,} with more on ours",
+        "numbers of trades": f"not compared: {uncounted}"
+        if uncounted
+        else f"compared in {quantity(thin.counted, 'minute')}; more on the vendor's side, with more volume, in "
+        f"{thin.fewer:,}, and another number otherwise in {thin.other_counts:,}",
+    }
+
+
 def _halted(given: CheckInput) -> str:
     """Long stretches of regular hours in which neither side has a minute, a clause; empty where there is none."""
     theirs = given.vendor.bars if given.vendor else None
@@ -162,7 +224,8 @@ def _one_sided(given: CheckInput, found: Reconciliation, facts: Facts) -> RuleOu
 
 
 def _compared(found: Reconciliation) -> str:
-    return f"{quantity(found.minutes, 'minute')} compared"
+    within = f", the volume of {found.off_within:,} within the tolerance: see thin_seconds" if found.off_within else ""
+    return f"{quantity(found.minutes, 'minute')} compared{within}"
 
 
 def _number(value: "pa.Scalar[pa.DataType]") -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.trade_figures import MinuteTrades
 from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, NeighbourMonths, StoredMonth, VendorMinutes
 from mohlcv_dagster.checks.registry import Check
@@ -28,7 +29,7 @@ from mohlcv_dagster.storage.reader import BarReader
 if TYPE_CHECKING:
     from logging import Logger
 
-    from mohlcv_dagster.providers.base import BarProvider
+    from mohlcv_dagster.providers.base import BarProvider, FetchedMonth
 
 
 _MOST_EMPTY: Final = 24
@@ -83,7 +84,12 @@ class VendorMinutesSource:
             "requests": f"{month.requests:,}",
             "request ids": ", ".join(month.request_ids),
         }
-        return VendorMinutes(month.bars, complete_through=month.complete_through), facts
+        return VendorMinutes(month.bars, None, month.complete_through, _trades(month)), facts
+
+
+def _trades(month: "FetchedMonth") -> "MinuteTrades | None":
+    """How many trades the vendor counts in each of its minutes; `None` where it does not say."""
+    return None if month.figures is None else MinuteTrades.of(month.bars, month.figures)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,12 @@ class BarsCsvIOManager(dg.IOManager):
         return dg.IOManagerDefinition(lambda _: self, config_schema=NO_CONFIG)
 
     def write(
-        self, file: "BarFile", bars: object, metadata: "Metadata", why: Replacement = Replacement.WRITTEN
+        self,
+        file: "BarFile",
+        bars: object,
+        metadata: "Metadata",
+        why: Replacement = Replacement.WRITTEN,
+        figures: "pa.Table | None" = None,
     ) -> "Metadata":
         """Write a file of bars and its manifest entry, in every kind of run; what is to be recorded of the file.
 
@@ -62,12 +67,14 @@ class BarsCsvIOManager(dg.IOManager):
             bars: a `pyarrow.Table`, or a `pandas.DataFrame` of a user's own asset.
             metadata: what is recorded of how they were made.
             why: why a raw file that is there is replaced, for its history.
+            figures: their trades and average prices (see `bars.trade_figures`); `None` where none are known.
 
         Raises:
             MohlcvError: they are no bars, or cannot be written; the former file and entry stay as they were.
         """
         archive, history = self.files.open(), self.files.history
-        return store(archive, file, _table(bars), metadata, parquet=self.files.parquet, history=history, why=why)
+        parquet = self.files.parquet
+        return store(archive, file, _table(bars), metadata, parquet=parquet, history=history, why=why, figures=figures)
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Write what a user's own step gave for a partition; a step over several gives a `dict` by partition key."""
@@ -108,6 +115,7 @@ def store(  # noqa: PLR0913 - what, where and how
     parquet: bool,
     history: bool = True,
     why: Replacement = Replacement.WRITTEN,
+    figures: "pa.Table | None" = None,
 ) -> "Metadata":
     """Write a file of bars, its Parquet mirror where there is one, and its manifest entry; what is to be recorded.
 
@@ -121,6 +129,7 @@ def store(  # noqa: PLR0913 - what, where and how
         parquet: whether the mirror is written.
         history: whether the former version of a raw file is kept.
         why: why it is replaced.
+        figures: the trades and average prices of the bars, which the mirror alone has; `None` where none are known.
 
     Raises:
         FileError: the disk refused, or the name clashes with another symbol's.
@@ -143,7 +152,7 @@ def store(  # noqa: PLR0913 - what, where and how
             from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
             stack.enter_context(archive.restored_on_error(parquet_codec.path_of(file)))
-            manifest.write_mirror(archive, file, bars, entry.sha256)
+            manifest.write_mirror(archive, file, bars, entry.sha256, figures)
         manifest.write(archive, file, entry)
     versions = month_metadata.former_versions(former.former(file, entry.sha256)) if former is not None else {}
     return {**file_metadata(recorded), **versions}

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 
-from mohlcv_dagster.bars import bar_table, coverage, incidents
+from mohlcv_dagster.bars import bar_table, coverage, incidents, trade_figures
 from mohlcv_dagster.bars.bar_table import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
 from mohlcv_dagster.charts import heat_map, month_charts
@@ -20,6 +21,8 @@ from mohlcv_dagster.defs.metadata import (
     MISSING_MINUTES,
     OCCUPANCY,
     OUTSIDE_HOURS,
+    TRADES,
+    VWAP_OUTSIDE,
     Metadata,
     convert,
 )
@@ -94,6 +97,24 @@ def coverage_metadata(bars: pa.Table, month: Month, complete_through: datetime) 
             }
         ),
     }
+
+
+def trades_metadata(bars: pa.Table, figures: pa.Table | None) -> Metadata:
+    """The trades of a raw month, and its bars whose average price is outside their range; nothing where none is known.
+
+    Args:
+        bars: its bars.
+        figures: their trades and average prices (see `bars.trade_figures`).
+    """
+    if figures is None:
+        return {}
+    counted, averaged = (to_numpy(figures[name]) for name in trade_figures.NAMES)
+    return convert(
+        {
+            TRADES: None if np.isnan(counted).all() else int(np.nansum(counted)),
+            VWAP_OUTSIDE: None if np.isnan(averaged).all() else trade_figures.outside_range(bars, figures),
+        }
+    )
 
 
 def minutes_metadata(found: Coverage) -> Metadata:

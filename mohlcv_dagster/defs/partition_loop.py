@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from mohlcv_dagster.bars.trade_figures import MinuteTrades
 from mohlcv_dagster.checks import runner
 from mohlcv_dagster.dagster_patches import unexported
 from mohlcv_dagster.defs import asset_checks, failures, metadata, month_metadata, records, run_tags
@@ -243,9 +244,11 @@ class _MonthSteps:
 
     def _materialized(self, file: "BarFile", partition: str) -> dg.AssetMaterialization:
         """Make and write a file; the event that records it."""
-        bars, facts = self._fetch(file) if file.timeframe == RAW else self._resample(file)
+        bars, figures, facts = self._fetch(file) if file.timeframe == RAW else self._resample(file)
         self.bars = self.bars or bars.num_rows
-        recorded = self.files.write(file, bars, facts, self._replacement(facts))
+        recorded = self.files.write(file, bars, facts, self._replacement(facts), figures)
+        if figures is not None:
+            self._reader.keep_trades(file, str(recorded[metadata.SHA256].value), MinuteTrades.of(bars, figures))
         return dg.AssetMaterialization(
             asset_key(file.timeframe),
             partition=partition,
@@ -268,11 +271,12 @@ class _MonthSteps:
         yield from result.evaluations
         return result.blocking
 
-    def _resample(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
+    def _resample(self, file: "BarFile") -> "tuple[pa.Table, None, Metadata]":
         record = records.latest(self.context.instance, file.raw)
-        return self._reader.resample(file, record), origin_metadata(record.inherited(record.sha256)) if record else {}
+        bars = self._reader.resample(file, record)
+        return bars, None, origin_metadata(record.inherited(record.sha256)) if record else {}
 
-    def _fetch(self, file: "BarFile") -> "tuple[pa.Table, Metadata]":
+    def _fetch(self, file: "BarFile") -> "tuple[pa.Table, pa.Table | None, Metadata]":
         instance, log = self.context.instance, self.context.log
         refresh = Refresh(self._vendor, self._reader, instance, self.options, log)
         fetched, facts = refresh.fetch(file, self.progress.fetching(file))
@@ -280,13 +284,18 @@ class _MonthSteps:
         notes = month_metadata.notes(instance, file, fetched)
         for note in notes:
             log.warning(note)
-        return bars, _in_order(
-            {
-                **month_metadata.charts(file, bars, until),
-                **convert({metadata.NOTES: " ".join(notes) or None}),
-                **month_metadata.coverage_metadata(bars, file.month, until),
-                **facts,
-            }
+        return (
+            bars,
+            fetched.figures,
+            _in_order(
+                {
+                    **month_metadata.charts(file, bars, until),
+                    **convert({metadata.NOTES: " ".join(notes) or None}),
+                    **month_metadata.coverage_metadata(bars, file.month, until),
+                    **month_metadata.trades_metadata(bars, fetched.figures),
+                    **facts,
+                }
+            ),
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import dagster as dg
 import pyarrow as pa
 
-from mohlcv_dagster.bars import bar_table, revision
+from mohlcv_dagster.bars import bar_table, revision, trade_figures
 from mohlcv_dagster.bars.revision import Revision
 from mohlcv_dagster.checks.price_jumps import jumps_between_sessions
 from mohlcv_dagster.defs import month_state, records
@@ -200,15 +200,25 @@ class Refresh:
         tail = bar_table.between(stored.bars, span.since, None)
         proof = revision.compare(tail, part.bars, span.provisional_from)
         bars = revision.join(stored.bars, part.bars, span.since)
-        fault = _fault_of_overlap(proof, part, kept=stored.bars.num_rows - tail.num_rows)
+        kept = stored.bars.num_rows - tail.num_rows
+        fault = _fault_of_overlap(proof, part, kept=kept)
         if fault:
             self.log.warning("%s: the overlap %s; the whole month is fetched", file, fault)
             return self._whole(file, stored, report, before=part, overlap=proof)
         later = _provisional(stored, part.bars, span.provisional_from)
         comparison = Comparison(_kept(proof), proof, later)
-        ids = (*stored.request_ids, *part.request_ids)
-        whole = replace(part, bars=bars, request_ids=ids, listed=part.listed or stored.listed)
+        ids, figures = (*stored.request_ids, *part.request_ids), self._joined_figures(file, stored, kept, part)
+        listed = part.listed or stored.listed
+        whole = replace(part, bars=bars, figures=figures, request_ids=ids, listed=listed)
         return whole, {**comparison.to_metadata(), **convert({INCREMENTAL: span.since})}
+
+    def _joined_figures(self, file: BarFile, stored: StoredBars, kept: int, part: "FetchedMonth") -> pa.Table | None:
+        """Trades and average prices of the stored bars that are kept, where a mirror has them, and of those fetched."""
+        there = self.reader.figures(file)
+        before = None if isinstance(there, str) or there.num_rows != stored.bars.num_rows else there
+        if before is None and part.figures is None:
+            return None
+        return trade_figures.join([(before, kept), (part.figures, part.bars.num_rows)])
 
     def _whole(
         self,

@@ -58,6 +58,8 @@ class FetchedMonth:
         splits: the symbol's splits, known before adjusted bars were requested; of unadjusted ones, `None` unless prices
             jump between two sessions.
         company: that had the symbol then; `None` where nobody was asked for it.
+        figures: how many trades each bar has, and their average price, row for row (see `bars.trade_figures`); `None`
+            where the provider gives none.
     """
 
     bars: "pa.Table"
@@ -75,6 +77,7 @@ class FetchedMonth:
     splits: KnownSplits | None = None
     listed: ListedDays | None = None
     company: KnownCompany | None = None
+    figures: "pa.Table | None" = None
 
 
 @dataclass(frozen=True)

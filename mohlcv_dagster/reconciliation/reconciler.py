@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from mohlcv_dagster.errors import BarsError, UnsortedBarsError
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
+from mohlcv_dagster.reconciliation import thin_seconds
 from mohlcv_dagster.reconciliation.difference_kinds import (
     KINDS,
     DifferenceKind,
@@ -26,6 +27,10 @@ from mohlcv_dagster.reconciliation.difference_kinds import (
 )
 from mohlcv_dagster.reconciliation.minute_pairs import Days, Mask, Pairs, side_by_side
 from mohlcv_dagster.reconciliation.session_causes import EARLY_AUCTION, Fitted, SessionCause, early_auctions, fit
+from mohlcv_dagster.reconciliation.thin_seconds import ThinSeconds
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.bars.trade_figures import MinuteTrades
 
 KIND: Final = "kind"
 
@@ -49,6 +54,7 @@ class Reconciliation:
         inverted: minutes whose seconds have more volume than the vendor's minute, as `differing` without `kind`; after
             the causes of complete sessions were undone, and but for volume that is carried into the minute beside it.
         adjusted: whether both were requested adjusted for splits; `None` where it is not known.
+        thin: what the minutes that agree show of lost seconds.
     """
 
     minutes: int
@@ -62,6 +68,7 @@ class Reconciliation:
     differing: pa.Table
     inverted: pa.Table
     adjusted: bool | None
+    thin: ThinSeconds
 
     @cached_property
     def counts(self) -> Mapping[DifferenceKind, int]:
@@ -88,6 +95,7 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
     complete_through: datetime,
     *,
     adjusted: bool | None = None,
+    trades: "tuple[MinuteTrades, MinuteTrades] | None" = None,
 ) -> Reconciliation:
     """Compare our minutes with the vendor's.
 
@@ -98,6 +106,7 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
         month: the month compared.
         complete_through: exclusive; only minutes that end by then are compared.
         adjusted: whether both were requested adjusted for splits; `None` where it is not known.
+        trades: in each of our minutes and of the vendor's; `None` where they are not known of both.
 
     Raises:
         UnsortedBarsError: bars of one of the three do not rise strictly.
@@ -118,7 +127,10 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
     both_early = _both_early(base, fitted, seconds, month)
     fitted = replace(fitted, causes=(*fitted.causes, *_cause_of(both_early, base, days)))
     rows = _rows(base, fitted, negative, both_early, seconds, month)
-    return _result(base, fitted, rows, adjusted=adjusted)
+    result = _result(base, fitted, rows, adjusted=adjusted)
+    if not result.off_within and trades is None:
+        return result
+    return replace(result, thin=thin_seconds.find(base, fitted, days, trades, adjusted=adjusted))
 
 
 def _both_early(base: Pairs, fitted: Fitted, seconds: pa.Table, month: Month) -> Mask:
@@ -181,6 +193,7 @@ def _result(base: Pairs, fitted: Fitted, rows: pa.Table, *, adjusted: bool | Non
         differing=rows,
         inverted=_table(pairs.take(more), np.full(int(more.sum()), DifferenceKind.UNKNOWN)).drop_columns([KIND]),
         adjusted=adjusted,
+        thin=ThinSeconds(compared=int(base.agree.sum())),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.model import exchange_calendar
-from mohlcv_dagster.model.timeframes import Timeframe
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox.market import LruCache, Market
 from mohlcv_dagster.sandbox.responses import VENDOR, BarsResponse, EncodedRows, encode_rows
 
@@ -204,11 +204,15 @@ class MarketPages:
 
     def _encode(self, query: BarsQuery, day: date) -> EncodedRows:
         bars = self.market.bars(query.symbol, day, query.base, adjusted=query.adjusted)
+        width = query.base.seconds * query.multiplier
+        counted = None
+        if width > RAW.seconds:
+            counted = self.market.bars(query.symbol, day, BASES["second"], adjusted=query.adjusted)
         if query.multiplier == 1:
-            return encode_rows(bars, np.ones(bars.num_rows, np.int64))
-        seconds = query.base.seconds * query.multiplier
-        _, base_bars = np.unique(bar_table.seconds(bars) // seconds, return_counts=True)
-        return encode_rows(resample.resample(bars, Timeframe(seconds, f"{query.multiplier}{query.base}")), base_bars)
+            return encode_rows(bars, np.ones(bars.num_rows, np.int64), counted)
+        _, base_bars = np.unique(bar_table.seconds(bars) // width, return_counts=True)
+        longer = resample.resample(bars, Timeframe(width, f"{query.multiplier}{query.base}"))
+        return encode_rows(longer, base_bars, counted)
 
 
 def _day(moment: int) -> date:

@@ -27,6 +27,7 @@ _EXPONENT_FROM: Final = 1e6
 _EXPONENT_BELOW: Final = 1e-4
 _SHARES_A_TRADE: Final = 175
 _STRAY_AVERAGE_EACH: Final = 1009
+_LEAST_VOLUME: Final = 1e-6
 
 _CACHE_BYTES: Final = 128 * 2**20
 _COMPRESSOR_BYTES: Final = 270_000
@@ -164,22 +165,24 @@ def format_number(value: float) -> str:
     return np.format_float_scientific(value, trim="-", exp_digits=2)
 
 
-def encode_rows(bars: pa.Table, base_bars: Seconds) -> EncodedRows:
+def encode_rows(bars: pa.Table, base_bars: Seconds, seconds: pa.Table | None = None) -> EncodedRows:
     """The rows of `bars`.
 
     Args:
         bars: a table of bars without nulls, its times rising.
         base_bars: how many base bars (seconds, or minutes) each was made from, shape (n,).
+        seconds: the bars of a second of the same time, whose trades they count; `None` where they are these.
     """
     starts = bar_table.seconds(bars) * 1000
     volume = _floats(bars, bar_files.VOLUME)
+    trades, average = _figures(bars) if seconds is None else _summed_figures(bars, seconds)
     columns: list[Any] = [
         _texts(volume, '{"v":'),
-        _texts(_average_price(bars, starts), ',"vw":'),
+        _texts(average, ',"vw":'),
         *(_texts(_floats(bars, name), f',"{name[0]}":') for name in ("open", "close", "high")),
         _texts(_floats(bars, "low"), ',"l":', ',"t":'),
         pa.array(starts).cast(pa.string()),
-        _texts(1 + volume // _SHARES_A_TRADE, ',"n":', "},"),
+        _texts(trades, ',"n":', "},"),
     ]
     joined = pc.binary_join_element_wise(*columns, pa.scalar(""))
     _, offsets, text = joined.buffers()
@@ -198,11 +201,35 @@ def _texts(values: Floats, before: str, after: str = "") -> "pa.Array[Any]":
     return pa.array(texts, pa.string()).take(encoded.indices)
 
 
-def _average_price(bars: pa.Table, starts: Seconds) -> Floats:
+def _figures(bars: pa.Table) -> tuple[Floats, Floats]:
+    """The number of trades of bars of a second, and their average price."""
+    trades: Floats = 1 + _floats(bars, bar_files.VOLUME) // _SHARES_A_TRADE
+    return trades, _average_price(bars)
+
+
+def _summed_figures(bars: pa.Table, seconds: pa.Table) -> tuple[Floats, Floats]:
+    """The number of trades of longer bars, and their average price, of those of the seconds in them.
+
+    Volume that is in no second, as in a replayed file of minutes that is unlike the seconds, has trades of its own.
+    """
+    starts, volume = bar_table.seconds(bars), _floats(bars, bar_files.VOLUME)
+    if not len(starts) or not seconds.num_rows:
+        return _figures(bars)
+    bar = np.maximum(np.searchsorted(starts, bar_table.seconds(seconds), side="right") - 1, 0)
+    each, (trades, average) = _floats(seconds, bar_files.VOLUME), _figures(seconds)
+    sums = [np.bincount(bar, weights, len(starts)) for weights in (each, trades, each * average)]
+    other = np.where(np.abs(volume - sums[0]) > _LEAST_VOLUME, volume - sums[0], 0)
+    counted = sums[1] + np.sign(other) * (1 + np.abs(other) // _SHARES_A_TRADE)
+    known = sums[0] > 0
+    weighted = np.rint(sums[2] / np.where(known, sums[0], 1) * 1e4) / 1e4
+    return np.maximum(counted, 1), np.where(known, weighted, _average_price(bars))
+
+
+def _average_price(bars: pa.Table) -> Floats:
     """A volume-weighted price near the bar's; now and then outside of it, as prints that update only volume cause."""
     opened, high, low, close = (_floats(bars, name) for name in bar_files.PRICES)
     middle = (opened + high + low + close) / 4
-    stray = starts // 1000 % _STRAY_AVERAGE_EACH == 0
+    stray = bar_table.seconds(bars) % _STRAY_AVERAGE_EACH == 0
     average: Floats = np.rint(np.where(stray, high * 1.0005, middle) * 1e4) / 1e4
     return average
 

@@ -167,7 +167,9 @@ def measure(at: AnyPath) -> Measured:
     return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size, stamp)
 
 
-def write_mirror(archive: Archive, file: BarFile, bars: "pa.Table", csv_sha256: str) -> bool:
+def write_mirror(
+    archive: Archive, file: BarFile, bars: "pa.Table", csv_sha256: str, figures: "pa.Table | None" = None
+) -> bool:
     """Write the mirror of `file` atomically; returns whether it has one.
 
     A raw file in a folder of its own has none: it is not part of the archive.
@@ -177,6 +179,7 @@ def write_mirror(archive: Archive, file: BarFile, bars: "pa.Table", csv_sha256: 
         file: the CSV file.
         bars: the bars in it.
         csv_sha256: its digest.
+        figures: their trades and average prices (see `bars.trade_figures`); `None` where none are known.
 
     Raises:
         FileError: the disk refused.
@@ -187,7 +190,7 @@ def write_mirror(archive: Archive, file: BarFile, bars: "pa.Table", csv_sha256: 
     if not in_layout(archive, file):
         return False
     try:
-        archive.write_path(parquet_codec.path_of(file), parquet_codec.encode(bars, csv_sha256))
+        archive.write_path(parquet_codec.path_of(file), parquet_codec.encode(bars, csv_sha256, figures))
     except FileError as error:
         raise FileError(
             f"the Parquet mirror of {file.path} could not be written, and the CSV file stays as it was: {error}. "
@@ -219,6 +222,28 @@ def _csv_sha256(bars: "pa.Table") -> str:
     from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - as above
 
     return hashlib.sha256(csv_codec.encode(bars)).hexdigest()
+
+
+def stored_figures(archive: Archive, file: BarFile, csv_sha256: str) -> "pa.Table | str":
+    """The trades and average prices in the mirror of `file`, or why they are not known, without a full stop.
+
+    Args:
+        archive: where the mirror is.
+        file: the CSV file.
+        csv_sha256: its digest: figures of another version of it are not its own.
+    """
+    from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - as above
+
+    try:
+        content = archive.read_path(parquet_codec.path_of(file))
+        if content is None:
+            return f"{file.path} has no Parquet mirror, which would have them: see MOHLCV_PARQUET"
+        if parquet_codec.csv_digest(content) != csv_sha256:
+            return f"the Parquet mirror of {file.path} is of another version of it"
+        found = parquet_codec.decode_figures(content)
+    except FileError as error:
+        return f"the Parquet mirror of {file.path} cannot be used: {error}"
+    return f"the Parquet mirror of {file.path} was written without them" if found is None else found
 
 
 def mirror_digest_if_valid(archive: Archive, file: BarFile) -> str | None:

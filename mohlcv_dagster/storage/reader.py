@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import csv_stream, runtime
 from mohlcv_dagster.bars.resample import Resampler
+from mohlcv_dagster.bars.trade_figures import MinuteTrades
 from mohlcv_dagster.checks import registry, runner
 from mohlcv_dagster.checks.check_input import NO_NEIGHBOURS, CheckInput, NeighbourMonths, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
@@ -22,6 +23,7 @@ from mohlcv_dagster.errors import FileMissingError, NotRegularFileError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
 
 _BUSY: Final = 32 << 20
@@ -59,6 +61,7 @@ class BarReader:
         runtime.use_one_allocator()
         self.archive = archive
         self._raw_file: _RawFile | None = None
+        self._fetched: tuple[BarFile, str, MinuteTrades | None] | None = None
 
     def read(self, file: BarFile, *, verify: bool = False) -> Reading:
         """The file as it is; for an absent or unreadable one, a reading with the reason.
@@ -104,7 +107,34 @@ class BarReader:
             minutes: the vendor's minutes; `None` if it was not asked for them.
         """
         raw = self._raw(file.raw).reading
-        return runner.run_rules(CheckInput(file, own, raw, recorded, vendor=minutes), VENDOR_RULES)
+        trades = self.minute_trades(file.raw) if minutes is not None and minutes.trades is not None else None
+        return runner.run_rules(CheckInput(file, own, raw, recorded, vendor=minutes, trades=trades), VENDOR_RULES)
+
+    def keep_trades(self, file: BarFile, sha256: str, trades: MinuteTrades | None) -> None:
+        """Keep the trades in each minute of a raw file that was just written, for its checks.
+
+        Args:
+            file: which file.
+            sha256: the digest of its bytes.
+            trades: in each of its minutes; `None` where the vendor gave none.
+        """
+        self._fetched = (file, sha256, trades)
+
+    def figures(self, file: BarFile) -> pa.Table | str:
+        """The trades and average prices stored of the bars of a raw file, or why they are not known."""
+        return manifest.stored_figures(self.archive, file, self._raw(file, verify=True).reading.sha256)
+
+    def minute_trades(self, file: BarFile) -> MinuteTrades | str:
+        """The number of trades in each minute of a raw file, or why it is not known, without a full stop."""
+        reading = self._raw(file, verify=True).reading
+        if self._fetched is not None and self._fetched[:2] == (file, reading.sha256):
+            found = self._fetched[2]
+        else:
+            stored = manifest.stored_figures(self.archive, file, reading.sha256)
+            if isinstance(stored, str):
+                return stored
+            found = MinuteTrades.of(reading.present, stored)
+        return found or f"the vendor did not count the trades in the seconds of {file.path}"
 
     def require(self, file: BarFile, recorded: Provenance | None) -> pa.Table:
         """The bars of a raw file that is good enough to resample.
@@ -139,7 +169,11 @@ class BarReader:
         return resampled
 
     def release(self) -> None:
-        """Release the raw file before the bars of another month are read: two busy months take 200 MB."""
+        """Release the raw file, and its trades, before another month is read: two busy months take 200 MB."""
+        self._fetched = None
+        self._drop()
+
+    def _drop(self) -> None:
         last, self._raw_file = self._raw_file, None
         if last is not None:
             self._release_memory(last)
@@ -154,7 +188,7 @@ class BarReader:
         kept = self._unchanged(file, stamp)
         if kept is None or (verify and not kept.reading.has_form):
             kept = None  # not to be in memory together with what is read
-            self.release()
+            self._drop()
             self._raw_file = kept = self._read_raw(file, stamp, verify=verify)
         return kept
 

@@ -82,8 +82,13 @@ def _restored(archive: Archive, copy: Archive | None, file: BarFile, *, mirrored
         archive.write(file, proven[1])
         yield Restored(str(file.path), f"from {proven[0]}: the digest is the recorded one")
     if mirrored and manifest.mirror_digest_if_valid(archive, file) != entry.sha256:
+        path = parquet_codec.path_of(file)
+        if copy is not None and manifest.mirror_digest_if_valid(copy, file) == entry.sha256:
+            archive.write_path(path, copy.read_path(path) or b"")  # the file of bars has no trades
+            yield Restored(str(path), f"from {copy.root}: it is of the same version")
+            return
         manifest.write_mirror(archive, file, csv_codec.decode(archive.read(file)), entry.sha256)
-        yield Restored(str(parquet_codec.path_of(file)), f"from {file.path}, which is as recorded")
+        yield Restored(str(path), f"from {file.path}, which is as recorded; without trades and average prices")
 
 
 def _candidates(archive: Archive, copy: Archive | None, file: BarFile) -> Iterator[tuple[object, bytes]]:

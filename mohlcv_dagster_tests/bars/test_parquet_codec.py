@@ -24,9 +24,11 @@ FRACTIONAL = WHOLE.replace(b",1\n", b",0.000001\n")
 def test_the_mirror_has_the_bars_of_the_csv_in_the_same_types_whatever_its_volumes_are(content):
     read = pq.read_table(BytesIO(parquet_codec.encode(csv_codec.decode(content), "ab" * 32)))
 
-    assert [str(field.type) for field in read.schema] == ["timestamp[us, tz=UTC]", *["double"] * 5]
-    expected = csv_codec.decode(content).cast(pa.schema([(field.name, field.type) for field in read.schema]))
-    assert read.to_pydict() == expected.to_pydict()
+    assert [str(field.type) for field in read.schema] == ["timestamp[us, tz=UTC]", *["double"] * 5, "int64", "double"]
+    bars = read.drop_columns(["trades", "vwap"])
+    expected = csv_codec.decode(content).cast(pa.schema([(field.name, field.type) for field in bars.schema]))
+    assert bars.to_pydict() == expected.to_pydict()
+    assert read.select(["trades", "vwap"]).to_pydict() == {"trades": [None, None], "vwap": [None, None]}
 
 
 def test_the_mirror_is_compressed_sorted_and_has_statistics_and_the_digest_of_its_csv():

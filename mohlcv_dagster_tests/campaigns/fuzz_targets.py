@@ -113,7 +113,8 @@ def page(body: bytes) -> None:
         return
     window = REQUEST.window
     rows = strict.page(body, "SPY", window.start, window.last)
-    columns_of = [found.starts.tolist(), *(found.numbers[name].tolist() for name in (*PRICES, "volume"))]
+    names = (*PRICES, "volume", "trades", "vwap")
+    columns_of = [found.starts.tolist(), *(found.numbers[name].tolist() for name in names)]
     same([list(row) for row in zip(*columns_of, strict=True)], [list(row) for row in rows])
 
 

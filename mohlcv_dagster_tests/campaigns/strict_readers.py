@@ -46,6 +46,7 @@ def json_document(body: bytes, unique: frozenset[str] = frozenset()) -> Any:
 
 PAGE_KEYS = frozenset({"ticker", "status", "resultsCount", "count", "adjusted", "request_id", "next_url", "results"})
 ROW_KEYS = ("t", "o", "h", "l", "c", "v")
+OPTIONAL_KEYS = ("n", "vw")
 INT64 = range(-(2**63), 2**63)
 
 
@@ -57,8 +58,11 @@ def _optional(document: dict[str, Any], key: str, kind: type) -> Any:
 
 
 def page(body: bytes, ticker: str, first: int, last: int) -> list[tuple[float, ...]]:
-    """The rows of a page of second bars, unadjusted, each its time and five numbers, as the request demands them."""
-    document = json_document(body, PAGE_KEYS | frozenset(ROW_KEYS))
+    """The rows of a page of second bars, unadjusted, as the request demands them.
+
+    Each is its time and five numbers, then its number of trades and their average price, NaN where there is none.
+    """
+    document = json_document(body, PAGE_KEYS | {*ROW_KEYS, *OPTIONAL_KEYS})
     require(isinstance(document, dict), "no object")
     rows = [_row(each) for each in _optional(document, "results", list) or []]
     count = _optional(document, "count", int)
@@ -86,7 +90,18 @@ def _row(row: object) -> tuple[float, ...]:
     except OverflowError as error:
         raise Refused("too large") from error
     require(all(map(math.isfinite, numbers)), "a number that is not finite")
-    return (values[0], *numbers)  # type: ignore[return-value]
+    figures = [_optional_number(row.get(key)) for key in OPTIONAL_KEYS]
+    return (values[0], *numbers, *figures)  # type: ignore[return-value]
+
+
+def _optional_number(value: object) -> float:
+    if value is None:
+        return math.nan
+    require(type(value) in {int, float}, "a figure that is no number")
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def manifest_entry(content: bytes) -> dict[str, Any]:

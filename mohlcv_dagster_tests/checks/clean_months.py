@@ -10,7 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import numpy as np
+import pyarrow as pa
+
 from mohlcv_dagster.bars import csv_codec, resample
+from mohlcv_dagster.bars.trade_figures import MinuteTrades
 from mohlcv_dagster.checks.check_input import CheckInput, VendorMinutes
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, for_timeframe
 from mohlcv_dagster.checks.rule import Rule, RuleResult
@@ -22,6 +26,9 @@ from mohlcv_dagster_tests.checks.recorded_faults import GOOD
 from mohlcv_dagster_tests.checks.vendor_faults import LIQUID, find, missing
 from mohlcv_dagster_tests.checks.whole_corruptions import CLEAN, CLEAN_MONTHS
 from mohlcv_dagster_tests.checks.whole_months import whole_month
+from mohlcv_dagster_tests.reconciliation import reconciled_months
+from mohlcv_dagster_tests.reconciliation.reconciled_months import Bars
+from mohlcv_dagster_tests.reconciliation.thinned import without
 
 
 def results(symbol: str, month: str) -> Iterator[RuleResult]:
@@ -39,7 +46,15 @@ def results(symbol: str, month: str) -> Iterator[RuleResult]:
         given = _input_of(BarFile(symbol, timeframe, span), csv_codec.encode(folded), raw)
         yield from _by_every_rule(given)
         if timeframe == MINUTE:
-            yield from _by_every_rule(replace(given, vendor=VendorMinutes(folded)), VENDOR_RULES)
+            trades = _trades(bars)
+            vendor = VendorMinutes(folded, trades=trades)
+            yield from _by_every_rule(replace(given, vendor=vendor, trades=trades), VENDOR_RULES)
+
+
+def _trades(bars: pa.Table) -> MinuteTrades:
+    """As the stand-in vendor counts them: some for each second, and the minute's are all of those."""
+    case = reconciled_months.Case(Month.of(bars["ts_event"][0].as_py()), Bars.of(bars), Bars.of(bars).minutes())
+    return without(case, np.zeros(bars.num_rows, bool)).trades[0]
 
 
 def _by_every_rule(given: CheckInput, among: tuple[Rule, ...] = RULES) -> Iterator[RuleResult]:

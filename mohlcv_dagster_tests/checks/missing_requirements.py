@@ -28,7 +28,7 @@ WHOLE_1MIN = HEADER + (
 )
 EARLY = HEADER + b"1970-06-10 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n"
 UNREADABLE = WHOLE.replace(b"475.32", b"n/a")
-ON_VENDOR = ("vendor_minutes", "volume_ladder")
+ON_VENDOR = ("vendor_minutes", "volume_ladder", "thin_seconds")
 AGAINST_RAW = ("volume_type", "volume_conserved", "equals_recomputation")
 SILENT = VendorMinutes(None, "the plan does not reach 2024-01")
 
@@ -127,7 +127,7 @@ MISSING = (
         "the vendor does not answer",
         _of(MINUTES, WHOLE_1MIN, WHOLE, SILENT),
         ("vendor_minutes",),
-        ("volume_ladder",),
+        ("volume_ladder", "thin_seconds"),
         (),
     ),
 )

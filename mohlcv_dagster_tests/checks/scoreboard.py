@@ -19,7 +19,7 @@ from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.checks.missing_requirements import MISSING
 from mohlcv_dagster_tests.checks.plausibility import Tally
 from mohlcv_dagster_tests.checks.recorded_faults import RECORDED_FAULTS
-from mohlcv_dagster_tests.checks.vendor_faults import LADDER, LOST_MINUTES, ladder_found, minutes_found
+from mohlcv_dagster_tests.checks.vendor_faults import LADDER, LOST_MINUTES, THIN, ladder_found, minutes_found
 from mohlcv_dagster_tests.checks.whole_corruptions import CLEAN, WHOLE_CORRUPTIONS
 from mohlcv_dagster_tests.reconciliation import reconciliation_table
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
@@ -145,7 +145,9 @@ def seeded_beside_others() -> list[Seeded]:
     here, seeds = "#beside-the-vendor-and-other-symbols", range(whole_corruptions.SEEDS)
     minutes = [("vendor_minutes", seed.what, minutes_found(seed), "reconciliation.md") for seed in SEEDS]
     ladder = [("volume_ladder", what, ladder_found(make), here) for what, make in LADDER.items()]
-    made = [Seeded(rule, what, int(found), 1, given, at) for rule, what, (found, given), at in (*minutes, *ladder)]
+    thin = [("thin_seconds", each.what, each.found(), here) for each in THIN]
+    every = (*minutes, *ladder, *thin)
+    made = [Seeded(rule, what, int(found), 1, given, at) for rule, what, (found, given), at in every]
     counts = [(lost.what, sum(map(lost.found, seeds))) for lost in LOST_MINUTES]
     return made + [Seeded(VENDOR_INCIDENT, what, found, len(seeds), "warn", here) for what, found in counts]
 

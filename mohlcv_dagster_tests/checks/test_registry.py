@@ -39,7 +39,7 @@ OF_AGGREGATES = {
     "intact": OF_RAW["intact"][:-1],
     "matches_raw": ["equals_recomputation", "volume_conserved", "aligned", "not_empty", *BARS],
 }
-OF_MINUTES = {**OF_AGGREGATES, "matches_vendor": ["vendor_minutes", "volume_ladder"]}
+OF_MINUTES = {**OF_AGGREGATES, "matches_vendor": ["vendor_minutes", "volume_ladder", "thin_seconds"]}
 BLOCKING = {"intact", "valid", "matches_raw"}
 
 

@@ -11,7 +11,7 @@ from mohlcv_dagster_tests.checks.clean_months import false_alarms, false_inciden
 from mohlcv_dagster_tests.checks.corruptions import CORRUPTIONS
 from mohlcv_dagster_tests.checks.recorded_faults import ON_RECORDS, RECORDED_FAULTS
 from mohlcv_dagster_tests.checks.scoreboard import DOCS, NAMES, PAGES, Seeded
-from mohlcv_dagster_tests.checks.vendor_faults import LADDER, LOST_MINUTES, checked, ladder_found, minutes_found
+from mohlcv_dagster_tests.checks.vendor_faults import LADDER, LOST_MINUTES, THIN, checked, ladder_found, minutes_found
 from mohlcv_dagster_tests.checks.whole_corruptions import WHOLE_CORRUPTIONS
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
 from mohlcv_dagster_tests.reconciliation.reconciled_months import winter
@@ -47,6 +47,7 @@ def test_what_is_seeded_beside_the_vendor_and_other_symbols_is_found():
 
     assert [seed.what for seed in one_of_each_kind if not minutes_found(seed)[0]] == []
     assert {what: ladder_found(make) for what, make in LADDER.items()} == dict.fromkeys(LADDER, (True, "warn"))
+    assert {thin.what: thin.found() for thin in THIN} == {thin.what: (True, thin.severity) for thin in THIN}
     assert [lost.what for lost in LOST_MINUTES if not lost.found(0)] == []
 
 
@@ -78,6 +79,7 @@ def messages():
         yield from (found.message for found in fault.failing().values())
     for make in (*(seed.make for seed in SEEDS), *LADDER.values()):
         yield from (found.message for found in checked(make(winter())).values() if not found.passed)
+    yield from (found.message for thin in THIN for found in thin.results().values() if not found.passed)
 
 
 WRONG = {

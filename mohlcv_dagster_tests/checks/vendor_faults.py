@@ -5,12 +5,14 @@ What is seeded into minutes is in `mismatches`; here it is checked by the rules,
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
 
 from mohlcv_dagster.bars import bar_table, coverage, incidents
 from mohlcv_dagster.bars.incidents import Gap
+from mohlcv_dagster.bars.trade_figures import MinuteTrades
 from mohlcv_dagster.checks.check_input import CheckInput, VendorMinutes
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.registry import VENDOR_RULES
@@ -34,17 +36,20 @@ from mohlcv_dagster_tests.checks.whole_months import (
 from mohlcv_dagster_tests.reconciliation import reconciled_months
 from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS, Seed
 from mohlcv_dagster_tests.reconciliation.reconciled_months import Case
+from mohlcv_dagster_tests.reconciliation.thinned import Counted, spare_seconds, thinned
 
 LIQUID = ("AAC", "ADC", "BAC")
 """About 20 bars and more in a regular minute: none lacks one by chance."""
 
 
-def checked(case: Case) -> dict[str, RuleResult]:
-    """What the rules say of our minutes of a case beside the vendor's."""
+def checked(case: Case, trades: tuple[MinuteTrades, MinuteTrades] | None = None) -> dict[str, RuleResult]:
+    """What the rules say of our minutes of a case beside the vendor's, with the trades in each where they are given."""
     own, raw = (Reading(b"", bars.table(), None) for bars in (case.seconds.minutes(), case.seconds))
     recorded = Provenance(own.rows, "", complete_through=case.month.end, adjusted=False)
     file = BarFile("KO", MINUTE, case.month)
-    given = CheckInput(file, own, raw, recorded, vendor=VendorMinutes(case.vendor.table()))
+    ours, theirs = trades or ("the mirror was written without them", None)
+    vendor = VendorMinutes(case.vendor.table(), trades=theirs)
+    given = CheckInput(file, own, raw, recorded, vendor=vendor, trades=ours)
     return {rule.name: evaluate(rule, given) for rule in VENDOR_RULES}
 
 
@@ -85,6 +90,77 @@ def ladder_found(make: Callable[[Case], Case]) -> tuple[bool, str]:
     found = checked(case)["volume_ladder"]
     told = bar_table.seconds(found.bars)
     return not found.passed and less.size > 0 and np.array_equal(told, less), str(found.severity)
+
+
+@dataclass(frozen=True)
+class ThinMonth:
+    """Seconds lost where no minute shows it.
+
+    Attributes:
+        what: in words.
+        case: the month.
+        kept: which of the seconds that could go are not lost.
+        counted: whether the vendor counts trades.
+        severity: what it must be given.
+    """
+
+    what: str
+    case: Callable[[], Case]
+    kept: Callable[[Case], np.ndarray]
+    counted: bool
+    severity: str
+
+    def results(self) -> dict[str, RuleResult]:
+        """What the rules say."""
+        return checked(self._made.case, self._made.trades if self.counted else None)
+
+    @cached_property
+    def _made(self) -> Counted:
+        case = self.case()
+        return thinned(case, keep=self.kept(case))
+
+    def found(self) -> tuple[bool, str]:
+        """Whether `thin_seconds` alone tells of it, of each minute that lacks a second; and the severity."""
+        results = self.results()
+        lost = np.setdiff1d(self.case().seconds.t, self._made.case.seconds.t)
+        failed = [name for name, result in results.items() if not result.passed]
+        found = results["thin_seconds"]
+        told = np.array_equal(bar_table.seconds(found.bars), np.unique(lost - lost % 60))
+        return lost.size > 0 and failed == ["thin_seconds"] and told, str(found.severity)
+
+
+def _none(case: Case) -> np.ndarray:
+    return np.zeros(len(case.seconds.t), bool)
+
+
+def _most(case: Case) -> np.ndarray:
+    return np.random.default_rng(len(case.seconds.t)).random(len(case.seconds.t)) < 19 / 20
+
+
+def _other_days(case: Case) -> np.ndarray:
+    days = case.day_of(case.seconds.t)
+    return days != np.unique(days)[1]
+
+
+def _all_but_three(case: Case) -> np.ndarray:
+    """Three in minutes of their own."""
+    spare = np.flatnonzero(spare_seconds(case))
+    _, first = np.unique(case.seconds.t[spare] // 60, return_index=True)
+    return ~np.isin(np.arange(len(case.seconds.t)), spare[first[:3]])
+
+
+_BUSY, _QUIET = reconciled_months.busy, reconciled_months.winter
+THIN = (
+    ThinMonth("all seconds that no minute shows, by their volume alone", _BUSY, _none, False, "error"),
+    ThinMonth("one in twenty of them, by volume alone", _BUSY, _most, False, "error"),
+    ThinMonth("those of one session, by volume alone", _BUSY, _other_days, False, "error"),
+    ThinMonth("those of a stock that trades seldom, by volume alone", reconciled_months.thin, _none, False, "warn"),
+    ThinMonth("all seconds that no minute shows, trades counted", _BUSY, _none, True, "error"),
+    ThinMonth("three of them, trades counted", _BUSY, _all_but_three, True, "warn"),
+    ThinMonth("those of a quiet stock, trades counted", _QUIET, _none, True, "warn"),
+    ThinMonth("three of a quiet stock, trades counted", _QUIET, _all_but_three, True, "warn"),
+)
+"""Seconds lost that make no minute differ: none makes a price of its minute, nor half a percent of its volume."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class HandedVendor:
         fetched_at: what its clock says.
         asked: the requests: symbol, month, timeframe, adjusted.
         since: from where on each fetch of seconds was to be; `None` for a whole month.
+        figures: what it says of the trades in bars, a function of the bars; `None` for nothing.
     """
 
     def __init__(self, months, fetched_at=FETCHED_AT, *, name="stand-in at http://127.0.0.1:1", adjusted=False):
@@ -44,6 +45,7 @@ class HandedVendor:
         self.adjusted = adjusted
         self.minutes = {}
         self.companies = {}
+        self.figures = None
         self.since = []
         self.asked = []
 
@@ -74,8 +76,10 @@ class HandedVendor:
         bars = csv_codec.decode(content)
         if timeframe == "minute":
             bars = self.minutes.get(f"{month}|{symbol}", lambda same: same)(resample.resample(bars, MINUTE))
+        bars = bar_table.between(bars, since, None) if since else bars
         return FetchedMonth(
-            bars=bar_table.between(bars, since, None) if since else bars,
+            bars=bars,
+            figures=self.figures and self.figures(bars),
             requests=25,
             retries=1,
             seconds=1.23456,

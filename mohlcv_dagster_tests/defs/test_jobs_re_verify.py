@@ -143,4 +143,4 @@ def test_minutes_are_compared_with_the_vendors_only_when_that_is_asked_for(tmp_p
     result = launch(definitions, instance, jobs.RE_VERIFY, ask_the_vendor=True)
     assert vendor.asked == [("SPY", "2024-01", "minute", False)]
     names = {rule for asset, rule, _ in passed_by_rule(result) if asset == "aggregated/1min"}
-    assert {"vendor_minutes", "volume_ladder"} <= names
+    assert {"vendor_minutes", "volume_ladder", "thin_seconds"} <= names

@@ -91,7 +91,7 @@ def test_the_rules_that_ask_the_vendor_stand_in_the_manifest_entry_of_the_minute
     run(location(tmp_path, MONTHS, timeframes="1min"), instance, JANUARY, "raw_1s", "aggregated/1min")
 
     rules = {rule["name"] for rule in told(tmp_path, "aggregated/1min/SPY_2024_01_1min.csv")["checks"]}
-    assert rules == {*EQUAL_RULES, "vendor_minutes", "volume_ladder"}
+    assert rules == {*EQUAL_RULES, "vendor_minutes", "volume_ladder", "thin_seconds"}
 
 
 def test_a_raw_file_that_stands_elsewhere_has_neither_manifest_entry_nor_mirror(tmp_path, instance):

@@ -35,7 +35,8 @@ def decode():
     rows = ",".join(row.format(volume, T + 1000 * n) for n, volume in enumerate((100, 0.5, 1.3e2)))
     body = '{"ticker":"SPY","status":"OK","resultsCount":3,"adjusted":false,"results":[' + rows + "]}"
     request = PageRequest("SPY", Timespan("second", 1000), Window(T, T + 9_999), adjusted=False)
-    assert merge([decode_page(body.encode(), request)]).num_rows == 3
+    bars, _ = merge([decode_page(body.encode(), request)])
+    assert bars.num_rows == 3
 
 
 def check(file, content, rows, raw=None):

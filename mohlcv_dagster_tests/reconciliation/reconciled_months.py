@@ -68,10 +68,12 @@ class Case:
     vendor: Bars
     touched: int | None = None
 
-    def reconcile(self, complete_through: datetime | None = None) -> Reconciliation:
-        ours = self.seconds.minutes().table()
+    def reconcile(
+        self, complete_through: datetime | None = None, *, trades=None, adjusted: bool = False
+    ) -> Reconciliation:
+        ours, vendor = self.seconds.minutes().table(), self.vendor.table()
         end = complete_through or self.month.end
-        return reconcile(self.seconds.table(), ours, self.vendor.table(), self.month, end, adjusted=False)
+        return reconcile(self.seconds.table(), ours, vendor, self.month, end, adjusted=adjusted, trades=trades)
 
     def day_of(self, t):
         """The trading day of each moment, as a number; 0 for none."""
@@ -106,6 +108,11 @@ def winter() -> Case:
     """A stock of some activity in sessions of February 2024, whose month begins and ends with an evening session."""
     days = (date(2024, 1, 31), date(2024, 2, 1), date(2024, 2, 2), date(2024, 2, 28), date(2024, 2, 29))
     return clean("KO", Month(2024, 2), days)
+
+
+def busy() -> Case:
+    """A symbol that trades nearly every second, three sessions."""
+    return clean("SPY", Month(2024, 3), tuple(date(2024, 3, d) for d in (4, 5, 6)))
 
 
 def fractional() -> Case:

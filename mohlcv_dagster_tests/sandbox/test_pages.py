@@ -147,3 +147,19 @@ def _table(day):
 def test_a_page_of_an_unknown_symbol_is_empty():
     page = PAGES.page(asked(BEGIN, END, symbol="ZZ"), NOW)
     assert (page.count, page.base_count, page.final, page.more) == (0, 0, None, False)
+
+
+@pytest.mark.parametrize(("timespan", "width"), [("minute", 60_000), ("hour", 3_600_000)])
+def test_longer_bars_count_the_trades_of_their_seconds_and_average_their_prices(timespan, width):
+    pages = MarketPages(SyntheticMarket())
+
+    def rows(of):
+        found = pages.page(parsed("1704207600000", "1704214799999", timespan=of, limit="50000"), 2 * 10**12)
+        return json.loads(b"[" + b"".join(found.pieces)[:-1] + b"]")
+
+    seconds = rows("second")
+    for longer in rows(timespan):
+        inside = [row for row in seconds if longer["t"] <= row["t"] < longer["t"] + width]
+        average = sum(row["vw"] * row["v"] for row in inside) / sum(row["v"] for row in inside)
+        assert longer["n"] == sum(row["n"] for row in inside)
+        assert longer["vw"] == pytest.approx(average, abs=1e-4)

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mohlcv_dagster import cli
-from mohlcv_dagster.bars import csv_codec, parquet_codec
+from mohlcv_dagster.bars import csv_codec, parquet_codec, trade_figures
 from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
@@ -130,6 +131,21 @@ def test_what_is_damaged_together_is_restored_from_a_copy_and_only_from_it(tree,
     assert (left.differences, contents(tree)) == ((), before)
     assert {each.path for each in restored} == set(damaged)
     assert contents(copy) == before
+
+
+def test_a_mirror_is_restored_with_its_trades_from_the_copys_and_without_them_from_the_file_of_bars(tree, copy):
+    bars = csv_codec.decode(CLEAN[RAW])
+    figures = trade_figures.of(np.arange(1.0, bars.num_rows + 1), np.full(bars.num_rows, 475.5))
+    counted = parquet_codec.encode(bars, hashlib.sha256(CLEAN[RAW]).hexdigest(), figures)
+    put(copy, MIRROR, counted)
+    for source, trades in ((Archive(copy), bars.num_rows), (None, 0)):
+        damage(tree, MIRROR)
+        left, [restored] = restore(Archive(tree), verify(Archive(tree)), source)
+        assert left.differences == ()
+        assert ("without trades" in restored.message) is (source is None)
+        found = parquet_codec.decode_figures((tree / MIRROR).read_bytes())
+        assert np.count_nonzero(~np.isnan(np.array(found["trades"]))) == trades
+    assert (tree / MIRROR).read_bytes() != counted
 
 
 def test_files_that_are_gone_are_restored_from_the_copy(tree, copy):

@@ -193,6 +193,7 @@ def test_rules_that_ask_the_vendor_are_named_as_not_judged(tmp_path):
     assert [rule.name for rule, why in found.skipped if why == folder_check.NOT_ASKED] == [
         "vendor_minutes",
         "volume_ladder",
+        "thin_seconds",
     ]
 
 

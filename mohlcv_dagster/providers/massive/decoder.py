@@ -1,8 +1,8 @@
 """The bytes of a page to typed columns, without a Python object for each bar. The contents are verified in `pages`.
 
 There are two parsers. The strict one decides: a page that it refuses is refused. The fast one takes only pages that are
-verified to give the same result, and leaves every other to the strict one, also where it is a good page (a volume of
-`1.300741e+06`, a row without `n`). Both give the same floats, by the same number parser of Arrow.
+verified to give the same result, and leaves every other to the strict one, also where it is a good page (a row alone
+without `n`). Both give the same floats, by the same number parser of Arrow.
 
 The strict parser is Arrow's JSON reader under an explicit schema (a type guessed from the first rows would truncate
 fractional volumes). It refuses truncated documents, duplicate keys in what is read, text where a number belongs, and
@@ -11,7 +11,7 @@ times that are not integers. Where it is lax, more is done:
 - it takes any number of documents, and a lone `null` crashes it: so the body is read as the one element of a list
   inside an envelope of ours, where a second document is a second element or a syntax error;
 - it takes NaN and Infinity, and bytes that are not UTF-8 in what is not read: such a document is refused here;
-- it takes missing or null fields: they are refused here.
+- it takes missing or null fields: they are refused here, but for `n` and `vw`, which a bar may lack.
 
 The fast parser is twice as fast. The vendor writes a page's rows with the same keys in the same order, without a
 blank. Where that is so, the rows are a table of numbers once the keys are taken out, and Arrow's CSV reader takes it.
@@ -21,6 +21,7 @@ This is not assumed of any page, but verified:
    characters follow a colon, or one of their own. So each row has the same keys in the same order, and
    nothing but a number is where a value belongs.
 2. Every value is digits with at most a point inside, as JSON writes them: no sign, no exponent, no needless zero.
+   Before that, a value such as `1.300741e+06`, which the vendor writes of an auction's volume, has its point moved.
 3. With the rows taken out, the document is read by the strict parser, which must find `results` there, empty.
 """
 
@@ -35,7 +36,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 
-from mohlcv_dagster.bars.bar_table import Floats, null_mask, one_chunk, to_numpy
+from mohlcv_dagster.bars import trade_figures
+from mohlcv_dagster.bars.bar_table import Floats, from_numpy, null_mask, one_chunk, to_numpy
 from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.bar_files import PRICES, VOLUME
 from mohlcv_dagster.providers.massive.pages import (
@@ -52,7 +54,9 @@ from mohlcv_dagster.providers.massive.vendor_text import ToPrintable, VendorWord
 
 _TIME_KEY: Final = "t"
 _KEYS: Final = dict(zip((*PRICES, VOLUME), ("o", "h", "l", "c", "v"), strict=True))
-_TYPES: Final[dict[str, pa.DataType]] = {_TIME_KEY: pa.int64(), **dict.fromkeys(_KEYS.values(), pa.float64())}
+_NEEDED: Final[dict[str, pa.DataType]] = {_TIME_KEY: pa.int64(), **dict.fromkeys(_KEYS.values(), pa.float64())}
+_OPTIONAL: Final = dict(zip(trade_figures.NAMES, ("n", "vw"), strict=True))
+_TYPES: Final = {**_NEEDED, **dict.fromkeys(_OPTIONAL.values(), pa.float64())}
 _BAR: Final = pa.struct(list(_TYPES.items()))
 _PAGE: Final = pa.struct(
     [
@@ -72,6 +76,7 @@ _BEHIND: Final = b"]}"
 
 _OPENING: Final = b'"results":['
 _NUMBER: Final = b"0123456789.+-eE"
+_EXPONENT: Final = re.compile(rb"(?<=:)([1-9])(?:\.([0-9]{1,15}))?e\+([01][0-9])(?=[,}])")
 _NOT_PLAIN: Final = (b"+", b"-", b"e", b"E")
 _ROW: Final = re.compile(rb'\{"[a-df-zA-DF-Z]+":(?:,"[a-df-zA-DF-Z]+":)*\}')
 """The skeleton of a row; no key holds an `e`, which is a character of numbers."""
@@ -115,15 +120,19 @@ def decode_page(body: bytes, request: PageRequest, to_printable: ToPrintable = p
 def _read_fast(body: bytes) -> tuple[Columns, Envelope] | None:
     """The page by the fast parser; `None` where that is not verified to be the same as by the strict one."""
     rows = split_rows(body)
-    table = rows and rows.columns(_TYPES)
+    table = rows and rows.columns(_NEEDED)
     if not rows or not table:
         return None
     page = _read(rows.remainder)
     results = page.field("results")[0]
     if not results.is_valid or len(results):
         return None
-    columns: Columns = {name: one_chunk(table[name]) for name in _TYPES}
+    columns: Columns = {key: one_chunk(table[key]) if key in rows.keys else _nothing(rows.count) for key in _TYPES}
     return columns, _envelope(page, rows.count)
+
+
+def _nothing(rows: int) -> Any:  # noqa: ANN401 - as in _read
+    return from_numpy(np.zeros(rows), np.ones(rows, np.bool_))
 
 
 def _read_strict(body: bytes) -> tuple[Columns, Envelope]:
@@ -181,13 +190,14 @@ def _printable(envelope: Envelope, to_printable: ToPrintable) -> Envelope:
 
 
 def _page(columns: Columns, envelope: Envelope, request: PageRequest) -> Page:
-    for key, column in columns.items():
+    for key in _NEEDED:
+        column = columns[key]
         if column.null_count:
             row = int(null_mask(column).argmax())  # Arrow's own search loads pandas
             raise incomplete_page(
                 request, f"expected a number for {key!r}, was nothing in row {row}", envelope.request_id
             )
-    numbers: dict[str, Floats] = {name: to_numpy(columns[key]) for name, key in _KEYS.items()}
+    numbers: dict[str, Floats] = {name: to_numpy(columns[key]) for name, key in {**_KEYS, **_OPTIONAL}.items()}
     return Page(
         starts=to_numpy(columns[_TIME_KEY]),
         numbers=numbers,
@@ -269,12 +279,21 @@ def _chunks(body: bytes, begin: int, end: int) -> Iterator[bytes]:
 
 def _lines(rows: bytes, skeleton: bytes) -> tuple[bytes, int] | None:
     """A line of values for each row, and how many rows; `None` where they are not of this skeleton and plain."""
+    if b"e" in rows:
+        rows = _EXPONENT.sub(_point_moved, rows)
     bones = rows.translate(None, _NUMBER)
     count = (len(bones) + 1) // (len(skeleton) + 1)
     if bones != ((skeleton + b",") * count)[:-1] or not _after_colons(rows):
         return None
     values = b"," + rows.translate(_ROW_ENDS, bytes(set(skeleton) - set(b",}")))
     return (values, count) if _plain(values, count) else None
+
+
+def _point_moved(value: re.Match[bytes]) -> bytes:
+    """The same decimal number without its exponent."""
+    decimals, exponent = value[2] or b"", int(value[3])
+    whole, rest = decimals[:exponent], decimals[exponent:]
+    return value[1] + whole.ljust(exponent, b"0") + (b"." + rest if rest else b"")
 
 
 def _keys(skeleton: bytes) -> tuple[str, ...] | None:

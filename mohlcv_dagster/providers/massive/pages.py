@@ -6,7 +6,8 @@ A page is accepted when all of this is true (the vendor's own client checks none
 - `resultsCount`, and `count` where given, equal the number of rows; no rows may be written as `results` absent or null;
 - `ticker` is the requested one, case included; only a page without rows may leave it out;
 - `adjusted` is as requested, also on a page without rows;
-- each row has a time, four prices and a volume, all finite numbers;
+- each row has a time, four prices and a volume, all finite numbers; its number of trades and their average price are
+  optional;
 - times lie inside the request, on the grid of bars, and rise strictly;
 - a page that names a next one has rows: the next request starts after its last bar, so without rows it would not
   advance. (A *last* page without rows names no next one and is fine.)
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mohlcv_dagster.bars import trade_figures
 from mohlcv_dagster.bars.bar_table import Floats, Seconds, empty, from_arrays, normalize_volume_dtype
 from mohlcv_dagster.errors import ConflictingBarsError, IncompletePageError, PlanError
 from mohlcv_dagster.formatting import quantity
@@ -59,7 +61,8 @@ class Page:
 
     Attributes:
         starts: Unix milliseconds of each bar's start, strictly rising.
-        numbers: open, high, low, close (US dollars) and volume (shares) by name, each as long as `starts`.
+        numbers: open, high, low, close (US dollars) and volume (shares) by name, each as long as `starts`; and the
+            `trade_figures`, NaN where the vendor did not give them.
         request_id: the vendor's; `None` where it gave none.
         delayed: whether the status was `DELAYED`.
         following: whether the vendor has more after the last bar.
@@ -167,8 +170,8 @@ def _time_fault(page: Page, request: PageRequest) -> str | None:
     return None
 
 
-def merge(pages: Sequence[Page]) -> pa.Table:
-    """All bars of `pages` in order of time, each once, volume typed as the schema requires.
+def merge(pages: Sequence[Page]) -> tuple[pa.Table, pa.Table]:
+    """All bars of `pages` in order of time, each once, volume typed as the schema requires; and their trade figures.
 
     Args:
         pages: of one symbol and timespan, in any order; they may overlap.
@@ -178,18 +181,25 @@ def merge(pages: Sequence[Page]) -> pa.Table:
     """
     pages = [page for page in pages if page.rows]
     if not pages:
-        return empty()
+        return empty(), trade_figures.unknown(0)
     if all(
         earlier.starts[-1] < later.starts[0] for earlier, later in pairwise(pages)
     ):  # the usual case: nothing is copied
-        return normalize_volume_dtype(pa.concat_tables([_bars(page.starts // 1000, page.numbers) for page in pages]))
+        bars = pa.concat_tables([_bars(page.starts // 1000, page.numbers) for page in pages])
+        return normalize_volume_dtype(bars), pa.concat_tables([_figures(page.numbers) for page in pages])
     starts = np.concatenate([page.starts for page in pages]) // 1000
-    numbers = {name: np.concatenate([page.numbers[name] for page in pages]) for name in _NUMBERS}
-    return normalize_volume_dtype(_bars(*_in_order(starts, numbers)))
+    names = (*_NUMBERS, *trade_figures.NAMES)
+    numbers = {name: np.concatenate([page.numbers[name] for page in pages]) for name in names}
+    starts, numbers = _in_order(starts, numbers)
+    return normalize_volume_dtype(_bars(starts, numbers)), _figures(numbers)
 
 
 def _bars(starts: Seconds, numbers: dict[str, Floats]) -> pa.Table:
     return from_arrays(starts, {name: numbers[name] for name in PRICES}, numbers[VOLUME])
+
+
+def _figures(numbers: dict[str, Floats]) -> pa.Table:
+    return trade_figures.of(*(numbers[name] for name in trade_figures.NAMES))
 
 
 def _in_order(starts: Seconds, numbers: dict[str, Floats]) -> tuple[Seconds, dict[str, Floats]]:
@@ -198,7 +208,7 @@ def _in_order(starts: Seconds, numbers: dict[str, Floats]) -> tuple[Seconds, dic
     starts, numbers = starts[order], {name: column[order] for name, column in numbers.items()}
     again = np.diff(starts, prepend=starts[0] - 1) == 0
     for row in np.flatnonzero(again):
-        earlier, later = ({name: float(column[at]) for name, column in numbers.items()} for at in (row - 1, row))
+        earlier, later = ({name: float(numbers[name][at]) for name in _NUMBERS} for at in (row - 1, row))
         if earlier != later:
             moment = datetime.fromtimestamp(int(starts[row]), UTC)
             raise ConflictingBarsError(

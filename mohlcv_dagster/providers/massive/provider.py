@@ -144,11 +144,12 @@ class MassiveProvider:
             pages = self._paging(len(windows), stats).run(request, windows, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, request, month, now) from error
-        bars = merge(pages)
+        bars, figures = merge(pages)
         empty = None if bars.num_rows or since else self._why_empty(request, month, end, len(pages), stats)
         listed = self._listed(request, month, bars, end, stats) if bars.num_rows else None
         return FetchedMonth(
             bars=bars,
+            figures=figures,
             requests=stats.attempts,
             retries=stats.attempts - stats.pages,
             seconds=self._clock.monotonic() - began,

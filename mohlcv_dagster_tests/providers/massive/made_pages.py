@@ -13,7 +13,8 @@ def page(rows, *, following=False):
     seconds = np.array([second for second, _ in rows], dtype=np.int64)
     numbers = {name: seconds + float(at) for at, name in enumerate(bar_files.PRICES)}
     volume = np.array([volume for _, volume in rows], dtype=np.float64)
-    return Page(seconds * 1000, numbers | {"volume": volume}, None, delayed=False, following=following)
+    figures = {"trades": seconds * 2.0, "vwap": seconds / 4}
+    return Page(seconds * 1000, numbers | {"volume": volume} | figures, None, delayed=False, following=following)
 
 
 def rows_of(table):

@@ -55,6 +55,29 @@ def test_the_vendors_rows_are_read_by_columns():
     assert envelope.rows == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "volume"),
+    [
+        ("1.300741e+06", 1300741),
+        ("9e+06", 9000000),
+        ("1.5234e+04", 15234),
+        ("5.4125614873421e+07", 54125614.873421),
+        ("1.0e+00", 1),
+        ("6.143622818906512e+07", 61436228.18906512),
+        ("1e+19", 1e19),
+    ],
+)
+def test_a_number_with_an_exponent_as_the_vendor_writes_it_is_read_by_columns(text, volume):
+    columns, _ = plain_columns(assert_both_read_the_same(swapped("15234", text)))
+    assert columns["v"][0] == volume
+
+
+@given(st.floats(1e6, 1e15))
+def test_any_number_with_an_exponent_is_read_alike_by_both(volume):
+    mantissa, exponent = f"{volume:.15e}".split("e+")
+    assert assert_both_read_the_same(swapped("15234", f"{mantissa}e+{exponent}")) is not None
+
+
 numbers = st.one_of(
     st.integers(0, 10**12).map(str),
     st.decimals(0, 10**7, places=6, allow_nan=False).map(str),
@@ -129,7 +152,10 @@ def test_rows_that_are_no_json_or_lack_a_bar_are_left_to_the_strict_reader(old, 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("15234", "1.5234e+04"),
+        ("15234", "1.5234e-04"),
+        ("15234", "0.5e+04"),
+        ("15234", "1.5234E+04"),
+        ("15234", "1e+20"),
         ("15234", "-15234"),
         (',"n":87', ""),
         (',"n":87', ',"n":87,"otc":true'),

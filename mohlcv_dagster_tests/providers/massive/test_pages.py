@@ -14,9 +14,11 @@ from mohlcv_dagster_tests.providers.massive.made_pages import generated_months, 
 def test_pages_may_overlap_and_come_in_any_order(rows, data):
     spans = data.draw(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=6))
     pages = [page(rows), *(page(rows[start : start + length]) for start, length in spans)]
-    table = merge(data.draw(st.permutations(pages)))
+    table, figures = merge(data.draw(st.permutations(pages)))
     assert rows_of(table) == rows
     assert table["close"].to_pylist() == [second + 3.0 for second, _ in rows]
+    assert figures["trades"].to_pylist() == [2 * second for second, _ in rows]
+    assert figures["vwap"].to_pylist() == [second / 4 for second, _ in rows]
 
 
 def test_rows_that_contradict_each_other_are_named_with_their_moment():
@@ -29,4 +31,6 @@ def test_rows_that_contradict_each_other_are_named_with_their_moment():
 
 
 def test_no_pages_are_an_empty_table():
-    assert merge([]).equals(bar_table.empty())
+    bars, figures = merge([])
+    assert bars.equals(bar_table.empty())
+    assert (figures.num_rows, figures.column_names) == (0, ["trades", "vwap"])
