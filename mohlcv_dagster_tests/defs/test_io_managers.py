@@ -266,9 +266,9 @@ def test_what_a_users_own_asset_gives_is_recorded_and_has_a_manifest_entry(tmp_p
 def test_the_io_manager_writes_every_file_of_a_run_whatever_the_kind(tmp_path, instance, monkeypatch, until):
     written, write = [], BarsCsvIOManager.write
 
-    def told(self, file, bars, facts, why):
+    def told(self, file, *given):
         written.append(str(file.path))
-        return write(self, file, bars, facts, why)
+        return write(self, file, *given)
 
     monkeypatch.setattr(BarsCsvIOManager, "write", told)
     run(location(tmp_path, MONTHS), instance, "2024-01|SPY", "raw_1s", "aggregated/15s", until=until)
