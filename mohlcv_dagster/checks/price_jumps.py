@@ -153,7 +153,8 @@ def _jumps_fault(jumps: pa.Table, looked_at: int, given: CheckInput) -> str:
     """What is wrong, in words: the first jump, then each that looks like a split."""
     first = jumps.slice(0, 1).to_pylist()[0]
     before = as_text(jumps["previous_ts_event"][0])
-    since = "the previous month" if before == "missing" else before
+    known = given.neighbours.before
+    since = before if before != "missing" else str(known.month) if known else "the previous month"
     prices = f"open {first['open']}, close {first['previous_close']} of {since}"
     if first["price"] != "close to open":
         prices += f", high {first['high']}, low {first['low']}; {first['price']}"
