@@ -7,9 +7,8 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import date
 from pathlib import Path
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, SettingsError
@@ -17,6 +16,9 @@ from mohlcv_dagster.formatting import has_credentials
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import Timeframe
+
+if TYPE_CHECKING:
+    from mohlcv_dagster.model.calendar_file import CalendarFile
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be f
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
-CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days on which the exchange keeps other hours; empty: none")
+CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days, and of dates from which on, the exchange keeps other hours; empty: none")
 ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")
@@ -251,17 +253,22 @@ def _parse_concurrency(text: str) -> int:
 
 
 def apply_calendar(settings: Settings) -> None:
-    """Override the days of the user's file in the exchange calendar of this process; none where no file is set.
+    """Override days and hours of the exchange calendar of this process by the user's file; none where no file is set.
 
     Raises:
         CalendarError: the file cannot be read or a line is invalid; the message has the file, the line and the cure.
     """
-    exchange_calendar.set_overrides(_read_calendar(settings.calendar) if settings.calendar else {})
+    if not settings.calendar:
+        return exchange_calendar.set_overrides({})
+    found = _read_calendar(settings.calendar)
+    return exchange_calendar.set_overrides(found.days, found.hours)
 
 
-def _read_calendar(name: str) -> dict[date, exchange_calendar.Hours | None]:
+def _read_calendar(name: str) -> "CalendarFile":
+    from mohlcv_dagster.model import calendar_file  # noqa: PLC0415 - only where there is such a file
+
     try:
-        return exchange_calendar.parse_overrides(_text_of(Path(name).expanduser()))
+        return calendar_file.parse(_text_of(Path(name).expanduser()))
     except CalendarError as error:
         raise CalendarError(f"{name} ({CALENDAR.variable}), {error}") from None
     except (OSError, UnicodeDecodeError) as error:

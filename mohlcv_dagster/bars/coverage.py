@@ -69,7 +69,7 @@ class Coverage:
     Attributes:
         sessions: those that were over by the moment the month is complete through, rising. A session under way is not
             among them: what it lacks may still come.
-        outside: whether each bar lies outside the extended hours of every session, shape (bars,), in the bars' order.
+        outside: whether each bar lies outside the hours of every session, shape (bars,), in the bars' order.
         density: how many bars the median regular minute has of those that have any; `None` where none has.
     """
 
@@ -140,7 +140,8 @@ def measure(starts: Seconds, month: Month, complete_through: datetime) -> Covera
     rising = starts if order is None else starts[order]
     outside = np.ones(rising.size, dtype=np.bool_)
     for session in exchange_calendar.sessions_overlapping(month):
-        outside[_between(rising, session.extended_open, session.extended_close)] = False
+        for opens, closes in session.spans:
+            outside[_between(rising, opens, closes)] = False
     if order is not None:
         outside[order] = outside.copy()
     expected = [

@@ -13,7 +13,7 @@ from mohlcv_dagster.checks.wording import utc
 from mohlcv_dagster.errors import MonthError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import finality
-from mohlcv_dagster.model.exchange_calendar import eastern_midnight
+from mohlcv_dagster.model.exchange_calendar import trading_day_start
 from mohlcv_dagster.model.listings import missing_splits
 
 _REFRESH: Final = "only what is missing or not final is requested then. The automation, once turned on, does it daily."
@@ -93,7 +93,7 @@ def split_basis(given: CheckInput) -> RuleOutcome:
     lacking = missing_splits(given.file.month, recorded.fetched_at, recorded.splits, recorded.splits_now)
     if not lacking:
         return _unknown_basis(given) if recorded.splits is None else RuleOutcome(of=rows)
-    first_after = int(eastern_midnight(lacking[-1].executed).timestamp())
+    first_after = int(trading_day_start(lacking[-1].executed).timestamp())
     count = int(np.count_nonzero(given.own.starts < first_after))
     fault = (
         f"{given.file.path}, fetched at {utc(recorded.fetched_at)}, is not adjusted for "

@@ -130,7 +130,9 @@ def calendar(file: str) -> Iterator[Diagnosis]:
     except CalendarError as error:
         yield wrong("calendar", str(error), f"Correct the file, or leave {CALENDAR.variable} empty.")
     else:
-        yield fine("calendar", f"{quantity(len(exchange_calendar.overrides()), 'day')} overridden by {file}")
+        days, changes = len(exchange_calendar.overrides()), len(exchange_calendar.hours_by_date().changes)
+        also = f" and {quantity(changes, 'change')} of session hours" if changes else ""
+        yield fine("calendar", f"{quantity(days, 'day')}{also} overridden by {file}")
 
 
 def _source(setting: Setting, shell: Mapping[str, str], file: Mapping[str, str]) -> str:

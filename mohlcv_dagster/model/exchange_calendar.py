@@ -1,9 +1,12 @@
 """The exchange calendar: on which days, and from when to when, US stocks trade; and a user's overrides of it.
 
-Dates are Eastern calendar days, moments are UTC; starts are inclusive, ends exclusive. Regular hours (09:30-16:00
-Eastern, to 13:00 on an early close) never cross midnight UTC, but extended hours do: in winter 19:00-20:00 Eastern
-falls on the next UTC day, so on the last day of a month in the next UTC month. Therefore there are both
-`sessions_in` a month and `sessions_overlapping` it.
+Dates are trading days, moments are UTC; starts are inclusive, ends exclusive. Regular hours (09:30-16:00 Eastern, to
+13:00 on an early close) never cross midnight UTC, but extended hours do: in winter 19:00-20:00 Eastern falls on the
+next UTC day, so on the last day of a month in the next UTC month. Therefore there are both `sessions_in` a month and
+`sessions_overlapping` it.
+
+Extended hours are 04:00-20:00 Eastern, or what the user's file says from a day on (`session_hours`). A session may
+begin from 20:00 on the evening before; that evening is of the session's own UTC date and month.
 
 Holidays and early closes are in `exchange_days`, a table made from the library exchange_calendars; a test compares the
 two session by session. The library is not used at run time: it loads pandas, which takes a second, and every Dagster
@@ -14,7 +17,6 @@ A month may have no session, where a user's overrides say so.
 Every function that gives sessions raises `MonthError` for a day before 1971 or after 2199.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,8 +27,9 @@ from zoneinfo import ZoneInfo
 
 from mohlcv_dagster.errors import CalendarError, MonthError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.model import exchange_days
+from mohlcv_dagster.model import exchange_days, session_hours
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.session_hours import HoursByDate, SessionHours
 
 EASTERN: Final = ZoneInfo("America/New_York")
 FIRST_YEAR: Final = 1971
@@ -35,10 +38,10 @@ LAST_YEAR: Final = 2199
 _LONGEST_CLOSURE: Final = 366
 """Days; the longest closure so far had seven days between two sessions, after 2001-09-10."""
 _SATURDAY: Final = 5
+_ONE_DAY: Final = timedelta(days=1)
+_HOURS_A_DAY: Final = 24
 _USUAL_OPEN: Final = time(9, 30)
 _USUAL_CLOSE: Final = time(16)
-_EXTENDED_OPEN: Final = time(4)
-_EXTENDED_CLOSE: Final = time(20)
 _EARLY_EXTENDED_CLOSE: Final = time(17)
 
 
@@ -52,6 +55,7 @@ class Hours:
 
 _USUAL: Final = Hours(_USUAL_OPEN, _USUAL_CLOSE)
 _overrides: dict[date, Hours | None] = {}
+_hours = HoursByDate({})
 
 
 @dataclass(frozen=True, order=True)
@@ -59,26 +63,47 @@ class Session:
     """One trading day of the New York Stock Exchange.
 
     Attributes:
-        date: the Eastern calendar day.
+        date: the trading day, an Eastern calendar day.
         regular_open: UTC, inclusive.
         regular_close: UTC, exclusive.
         early_close: whether regular hours end before 16:00 Eastern.
+        hours: in which its bars lie; an early close ends them at 17:00.
     """
 
     date: date
     regular_open: datetime
     regular_close: datetime
     early_close: bool
+    hours: SessionHours = session_hours.USUAL
 
     @property
     def extended_open(self) -> datetime:
-        """04:00 Eastern in UTC, inclusive: the first moment of pre-market trading."""
-        return _moment(self.date, _EXTENDED_OPEN)
+        """The first moment of trading, UTC, inclusive: 04:00 Eastern, or as its hours say, on the evening before."""
+        return self.spans[0][0]
 
     @property
     def extended_close(self) -> datetime:
-        """20:00 Eastern, or 17:00 on an early close, in UTC, exclusive: the end of after-market trading."""
-        return _moment(self.date, _EARLY_EXTENDED_CLOSE if self.early_close else _EXTENDED_CLOSE)
+        """The end of trading, UTC, exclusive: 20:00 Eastern, or as its hours say; 17:00 on an early close."""
+        return self.spans[-1][1]
+
+    @property
+    def spans(self) -> tuple[tuple[datetime, datetime], ...]:
+        """From when to when it trades, UTC, rising: one span, or the evening before and the day with a pause between.
+
+        Regular hours lie in the last span.
+        """
+        hours = self.hours
+        closes = _clock(self.date, hours.closes)
+        if self.early_close:
+            closes = min(closes, _moment(self.date, _EARLY_EXTENDED_CLOSE))
+        opens, closes = min(_clock(self.date, hours.opens), self.regular_open), max(closes, self.regular_close)
+        if not hours.has_evening:
+            return ((opens, closes),)
+        before = self.date - _ONE_DAY
+        evening = _clock(before, hours.evening_opens)
+        if hours.is_one_span:
+            return ((evening, closes),)
+        return (evening, _clock(before, hours.evening_closes)), (opens, closes)
 
     @property
     def regular_minutes(self) -> int:
@@ -86,16 +111,19 @@ class Session:
         return int((self.regular_close - self.regular_open).total_seconds()) // 60
 
 
-def set_overrides(days: Mapping[date, Hours | None]) -> None:
+def set_overrides(days: Mapping[date, Hours | None], hours: Mapping[date, SessionHours] = MappingProxyType({})) -> None:
     """Use other hours for some days in this process, replacing all earlier overrides.
 
     The only state of the domain: call it once, before a session is looked up, as `settings.apply_calendar` does.
 
     Args:
-        days: Eastern calendar days with their hours, weekends too; `None` where the exchange is closed.
+        days: trading days with their regular hours, weekends too; `None` where the exchange is closed.
+        hours: in which all bars lie, by the first trading day that has them.
     """
+    global _hours  # noqa: PLW0603 - see above
     _overrides.clear()
     _overrides.update(days)
+    _hours = HoursByDate(hours)
     session_on.cache_clear()
 
 
@@ -104,13 +132,36 @@ def overrides() -> Mapping[date, Hours | None]:
     return MappingProxyType(_overrides)
 
 
+def hours_by_date() -> HoursByDate:
+    """The hours in which bars lie, by trading day."""
+    return _hours
+
+
 def source() -> str:
-    """The source of the calendar, to be recorded: `exchange_calendars 4.13.2, XNYS`, and how many days are overridden.
+    """The source of the calendar, to be recorded: `exchange_calendars 4.13.2, XNYS`, and what is overridden.
 
     The version is that of the library the table was made from.
     """
     own = f"; {quantity(len(_overrides), 'day')} overridden" if _overrides else ""
-    return exchange_days.SOURCE + own
+    changed = "".join(f"; {hours.clock} from {day}" for day, hours in _hours.changes.items())
+    return exchange_days.SOURCE + own + changed
+
+
+def trading_day_start(day: date) -> datetime:
+    """The moment, UTC, from which on a print belongs to an Eastern calendar day, whether or not that has a session.
+
+    00:00 Eastern; 20:00 on the evening before where trading days may begin there.
+    """
+    if _hours.on(day).has_evening:
+        return _clock(day - _ONE_DAY, session_hours.EVENING)
+    return eastern_midnight(day)
+
+
+def trading_day_of(moment: datetime) -> date:
+    """The Eastern calendar day that a print at `moment`, aware, belongs to; see `trading_day_start`."""
+    day = moment.astimezone(EASTERN).date()
+    following = day + _ONE_DAY
+    return following if moment >= trading_day_start(following) else day
 
 
 def eastern_midnight(day: date) -> datetime:
@@ -125,7 +176,7 @@ def session_on(day: date) -> Session | None:
     if hours is None:
         return None
     early_close = hours.closes < _USUAL_CLOSE
-    return Session(day, _moment(day, hours.opens), _moment(day, hours.closes), early_close)
+    return Session(day, _moment(day, hours.opens), _moment(day, hours.closes), early_close, _hours.on(day))
 
 
 def sessions_between(first: date, last: date) -> tuple[Session, ...]:
@@ -173,7 +224,7 @@ def sessions_overlapping(month: Month) -> tuple[Session, ...]:
     """The sessions that share a moment of their extended hours with the UTC month; rising.
 
     These are `sessions_in(month)` and, in winter, the session on the previous month's last day (if there is one):
-    its hour from 19:00 Eastern falls in this month.
+    its hour from 19:00 Eastern falls in this month. The evening before a month's first session is of this month.
     """
     candidates = sessions_between(month.start.date() - timedelta(days=1), month.end.date())
     return tuple(s for s in candidates if s.extended_open < month.end and s.extended_close > month.start)
@@ -181,6 +232,12 @@ def sessions_overlapping(month: Month) -> tuple[Session, ...]:
 
 def _moment(day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, EASTERN).astimezone(UTC)
+
+
+def _clock(day: date, minute: int) -> datetime:
+    """A minute of a day's Eastern clock, 0 to 1440, in UTC."""
+    hour, minute = divmod(minute, 60)
+    return _moment(day, time(hour, minute)) if hour < _HOURS_A_DAY else eastern_midnight(day + _ONE_DAY)
 
 
 def _exchange_hours(day: date) -> Hours | None:
@@ -201,69 +258,3 @@ def _special_days(year: int) -> dict[str, str]:
     line = next(line for line in exchange_days.YEARS.splitlines() if line.startswith(f"{year} "))
     days = (word.partition("-") for word in line.split()[1:])
     return {day: close for day, _, close in days}
-
-
-_CLOSED: Final = "closed"
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_HOURS: Final = re.compile(r"(\d{2}:\d{2})-(\d{2}:\d{2})", re.ASCII)
-_WORDS: Final = 2
-
-
-def parse_overrides(text: str) -> dict[date, Hours | None]:
-    """The days in the text of a user's file, one a line; `None` where the exchange is closed.
-
-    ::
-
-        # date      hours, Eastern
-        2025-01-09  closed
-        2024-12-24  09:30-13:00
-
-    A line is a date and its regular hours, separated by blanks: `closed`, or open and close in Eastern time on a
-    24-hour clock, within 04:00 to 20:00. `#` begins a comment; empty lines are ignored.
-
-    Raises:
-        CalendarError: a line has another form, or repeats a day; the message gives its number, the text and what to
-            write.
-    """
-    days: dict[date, Hours | None] = {}
-    lines: dict[date, int] = {}
-    lines_of_text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number, line in enumerate(lines_of_text, start=1):  # `splitlines` also ends a line, and a comment, at others
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        if len(words) != _WORDS:
-            raise _invalid(number, line.strip(), "write a date and its hours, such as 2025-01-09 closed")
-        day = _parse_day(number, words[0])
-        if day in days:
-            raise _invalid(number, words[0], f"line {lines[day]} has the same day; keep one of the two")
-        days[day], lines[day] = _parse_hours(number, words[1]), number
-    return days
-
-
-def _parse_day(number: int, text: str) -> date:
-    try:
-        day = date.fromisoformat(text if _DAY.fullmatch(text) else "")
-    except ValueError:
-        raise _invalid(number, text, "write a day of the calendar as 2025-01-09") from None
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise _invalid(number, text, f"the calendar covers {FIRST_YEAR} to {LAST_YEAR}")
-    return day
-
-
-def _parse_hours(number: int, text: str) -> Hours | None:
-    if text.lower() == _CLOSED:
-        return None
-    match = _HOURS.fullmatch(text)
-    cure = "write closed, or open and close in Eastern time within 04:00-20:00, such as 09:30-13:00"
-    try:
-        hours = Hours(*map(time.fromisoformat, match.groups())) if match else None
-    except ValueError:
-        hours = None
-    if hours is None or not _EXTENDED_OPEN <= hours.opens < hours.closes <= _EXTENDED_CLOSE:
-        raise _invalid(number, text, cure)
-    return hours
-
-
-def _invalid(number: int, text: str, cure: str) -> CalendarError:
-    return CalendarError(f"line {number}: {text!r} is invalid: {cure}")

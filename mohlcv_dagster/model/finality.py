@@ -95,9 +95,8 @@ def needs_refresh(month: Month, fetched_at: datetime, now: datetime) -> bool:
     if final_until(month, now) > final_until(month, fetched_at):
         return True
     end = min(now, month.end)
-    return any(
-        s.extended_open < end and s.extended_close > fetched_at for s in exchange_calendar.sessions_overlapping(month)
-    )
+    sessions = exchange_calendar.sessions_overlapping(month)
+    return any(opens < end and closes > fetched_at for session in sessions for opens, closes in session.spans)
 
 
 def has_traded(month: Month, now: datetime) -> bool:

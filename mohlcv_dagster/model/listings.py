@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
-from mohlcv_dagster.model.exchange_calendar import EASTERN, eastern_midnight
+from mohlcv_dagster.model.exchange_calendar import trading_day_of, trading_day_start
 from mohlcv_dagster.model.months import Month
 
 
@@ -23,7 +23,7 @@ class Split:
     """A stock split.
 
     Attributes:
-        executed: the first Eastern day on the new basis; its pre-market trading is on it already.
+        executed: the first trading day on the new basis; all of its trading before the opening is on it already.
         before: the shares that become
         after: so many. A reverse split has fewer of these.
     """
@@ -34,7 +34,7 @@ class Split:
 
     def affects(self, month: Month) -> bool:
         """Whether a bar of `month` may be before it: in winter the first hour of a month is the Eastern day before."""
-        return eastern_midnight(self.executed) > month.start
+        return trading_day_start(self.executed) > month.start
 
     def __str__(self) -> str:
         return f"{self.after:g} for {self.before:g} on {self.executed}"
@@ -55,7 +55,7 @@ class KnownSplits:
 
 def executed_by(splits: Iterable[Split], moment: datetime) -> tuple[Split, ...]:
     """Those of `splits` that bars fetched at `moment` include, rising."""
-    today = moment.astimezone(EASTERN).date()
+    today = trading_day_of(moment)
     return tuple(sorted(split for split in splits if split.executed <= today))
 
 

@@ -71,7 +71,7 @@ COLUMNS: Final = {
         ColumnType.SHARE, "share of a session's regular minutes that have a bar, 0 to 1; median of sessions"
     ),
     "largest_gap_minutes": Column(ColumnType.COUNT, "minutes of the longest gap in regular hours", "minutes"),
-    "outside_hours": Column(ColumnType.COUNT, "bars outside sessions and 04:00 to 20:00 Eastern", "bars"),
+    "outside_hours": Column(ColumnType.COUNT, "bars outside the hours of the sessions", "bars"),
     "mismatches": Column(ColumnType.COUNT, "minutes that differ from the vendor's own minute bars", "minutes"),
     "revised": Column(ColumnType.COUNT, "final bars that the latest fetch changed, added or lost", "bars"),
     "errors": Column(ColumnType.COUNT, "rules that fail as errors, on the raw file and its aggregates"),

@@ -131,11 +131,11 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Days:
-    """The Eastern days around a UTC month.
+    """The trading days around a UTC month, those without a session too.
 
     Attributes:
         dates: rising, without a gap.
-        edges: the midnight at which each begins, Unix seconds.
+        edges: the moment at which each begins (`exchange_calendar.trading_day_start`), Unix seconds.
     """
 
     dates: tuple[date, ...]
@@ -146,7 +146,7 @@ class Days:
         """Two days before the month to two days after it."""
         first, last = month.start.date() - timedelta(days=2), month.end.date() + timedelta(days=1)
         dates = tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
-        edges = [int(exchange_calendar.eastern_midnight(day).timestamp()) for day in dates]
+        edges = [int(exchange_calendar.trading_day_start(day).timestamp()) for day in dates]
         return cls(dates, np.array(edges, dtype=np.int64))
 
     def of(self, starts: Seconds) -> npt.NDArray[np.intp]:

@@ -27,7 +27,10 @@ T = TypeVar("T")
 
 
 class Market(Protocol):
-    """A source of bars by Eastern calendar day: `[00:00, 24:00)` Eastern. Safe to share between threads."""
+    """A source of bars by trading day. Safe to share between threads.
+
+    A trading day is `[00:00, 24:00)` Eastern, or from 20:00 to 20:00 (`exchange_calendar.trading_day_start`).
+    """
 
     def days(self, symbol: str, first: date, last: date) -> Iterable[date]:
         """The days from `first` to `last`, both inclusive, that may have bars; rising. None for an unknown symbol."""
@@ -122,8 +125,8 @@ class ReplayedMarket:
             CsvFormatError: a file is not one of bars, or has empty fields.
         """
         start, end = (
-            exchange_calendar.eastern_midnight(day),
-            exchange_calendar.eastern_midnight(day + timedelta(days=1)),
+            exchange_calendar.trading_day_start(day),
+            exchange_calendar.trading_day_start(day + timedelta(days=1)),
         )
         months = sorted({Month.of(start), Month.of(end - timedelta(seconds=1))})
         tables = [self._month(symbol, month, timeframe.seconds) for month in months]

@@ -4,7 +4,7 @@ import re
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, quote
 
@@ -195,7 +195,7 @@ class MarketPages:
     def _days(self, query: BarsQuery, last: int) -> Iterator[date]:
         if last < query.first:
             return iter(())
-        days = self.market.days(query.symbol, _eastern_day(query.first), _eastern_day(last))
+        days = self.market.days(query.symbol, _day(query.first), _day(last))
         return reversed(tuple(days)) if query.descending else iter(days)
 
     def _encoded(self, query: BarsQuery, day: date) -> EncodedRows:
@@ -211,9 +211,9 @@ class MarketPages:
         return encode_rows(resample.resample(bars, Timeframe(seconds, f"{query.multiplier}{query.base}")), base_bars)
 
 
-def _eastern_day(moment: int) -> date:
+def _day(moment: int) -> date:
     try:
-        return datetime.fromtimestamp(moment / 1000, exchange_calendar.EASTERN).date()
+        return exchange_calendar.trading_day_of(datetime.fromtimestamp(moment / 1000, UTC))
     except (ValueError, OverflowError) as error:
         raise InputError(f"Could not parse the time parameter: {moment} is beyond the calendar") from error
 

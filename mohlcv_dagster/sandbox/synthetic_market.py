@@ -171,7 +171,7 @@ def _hashed(symbol: str) -> SandboxListing:
 
 
 class SyntheticMarket:
-    """A market of synthetic bars, from 2003-09-10 to 2099."""
+    """A market of synthetic bars, from 2003-09-10 to 2099, in the hours of the exchange calendar."""
 
     def __init__(self) -> None:
         self._seconds: LruCache[pa.Table] = LruCache(_CACHE_BYTES, lambda bars: int(bars.nbytes))
@@ -219,12 +219,12 @@ def _position(starts: Seconds, moment: datetime) -> int:
 
 def _traded_seconds(chance: np.random.Generator, listing: SandboxListing, session: Session) -> tuple[Seconds, Floats]:
     """The seconds something traded in, and the trades expected in each."""
-    bounds = session.extended_open, session.regular_open, session.regular_close, session.extended_close
-    begin, opening, close, end = (int(moment.timestamp()) for moment in bounds)
-    seconds = np.arange(begin, end, dtype=np.int64)
+    opening, close = int(session.regular_open.timestamp()), int(session.regular_close.timestamp())
+    spans = [(int(begin.timestamp()), int(end.timestamp())) for begin, end in session.spans]
+    seconds = np.concatenate([np.arange(begin, end, dtype=np.int64) for begin, end in spans])
     pace = listing.activity * _busyness(seconds, opening, close)
     traded = chance.random(len(seconds)) < -np.expm1(-pace)
-    traded[[opening - begin, close - 1 - begin]] = True  # the auctions
+    traded[np.searchsorted(seconds, [opening, close - 1])] = True  # the auctions
     return seconds[traded], pace[traded]
 
 

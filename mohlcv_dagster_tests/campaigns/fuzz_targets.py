@@ -29,7 +29,7 @@ from mohlcv_dagster.errors import (
     SymbolError,
     VendorError,
 )
-from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.model import calendar_file
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, BarFile, check_symbol
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
 from mohlcv_dagster.providers.massive import decoder, reference, transport
@@ -166,7 +166,7 @@ def _day(moment: datetime) -> Decimal:
 def calendar(content: bytes) -> None:
     try:
         text = content.decode("utf-8")
-        days = exchange_calendar.parse_overrides(text)
+        days = calendar_file.parse(text).days
     except (UnicodeDecodeError, CalendarError):
         return
     assert {day: hours and (hours.opens, hours.closes) for day, hours in days.items()} == strict.calendar(text)

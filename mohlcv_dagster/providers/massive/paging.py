@@ -171,10 +171,11 @@ def cut_out(window: Window, windows: Sequence[Window]) -> list[Window]:
 
 def _extended_hours(start: int, end: int) -> list[tuple[int, int]]:
     """The extended hours in `[start, end)`, Unix seconds, rising."""
-    days = (datetime.fromtimestamp(moment, exchange_calendar.EASTERN).date() for moment in (start, end))
+    days = (exchange_calendar.trading_day_of(datetime.fromtimestamp(moment, UTC)) for moment in (start, end))
     found = [
-        (max(start, int(s.extended_open.timestamp())), min(end, int(s.extended_close.timestamp())))
-        for s in exchange_calendar.sessions_between(*days)
+        (max(start, int(opens.timestamp())), min(end, int(closes.timestamp())))
+        for session in exchange_calendar.sessions_between(*days)
+        for opens, closes in session.spans
     ]
     return [(opens, closes) for opens, closes in found if opens < closes]
 
