@@ -39,7 +39,9 @@ START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be f
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
-CALENDAR: Final = Setting("MOHLCV_CALENDAR", "", "a file of days, and of dates from which on, the exchange keeps other hours; empty: none")
+CALENDAR: Final = Setting(
+    "MOHLCV_CALENDAR", "", "a file of other hours of the exchange, of a day or from a day on; empty: none"
+)
 ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")

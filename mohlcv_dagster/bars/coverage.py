@@ -5,7 +5,7 @@ Facts only: the rules decide which of them are wrong.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from statistics import median
 from typing import Final, TypeAlias
 
@@ -26,6 +26,14 @@ DENSE: Final = 8.0
 """With so many bars in the median minute that has any, no minute is empty by chance; see `is_liquid`."""
 
 _MINUTE: Final = 60
+_DAY: Final = 86_400
+_NIGHT: Final = 4 * 3600 + 1800
+"""04:30 UTC: trading ends at 01:00 UTC at the latest (winter) and begins at 08:00 at the earliest (summer)."""
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+_KNOWN_DAYS: Final = tuple(
+    date(year, 1, 1).toordinal() - _FIRST_DAY for year in (exchange_calendar.FIRST_YEAR, exchange_calendar.LAST_YEAR)
+)
+"""Days since 1970 that can be looked up; the last one exclusive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +126,42 @@ def is_liquid(occupancy: float | None, neighbours: Sequence[float] = (), *, dens
     own = occupancy is not None and occupancy >= LIQUID_OCCUPANCY
     dense = density is not None and density >= DENSE
     return own or dense or (bool(neighbours) and min(neighbours) >= LIQUID_OCCUPANCY)
+
+
+def trading_days(starts: Seconds) -> Seconds:
+    """A number for the trading day of each start; it rises with time, and has no other meaning.
+
+    From 20:00 to 04:00 Eastern no US exchange trades; the day changes between, at 04:30 UTC all year, so that sessions
+    are separated without a calendar and without a gap in the bars. Where the calendar has trading days that begin on
+    the evening before, theirs change at 20:00 Eastern.
+
+    Args:
+        starts: Unix seconds, in any order, of any year.
+    """
+    first = exchange_calendar.hours_by_date().first_evening
+    if first is None or not starts.size or starts.max() < (first.toordinal() - _FIRST_DAY) * _DAY:
+        days: Seconds = (starts - _NIGHT) // _DAY
+        return days
+    numbers, at = np.unique(starts // _DAY, return_inverse=True)
+    turns = np.array([number * _DAY + _turn(number) for number in numbers.tolist()], dtype=np.int64)
+    days = numbers[at] - (starts.ravel() < turns[at])
+    return days.reshape(starts.shape)
+
+
+def trading_day_starts(month: Month) -> Seconds:
+    """Where the numbers of `trading_days` change, Unix seconds, rising: from the day before a month to the day after."""
+    days = range(month.start_second // _DAY - 1, month.end_second // _DAY + 1)
+    return np.array([day * _DAY + _turn(day) for day in days], dtype=np.int64)
+
+
+def _turn(number: int) -> int:
+    """The second of a UTC day, counted from 1970, at which its trading day begins."""
+    if not _KNOWN_DAYS[0] <= number < _KNOWN_DAYS[1]:
+        return _NIGHT
+    day = date.fromordinal(_FIRST_DAY + number)
+    if not exchange_calendar.hours_by_date().on(day).has_evening:
+        return _NIGHT
+    return _second(exchange_calendar.trading_day_start(day)) - number * _DAY
 
 
 def measure(starts: Seconds, month: Month, complete_through: datetime) -> Coverage:

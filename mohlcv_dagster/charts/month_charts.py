@@ -1,7 +1,7 @@
 """Charts of a month: a candle and a volume for each session, and in how many sessions each minute of the day has a bar.
 
 The body of a candle is the first open and the last close of regular hours, as in a daily bar; its wick covers all bars
-from 04:00 to 20:00 Eastern, so that a bad print outside regular hours is visible too. A session without bars is crossed
+of the session's hours, so that a bad print outside regular hours is visible too. A session without bars is crossed
 out; one that had not begun when the bars were requested is left blank.
 
 A liquid symbol has each minute of regular hours in each session. A minute that is missing session after session is a
@@ -10,7 +10,7 @@ notch, and bars labelled in a wrong zone are a block that does not fit the marke
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -24,9 +24,12 @@ from mohlcv_dagster.charts.svg import BLUE, FALL, INK, RED, RISE, Picture, Scale
 from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.exchange_calendar import Session
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.session_hours import EVENING
 
 MINUTES: Final = 960
 """From 04:00 (inclusive) to 20:00 (exclusive) Eastern."""
+ALL_MINUTES: Final = 1440
+"""From 20:00 on the evening before; of months in which a session begins before 04:00."""
 
 _WIDTH: Final = 680
 _LEFT, _RIGHT = 58, 672
@@ -40,9 +43,16 @@ _LIMIT: Final = 1e15
 
 _MINUTES_HEIGHT: Final = 158
 _TOP, _BOTTOM = 34, 134
-_OPEN, _CLOSE = 330, 720
-"""09:30 and 16:00 as minutes since 04:00."""
-_CLOCKS: Final = ((0, "04:00"), (_OPEN, "09:30"), (480, "12:00"), (_CLOSE, "16:00"), (MINUTES, "20:00"))
+_OPEN, _CLOSE = -630, -240
+"""09:30 and 16:00 as minutes before 20:00, the end of both axes."""
+_CLOCKS: Final = (
+    (-ALL_MINUTES, "20:00"),
+    (-MINUTES, "04:00"),
+    (_OPEN, "09:30"),
+    (-480, "12:00"),
+    (_CLOSE, "16:00"),
+    (0, "20:00"),
+)
 _STEPS: Final = (23, 11, 5)
 """The heights that are distinguished: as many as a month has sessions, or fewer where the outline would be too long."""
 _LONGEST_OUTLINE: Final = 3_000
@@ -55,7 +65,7 @@ class Candle:
 
     Attributes:
         open: price of the first bar of regular hours, US dollars; of the session where regular hours have none.
-        high: highest price of all bars, 04:00 to 20:00 Eastern.
+        high: highest price of all bars, in extended hours too.
         low: the lowest.
         close: price of the last bar of regular hours, as `open`.
         volume: shares of all bars; 0 where the sum is less.
@@ -210,7 +220,7 @@ def draw_minutes_of_day(symbol: str, month: Month, starts: Seconds, complete_thr
         f"{symbol} {month}: a minute of regular hours has a bar in {_percent(regular)} of the sessions on average, "
         f"one before or after in {_percent(rest)}"
     )
-    minutes = Scale(0, MINUTES, _LEFT, _RIGHT)
+    minutes = Scale(-shares.size, 0, _LEFT, _RIGHT)
     return svg.picture(
         _WIDTH,
         _MINUTES_HEIGHT,
@@ -220,27 +230,37 @@ def draw_minutes_of_day(symbol: str, month: Month, starts: Seconds, complete_thr
 
 
 def minute_occupancy(starts: Seconds, month: Month, complete_through: datetime) -> Floats:
-    """The share of sessions, 0 to 1, in which each minute has a bar, shape (MINUTES,); NaN where none has that minute.
+    """The share of sessions, 0 to 1, in which each minute has a bar; NaN where none has that minute.
 
-    A session has the minutes of its extended hours that are in the month and ended by `complete_through`.
+    A session has the minutes of its hours that are in the month and ended by `complete_through`.
+
+    Returns:
+        Shape (MINUTES,), or (ALL_MINUTES,) where one of the month's sessions begins before 04:00.
     """
     begin, end = month.start_second, min(month.end_second, int(complete_through.timestamp()))
     days = exchange_calendar.sessions_overlapping(month)
     minutes = _distinct(starts // 60)
-    expected, present = np.zeros(MINUTES), np.zeros(MINUTES)
+    size = ALL_MINUTES if any(day.extended_open < _at(day, -MINUTES) for day in days) else MINUTES
+    expected, present = np.zeros(size), np.zeros(size)
     for day in days:
-        first, last = _extended_minutes(day)
-        expected[max(first, -(-begin // 60)) - first : max(min(last, end // 60) - first, 0)] += 1
-        own = minutes[slice(*np.searchsorted(minutes, [first, last]))]
-        present[own - first] += 1
-    shares: Floats = np.divide(
-        np.minimum(present, expected), expected, out=np.full(MINUTES, np.nan), where=expected > 0
-    )
+        left = _minute(_at(day, -size))
+        for first, last in ((_minute(opens), _minute(closes)) for opens, closes in day.spans):
+            expected[max(first, -(-begin // 60)) - left : max(min(last, end // 60) - left, 0)] += 1
+            own = minutes[slice(*np.searchsorted(minutes, [first, last]))] - left
+            present[own[own < size]] += 1  # an hour of a night on which clocks change has no place
+    shares: Floats = np.divide(np.minimum(present, expected), expected, out=np.full(size, np.nan), where=expected > 0)
     return shares
 
 
-def _extended_minutes(day: Session) -> tuple[int, int]:
-    return int(day.extended_open.timestamp()) // 60, int(day.extended_close.timestamp()) // 60
+def _at(day: Session, minute: int) -> datetime:
+    """A minute of an axis, counted from its end at 20:00 on the trading day."""
+    at = EVENING + minute
+    before = timedelta(days=1 if at < 0 else 0)
+    return exchange_calendar.eastern_time(day.date - before, at % ALL_MINUTES)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
 
 
 def _distinct(rising: Seconds) -> Seconds:
@@ -262,7 +282,11 @@ def _minute_axes(title: str, minutes: Scale) -> list[str]:
         svg.text(_RIGHT, 13, "sessions with a bar, by minute, Eastern time", anchor="end"),
         svg.path([f"M{_LEFT} {levels(share):g}H{_RIGHT}" for share in (0, 0.5, 1)], stroke=INK, stroke_opacity=".3"),
         *(svg.text(_LEFT - 6, levels(share) + 4, f"{share:.0%}", anchor="end") for share in (0, 0.5, 1)),
-        *(svg.text(minutes(at), _MINUTES_HEIGHT - 8, words, anchor=_anchor(at)) for at, words in _CLOCKS),
+        *(
+            svg.text(minutes(at), _MINUTES_HEIGHT - 8, words, anchor=_anchor(at, minutes.low))
+            for at, words in _CLOCKS
+            if at >= minutes.low
+        ),
     ]
 
 
@@ -274,8 +298,8 @@ def _regular_hours(minutes: Scale) -> list[str]:
     ]
 
 
-def _anchor(minute: int) -> str:
-    return {0: "start", MINUTES: "end"}.get(minute, "middle")
+def _anchor(minute: int, left: float) -> str:
+    return "start" if minute == left else {0: "end"}.get(minute, "middle")
 
 
 def _area(shares: Floats) -> str:
@@ -283,7 +307,7 @@ def _area(shares: Floats) -> str:
         outline = _outline(np.rint(np.nan_to_num(shares) * steps).astype(int))
         if len(outline) <= _LONGEST_OUTLINE:
             break
-    across, up = (_RIGHT - _LEFT) / MINUTES, (_BOTTOM - _TOP) / steps
+    across, up = (_RIGHT - _LEFT) / shares.size, (_BOTTOM - _TOP) / steps
     transform = f"matrix({across:.4g} 0 0 {-up:.4g} {_LEFT} {_BOTTOM})"
     return svg.path([outline], transform=transform, fill=BLUE, fill_opacity=".75")
 

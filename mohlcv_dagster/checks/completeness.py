@@ -22,7 +22,14 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import TIME
-from mohlcv_dagster.model.exchange_calendar import EASTERN, FIRST_YEAR, LAST_YEAR, eastern_midnight, session_on
+from mohlcv_dagster.model.exchange_calendar import (
+    EASTERN,
+    FIRST_YEAR,
+    LAST_YEAR,
+    eastern_midnight,
+    session_on,
+    trading_day_of,
+)
 from mohlcv_dagster.model.listings import EmptyMonthCause
 
 OCCUPANCY_WARN: Final = 0.99
@@ -277,14 +284,15 @@ def _quiet_gaps(given: CheckInput) -> RuleOutcome:
 
 
 @rule(
-    sentence="Every bar starts on a trading day from 04:00 to 20:00 Eastern, on an early close to 17:00.",
+    sentence="Every bar starts in the hours of a session: 04:00 to 20:00 Eastern, on an early close to 17:00, or those "
+    "of your calendar.",
     threshold="0 bars",
     severity=Severity.WARN,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
-    cure="They are kept and resampled like all others. Where the exchange kept other hours, name the day in the file "
-    "of MOHLCV_CALENDAR; where it trades round the clock (24x5, planned), expect them; else re-materialize {asset} "
-    "for {partition}, and if they stay, report the request_ids of its materialization to the vendor.",
+    cure="They are kept and resampled like all others. Where the exchange kept other hours, name the day, or from "
+    "which day on it trades longer, in the file of MOHLCV_CALENDAR; else re-materialize {asset} for {partition}, and "
+    "if they stay, report the request_ids of its materialization to the vendor.",
 )
 def trading_hours(given: CheckInput) -> RuleOutcome:
     """Rows: the bars outside."""
@@ -296,7 +304,9 @@ def trading_hours(given: CheckInput) -> RuleOutcome:
     first = int(own.starts[outside][0])
     if _KNOWN_DAYS[0] <= first < _KNOWN_DAYS[1]:  # a missing start is before them
         local = datetime.fromtimestamp(first, EASTERN)
-        kind = "a trading day" if session_on(local.date()) else "not a trading day"
+        day = trading_day_of(local)
+        kind = "a trading day" if session_on(day) else "not a trading day"
+        kind = kind if day == local.date() else f"of {day}, {kind}"
         fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
     return RuleOutcome(of=own.rows, fault=fault, bars=bars)
 

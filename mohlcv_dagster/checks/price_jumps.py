@@ -24,7 +24,7 @@ from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import TIME
-from mohlcv_dagster.model.exchange_calendar import eastern_midnight
+from mohlcv_dagster.model.exchange_calendar import trading_day_start
 from mohlcv_dagster.model.listings import Split
 
 JUMP: Final = 0.10
@@ -146,7 +146,7 @@ def _of_known_splits(usable: UsableBars, jumps: _Borders, given: CheckInput) -> 
 
 
 def _executed(splits: Iterable[Split], after: int, until: int) -> Iterable[Split]:
-    return (split for split in splits if after < eastern_midnight(split.executed).timestamp() <= until)
+    return (split for split in splits if after < trading_day_start(split.executed).timestamp() <= until)
 
 
 def _jumps_fault(jumps: pa.Table, looked_at: int, given: CheckInput) -> str:

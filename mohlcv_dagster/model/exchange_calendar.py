@@ -93,17 +93,17 @@ class Session:
         Regular hours lie in the last span.
         """
         hours = self.hours
-        closes = _clock(self.date, hours.closes)
+        closes = eastern_time(self.date, hours.closes)
         if self.early_close:
             closes = min(closes, _moment(self.date, _EARLY_EXTENDED_CLOSE))
-        opens, closes = min(_clock(self.date, hours.opens), self.regular_open), max(closes, self.regular_close)
+        opens, closes = min(eastern_time(self.date, hours.opens), self.regular_open), max(closes, self.regular_close)
         if not hours.has_evening:
             return ((opens, closes),)
         before = self.date - _ONE_DAY
-        evening = _clock(before, hours.evening_opens)
+        evening = eastern_time(before, hours.evening_opens)
         if hours.is_one_span:
             return ((evening, closes),)
-        return (evening, _clock(before, hours.evening_closes)), (opens, closes)
+        return (evening, eastern_time(before, hours.evening_closes)), (opens, closes)
 
     @property
     def regular_minutes(self) -> int:
@@ -153,7 +153,7 @@ def trading_day_start(day: date) -> datetime:
     00:00 Eastern; 20:00 on the evening before where trading days may begin there.
     """
     if _hours.on(day).has_evening:
-        return _clock(day - _ONE_DAY, session_hours.EVENING)
+        return eastern_time(day - _ONE_DAY, session_hours.EVENING)
     return eastern_midnight(day)
 
 
@@ -167,6 +167,12 @@ def trading_day_of(moment: datetime) -> date:
 def eastern_midnight(day: date) -> datetime:
     """00:00 Eastern of `day`, in UTC."""
     return _moment(day, time())
+
+
+def eastern_time(day: date, minute: int) -> datetime:
+    """A minute of a day's Eastern clock, 0 to 1440, in UTC."""
+    hour, minute = divmod(minute, 60)
+    return _moment(day, time(hour, minute)) if hour < _HOURS_A_DAY else eastern_midnight(day + _ONE_DAY)
 
 
 @cache
@@ -232,12 +238,6 @@ def sessions_overlapping(month: Month) -> tuple[Session, ...]:
 
 def _moment(day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, EASTERN).astimezone(UTC)
-
-
-def _clock(day: date, minute: int) -> datetime:
-    """A minute of a day's Eastern clock, 0 to 1440, in UTC."""
-    hour, minute = divmod(minute, 60)
-    return _moment(day, time(hour, minute)) if hour < _HOURS_A_DAY else eastern_midnight(day + _ONE_DAY)
 
 
 def _exchange_hours(day: date) -> Hours | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.bars.bar_table import Floats, Seconds, to_numpy
-from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model import bar_files, exchange_calendar, session_hours
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
 from mohlcv_dagster.reconciliation.minute_pairs import Counts, Mask, Pairs, Side
@@ -183,15 +183,15 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
         shift: how far our labels were moved, seconds, by Eastern day.
         month: the month compared.
     """
-    chosen = pairs.take(rows)
+    chosen, usual = pairs.take(rows), _daytime(pairs, month)
     ends = _ends(chosen, seconds, shift[chosen.day])
     vendor_more, ours_more = _more(chosen)
     held = _held(seconds, chosen.starts - shift[chosen.day])
-    whole = _whole_minute(pairs, chosen, held, seconds, month)
+    whole = _whole_minute(usual, chosen, held, seconds, month)
     known = {
         DifferenceKind.CARRIED_VOLUME: carried(pairs)[rows],
         DifferenceKind.MONTH_EDGE: _at_edge(pairs, chosen, month),
-        DifferenceKind.AUCTION_PRINT: _at_auction(pairs, chosen, month) & ~whole,
+        DifferenceKind.AUCTION_PRINT: _at_auction(pairs, usual, chosen, month) & ~whole,
         DifferenceKind.VOLUME_ONLY_PRINT: chosen.prices_equal & vendor_more,
         DifferenceKind.LATE_PRINT: chosen.both & vendor_more & _same(chosen, 0) & _same(chosen, 3),
         DifferenceKind.MISSING_SECOND: _missing(chosen, ends),
@@ -201,9 +201,21 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
     small = chosen.volume_close & np.isin(
         kinds, [DifferenceKind.LATE_PRINT, DifferenceKind.MISSING_SECOND, DifferenceKind.EXTRA_PRINT]
     )
-    kinds = np.where(small & _many(pairs, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
+    kinds = np.where(small & _many(usual, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
     kinds = np.where(_first_or_last(pairs, chosen, kinds, month), np.array(DifferenceKind.AUCTION_PRINT), kinds)
-    return np.where(_lost_inside(pairs, chosen, kinds, held), np.array(DifferenceKind.MISSING_SECOND), kinds)
+    return np.where(_lost_inside(usual, chosen, kinds, held), np.array(DifferenceKind.MISSING_SECOND), kinds)
+
+
+def _daytime(pairs: Pairs, month: Month) -> Pairs:
+    """The minutes without those from 20:00 on the evening before to 04:00, which say nothing of what is usual."""
+    if exchange_calendar.hours_by_date().first_evening is None:
+        return pairs
+    night = np.zeros(len(pairs.starts), dtype=np.bool_)
+    for session in exchange_calendar.sessions_in(month):
+        morning = exchange_calendar.eastern_time(session.date, session_hours.USUAL.opens)
+        bounds = int(session.extended_open.timestamp()), int(morning.timestamp())
+        night[slice(*np.searchsorted(pairs.starts, bounds))] = True
+    return pairs.take(~night)
 
 
 def carried(pairs: Pairs) -> Mask:
@@ -289,11 +301,11 @@ def _at_edge(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
     return beyond | very
 
 
-def _at_auction(pairs: Pairs, chosen: Pairs, month: Month) -> Mask:
+def _at_auction(pairs: Pairs, usual: Pairs, chosen: Pairs, month: Month) -> Mask:
     at: Mask = np.isin(chosen.starts, _bells(month))
     if not at.any():
         return at
-    median = {day: _median_volume(pairs, day) for day in np.unique(chosen.day[at])}
+    median = {day: _median_volume(usual, day) for day in np.unique(chosen.day[at])}
     lesser, greater = np.sort([chosen.ours.volume, chosen.vendor.volume], axis=0)
     least = np.minimum(_AUCTION_SHARE * greater, [median.get(day, 0.0) for day in chosen.day])
     vendor_more, ours_more = _more(chosen)
@@ -365,7 +377,7 @@ def _where(there: Mask, values: Floats | Seconds, at: npt.NDArray[np.intp]) -> F
 
 def _many(pairs: Pairs, chosen: Pairs, small: Mask, few: int = _FEW, share: float = _FEW_SHARE) -> Mask:
     """Where a session has more minutes like these than single prints explain."""
-    days = int(pairs.day.max(initial=0)) + 1
+    days = int(max(pairs.day.max(initial=0), chosen.day.max(initial=0))) + 1
     found, minutes = np.bincount(chosen.day[small], minlength=days), np.bincount(pairs.day, minlength=days)
     mask: Mask = (found > np.maximum(few, share * minutes))[chosen.day]
     return mask
