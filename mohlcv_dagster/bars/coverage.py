@@ -142,9 +142,10 @@ def trading_days(starts: Seconds) -> Seconds:
     if first is None or not starts.size or starts.max() < (first.toordinal() - _FIRST_DAY) * _DAY:
         days: Seconds = (starts - _NIGHT) // _DAY
         return days
-    numbers, at = np.unique(starts // _DAY, return_inverse=True)
+    flat = starts.ravel()
+    numbers, at = np.unique(flat // _DAY, return_inverse=True)
     turns = np.array([number * _DAY + _turn(number) for number in numbers.tolist()], dtype=np.int64)
-    days = numbers[at] - (starts.ravel() < turns[at])
+    days = numbers[at] - (flat < turns[at])
     return days.reshape(starts.shape)
 
 

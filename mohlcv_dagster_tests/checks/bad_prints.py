@@ -149,11 +149,14 @@ BAD_PRINTS = (
 )
 
 
-def places(bars: pa.Table, chance: np.random.Generator) -> dict[str, int]:
-    """A position for each name of a place; those that a month does not have are left out."""
+def places(bars: pa.Table, chance: np.random.Generator, night: int = NIGHT) -> dict[str, int]:
+    """A position for each name of a place; those that a month does not have are left out.
+
+    Trading days change at `night`, seconds after midnight UTC.
+    """
     starts = bar_table.seconds(bars)
     second, size = starts % 86_400, len(starts)
-    opens = np.flatnonzero(np.diff((starts - NIGHT) // 86_400)) + 1
+    opens = np.flatnonzero(np.diff((starts - night) // 86_400)) + 1
     some = {
         "session open": opens,
         "session end": opens - 1,

@@ -13,6 +13,7 @@ from mohlcv_dagster.checks.check_input import CheckInput, NeighbourMonths
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import RuleResult
 from mohlcv_dagster.checks.runner import evaluate
+from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.months import Month
@@ -27,7 +28,7 @@ Edit = Callable[[pa.Table], pa.Table]
 
 
 @cache
-def _whole_month(symbol: str, month: str) -> pa.Table:
+def _whole_month(symbol: str, month: str, calendar: str) -> pa.Table:
     market, span = SyntheticMarket(), Month.parse(month)
     # the evening of the day before the month may lie in it
     days = market.days(symbol, span.start.date() - timedelta(days=1), span.end.date())
@@ -39,7 +40,7 @@ def _whole_month(symbol: str, month: str) -> pa.Table:
 
 def whole_month(symbol: str, month: str, *, without: frozenset[date] | set[date] = frozenset()) -> pa.Table:
     """A clean month of a symbol of the synthetic market, less the Eastern days named."""
-    return drop_days(list(without))(_whole_month(symbol, month))
+    return drop_days(list(without))(_whole_month(symbol, month, exchange_calendar.source()))
 
 
 def check_month(  # noqa: PLR0913 - each has a default

@@ -85,9 +85,13 @@ def midnight(day):
     return int(exchange_calendar.eastern_midnight(day).timestamp())
 
 
-@cache
 def clean(symbol: str, month: Month, days: tuple[date, ...]) -> Case:
     """Some sessions of a synthetic month."""
+    return _clean(symbol, month, days, exchange_calendar.source())
+
+
+@cache
+def _clean(symbol: str, month: Month, days: tuple[date, ...], calendar: str) -> Case:
     market = SyntheticMarket()
     seconds = Bars.of(pa.concat_tables([market.bars(symbol, day, RAW, adjusted=False) for day in days]))
     inside = seconds.take((seconds.t >= month.start_second) & (seconds.t < month.end_second))
