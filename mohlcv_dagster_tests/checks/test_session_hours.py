@@ -5,13 +5,17 @@ from datetime import date
 import pytest
 
 from mohlcv_dagster.model import exchange_calendar, session_hours
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.reconciliation.difference_kinds import KINDS
 from mohlcv_dagster.sandbox.synthetic_market import seeded_generator
-from mohlcv_dagster_tests.checks import whole_corruptions
+from mohlcv_dagster_tests.checks import vendor_faults, whole_corruptions
 from mohlcv_dagster_tests.checks.bad_prints import BAD_PRINTS, places, seeded_with
 from mohlcv_dagster_tests.checks.clean_months import false_alarms
 from mohlcv_dagster_tests.checks.plausibility import caught, checked
 from mohlcv_dagster_tests.checks.whole_corruptions import BUSY, CLEAN, WHOLE_CORRUPTIONS, WholeCorruption
 from mohlcv_dagster_tests.checks.whole_months import add, check_month, failing, whole_month
+from mohlcv_dagster_tests.reconciliation.mismatches import SEEDS
+from mohlcv_dagster_tests.reconciliation.reconciled_months import Case, clean
 
 ALL_DAY, SHORT_PAUSE, LONG_PAUSE = "20:00-20:00", "21:00-20:00", "01:30-23:30"
 SIXTEEN = "04:00-20:00"
@@ -154,3 +158,23 @@ def test_a_night_jump_is_found_where_one_day_ends_as_the_next_begins():
 
     assert len(jumps) == 9
     assert [each.count for each in found] == [1] * len(jumps)
+
+
+def beside_the_vendor() -> Case:
+    """Sessions of which no two are on neighbouring days, so that labels of one can be moved."""
+    days = ((1, 31), (2, 2), (2, 6), (2, 27), (2, 29))
+    return clean("KO", Month(2024, 2), tuple(date(2024, month, day) for month, day in days))
+
+
+@pytest.mark.parametrize("regime", ["24 hours", "22 hours"])
+def test_a_difference_from_the_vendors_minutes_is_of_its_kind_whatever_the_hours(regime):
+    use(regime)
+    case, lost = beside_the_vendor(), []
+    for seed in SEEDS:
+        found = vendor_faults.checked(seed.make(case))["vendor_minutes"]
+        severe = found.severity == "error" or not KINDS[seed.kind].wrong
+        if found.passed or not severe or seed.kind not in found.facts["minutes that differ, by kind"]:
+            lost.append(seed.what)
+
+    assert lost == []
+    assert all(each.passed for each in vendor_faults.checked(case).values())

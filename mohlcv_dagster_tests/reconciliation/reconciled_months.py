@@ -74,11 +74,15 @@ class Case:
         return reconcile(self.seconds.table(), ours, self.vendor.table(), self.month, end, adjusted=False)
 
     def day_of(self, t):
-        """The Eastern day of each moment, as text."""
+        """The trading day of each moment, as a number; 0 for none."""
         days = {s.date for s in exchange_calendar.sessions_overlapping(self.month)}
         return sum(
-            np.where((t >= midnight(day)) & (t < midnight(day + timedelta(days=1))), day.toordinal(), 0) for day in days
+            np.where((t >= _begins(day)) & (t < _begins(day + timedelta(days=1))), day.toordinal(), 0) for day in days
         )
+
+
+def _begins(day):
+    return int(exchange_calendar.trading_day_start(day).timestamp())
 
 
 def midnight(day):
