@@ -92,7 +92,8 @@ TOLD = {
     ),
     CONCURRENCY: Told("a whole number from 1 to 64", "16", "1000"),
     CALENDAR: Told(
-        "a text file, relative to the project's folder or absolute; a line is a day and its hours in Eastern time",
+        "a text file, relative to the project's folder or absolute; a line is a day and its hours in Eastern "
+        "time, or `from` and the first day of other session hours",
         "days.txt",
     ),
     ALERT_URL: Told(

@@ -150,7 +150,7 @@ def trading_days(starts: Seconds) -> Seconds:
 
 
 def trading_day_starts(month: Month) -> Seconds:
-    """Where the numbers of `trading_days` change, Unix seconds, rising: from the day before a month to the day after."""
+    """Where the numbers of `trading_days` change, Unix seconds, rising: a day before a month to the day after."""
     days = range(month.start_second // _DAY - 1, month.end_second // _DAY + 1)
     return np.array([day * _DAY + _turn(day) for day in days], dtype=np.int64)
 

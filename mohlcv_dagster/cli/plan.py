@@ -238,8 +238,11 @@ class Planner:
     def _size(self, file: BarFile, since: datetime | None) -> tuple[EstimatedSize, EstimatedSize]:
         """What is added to the disk: the sessions from `since` on that are over."""
         sessions = [each for each in exchange_calendar.sessions_in(file.month) if each.regular_close <= self.now]
-        new = len([each for each in sessions if since is None or each.regular_close > since])
-        least, most = (bar_files.estimate_size(new, bars, self.settings.timeframes) for bars in self._bars(file))
+        new = [each for each in sessions if since is None or each.regular_close > since]
+        longest = max([bar_files.USUAL_SECONDS, *(each.seconds for each in new)])
+        least, most = (
+            bar_files.estimate_size(len(new), bars, self.settings.timeframes, longest) for bars in self._bars(file)
+        )
         return least, most
 
 

@@ -66,7 +66,8 @@ QUIET_BARS: Final = 330
 """1-second bars a session of a symbol that hardly trades."""
 BUSY_BARS: Final = 44_400
 """1-second bars a session of SPY: three in four of its 57,600 seconds."""
-_EXTENDED_SECONDS: Final = 57_600
+USUAL_SECONDS: Final = 57_600
+"""From 04:00 to 20:00."""
 
 
 def check_symbol(symbol: str) -> str:
@@ -185,15 +186,18 @@ class EstimatedSize:
         return EstimatedSize(self.raw + other.raw, self.aggregated + other.aggregated)
 
 
-def estimate_size(sessions: int, bars_a_session: float, aggregates: Iterable[Timeframe]) -> EstimatedSize:
+def estimate_size(
+    sessions: int, bars_a_session: float, aggregates: Iterable[Timeframe], seconds_a_session: float = USUAL_SECONDS
+) -> EstimatedSize:
     """The size of a month's files.
 
-    An aggregate has at most one bar for each raw bar, and at most one for each bucket of extended hours.
+    An aggregate has at most one bar for each raw bar, and at most one for each bucket of a session's hours.
 
     Args:
         sessions: of the month, or of the part of it that is over.
         bars_a_session: 1-second bars.
         aggregates: the timeframes resampled to.
+        seconds_a_session: of extended hours.
     """
-    aggregated = sum(min(bars_a_session, _EXTENDED_SECONDS / timeframe.seconds) for timeframe in aggregates)
+    aggregated = sum(min(bars_a_session, seconds_a_session / timeframe.seconds) for timeframe in aggregates)
     return EstimatedSize(sessions * bars_a_session * BYTES_A_BAR, sessions * aggregated * BYTES_A_BAR)

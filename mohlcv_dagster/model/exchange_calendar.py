@@ -106,6 +106,11 @@ class Session:
         return (evening, eastern_time(before, hours.evening_closes)), (opens, closes)
 
     @property
+    def seconds(self) -> int:
+        """The seconds of extended hours, regular ones included."""
+        return sum(int((closes - opens).total_seconds()) for opens, closes in self.spans)
+
+    @property
     def regular_minutes(self) -> int:
         """The minutes of regular hours: 390, or 210 with a close at 13:00."""
         return int((self.regular_close - self.regular_open).total_seconds()) // 60

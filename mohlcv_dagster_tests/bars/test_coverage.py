@@ -1,4 +1,5 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -6,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mohlcv_dagster.bars import bar_table
-from mohlcv_dagster.bars.coverage import is_liquid, measure
-from mohlcv_dagster.model import exchange_calendar
+from mohlcv_dagster.bars.coverage import is_liquid, measure, trading_days
+from mohlcv_dagster.model import exchange_calendar, session_hours
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.checks.whole_months import whole_month
 
@@ -188,3 +189,33 @@ def test_the_sessions_of_a_clean_month_are_those_of_the_calendar():
     found = measure(bar_table.seconds(whole_month("AAC", "2024-01")), JANUARY, JANUARY.end)
     assert [each.session for each in found.sessions] == list(exchange_calendar.sessions_in(JANUARY))
     assert (found.expected, found.present) == (21, 21)
+
+
+ANY_SECOND = st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=30)
+IN_MARCH = st.lists(st.integers(1709251200, 1711929599), min_size=1, max_size=30)
+"""Of 2024-03, in which clocks change."""
+
+
+@given(st.one_of(ANY_SECOND, IN_MARCH))
+def test_trading_days_change_at_night_where_no_evening_belongs_to_the_next(seconds):
+    exchange_calendar.set_overrides({})
+    starts = np.array(seconds)
+    assert trading_days(starts).tolist() == [(second - 16_200) // 86_400 for second in seconds]
+
+
+@settings(deadline=None)
+@given(IN_MARCH)
+def test_trading_days_change_at_eight_in_the_evening_where_it_does(seconds):
+    exchange_calendar.set_overrides({}, {date(2024, 1, 1): session_hours.parse("20:00-20:00")})
+    clock = [utc(second).astimezone(ZoneInfo("America/New_York")).replace(tzinfo=None) for second in seconds]
+    days = [(moment + timedelta(hours=4)).date().toordinal() - 719_163 for moment in clock]
+
+    assert trading_days(np.array(seconds)).tolist() == days
+    assert trading_days(np.array([seconds, seconds])).tolist() == [days, days]
+
+
+@settings(deadline=None)
+@given(ANY_SECOND)
+def test_trading_days_of_any_time_at_all_are_found(seconds):
+    exchange_calendar.set_overrides({}, {date(2024, 1, 1): session_hours.parse("20:00-20:00")})
+    assert trading_days(np.sort(seconds)).tolist() == sorted(trading_days(np.array(seconds)).tolist())

@@ -1,5 +1,5 @@
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from mohlcv_dagster.charts.month_charts import (
     minute_occupancy,
 )
 from mohlcv_dagster.charts.svg import BLUE, FALL, INK, RED, RISE
-from mohlcv_dagster.model import bar_files, exchange_calendar
+from mohlcv_dagster.model import bar_files, exchange_calendar, session_hours
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster_tests.charts.drawn import Drawn, boxes
 
@@ -249,3 +249,20 @@ def test_a_quiet_month_is_small_to_keep(share):
 
     assert len(picture.markdown) < 6_000
     assert Drawn(picture.markdown).words
+
+
+def test_a_month_with_evening_sessions_begins_at_eight_in_the_evening_before():
+    hours = {date(2024, 1, 22): session_hours.parse("01:30-23:30")}
+    exchange_calendar.set_overrides({}, hours)
+    every = every_minute(JANUARY)
+
+    shares = minute_occupancy(every, JANUARY, JANUARY.end)
+    picture = Drawn(draw_minutes_of_day("SPY", JANUARY, every, JANUARY.end).markdown)
+
+    # 20:00 to 23:30, a pause to 01:30, and on to 20:00
+    assert shares.shape == (1440,)
+    assert (shares[:210] == 1).all()
+    assert np.isnan(shares[210:330]).all()
+    assert (shares[330:] == 1).all()
+    assert picture.words.count("20:00") == 2
+    assert picture.place("09:30")[0] == pytest.approx(58 + 614 * 810 / 1440, abs=0.06)

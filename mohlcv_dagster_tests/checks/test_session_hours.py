@@ -129,6 +129,14 @@ def test_the_message_names_the_day_that_an_evening_bar_belongs_to():
     assert "(Sunday 2024-01-14 21:00:00 Eastern, of 2024-01-15, not a trading day)" in told
 
 
+def test_without_the_line_of_the_new_hours_evenings_are_outside():
+    use("24 hours")
+    bars = whole_month(BUSY, "2024-01")
+    exchange_calendar.set_overrides({})
+
+    assert failing(check_month(bars, BUSY, "2024-01")) == {"trading_hours": "warn"}
+
+
 def missed(regime: str) -> list[str]:
     """The bad prints put into a month that the rule made for them does not warn of."""
     use(regime)
