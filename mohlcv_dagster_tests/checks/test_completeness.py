@@ -122,9 +122,9 @@ MESSAGES = {
         (
             "300 of {rows:,} bars have a start outside trading hours; first at 2024-01-15 15:00:00Z (Monday 2024-01-15 "
             "10:00:00 Eastern, not a trading day). They are kept and resampled like all others. Where the exchange "
-            "kept other hours, name the day in the file of MOHLCV_CALENDAR; where it trades round the clock (24x5, "
-            "planned), expect them; else re-materialize raw_1s for AAC 2024-01, and if they stay, report the "
-            "request_ids of its materialization to the vendor."
+            "kept other hours, name the day, or from which day on it trades longer, in the file of MOHLCV_CALENDAR; "
+            "else re-materialize raw_1s for AAC 2024-01, and if they stay, report the request_ids of its "
+            "materialization to the vendor."
         ),
     ),
 }
