@@ -160,7 +160,7 @@ def _turn(number: int) -> int:
     if not _KNOWN_DAYS[0] <= number < _KNOWN_DAYS[1]:
         return _NIGHT
     day = date.fromordinal(_FIRST_DAY + number)
-    if not exchange_calendar.hours_by_date().on(day).has_evening:
+    if exchange_calendar.hours_by_date().on(day).evening is None:
         return _NIGHT
     return _second(exchange_calendar.trading_day_start(day)) - number * _DAY
 

@@ -17,6 +17,7 @@ A month may have no session, where a user's overrides say so.
 Every function that gives sessions raises `MonthError` for a day before 1971 or after 2199.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -29,7 +30,7 @@ from mohlcv_dagster.errors import CalendarError, MonthError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_days, session_hours
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.model.session_hours import HoursByDate, SessionHours
+from mohlcv_dagster.model.session_hours import SessionHours
 
 EASTERN: Final = ZoneInfo("America/New_York")
 FIRST_YEAR: Final = 1971
@@ -51,6 +52,29 @@ class Hours:
 
     opens: time
     closes: time
+
+
+class HoursByDate:
+    """From which trading day on which hours are valid.
+
+    Args:
+        changes: the first trading day of each, inclusive, and its hours; 04:00 to 20:00 before the first.
+    """
+
+    def __init__(self, changes: Mapping[date, SessionHours]) -> None:
+        self._days = sorted(changes)
+        self._hours = [session_hours.USUAL, *(changes[day] for day in self._days)]
+        self.first_evening = next((day for day in self._days if changes[day].evening is not None), None)
+        """The first trading day that may begin on the evening before; `None` where none does."""
+
+    def on(self, day: date) -> SessionHours:
+        """The hours of a trading day."""
+        return self._hours[bisect_right(self._days, day)]
+
+    @property
+    def changes(self) -> dict[date, SessionHours]:
+        """What it was made of, rising."""
+        return dict(zip(self._days, self._hours[1:], strict=True))
 
 
 _USUAL: Final = Hours(_USUAL_OPEN, _USUAL_CLOSE)
@@ -97,13 +121,10 @@ class Session:
         if self.early_close:
             closes = min(closes, _moment(self.date, _EARLY_EXTENDED_CLOSE))
         opens, closes = min(eastern_time(self.date, hours.opens), self.regular_open), max(closes, self.regular_close)
-        if not hours.has_evening:
+        if hours.evening is None:
             return ((opens, closes),)
-        before = self.date - _ONE_DAY
-        evening = eastern_time(before, hours.evening_opens)
-        if hours.is_one_span:
-            return ((evening, closes),)
-        return (evening, eastern_time(before, hours.evening_closes)), (opens, closes)
+        begin, end = (eastern_time(self.date - _ONE_DAY, minute) for minute in hours.evening)
+        return ((begin, closes),) if hours.is_one_span else ((begin, end), (opens, closes))
 
     @property
     def seconds(self) -> int:
@@ -157,7 +178,7 @@ def trading_day_start(day: date) -> datetime:
 
     00:00 Eastern; 20:00 on the evening before where trading days may begin there.
     """
-    if _hours.on(day).has_evening:
+    if _hours.on(day).evening is not None:
         return eastern_time(day - _ONE_DAY, session_hours.EVENING)
     return eastern_midnight(day)
 

@@ -1,15 +1,13 @@
-"""The hours of a trading day, Eastern, and from which trading day on which hours are valid.
+"""The hours of a trading day, Eastern, and how they are written.
 
-They are data: 04:00 to 20:00 for every day, until a line of the user's file says otherwise. A day is at most 24 hours
-long. What is traded from 20:00 Eastern on belongs to the next calendar day, so that a trading day may begin on the
-evening before it, and never has bars of two UTC dates there: 20:00 Eastern is 00:00 UTC in summer and 01:00 in winter.
+They are data: 04:00 to 20:00 for every day, until a line of the user's file says otherwise (`exchange_calendar`). A
+day is at most 24 hours long. What is traded from 20:00 Eastern on belongs to the next calendar day, so that a trading
+day may begin on the evening before it. All of it is of its own UTC date but the hour from 19:00 in winter: 20:00
+Eastern is 00:00 UTC in summer and 01:00 in winter.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 _HOUR: Final = 60
@@ -27,38 +25,31 @@ class SessionHours:
     Attributes:
         opens: on the day itself, 0 to 570 (09:30).
         closes: on the day itself, 960 (16:00) to 1200 (20:00).
-        evening_opens: on the calendar day before, from 1200 (20:00) on; 1440 where there is no evening.
-        evening_closes: on the calendar day before, to 1440 (24:00); not before `evening_opens`.
+        evening: from when to when on the calendar day before, within 1200 (20:00) to 1440 (24:00); `None` for none.
     """
 
     opens: int
     closes: int
-    evening_opens: int = _DAY_END
-    evening_closes: int = _DAY_END
-
-    @property
-    def has_evening(self) -> bool:
-        """Whether the trading day begins on the evening before it."""
-        return self.evening_opens < self.evening_closes
+    evening: tuple[int, int] | None = None
 
     @property
     def is_one_span(self) -> bool:
         """Whether there is no pause between the evening and the day."""
-        return not self.has_evening or (self.evening_closes == _DAY_END and self.opens == 0)
+        return self.evening is None or (self.evening[1] == _DAY_END and self.opens == 0)
 
     @property
     def clock(self) -> str:
         """As the user's file has them, such as `21:00-20:00`."""
         opens, closes = self.opens, self.closes
-        if self.has_evening and self.is_one_span:
-            opens = self.evening_opens
-        elif self.has_evening:
-            closes = self.evening_closes
+        if self.evening is not None and self.is_one_span:
+            opens = self.evening[0]
+        elif self.evening is not None:
+            closes = self.evening[1]
         return f"{opens // _HOUR:02}:{opens % _HOUR:02}-{closes // _HOUR:02}:{closes % _HOUR:02}"
 
 
 USUAL: Final = SessionHours(4 * _HOUR, EVENING)
-"""04:00 to 20:00: of every trading day that `changes` says nothing else of."""
+"""04:00 to 20:00: of every trading day of which a user's file says nothing else."""
 
 
 def parse(text: str) -> SessionHours:
@@ -89,30 +80,7 @@ def parse(text: str) -> SessionHours:
 def _of(opens: int, closes: int) -> SessionHours:
     if closes <= opens:
         # a start before 20:00 leaves the day itself without a close that is valid
-        return SessionHours(0, closes if opens >= EVENING else _DAY_END, opens)
+        return SessionHours(0, closes if opens >= EVENING else _DAY_END, (opens, _DAY_END))
     if closes > EVENING:
-        return SessionHours(opens, EVENING, EVENING, closes)
+        return SessionHours(opens, EVENING, (EVENING, closes))
     return SessionHours(opens, closes)
-
-
-class HoursByDate:
-    """From which trading day on which hours are valid.
-
-    Args:
-        changes: the first trading day of each, inclusive, and its hours; `USUAL` before the first.
-    """
-
-    def __init__(self, changes: Mapping[date, SessionHours]) -> None:
-        self._days = sorted(changes)
-        self._hours = [USUAL, *(changes[day] for day in self._days)]
-        self.first_evening = next((day for day in self._days if changes[day].has_evening), None)
-        """The first trading day that may begin on the evening before; `None` where none does."""
-
-    def on(self, day: date) -> SessionHours:
-        """The hours of a trading day."""
-        return self._hours[bisect_right(self._days, day)]
-
-    @property
-    def changes(self) -> dict[date, SessionHours]:
-        """What it was made of, rising."""
-        return dict(zip(self._days, self._hours[1:], strict=True))
