@@ -149,6 +149,12 @@ def trading_days(starts: Seconds) -> Seconds:
     return days.reshape(starts.shape)
 
 
+def trading_day_starts(month: Month) -> Seconds:
+    """Where the numbers of `trading_days` change, Unix seconds, rising: a day before a month to the day after."""
+    days = range(month.start_second // _DAY - 1, month.end_second // _DAY + 1)
+    return np.array([day * _DAY + _turn(day) for day in days], dtype=np.int64)
+
+
 def _turn(number: int) -> int:
     """The second of a UTC day, counted from 1970, at which its trading day begins."""
     if not _KNOWN_DAYS[0] <= number < _KNOWN_DAYS[1]:

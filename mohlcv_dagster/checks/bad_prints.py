@@ -7,7 +7,7 @@ is an error by other rules.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
-from mohlcv_dagster.bars.coverage import trading_days
+from mohlcv_dagster.bars.coverage import trading_day_starts, trading_days
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
@@ -241,11 +241,12 @@ def _stale_fault(runs: pa.Table, of: int) -> str:
 def repeated_session(given: CheckInput) -> RuleOutcome:
     """Look for a session of 10 bars or more that is, at the same times of day, bar for bar an earlier one of the month.
 
-    Rows: the first bar of each. Context: `session`, the Eastern date, and `same_as`, that of the other.
+    Rows: the first bar of each. Context: `session`, its trading day, and `same_as`, that of the other.
     """
     usable = UsableBars.of(given.own)
-    days = usable.days()
-    firsts = np.flatnonzero(np.diff(days, prepend=days[:1] - 1))
+    firsts = np.searchsorted(
+        usable.starts, trading_day_starts(given.file.month)
+    )  # of bars that do not rise, nothing that is equal
     lengths = np.diff(np.append(firsts, usable.size))
     seen: dict[tuple[float, ...], list[tuple[int, int]]] = {}
     found = []
@@ -256,7 +257,7 @@ def repeated_session(given: CheckInput) -> RuleOutcome:
         found += [] if other is None else [(first, other)]
     if not found:
         return RuleOutcome(of=usable.size)
-    dates = [[str(_eastern_day(usable.starts[at])) for at in pair] for pair in found]
+    dates = [[str(_trading_day(usable.starts[at])) for at in pair] for pair in found]
     columns = {name: from_strings([pair[n] for pair in dates]) for n, name in enumerate(("session", "same_as"))}
     bars = with_columns(usable.bars(np.array([first for first, _ in found])), columns)
     each = ", ".join(f"{session} is that of {other}" for session, other in dates[:3])
@@ -278,5 +279,5 @@ def _is_same(usable: UsableBars, volume: npt.NDArray[Any], first: int, other: in
     return bool(same_time) and all(np.array_equal(each[one], each[two]) for each in columns)
 
 
-def _eastern_day(start: int) -> date:
-    return datetime.fromtimestamp(int(start), exchange_calendar.EASTERN).date()
+def _trading_day(start: int) -> date:
+    return exchange_calendar.trading_day_of(datetime.fromtimestamp(int(start), UTC))

@@ -202,7 +202,7 @@ def classify(pairs: Pairs, rows: Mask, seconds: pa.Table, shift: Counts, month: 
         kinds, [DifferenceKind.LATE_PRINT, DifferenceKind.MISSING_SECOND, DifferenceKind.EXTRA_PRINT]
     )
     kinds = np.where(small & _many(usual, chosen, small), np.array(DifferenceKind.UNKNOWN), kinds)
-    kinds = np.where(_first_or_last(pairs, chosen, kinds, month), np.array(DifferenceKind.AUCTION_PRINT), kinds)
+    kinds = np.where(_first_or_last(usual, chosen, kinds, month), np.array(DifferenceKind.AUCTION_PRINT), kinds)
     return np.where(_lost_inside(usual, chosen, kinds, held), np.array(DifferenceKind.MISSING_SECOND), kinds)
 
 
