@@ -1,5 +1,6 @@
 """The JSON of a manifest entry is stored: its text is pinned here."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -7,6 +8,7 @@ import pytest
 
 from mohlcv_dagster.errors import ManifestEntryError
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.company import Company
 from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult, path_of
 
@@ -114,6 +116,21 @@ def test_the_days_of_a_listing_are_in_an_entry_only_where_they_are_known():
     assert b'"listed_from": "2024-01-10"' in listed.encode()
     assert b"listed_until" not in listed.encode()
     assert ManifestEntry.decode(listed.encode()) == listed
+
+
+def test_the_company_is_a_field_of_its_own_where_it_is_known_and_read_back():
+    known = Company(date(2024, 1, 31), "Newcorp Inc.", "BBG000000001", "0000000001", "it was OLDN then")
+    entry = replace(BARE, company=known)
+    text = entry.encode().decode()
+
+    assert json.loads(text)["company"] == {
+        "as_of": "2024-01-31",
+        "cik": "0000000001",
+        "conflict": "it was OLDN then",
+        "figi": "BBG000000001",
+        "name": "Newcorp Inc.",
+    }
+    assert ManifestEntry.decode(text.encode()) == entry
 
 
 def test_each_flipped_bit_of_an_entry_is_found():
