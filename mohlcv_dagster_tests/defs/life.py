@@ -67,7 +67,7 @@ class HalfHours:
             int(moment.timestamp()) for moment in (session.extended_open, session.regular_close, session.extended_close)
         )
         starts = np.append(np.arange(opens, closes, 1800), closes - 1)
-        price = 100.0 + day.day + (starts - opens) / 7200
+        price = (100.0 + day.day + (starts - opens) / 7200).round(2)
         volume = np.where(starts == bell - 1800, 1000, 10)
         if session.extended_close > finality.final_through(MOMENT.now):
             volume = np.where(starts == bell - 1800, 1000 - LATE, volume)
