@@ -16,6 +16,7 @@ from mohlcv_dagster.bars.bar_table import Seconds
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.exchange_calendar import Session
 from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.session_hours import USUAL
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.intp]
@@ -155,14 +156,21 @@ def trading_day_starts(month: Month) -> Seconds:
     return np.array([day * _DAY + _turn(day) for day in days], dtype=np.int64)
 
 
-def _turn(number: int) -> int:
-    """The second of a UTC day, counted from 1970, at which its trading day begins."""
+def mornings(month: Month) -> Seconds:
+    """Where the day itself begins in each of `trading_day_starts`: 04:00 Eastern after an evening, else its start."""
+    numbers = range(month.start_second // _DAY - 1, month.end_second // _DAY + 1)
+    return np.array([number * _DAY + _turn(number, USUAL.opens) for number in numbers], dtype=np.int64)
+
+
+def _turn(number: int, minute: int | None = None) -> int:
+    """The second of a UTC day, counted from 1970, at which its trading day begins, or that minute after an evening."""
     if not _KNOWN_DAYS[0] <= number < _KNOWN_DAYS[1]:
         return _NIGHT
     day = date.fromordinal(_FIRST_DAY + number)
     if exchange_calendar.hours_by_date().on(day).evening is None:
         return _NIGHT
-    return _second(exchange_calendar.trading_day_start(day)) - number * _DAY
+    start = exchange_calendar.trading_day_start(day) if minute is None else exchange_calendar.eastern_time(day, minute)
+    return _second(start) - number * _DAY
 
 
 def measure(starts: Seconds, month: Month, complete_through: datetime) -> Coverage:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings, to_numpy
-from mohlcv_dagster.bars.coverage import trading_day_starts, trading_days
+from mohlcv_dagster.bars.coverage import mornings, trading_day_starts, trading_days
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
@@ -241,13 +241,14 @@ def _stale_fault(runs: pa.Table, of: int) -> str:
 def repeated_session(given: CheckInput) -> RuleOutcome:
     """Look for a session of 10 bars or more that is, at the same times of day, bar for bar an earlier one of the month.
 
-    Rows: the first bar of each. Context: `session`, its trading day, and `same_as`, that of the other.
+    The evening and night before it do not count: they may be kept, or be another session's. Rows: the first bar of
+    each. Context: `session`, its trading day, and `same_as`, that of the other.
     """
     usable = UsableBars.of(given.own)
-    firsts = np.searchsorted(
-        usable.starts, trading_day_starts(given.file.month)
-    )  # of bars that do not rise, nothing that is equal
-    lengths = np.diff(np.append(firsts, usable.size))
+    month = given.file.month
+    ends = np.append(trading_day_starts(month)[1:], month.end_second + _DAY)
+    firsts = np.searchsorted(usable.starts, mornings(month))  # of bars that do not rise, nothing that is equal
+    lengths = np.searchsorted(usable.starts, ends) - firsts
     seen: dict[tuple[float, ...], list[tuple[int, int]]] = {}
     found = []
     for first, length in zip(firsts.tolist(), lengths.tolist(), strict=True):
