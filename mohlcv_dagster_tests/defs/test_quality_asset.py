@@ -38,7 +38,9 @@ def month(*without):
     starts = np.setdiff1d(np.concatenate(spans), gone)
     prices = 10 + (starts // 60 % 7) / 100
     return csv_codec.encode(
-        bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), starts // 60 % 5 + 1)
+        bar_table.from_arrays(
+            starts, dict.fromkeys(bar_files.PRICES, prices), starts // 60 % 5 + starts // 86_400 % 31 + 1
+        )
     )
 
 
@@ -276,7 +278,7 @@ def test_a_raw_month_shows_two_small_pictures_and_an_aggregate_none(market):
     [raw] = materializations_of(market.with_partition, RAW)
     prices, minutes = (Drawn(raw.metadata[name].value) for name in ("price and volume by session", "minutes with bars"))
 
-    assert prices.alt == "AAPL 2024-01: 21 of 21 sessions, 10.00 to 10.06 US dollars, 24.6 k shares"
+    assert prices.alt == "AAPL 2024-01: 21 of 21 sessions, 10.00 to 10.06 US dollars, 147 k shares"
     assert minutes.alt.startswith("AAPL 2024-01: a minute of regular hours has a bar in 100.0% of the sessions")
     assert max(prices.size, minutes.size) < 6_000
     [folded] = materializations_of(market.with_partition, FOLDED)
