@@ -32,6 +32,7 @@ from mohlcv_dagster.model.exchange_calendar import EASTERN
 from mohlcv_dagster.model.month_decision import Action, RunOptions
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, parse
+from mohlcv_dagster.providers.massive import companies
 from mohlcv_dagster_tests.campaigns import life_process
 from mohlcv_dagster_tests.campaigns.life_disk import FAULTS, Actor, Moment, World
 from mohlcv_dagster_tests.campaigns.life_judge import Judge, Wrong
@@ -151,6 +152,7 @@ class Life:
         return [(BarFile(symbol, RAW, month), RunOptions(force=force and month != begun[-1])) for month in kept]
 
     def _do(self, works: list[tuple[BarFile, RunOptions]]) -> None:
+        companies.forget()  # a new process knows none
         actors = [(self._actor(len(works) > 1), file, options) for file, options in works]
         outcomes: list[str] = [""] * len(actors)
 

@@ -8,7 +8,7 @@ from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.checks.clean_files import WHOLE, WHOLE_15S
 from mohlcv_dagster_tests.validation.test_validation import SPY, SPY_15S
 
-BOUND = 34
+BOUND = 35
 COUNTING = """
 import json, sys, threading
 from pathlib import Path

@@ -142,7 +142,7 @@ class Log:
 
     def read_all(self):
         """The rows of a reading of everything."""
-        history = quality_events.VersionHistory()
+        history = quality_events.History()
         quality_history.update(self.instance, self.rules.assets, self.rules.checks, history)
         kept = frozenset(self.instance.get_dynamic_partitions("symbol"))
         return by_month(rows(history.months, self.rules, kept))

@@ -71,7 +71,7 @@ def test_labels_and_types_of_what_is_recorded_stay_as_they_are(tmp_path, instanc
         [made] = materializations_of(result, asset)
         return {name: type(value) for name, value in made.metadata.items()}
 
-    raw = FILE_LABELS | ORIGIN_LABELS | MONTH_LABELS | FETCH_LABELS
+    raw = FILE_LABELS | ORIGIN_LABELS | MONTH_LABELS | FETCH_LABELS | {"company_unknown_because": dg.TextMetadataValue}
     assert labels(first, "raw_1s") == raw
     assert list(labels(first, "raw_1s"))[8] == "state"
     assert list(labels(first, "raw_1s"))[-1] == "request_ids"

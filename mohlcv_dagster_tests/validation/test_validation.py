@@ -69,7 +69,13 @@ def test_what_is_found_of_a_raw_file_is_what_the_rules_find_but_those_on_a_recor
         assert [each.rule.name for each in found.findings] == ["readable"]
         assert {why for _, why in found.skipped} == {"the file cannot be read"}
     else:
-        assert {rule.name for rule, _ in found.skipped} == {"as_recorded", "split_basis", "settled", "revised"}
+        assert {rule.name for rule, _ in found.skipped} == {
+            "as_recorded",
+            "split_basis",
+            "same_company",
+            "settled",
+            "revised",
+        }
         assert {why for _, why in found.skipped} == {folder_check.NO_RECORD}
 
 
@@ -265,7 +271,7 @@ def test_the_three_forms_tell_the_same(tmp_path):
             assert found["cure"] in form
     for form in (text, _seen(page)):
         assert "2024-01-02 14:30:01Z" in form
-        assert "as_recorded, split_basis, settled, revised (nothing is recorded of this file" in form
+        assert "as_recorded, split_basis, same_company, settled, revised (nothing is recorded of this file" in form
         assert "/x/notes.txt" in form
         assert file["command"] in form
 
