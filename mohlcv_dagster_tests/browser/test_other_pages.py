@@ -164,5 +164,6 @@ def test_the_uis_own_page_may_launch_the_same_but_not_with_another_vendor(page, 
     assert [each["message"] for each in told["configured"]["errors"]] == [
         'Received unexpected config entry "base_url" at path root:resources:massive:config. Expected: "{ }".'
     ]
-    until(lambda: [run.status in OVER for run in webserver.runs()] == [True, True], "both runs are over")
+    # a third run may be that of quality/coverage, which follows
+    until(lambda: sum(run.status in OVER for run in webserver.runs()) >= 2, "both runs are over")
     assert hostile.asked == []

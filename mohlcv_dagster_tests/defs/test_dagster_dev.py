@@ -262,7 +262,7 @@ def test_only_failed_and_missing_does_only_the_rest_and_one_month_at_a_time_wher
     assert [stage.complete(backfill) for backfill in backfills] == ["COMPLETED_SUCCESS"] * 2
     assert stage.tree() == files_of(SIX | TWO)
     assert {name: stage.written()[name] for name in before} == before
-    assert all(map(april, stage.paths()))
+    assert all(april(path) for path in stage.paths() if "/aggs/" in path)
     assert {symbol for symbol, _ in itertools.groupby(stage.asked())} == set(SYMBOLS)
     assert len(list(itertools.groupby(stage.asked()))) == 2
     assert stage.to_do() == set()

@@ -21,6 +21,7 @@ NOT_RUN = {
     ("up",): "serves until Ctrl-C; defs/test_dagster_dev.py and the browser tests run it",
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
     ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
+    ("history", "SPY", "2024-01", "--as-of"): "nothing was stored then; cli/test_history.py runs it",
     ("verify", "/mnt/backup/data"): "a place of the reader's",
     ("verify", "s3://bucket/bars"): "as above",
 }
