@@ -100,9 +100,7 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
 )
 def volume_ladder(given: CheckInput) -> RuleOutcome:
     """Context: `vendor_…`."""
-    found = given.reconciled
-    if isinstance(found, str):
-        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
+    found = _reconciled(given)
     bars = found.inverted
     if not bars.num_rows:
         return RuleOutcome(of=found.minutes, note=_compared(found))
@@ -131,9 +129,7 @@ def thin_seconds(given: CheckInput) -> RuleOutcome:
 
     Without numbers of trades, volumes alone are judged, and the result says why.
     """
-    found = given.reconciled
-    if isinstance(found, str):
-        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
+    found = _reconciled(given)
     thin, uncounted = found.thin, given.trades_problem
     facts = _thin_facts(thin, uncounted)
     if not thin.rows.num_rows:
@@ -172,6 +168,18 @@ def _thin_facts(thin: ThinSeconds, uncounted: str | None) -> Facts:
         else f"compared in {quantity(thin.counted, 'minute')}; more on the vendor's side, with more volume, in "
         f"{thin.fewer:,}, and another number otherwise in {thin.other_counts:,}",
     }
+
+
+def _reconciled(given: CheckInput) -> Reconciliation:
+    """The minutes compared.
+
+    Raises:
+        ValueError: they could not be; a rule that requires the vendor is not asked then.
+    """
+    found = given.reconciled
+    if isinstance(found, str):
+        raise ValueError(f"a rule asked for minutes compared although {found}")  # noqa: TRY004 - no caller passes it
+    return found
 
 
 def _halted(given: CheckInput) -> str:
