@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, settings
 
 settings.register_profile("untimed", deadline=None)  # the first example pays for imports, and machines are busy
+settings.register_profile("quick", deadline=None, max_examples=33)
 settings.register_profile(
     "few", deadline=None, max_examples=12, derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
@@ -41,3 +42,9 @@ def _restored_calendar():
     yield
     if _SESSIONS in sys.modules:
         sys.modules[_SESSIONS].set_overrides({})
+
+
+def pytest_configure(config):
+    """A property is tried with a third of Hypothesis's examples where the slow tests are left out."""
+    if "slow or not slow" not in config.option.markexpr:
+        settings.load_profile("quick")

@@ -74,6 +74,7 @@ def side_effects(package):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_no_module_changes_the_process_that_imports_it():
     assert side_effects(PACKAGE) == []
 

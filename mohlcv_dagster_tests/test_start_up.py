@@ -22,6 +22,7 @@ def loaded(libraries, *statements):
     return printed("\n".join([*statements, f"import sys; print(sorted({libraries!r} & set(sys.modules)))"]))
 
 
+@pytest.mark.slow
 def test_a_green_partition_and_the_quality_table_through_dagster_load_no_pandas_and_no_calendar():
     libraries = {"pandas", "exchange_calendars", "pyarrow.dataset", "massive"}
     assert loaded(libraries, "from mohlcv_dagster_tests.programs.green_run import main", "main()") == "[]"
@@ -47,6 +48,7 @@ except SystemExit:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -101,6 +103,7 @@ print(failed)
 """
 
 
+@pytest.mark.slow
 def test_each_late_import_works_whatever_was_imported_before():
     late = imported_late()
     found = late.keys() | {f"{module}.{name}" for module, names in late.items() for name in names}

@@ -83,6 +83,7 @@ def test_a_fault_strikes_at_its_call_and_a_file_written_in_place_is_seen_half(tm
     assert program(IN_PLACE.format(at=at, fault=fault, error=error), tmp_path) == f"{due}\n"
 
 
+@pytest.mark.slow
 def test_what_a_backfill_writes_is_whole_wherever_it_is_broken_off():
     code, out, err = campaign("crash-points", "--case", "what a backfill writes", "--most", "2")
 
@@ -91,6 +92,7 @@ def test_what_a_backfill_writes_is_whole_wherever_it_is_broken_off():
     assert [row[2] for row in rows(out)] == ["2"] * 5
 
 
+@pytest.mark.slow
 def test_a_month_that_is_revised_loses_nothing_of_what_it_was_wherever_it_is_broken_off():
     code, out, err = campaign("crash-points", "--case", "revised", "--fault", "kill", "--most", "8")
 

@@ -66,6 +66,7 @@ def test_names_of_one_file_are_removed_one_by_one():
     assert states(linked) == {(OLD, ("kept", b"old")), (("kept", b"old"),)}
 
 
+@pytest.mark.slow
 @AVAILABLE
 def test_after_a_power_cut_each_file_is_old_or_new_and_verify_says_which():
     code, out, err = campaign("power-loss", "--samples", "1", "--case", FIRST)

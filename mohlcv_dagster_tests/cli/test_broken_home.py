@@ -70,6 +70,7 @@ def test_each_command_says_in_one_sentence_what_is_wrong_with_a_home_and_what_cu
     assert f"✗ home         Dagster's home {home}" in told.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["damaged", "syntax"])
 def test_up_says_it_too(home, project, broken):
     spoil, code, words = BROKEN[broken]

@@ -14,6 +14,7 @@ from mohlcv_dagster.cli.runs import EvaluatedCheck, FinishedRun
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 
 
+@pytest.mark.slow
 def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_path):
     mine = tmp_path / "mine"
     done = subprocess.run(

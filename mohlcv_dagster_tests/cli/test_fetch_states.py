@@ -18,6 +18,8 @@ from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import AnySymbol
 
+pytestmark = pytest.mark.slow
+
 DAYS = ("--start", "2024-01-01", "--end", "2024-01-31")
 FILE = BarFile("ABC", RAW, Month(2024, 1))
 EARLY = datetime(2024, 1, 30, 17, tzinfo=UTC)

@@ -14,6 +14,8 @@ import pytest
 from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.cli.dagster_home import Home
 
+pytestmark = pytest.mark.slow
+
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 DAYS = ("--start", "2024-01-01", "--end", "2024-01-31")
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")

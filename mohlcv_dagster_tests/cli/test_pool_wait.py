@@ -15,6 +15,8 @@ from mohlcv_dagster.cli.home_creation import configuration
 from mohlcv_dagster.dagster_patches import pool_places
 from mohlcv_dagster.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 DAYS = ("--start", "2024-01-01", "--end", "2024-01-31")
 POOL = "massive_api"
 PLACES = max(4, (os.cpu_count() or 1) + 1)  # as docs/backfill.md has it

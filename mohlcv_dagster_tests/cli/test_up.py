@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SERVE = """
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ with _inject_local_env_file(logging.getLogger("dagster")):
 """
 
 
+@pytest.mark.slow
 def test_dagster_finds_no_env_file_to_lead_a_sandboxs_bars_to_real_ones_and_still_finds_the_projects_modules(project):
     (project / ".env").write_text(
         "MOHLCV_DATA_DIR=/real\nMASSIVE_BASE_URL=https://api.massive.com\nMASSIVE_API_KEY=k\n"

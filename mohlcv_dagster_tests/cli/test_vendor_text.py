@@ -42,6 +42,7 @@ def assert_harmless(project, *terminal):
         assert not any(spelling.decode() in text for text in terminal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fetch_keeps_and_shows_nothing_that_the_vendor_says_raw(home, project, mohlcv, vendor, fault):
     vendor.inject(f"{fault}:on=bars", f"{fault}:on=reference")

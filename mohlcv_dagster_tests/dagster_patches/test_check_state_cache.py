@@ -22,6 +22,8 @@ from mohlcv_dagster_tests.dagster_patches.compared import RAW, SYMBOLS, Run, ans
 from mohlcv_dagster_tests.dagster_patches.storages import AtOnce, Forgetting
 from mohlcv_dagster_tests.dagster_patches.twelve_checks import CHECKS, KEYS
 
+pytestmark = pytest.mark.slow
+
 FIFTEEN = dg.AssetKey(["aggregated", "15s"])
 RAW_KEYS = [key for key in KEYS if key[0].asset_key == RAW]
 
@@ -71,6 +73,7 @@ def test_a_question_reads_what_is_new_alone(instances, ours, monkeypatch):
     assert readings.of == [1] * len(CHECKS[FIFTEEN])
 
 
+@pytest.mark.slow
 def test_a_new_process_begins_with_what_was_stored(instances, ours, monkeypatch):
     make(ours, "2024-01|SA", failing=["valid"])
     make(ours, "2024-01|SB")
@@ -187,6 +190,7 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 """
 
 
+@pytest.mark.slow
 def test_many_ask_at_once_while_another_process_writes(instances, ours, tmp_path):
     writing = subprocess.Popen([sys.executable, "-W", "ignore", "-c", WRITER, tmp_path / "stock"])
 

@@ -10,6 +10,8 @@ from mohlcv_dagster_tests.dagster_patches.compared import RAW, SYMBOLS, Run, mak
 from mohlcv_dagster_tests.dagster_patches.situations import IN_TURN
 from mohlcv_dagster_tests.dagster_patches.storages import SQLITE, AtOnce, Forgetting, OverDagsters
 
+pytestmark = pytest.mark.slow
+
 FIFTEEN = dg.AssetKey(["aggregated", "15s"])
 MONTHS = [f"2024-{month:02d}" for month in range(1, 4)]
 
@@ -111,7 +113,7 @@ class Chance:
         self.instances.renew()
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 9))])
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_whatever_happens_the_answers_are_dagsters_own(seed, tmp_path):
     instances = on_sqlite(tmp_path, [AtOnce, OverDagsters] if seed % 2 else [AtOnce, Forgetting])
     instances.stock.add_dynamic_partitions("symbol", SYMBOLS[:3])

@@ -18,6 +18,7 @@ from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.dagster_patches import run_processes
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone"),
 ]

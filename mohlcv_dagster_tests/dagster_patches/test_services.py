@@ -19,6 +19,7 @@ sys.exit(main([str(os.getppid()), "127.0.0.1", "1", "-m", "mohlcv_dagster.defini
 """
 
 
+@pytest.mark.slow
 def test_a_dagster_that_lacks_a_name_that_is_needed_is_told_in_a_sentence_and_serves_nothing(tmp_path):
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
     done = subprocess.run(

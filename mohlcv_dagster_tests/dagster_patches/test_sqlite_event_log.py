@@ -18,6 +18,8 @@ from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
+pytestmark = pytest.mark.slow
+
 JANUARY = "2024-01|SPY"
 
 

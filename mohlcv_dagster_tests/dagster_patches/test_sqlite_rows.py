@@ -15,6 +15,8 @@ from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import execute_checks_alone, location, run
 from mohlcv_dagster_tests.defs.test_partition_loop import BROKEN, FIRST, THIRD
 
+pytestmark = pytest.mark.slow
+
 RUN = "a-run"
 KEY = dg.AssetKey(["aggregated", "15s"])
 OF_THE_DATABASE = {"create_timestamp", "migration_completed"}

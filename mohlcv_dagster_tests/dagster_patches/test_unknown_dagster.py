@@ -10,6 +10,8 @@ import pytest
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import recorded
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import json, sys
 from packaging.specifiers import SpecifierSet

@@ -20,7 +20,7 @@ from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.served import ASSETS, OVER, Webserver, serve, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 SYMBOLS = ("ABC", "XYZ")
 FIRST = ("2024-01", "2024-02", "2024-03")
@@ -197,7 +197,6 @@ def test_every_check_but_that_of_whole_months_has_passed_on_every_partition_of_t
             assert {each["name"] for each in check["partitionDefinition"]["dimensionTypes"]} == {"month", "symbol"}
 
 
-@pytest.mark.slow
 def test_runs_killed_in_the_middle_of_a_fetch_fail_and_leave_no_file(stage):
     before = stage.written()
     stage.sandbox.clear()
@@ -247,7 +246,6 @@ def failed(webserver, names, run_id, partition):
     return {name: (each["severity"], each["description"].partition(":")[0]) for name, each in broken.items()}
 
 
-@pytest.mark.slow
 def test_only_failed_and_missing_does_only_the_rest_and_one_month_at_a_time_where_the_pool_has_one_place(stage):
     before = stage.written()
     stage.sandbox.clear()
@@ -274,7 +272,6 @@ def april(path):
     return 1711929600000 <= first < last <= 1714521599999
 
 
-@pytest.mark.slow
 def test_the_automation_is_off_until_it_is_turned_on_and_then_looks_without_an_error(stage):
     assert stage.webserver.sensor("keep_current") == {"status": "STOPPED", "ticks": []}
 

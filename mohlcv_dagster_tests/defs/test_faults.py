@@ -10,6 +10,8 @@ from mohlcv_dagster_tests.defs.fault_lab import WINDOWS, fault
 from mohlcv_dagster_tests.defs.fault_table import FOR_EVER, MINUTE_FILE, ONCE, RAW_FILE, tries
 from mohlcv_dagster_tests.defs.impatient import KEY, Vendor
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 TRANSIENT = {

@@ -35,6 +35,7 @@ happenings = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(happenings, st.booleans()), min_size=6, max_size=16),

@@ -70,10 +70,8 @@ def test_a_month_on_another_basis_is_stale_without_a_check_by_splits_recorded_wi
         "raw_1s is on another basis: it is unadjusted, and adjusted prices are asked for"
     )
     log.rules = replace(log.rules, adjusted=False)
-    assert [key for key, row in log.read().items() if any("another basis" in each for each in row.quality.stale)] == [
-        ("SPY", "2024-01"),
-        ("SPY", "2024-02"),
-    ]
+    other = {key for key, row in log.read().items() if any("another basis" in each for each in row.quality.stale)}
+    assert other == {("SPY", "2024-01"), ("SPY", "2024-02")}
 
 
 def moment(*day):

@@ -91,6 +91,7 @@ def test_a_month_that_was_recorded_before_companies_were_is_compared_once_its_ne
     assert told(instance, FORMER)["result"] == "warning"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("months", [1, 3])
 def test_a_year_in_one_process_takes_two_requests_more_than_its_bars(fetch, sandbox, months):
     fetch(*(f"2024-{number:02d}|TSLA" for number in range(1, 1 + months)))

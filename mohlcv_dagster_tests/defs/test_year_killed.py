@@ -12,6 +12,8 @@ from mohlcv_dagster.model.timeframes import RAW, parse
 from mohlcv_dagster_tests.defs.location import HandedVendor, location, run
 from mohlcv_dagster_tests.defs.year_run import ASSETS, MONTHS, PARTITIONS, content, instance
 
+pytestmark = pytest.mark.slow
+
 BEFORE, AFTER = PARTITIONS[:6], PARTITIONS[6:]
 
 

@@ -10,6 +10,8 @@ import pytest
 from mohlcv_dagster_tests.docs.blocks import Block, commands
 from mohlcv_dagster_tests.docs.recipes import PAGE, Edit, copy, recipes
 
+pytestmark = pytest.mark.slow
+
 EXCEPT = "mohlcv_dagster_tests/checks/test_rules.py::test_every_rule_of_the_package_is_in_the_registry_once"
 """It counts the rules: the number changes with each that is added to the project."""
 PROVEN = {

@@ -123,6 +123,7 @@ def test_a_year_beyond_the_calendar_is_refused_with_its_bounds():
         exchange_calendar.session_on(date(2200, 1, 3))
 
 
+@pytest.mark.slow
 def test_every_session_is_the_calendar_librarys_with_its_hours():
     # 1971 to 2199, some 57,500 sessions
     ours = {

@@ -65,6 +65,7 @@ def instance():
         yield instance
 
 
+@pytest.mark.slow
 def test_a_month_goes_its_whole_way_and_every_check_passes(definitions, instance, provider, tmp_path, bars):
     made = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
     result = run(definitions, instance, PARTITION, *made)
@@ -80,6 +81,7 @@ def test_a_month_goes_its_whole_way_and_every_check_passes(definitions, instance
         assert (files / f"aggregated/{name}/AAC_2024_02_{name}.csv").read_bytes() == expected
 
 
+@pytest.mark.slow
 def test_its_name_is_recorded_and_a_provisional_month_is_completed_by_what_is_missing(
     definitions, instance, provider, tmp_path, bars
 ):
