@@ -26,6 +26,7 @@ NOT_OURS = {
     ("pytest",): "this suite",
     ("bash", ".ci/run"): "it runs this suite",
     ("rsync",): "copies to another machine",
+    ("rm",): "test_remove_and_back_up.py carries out the page that has it",
     ("uv", "add"): "installs; here it is checked that the package is a tested one",
     ("uv", "build"): "test_wheel.py builds the wheel, without the network",
     ("uv", "export"): "reads the lock file, which names the registry of a machine",
