@@ -1,10 +1,11 @@
 """Trees of files that the product calls green or warns of, and a reader of its own for them. No test.
 
-Each has two months of SPY and one of QQQ with bars. The months before are the header alone, or differ in form from the
-first one: a reader that takes types, line ends or the order of columns from one file fails on another.
+A reader that takes types, line ends or the order of columns from one file, or guesses them, fails on another.
 """
 
 import csv
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -37,29 +38,57 @@ def text(rows, columns=COLUMNS, end="\n"):
     return "".join(f"{line}{end}" for line in lines).encode()
 
 
-FORMS = {
-    "plain": text,
-    "crlf": partial(text, end="\r\n"),
-    "order": partial(text, columns=LOW_BEFORE_HIGH),
-    "others": partial(text, columns=WITH_OTHERS),
-    "others_crlf": partial(text, columns=WITH_OTHERS, end="\r\n"),
+CRLF = partial(text, end="\r\n")
+ORDER = partial(text, columns=LOW_BEFORE_HIGH)
+OTHERS = partial(text, columns=WITH_OTHERS)
+OTHERS_CRLF = partial(text, columns=WITH_OTHERS, end="\r\n")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """How the files of a tree are written.
+
+    Attributes:
+        january, february: the months of SPY; the one of QQQ is like the latter.
+        before: how many months before January of SPY are the header alone.
+        empty: which of the two months of SPY are the header alone.
+    """
+
+    january: Callable[..., bytes] = text
+    february: Callable[..., bytes] = text
+    before: int = 0
+    empty: tuple[str, ...] = ()
+
+
+TREES = {
+    "plain": Tree(),
+    "crlf": Tree(february=CRLF),
+    "crlf first": Tree(january=CRLF),
+    "order": Tree(february=ORDER),
+    "order first": Tree(january=ORDER),
+    "others": Tree(february=OTHERS),
+    "others first": Tree(january=OTHERS),
+    "all different": Tree(ORDER, OTHERS_CRLF, before=2),
+    "an empty month": Tree(before=1),
+    "many empty months": Tree(before=36),
+    "an empty January": Tree(empty=("2024-01",)),
+    "an empty February": Tree(february=CRLF, empty=("2024-02",)),
+    "no bars of SPY": Tree(before=1, empty=("2024-01", "2024-02")),
 }
-"""How the second month of SPY is written, and the one of QQQ."""
-EMPTY_FIRST = {"empty": 1, "many_empty": 36}
-"""How many months before the first one are a header alone."""
-TREES = [*FORMS, *EMPTY_FIRST]
 
 
-def write(data, tree):
+def write(data, name):
     """Write a tree into a data folder: raw files, and minutes of the same."""
-    form = FORMS.get(tree, text)
+    tree = TREES[name]
+    january = [] if "2024-01" in tree.empty else bars("SPY", "2024-01")
+    february = [] if "2024-02" in tree.empty else bars("SPY", "2024-02", fractional=True)
     months = {
-        ("SPY", "2024-01"): text(bars("SPY", "2024-01")),
-        ("SPY", "2024-02"): form(bars("SPY", "2024-02", fractional=True)),
-        ("QQQ", "2024-01"): form(bars("QQQ", "2024-01")),
+        ("SPY", "2024-01"): tree.january(january),
+        ("SPY", "2024-02"): tree.february(february),
+        ("QQQ", "2024-01"): tree.february(bars("QQQ", "2024-01")),
     }
-    for number in range(EMPTY_FIRST.get(tree, 0)):
-        months["SPY", f"{2023 - number // 12}-{12 - number % 12:02d}"] = form([])
+    for number in range(tree.before):
+        months["SPY", f"{2023 - number // 12}-{12 - number % 12:02d}"] = text([])
     for (symbol, month), content in months.items():
         stem = f"{symbol}_{month.replace('-', '_')}"
         for path in (f"raw_1s/{symbol}/{stem}.csv", f"aggregated/1min/{stem}_1min.csv"):
