@@ -18,7 +18,13 @@ import pytest
 
 import mohlcv_dagster
 from mohlcv_dagster.bars import csv_codec, parquet_codec
+from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.file_form import exact_form, readable, volume_precision, volume_type
+from mohlcv_dagster.checks.rule import Severity
+from mohlcv_dagster.checks.runner import check_file
+from mohlcv_dagster.checks.values import ohlc_order
 from mohlcv_dagster.defs.resources import ArchiveResource
+from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster_tests.accepted_trees import COLUMNS, TREES, bars, read_plainly, text, write
 from mohlcv_dagster_tests.docs.blocks import PAGES, REPOSITORY, blocks
 from mohlcv_dagster_tests.docs.conftest import EXAMPLES
@@ -119,6 +125,20 @@ READING = [REPOSITORY / "README.md", REPOSITORY / "docs/read.md", REPOSITORY / "
 def block_that_holds(page, words, language="python"):
     [found] = [each for each in blocks(REPOSITORY / page) if each.language == language and words in each.text]
     return found
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_a_tree_is_one_that_the_product_calls_green_or_warns_of(tree, tmp_path):
+    write(tmp_path, tree)
+    looked_at = [
+        (result.rule.name, result.severity)
+        for path in sorted(tmp_path.glob(ALL_SECONDS))
+        for result in check_file(CheckInput.of(BarFile.parse(path.relative_to(tmp_path)), path.read_bytes()))
+        if not result.passed and result.rule in {readable, exact_form, volume_type, volume_precision, ohlc_order}
+    ]
+
+    assert set(looked_at) <= {("exact_form", Severity.WARN)}
+    assert bool(looked_at) == (TREES[tree].january is not text or TREES[tree].february is not text)
 
 
 @pytest.mark.parametrize("tree", TREES)
