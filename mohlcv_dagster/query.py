@@ -241,7 +241,7 @@ def _why_missing(archive: Archive, file: BarFile, absent: Sequence[Month]) -> st
         last_day = (months[-1].end - timedelta(days=1)).date()
         cures.append(f"`mohlcv fetch --symbol {file.symbol} --start {months[0]}-01 --end {last_day}`")
     if file.timeframe != RAW:
-        cures.append(f"`mohlcv resample --symbol {file.symbol} --timeframe {file.timeframe}`")
+        cures.append(f"`mohlcv resample --symbol {file.symbol} --timeframes {file.timeframe}`")
     skip = ", or pass missing='skip' to leave them out" if absent else ""
     return f"{told} in {archive.root}: run {', then '.join(cures)}{skip}"
 

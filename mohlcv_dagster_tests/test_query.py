@@ -1,5 +1,6 @@
 """`read` and `duckdb_view` give the bars that a plain reader finds, of every tree that the product accepts."""
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import mohlcv_dagster
 from mohlcv_dagster.bars import bar_table
 from mohlcv_dagster.errors import CsvFormatError, FileMissingError, InputError, MonthError, VolumePrecisionError
 from mohlcv_dagster_tests.accepted_trees import COLUMNS, TREES, read_plainly, write
+from mohlcv_dagster_tests.docs.test_blocks import parse_by_click
 
 HEADER = b"ts_event,open,high,low,close,volume\n"
 BAR = "2024-{:02d}-02 14:30:00+00:00,1.0,2.0,0.5,1.5,{}\n"
@@ -134,6 +136,18 @@ def test_aggregates_that_are_missing_are_resampled_from_months_that_are_stored(d
         mohlcv_dagster.read("SPY", "2024-01", "2024-01", timeframe="1min", data_dir=data)
     with pytest.raises(FileMissingError, match=r"run `mohlcv fetch .*2024-02-29`, then `mohlcv resample "):
         mohlcv_dagster.read("SPY", "2024-01", "2024-02", timeframe="1min", data_dir=data)
+
+
+@pytest.mark.parametrize("timeframe", ["1s", "1min"])
+def test_the_commands_that_an_error_names_exist(timeframe, data):
+    with pytest.raises(FileMissingError) as raised:
+        mohlcv_dagster.read("BRK.B", timeframe=timeframe, data_dir=data)
+    commands = re.findall(r"`(mohlcv [^`]+)`", str(raised.value))
+
+    assert len(commands) == (1 if timeframe == "1s" else 2)
+    for command in commands:
+        with parse_by_click(command.split()) as context:
+            assert context.params["symbols"] == ("BRK.B",)
 
 
 def test_a_symbol_of_which_nothing_is_stored_is_an_error_and_can_be_left_out(data):

@@ -10,6 +10,7 @@ import click
 from mohlcv_dagster.cli import exit_codes
 from mohlcv_dagster.cli.console import print_json_error, wants_json
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.cli.glyphs import replace_unwritable
 from mohlcv_dagster.errors import InputError, MohlcvError
 
 COMMANDS: Final = (
@@ -81,6 +82,7 @@ def mohlcv() -> None:
 
 def main() -> None:
     """Run the command and exit with its code."""
+    replace_unwritable()
     try:
         code = _run()
     except _UnreadError:

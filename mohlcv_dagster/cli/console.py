@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.cli.glyphs import holds_every_character
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,8 +83,9 @@ def wants_json(words: Sequence[str]) -> bool:
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print the one JSON document; values that are not of JSON become their text."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    """Print the one JSON document, escaped where standard output is not UTF-8; what is not of JSON becomes its text."""
+    escaped = not holds_every_character()
+    click.echo(json.dumps(document, indent=2, ensure_ascii=escaped, default=str), file=sys.stdout)
 
 
 def print_json_error(message: str, code: int, cure: str = "") -> None:
