@@ -22,6 +22,7 @@ NOT_RUN = {
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
     ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
     ("history", "SPY", "2024-01", "--as-of"): "nothing was stored then; cli/test_history.py runs it",
+    ("symbols", "remove", "BRK.B|x"): "the UI adds it, no command does; cli/test_storage_diagnostics.py runs it",
     ("verify", "/mnt/backup/data"): "a place of the reader's",
     ("verify", "s3://bucket/bars"): "as above",
 }
