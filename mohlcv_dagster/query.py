@@ -213,7 +213,8 @@ def _files(
     if first is not None and last is not None and first > last:
         raise InputError(f"the first month, {first}, is after the last, {last}: swap them")
     stored = archive.months(symbol, timeframe)
-    first, last = first or min(stored, default=last), last or max(stored, default=first)
+    first = first or min((*stored, *([last] if last else [])), default=None)
+    last = last or max((*stored, *([first] if first else [])), default=None)
     wanted = [*first.until(last)] if first is not None and last is not None else []
     absent = [month for month in wanted if month not in stored]
     if missing == "error" and (absent or not wanted):

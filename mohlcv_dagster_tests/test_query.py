@@ -138,6 +138,15 @@ def test_aggregates_that_are_missing_are_resampled_from_months_that_are_stored(d
         mohlcv_dagster.read("SPY", "2024-01", "2024-02", timeframe="1min", data_dir=data)
 
 
+@pytest.mark.parametrize("span", [("2024-05", None), (None, "2023-11")])
+def test_a_range_beyond_what_is_stored_is_missing(span, data):
+    store(data, {1: HEADER, 2: HEADER})
+    with pytest.raises(FileMissingError, match=f"SPY at 1s is not stored for {span[0] or span[1]}"):
+        mohlcv_dagster.read("SPY", *span, data_dir=data)
+
+    assert mohlcv_dagster.read("SPY", *span, missing="skip", data_dir=data).empty
+
+
 @pytest.mark.parametrize("timeframe", ["1s", "1min"])
 def test_the_commands_that_an_error_names_exist(timeframe, data):
     with pytest.raises(FileMissingError) as raised:

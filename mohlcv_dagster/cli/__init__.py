@@ -8,9 +8,8 @@ from typing import Final
 import click
 
 from mohlcv_dagster.cli import exit_codes
-from mohlcv_dagster.cli.console import print_json_error, wants_json
+from mohlcv_dagster.cli.console import print_json_error, replace_unwritable, wants_json
 from mohlcv_dagster.cli.exit_codes import ExitCode
-from mohlcv_dagster.cli.glyphs import replace_unwritable
 from mohlcv_dagster.errors import InputError, MohlcvError
 
 COMMANDS: Final = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mohlcv_dagster.cli import COMMANDS, glyphs
+from mohlcv_dagster.cli import COMMANDS, console
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.conftest import Project, QuietMarket
 
@@ -119,7 +119,7 @@ def test_a_json_document_loses_no_character(encoding, project):
 def test_a_name_that_is_not_utf8_is_printed_with_a_question_mark(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
     monkeypatch.setattr("sys.stdout", stream)
-    glyphs.replace_unwritable()
+    console.replace_unwritable()
     stream.write("✓ SPY_\udcff.csv\n")
     stream.flush()
 
