@@ -9,7 +9,7 @@ import click
 from mohlcv_dagster.cli import known_splits
 from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
 from mohlcv_dagster.cli.console import Summary, json_option, open_console
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import (
     FORCED,
@@ -24,7 +24,7 @@ from mohlcv_dagster.model.month_decision import (
     failing,
 )
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.settings import Settings, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
