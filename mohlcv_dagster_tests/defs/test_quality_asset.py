@@ -29,13 +29,13 @@ LOST = ("2024-01-05 15:30", "2024-01-05 15:31")
 
 
 def month(*without):
-    """A bar at the start of each regular minute of January 2024, but for those named, as a file."""
+    """A bar at the start of each regular minute of January 2024, but for those named, and one before, as a file."""
     spans = [
         np.arange(int(day.regular_open.timestamp()), int(day.regular_close.timestamp()), 60)
         for day in exchange_calendar.sessions_in(JANUARY)
     ]
     gone = [int(datetime.fromisoformat(f"{each}+00:00").timestamp()) for each in without]
-    starts = np.setdiff1d(np.concatenate(spans), gone)
+    starts = np.setdiff1d(np.concatenate([[spans[0][0] - 60], *spans]), gone)
     prices = 10 + (starts // 60 % 7) / 100
     return csv_codec.encode(
         bar_table.from_arrays(
@@ -159,7 +159,7 @@ def test_a_month_without_fault_is_a_row_of_what_was_recorded(market):
         "why": None,
         "worst": "ok",
         "state": row["state"],
-        "rows": 8187,
+        "rows": 8188,
         "sessions_present": 21,
         "sessions_expected": 21,
         "occupancy": 1.0,
