@@ -275,7 +275,7 @@ WHOLE_CORRUPTIONS = (
             other_symbol(HOUR, "AKC", off),
             symbol="ASC",
         )
-        for off in (0.02, -0.01)
+        for off in (0.02, -0.02)
     ),
     WholeCorruption("repeated_session", "a session in place of the next", {"repeated_session": E}, repeated(1)),
     WholeCorruption("repeated_session", "a session in place of one a week later", {"repeated_session": E}, repeated(5)),
