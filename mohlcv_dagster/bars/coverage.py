@@ -80,11 +80,13 @@ class Coverage:
             among them: what it lacks may still come.
         outside: whether each bar lies outside the hours of every session, shape (bars,), in the bars' order.
         density: how many bars the median regular minute has of those that have any; `None` where none has.
+        reaches: whether a bar starts in the first second of any session's hours, and whether in the last.
     """
 
     sessions: tuple[SessionCoverage, ...]
     outside: Mask
     density: float | None
+    reaches: tuple[bool, bool]
 
     @property
     def expected(self) -> int:
@@ -192,9 +194,14 @@ def measure(starts: Seconds, month: Month, complete_through: datetime) -> Covera
     order = None if bool((starts[1:] >= starts[:-1]).all()) else np.argsort(starts, kind="stable")
     rising = starts if order is None else starts[order]
     outside = np.ones(rising.size, dtype=np.bool_)
+    first = last = False
     for session in exchange_calendar.sessions_overlapping(month):
         for opens, closes in session.spans:
-            outside[_between(rising, opens, closes)] = False
+            inside = _between(rising, opens, closes)
+            outside[inside] = False
+            if inside.stop > inside.start:
+                first |= bool(rising[inside.start] == _second(opens))
+                last |= bool(rising[inside.stop - 1] == _second(closes) - 1)
     if order is not None:
         outside[order] = outside.copy()
     expected = [
@@ -202,7 +209,7 @@ def measure(starts: Seconds, month: Month, complete_through: datetime) -> Covera
     ]
     counts = [_bars_a_minute(rising, session) for session in expected]
     covered = (_measure_session(rising, session, count > 0) for session, count in zip(expected, counts, strict=True))
-    return Coverage(tuple(covered), outside, _density(counts))
+    return Coverage(tuple(covered), outside, _density(counts), (first, last))
 
 
 def _measure_session(rising: Seconds, session: Session, minutes: Mask) -> SessionCoverage:

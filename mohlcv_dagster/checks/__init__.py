@@ -5,8 +5,9 @@ and what to do about it. The rules are in modules named after what they look at:
 
 - `file_form`: how the file is written
 - `values`: each bar, and its order in the file
-- `completeness`: the month compared with the exchange calendar
-- `spikes`, `bad_prints`: prices that are probably wrong
+- `completeness`, `session_coverage`, `trading_hours`: the month compared with the exchange calendar
+- `spikes`, `bad_prints`, `price_jumps`: prices that are probably wrong
+- `volume_level`, `fields_together`: volumes and fields that are not the bar's own
 - `finality`: when, on which basis of splits and of which company the bars were fetched
 - `aggregates`: an aggregate compared with its raw file, by way of a second engine (`recompute`)
 - `vendor_minutes`: 1-minute bars compared with the vendor's own

@@ -8,6 +8,7 @@ is an error by other rules.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, r
 from mohlcv_dagster.checks.wording import as_text, offending
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import exchange_calendar
-from mohlcv_dagster.model.bar_files import PRICES, TIME
+from mohlcv_dagster.model.bar_files import PRICES, TIME, VOLUME
 from mohlcv_dagster.model.exchange_calendar import Session
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -40,6 +41,14 @@ QUIET: Final = 0.005
 STALE_BARS: Final = 120
 FEWEST_REPEATED: Final = 10
 """Bars of a session that repeats another's; with fewer, two quiet sessions may be alike."""
+FULL: Final = 0.997
+"""The share of a half hour's seconds with bars from which on none is missing."""
+FILLED: Final = 0.25
+"""Unchanged bars of such a half hour; where something trades in each second, few of them stand still ..."""
+FILLED_ALIKE: Final = 0.1
+"""... and these do not have one volume in common, as those do that were filled in."""
+ALIKE: Final = 0.9
+_HALF_HOUR: Final = 1_800
 _DAY: Final = 86_400
 
 
@@ -75,6 +84,12 @@ class UsableBars:
     def size(self) -> int:
         """How many there are."""
         return int(self.starts.size)
+
+    @cached_property
+    def volume(self) -> npt.NDArray[Any]:
+        """Theirs, shape (bars,): int64, or float64 with NaN where it is missing."""
+        volume = to_numpy(self.table[VOLUME])
+        return volume if self.rows is None else volume[self.rows]
 
     def days(self, at: Rows | slice = slice(None)) -> Seconds:
         """A number for the trading day of each bar, or of those at `at`; see `coverage.trading_days`."""
@@ -152,8 +167,8 @@ def _between_quiet(usable: UsableBars, at: Rows) -> Mask:
 
 
 @rule(
-    sentence="The price of a liquid symbol keeps changing in regular hours.",
-    threshold="fewer than 120 unchanged bars in a row",
+    sentence="The price of a liquid symbol keeps changing in regular hours; no second without a trade is filled in.",
+    threshold="fewer than 120 unchanged bars in a row; 25 % of a half hour full of bars, 10 % where of one volume",
     severity=Severity.WARN,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -162,10 +177,15 @@ def _between_quiet(usable: UsableBars, at: Rows) -> Mask:
 def stale_prices(given: CheckInput) -> RuleOutcome:
     """Look for 120 bars in a row in regular hours with all four prices equal to the close before; liquid symbols only.
 
-    Every such bar is counted; `bars` has the first of each run. Context: `last_ts_event`, `run_length`.
+    And, of every symbol, for half hours with a bar in each second, many of them unchanged: a second in which nothing
+    traded has none. Every such bar is counted; `bars` has the first of each run. Context: `last_ts_event`,
+    `run_length`.
     """
     usable = UsableBars.of(given.own)
     unchanged = _unchanged(usable)
+    filled = _filled(usable, unchanged, given)
+    if filled is not None:
+        return filled
     if not _runs(unchanged)[0].size:  # as in most files
         return RuleOutcome(of=usable.size)
     if not given.liquid:
@@ -179,6 +199,30 @@ def stale_prices(given: CheckInput) -> RuleOutcome:
     bars = usable.bars(regular[firsts])
     bars = with_columns(bars, {"last_ts_event": last, "run_length": from_numpy(lengths)})
     return RuleOutcome(of=usable.size, fault=_stale_fault(bars, regular.size), bars=bars, count=int(lengths.sum()))
+
+
+def _filled(usable: UsableBars, unchanged: Mask, given: CheckInput) -> RuleOutcome | None:
+    """The half hours, by the clock, that have a bar in each second although the price often stands still."""
+    month = given.file.month
+    edges = np.searchsorted(usable.starts, np.arange(month.start_second, month.end_second + 1, _HALF_HOUR))
+    found = []
+    for at in np.flatnonzero(np.diff(edges) >= FULL * _HALF_HOUR).tolist():
+        first, last = edges[at : at + 2].tolist()
+        still = usable.volume[first:last][unchanged[first:last]]
+        alike = still.size and np.count_nonzero(still == np.median(still)) >= ALIKE * still.size
+        if still.size >= (FILLED_ALIKE if alike else FILLED) * (last - first):
+            found.append((first, last - 1, still.size))
+    if not found:
+        return None
+    firsts, lasts, counts = (np.array(each) for each in zip(*found, strict=True))
+    ends = from_numpy(usable.starts[lasts]).cast(TIME_TYPE)
+    bars = with_columns(usable.bars(firsts), {"last_ts_event": ends, "run_length": from_numpy(counts)})
+    fault = (
+        f"in {quantity(len(found), 'half hour')} with a bar in every second {counts.sum():,} bars have no price but "
+        f"the close before, as if seconds without a trade were filled in; first from {as_text(bars[TIME][0])} to "
+        f"{as_text(bars['last_ts_event'][0])} ({counts[0]:,} bars)"
+    )
+    return RuleOutcome(of=usable.size, fault=fault, bars=bars, count=int(counts.sum()))
 
 
 def _unchanged(usable: UsableBars) -> Mask:
@@ -253,7 +297,7 @@ def repeated_session(given: CheckInput) -> RuleOutcome:
     found = []
     for first, length in zip(firsts.tolist(), lengths.tolist(), strict=True):
         alike = seen.setdefault(_outline(usable, first, length), []) if length >= FEWEST_REPEATED else []
-        other = next((at for at, _ in alike if _is_same(usable, given.own.volume, first, at, length)), None)
+        other = next((at for at, _ in alike if _is_same(usable, first, at, length)), None)
         alike.append((first, length))
         found += [] if other is None else [(first, other)]
     if not found:
@@ -272,11 +316,11 @@ def _outline(usable: UsableBars, first: int, length: int) -> tuple[float, ...]:
     return (length, float(usable.starts[first] % _DAY), *map(float, ends))
 
 
-def _is_same(usable: UsableBars, volume: npt.NDArray[Any], first: int, other: int, length: int) -> bool:
+def _is_same(usable: UsableBars, first: int, other: int, length: int) -> bool:
     """Whether two sessions have the same bars at the same times of day."""
     one, two = slice(first, first + length), slice(other, other + length)
     same_time = np.ptp(usable.starts[one] - usable.starts[two]) == 0
-    columns = (*usable.prices.values(), volume if usable.rows is None else volume[usable.rows])
+    columns = (*usable.prices.values(), usable.volume)
     return bool(same_time) and all(np.array_equal(each[one], each[two]) for each in columns)
 
 

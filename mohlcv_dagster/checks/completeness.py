@@ -8,7 +8,7 @@ judges what chance does not explain (`quiet_gaps`). The facts are those of `cove
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from math import exp, sqrt
 from typing import Any, Final
 
@@ -22,14 +22,7 @@ from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import TIME
-from mohlcv_dagster.model.exchange_calendar import (
-    EASTERN,
-    FIRST_YEAR,
-    LAST_YEAR,
-    eastern_midnight,
-    session_on,
-    trading_day_of,
-)
+from mohlcv_dagster.model.exchange_calendar import EASTERN
 from mohlcv_dagster.model.listings import EmptyMonthCause
 
 OCCUPANCY_WARN: Final = 0.99
@@ -40,10 +33,6 @@ MOST_HALTED: Final = 5
 """Sessions of a month in which trading may have been halted; the whole market was in four of March 2020."""
 
 _MINUTE: Final = timedelta(minutes=1)
-_KNOWN_DAYS: Final = tuple(
-    int(eastern_midnight(day).timestamp()) for day in (date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
-)
-"""Unix seconds, the last ones exclusive, between which a bar's day can be looked up."""
 _DEVIATIONS: Final = 5
 """Standard deviations above what chance leaves empty; more is not chance."""
 _NAMED: Final = 3
@@ -281,34 +270,6 @@ def _quiet_gaps(given: CheckInput) -> RuleOutcome:
         }
     )
     return _failed(given, fault, rows, Severity.WARN)
-
-
-@rule(
-    sentence="Every bar starts in the hours of a session: 04:00 to 20:00 Eastern, on an early close to 17:00, or those "
-    "of your calendar.",
-    threshold="0 bars",
-    severity=Severity.WARN,
-    scope=Scope.RAW,
-    requires=Requires.CALENDAR,
-    cure="They are kept and resampled like all others. Where the exchange kept other hours, name the day, or from "
-    "which day on it trades longer, in the file of MOHLCV_CALENDAR; else re-materialize {asset} for {partition}, and "
-    "if they stay, report the request_ids of its materialization to the vendor.",
-)
-def trading_hours(given: CheckInput) -> RuleOutcome:
-    """Rows: the bars outside."""
-    own, outside = given.own, given.coverage.outside
-    if not outside.any():
-        return RuleOutcome(of=own.rows)
-    bars = own.present.filter(pa.array(outside))
-    fault = wording.offending(bars, own.rows, "a start outside trading hours", shown=())
-    first = int(own.starts[outside][0])
-    if _KNOWN_DAYS[0] <= first < _KNOWN_DAYS[1]:  # a missing start is before them
-        local = datetime.fromtimestamp(first, EASTERN)
-        day = trading_day_of(local)
-        kind = "a trading day" if session_on(day) else "not a trading day"
-        kind = kind if day == local.date() else f"of {day}, {kind}"
-        fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
-    return RuleOutcome(of=own.rows, fault=fault, bars=bars)
 
 
 def _coverage_of_liquid(given: CheckInput) -> Coverage | RuleOutcome:

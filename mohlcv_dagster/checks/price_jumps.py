@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, Seconds, from_numpy, from_strings
+from mohlcv_dagster.checks import near_levels
 from mohlcv_dagster.checks.bad_prints import COMPARE, LARGEST, SMALLEST, Mask, Rows, UsableBars, with_columns
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.reading import NO_TIME, Reading
@@ -32,8 +33,12 @@ NEAR_SPLIT: Final = 0.03
 """How near a ratio must be, as a logarithm: the most at which no jump is near two of `_FORWARD` (5/4 and 4/3 are 0.065
 apart), and wide enough for the usual overnight move of 1 to 2 % on top of the split."""
 
-_FORWARD: Final = ((5, 4), (4, 3), (3, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
-_REVERSE: Final = tuple((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100))
+_FORWARD: Final = ((5, 4), (4, 3), (3, 2), (5, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
+_REVERSE: Final = (
+    (2, 3),
+    (2, 5),
+    *((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100)),
+)
 _BASIS: Final = {
     False: "prices are recorded as unadjusted, and which splits there were is not known",
     True: "prices are recorded as adjusted for splits, so that none should show: fetched before it was known?",
@@ -228,7 +233,7 @@ class _LevelSteps:
 
 @rule(
     sentence="Inside a session no price changes its level from one bar to the next.",
-    threshold="10 %; 3 % where it is back on the same day",
+    threshold="10 %; 3 % where it is back on the same day; 0.5 % between flat stretches, back minutes later",
     severity=Severity.WARN,
     scope=Scope.RAW,
     cure=COMPARE,
@@ -241,13 +246,15 @@ def level_shifts(given: CheckInput) -> RuleOutcome:
     """
     usable = UsableBars.of(given.own)
     close = usable.prices["close"]
-    at = _candidates(usable)
-    if not at.size:
+    step = close[1:] / close[:-1]
+    near = _same_day(usable, step, near_levels.NEAR)
+    if not near.size:  # as in most months
         return RuleOutcome(of=usable.size)
+    at = _same_day(usable, step, THERE_AND_BACK)
     steps, mixed = _clean(close, at), _mixed(usable, at)
     found = np.abs(steps.apart) > np.log1p(SHIFT)
     found |= _there_and_back(steps, usable)
-    every = np.union1d(steps.at[found], mixed)
+    every = np.union1d(np.union1d(steps.at[found], mixed), near_levels.stretches(usable, step, near))
     if not every.size:
         return RuleOutcome(of=usable.size)
     before = close[every - 1]
@@ -261,11 +268,9 @@ def level_shifts(given: CheckInput) -> RuleOutcome:
     return RuleOutcome(of=usable.size, fault=_fault(bars, usable, given, is_mixed=bool(mixed.size)), bars=bars)
 
 
-def _candidates(usable: UsableBars) -> Rows:
-    """Bars whose close is more than 3 % off the one before, on the same day."""
-    close = usable.prices["close"]
-    ratio = close[1:] / close[:-1]
-    at = np.flatnonzero((ratio > 1 + THERE_AND_BACK) | (ratio < 1 / (1 + THERE_AND_BACK))) + 1
+def _same_day(usable: UsableBars, step: Floats, beyond: float) -> Rows:
+    """Bars whose close is further off the one before than this share, on the same day."""
+    at = np.flatnonzero((step > 1 + beyond) | (step < 1 / (1 + beyond))) + 1
     same_day: Rows = at[usable.days(at) == usable.days(at - 1)]
     return same_day
 

@@ -11,8 +11,8 @@ from mohlcv_dagster.checks.completeness import (
     not_empty,
     session_edges,
     sessions_present,
-    trading_hours,
 )
+from mohlcv_dagster.checks.fields_together import fields_together
 from mohlcv_dagster.checks.file_form import (
     as_recorded,
     exact_form,
@@ -24,7 +24,9 @@ from mohlcv_dagster.checks.file_form import (
 from mohlcv_dagster.checks.finality import revised, same_company, settled, split_basis
 from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
+from mohlcv_dagster.checks.session_coverage import session_coverage
 from mohlcv_dagster.checks.spikes import spikes
+from mohlcv_dagster.checks.trading_hours import trading_hours
 from mohlcv_dagster.checks.values import (
     inside_month,
     no_missing_values,
@@ -35,6 +37,7 @@ from mohlcv_dagster.checks.values import (
     volume_traded,
 )
 from mohlcv_dagster.checks.vendor_minutes import thin_seconds, vendor_minutes, volume_ladder
+from mohlcv_dagster.checks.volume_level import volume_level
 from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
 
 RULES: Final = (
@@ -59,6 +62,7 @@ RULES: Final = (
     minute_occupancy,
     session_edges,
     largest_gap,
+    session_coverage,
     repeated_session,
     trading_hours,
     split_basis,
@@ -67,6 +71,8 @@ RULES: Final = (
     open_jumps,
     level_shifts,
     stale_prices,
+    fields_together,
+    volume_level,
     same_company,
     settled,
     revised,
@@ -135,12 +141,22 @@ _RAW_CHECKS: Final = (
         minute_occupancy,
         session_edges,
         largest_gap,
+        session_coverage,
         repeated_session,
         trading_hours,
         decisive=sessions_present,
     ),
     _check(
-        "plausible", "Are there no bad prints?", spikes, wicks, open_jumps, level_shifts, stale_prices, same_company
+        "plausible",
+        "Are there no bad prints?",
+        spikes,
+        wicks,
+        open_jumps,
+        level_shifts,
+        stale_prices,
+        fields_together,
+        volume_level,
+        same_company,
     ),
     _check("current", "Is this the vendor's final word, on today's basis of splits?", settled, revised, split_basis),
 )

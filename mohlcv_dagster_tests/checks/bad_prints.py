@@ -132,6 +132,8 @@ BAD_PRINTS = (
     _split(3, 2),
     _split(1, 8),
     _split(1, 10),
+    _split(2, 3),
+    _split(5, 2),
     BadPrint(
         "open_jumps",
         "a first bar that opens on the old basis of a 7-for-1 split",

@@ -51,10 +51,12 @@ WHOLE_RULES = (
     "minute_occupancy",
     "session_edges",
     "largest_gap",
+    "session_coverage",
     "repeated_session",
     "trading_hours",
 )
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")
+FIELD_RULES = ("fields_together", "volume_level")
 COMPANY_RULES = ("same_company",)
 BASIS_RULES = ("split_basis",)
 LIFE_RULES = ("settled", "revised")
@@ -77,7 +79,7 @@ RAW_RULES = (
 AGGREGATE_RULES = (*RAW_RULES[:7], "aligned", *RAW_RULES[7:-1], "volume_conserved", "equals_recomputation")
 """With `price_precision` the family FORM: three bars are no month, so the others are not proven on these files."""
 
-ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *COMPANY_RULES, *LIFE_RULES)
+ON_MONTHS = (*WHOLE_RULES, *BASIS_RULES, *PLAUSIBLE_RULES, *FIELD_RULES, *COMPANY_RULES, *LIFE_RULES)
 RAW_CHECKS = (*RAW_RULES, *ON_MONTHS)
 """Every check of `raw_1s`, in order."""
 AGGREGATE_CHECKS = AGGREGATE_RULES
@@ -97,7 +99,7 @@ def named(names: tuple[str, ...]) -> tuple[Rule, ...]:
 
 
 FORM = named((*AGGREGATE_RULES, "price_precision"))
-COMPLETENESS, PLAUSIBLE, LIFE = map(named, (WHOLE_RULES, PLAUSIBLE_RULES, LIFE_RULES))
+COMPLETENESS, PLAUSIBLE, FIELDS, LIFE = map(named, (WHOLE_RULES, PLAUSIBLE_RULES, FIELD_RULES, LIFE_RULES))
 
 
 def check_form(of: CheckInput) -> list[RuleResult]:

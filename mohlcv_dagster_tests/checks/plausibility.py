@@ -70,6 +70,23 @@ There were few real bars to try the rules on. In two sessions of SPY (7 and 8 Oc
 0.7 of what is allowed, all others stay below 0.6. In a day of a market that is open round the clock (4,063 bars with fractional volumes) `spikes`
 warns of one second, whose close is 0.17 % below the median around it and back in the next.
 
+## What the bars alone do not show
+
+These are not found without another source, since unaltered months look the same:
+
+- prices of a quiet symbol that stand still for ten minutes: sound months of such a symbol have runs of ten bars at one price, and two sessions of SPY one of
+  31. `stale_prices` looks at liquid symbols, and at seconds that were filled in;
+- an hour of another symbol less than 0.5 % off, or where the price makes such steps by itself, unless it trades far less.
+  Of 60 that were put 1 % off 50 were found, of those 2 % off all: the price may come near by the hour's end;
+- volumes of a quiet symbol beside other bars' prices, and open and close of one day exchanged: too few bars move within their second. `fields_together` says
+  what it could not judge;
+- a whole month whose volumes were divided by 100 and rounded;
+- labels a second late or early of a symbol without a bar in the first or last second of any session: `trading_hours` says so;
+- seconds lost at random in every session alike, or of a symbol with fewer than 300 bars in half an hour. The vendor's minutes show it.
+
+`fields_together` and `volume_level` look at bars of the whole month: they are in [the scoreboard](scoreboard.md#whole-months). The prices of the rough months were
+made without regard to their volumes, so `fields_together` warns rightly of some of them and is not counted here.
+
 ## Found
 
 Each kind of bad print is put, one at a time, into places of each month: its first and last bar, the first and last bar of a session,

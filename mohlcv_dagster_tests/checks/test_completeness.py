@@ -11,7 +11,16 @@ from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.listings import EmptyMonthCause, EmptyMonthReason, ListedDays
 from mohlcv_dagster_tests.checks import whole_corruptions
-from mohlcv_dagster_tests.checks.clean_files import AGGREGATE, COMPLETENESS, HEADER, RAW, WHOLE, recorded
+from mohlcv_dagster_tests.checks.clean_files import (
+    AGGREGATE,
+    COMPLETENESS,
+    FIELDS,
+    HEADER,
+    PLAUSIBLE_RULES,
+    RAW,
+    WHOLE,
+    recorded,
+)
 from mohlcv_dagster_tests.checks.whole_corruptions import BUSY, CLEAN, CLEAN_MONTHS, WHOLE_CORRUPTIONS
 from mohlcv_dagster_tests.checks.whole_months import add, check_month, drop, drop_all, drop_days, failing, whole_month
 
@@ -36,7 +45,9 @@ def test_a_loss_fails_the_same_rules_wherever_it_is_seeded(corruption):
 
 
 def test_each_rule_has_a_loss_made_for_it():
-    assert {rule.name for rule in COMPLETENESS} == {corruption.rule for corruption in WHOLE_CORRUPTIONS}
+    tried = {corruption.rule for corruption in WHOLE_CORRUPTIONS}
+
+    assert tried - set(PLAUSIBLE_RULES) == {rule.name for rule in (*COMPLETENESS, *FIELDS)}
 
 
 @pytest.mark.parametrize(("symbol", "month"), CLEAN)
@@ -150,7 +161,10 @@ def test_the_rows_of_a_finding_begin_with_a_moment_and_are_what_the_rule_counts(
         "minute_occupancy": (2, 2, "ts_event"),
         "session_edges": (2, 2, "ts_event"),
         "largest_gap": (2, 2, "ts_event"),
+        "session_coverage": (0, 0, "ts_event"),
         "repeated_session": (0, 0, "ts_event"),
+        "fields_together": (0, 0, "ts_event"),
+        "volume_level": (0, 0, "ts_event"),
         "trading_hours": (0, 0, "ts_event"),
     }
     assert results["sessions_present"].bars.to_pylist()[0] == {
@@ -261,6 +275,7 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
 
     assert "20 of 21 sessions: 2024-01-02, 2024-01-03, 2024-01-04 and 17 more" in said["sessions_present"]
     assert {name for name, message in said.items() if assumed in message} == set(said) - {
+        "session_coverage",
         "repeated_session",
         "trading_hours",
     }

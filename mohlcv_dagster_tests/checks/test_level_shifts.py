@@ -35,7 +35,7 @@ def test_an_hour_of_another_symbol_is_told_where_it_begins_and_where_it_ends():
     assert "2 of 9,000 bars are on another level than the bar before, inside a session" in result.message
 
 
-@pytest.mark.parametrize(("factor", "seen"), [(1.04, True), (0.96, True), (1.02, False)])
+@pytest.mark.parametrize(("factor", "seen"), [(1.04, True), (0.96, True), (1.02, True), (1.004, False)])
 def test_a_level_a_little_off_is_told_where_it_comes_back(factor, seen):
     bars = made(WEDNESDAY, at_level(wiggling(9_000), [(3_000, 6_600, factor)]))
 

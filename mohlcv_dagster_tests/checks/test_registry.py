@@ -29,10 +29,20 @@ OF_RAW = {
         "minute_occupancy",
         "session_edges",
         "largest_gap",
+        "session_coverage",
         "repeated_session",
         "trading_hours",
     ],
-    "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices", "same_company"],
+    "plausible": [
+        "spikes",
+        "wicks",
+        "open_jumps",
+        "level_shifts",
+        "stale_prices",
+        "fields_together",
+        "volume_level",
+        "same_company",
+    ],
     "current": ["settled", "revised", "split_basis"],
 }
 OF_AGGREGATES = {

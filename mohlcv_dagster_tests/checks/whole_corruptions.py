@@ -10,6 +10,20 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from mohlcv_dagster_tests.checks.clean_files import PLAUSIBLE_RULES
+from mohlcv_dagster_tests.checks.silent_edits import (
+    DAY,
+    HOUR,
+    every_other_lost,
+    exchanged,
+    filled,
+    half_lost,
+    other_symbol,
+    outside_lost,
+    volume_in_hundreds,
+    volume_times,
+    volumes_permuted,
+)
 from mohlcv_dagster_tests.checks.whole_months import (
     Edit,
     Seeded,
@@ -68,7 +82,9 @@ class WholeCorruption:
         month = self.month or _SEEDED_MONTHS[seed % len(_SEEDED_MONTHS)]
         edit = self.edit or self.seeded(full_days(month), np.random.default_rng([seed, len(self.what)]))
         bars = edit(whole_month(self.symbol, month))
-        return failing(check_month(bars, self.symbol, month, through=self.through, neighbours=self.neighbours))
+        more = self.rule if self.rule in PLAUSIBLE_RULES else ""
+        results = check_month(bars, self.symbol, month, through=self.through, neighbours=self.neighbours, more=more)
+        return failing(results)
 
     def __str__(self) -> str:
         return f"{self.rule}: {self.what}"
@@ -94,11 +110,11 @@ def _as_full_day(day: date) -> WholeCorruption:
     )
 
 
-def _an_hour_off(first: date, seconds: int) -> WholeCorruption:
+def _an_hour_off(first: date, seconds: int, **also: str) -> WholeCorruption:
     return WholeCorruption(
         "trading_hours",
         f"labels an hour too {'late' if seconds > 0 else 'early'} from {first} on, after a change of clocks",
-        {"trading_hours": W},
+        {"trading_hours": W, **also},
         month=f"{first:%Y-%m}",
         edit=shift(first, seconds),
     )
@@ -216,6 +232,51 @@ WHOLE_CORRUPTIONS = (
             (f"two hours lost ({symbol})", somewhere(120)),
         )
     ),
+    *(
+        WholeCorruption(rule, f"{what} ({symbol})", {rule: severity}, seeded, symbol=symbol)
+        for symbol in (BUSY, "ABC")
+        for rule, severity, what, seeded in (
+            ("session_coverage", W, "extended hours lost on every day", outside_lost),
+            ("session_coverage", W, "the pre-market of one session lost", once("04:00", "09:30")),
+            ("volume_level", W, "the month's volumes times 100", volume_times(100)),
+            ("volume_level", W, "the month's volumes divided by 100", volume_times(0.01)),
+            ("volume_level", W, "a day's volumes times 100", volume_times(100, DAY)),
+            ("volume_level", W, "a day's volumes in hundreds", volume_in_hundreds(DAY)),
+            ("volume_level", W, "an hour's volumes times 100", volume_times(100, HOUR)),
+            ("stale_prices", W, "an hour's seconds filled in with a volume of 1", filled(HOUR, 1)),
+            ("stale_prices", W, "an hour's seconds filled in with other volumes", filled(HOUR, None)),
+        )
+    ),
+    WholeCorruption(
+        "session_coverage", "every second bar of an hour lost", {"session_coverage": W}, every_other_lost(HOUR)
+    ),
+    WholeCorruption("session_coverage", "half of an hour's bars lost", {"session_coverage": W}, half_lost(HOUR)),
+    WholeCorruption("volume_level", "an hour's volumes divided by 100", {"volume_level": W}, volume_times(0.01, HOUR)),
+    WholeCorruption("fields_together", "volumes among other bars", {"fields_together": W}, volumes_permuted()),
+    WholeCorruption(
+        "fields_together", "a day's volumes among other bars", {"fields_together": W}, volumes_permuted(DAY)
+    ),
+    *(
+        WholeCorruption(
+            "fields_together",
+            f"open and close exchanged in every bar ({symbol})",
+            {"fields_together": E},
+            exchanged(),
+            symbol=symbol,
+        )
+        for symbol in (BUSY, "ASC")
+    ),
+    WholeCorruption("fields_together", "open and close exchanged on one day", {"fields_together": E}, exchanged(DAY)),
+    *(
+        WholeCorruption(
+            "level_shifts",
+            f"an hour of another symbol {off:+.0%} off",
+            {"level_shifts": W},
+            other_symbol(HOUR, "AKC", off),
+            symbol="ASC",
+        )
+        for off in (0.02, -0.02)
+    ),
     WholeCorruption("repeated_session", "a session in place of the next", {"repeated_session": E}, repeated(1)),
     WholeCorruption("repeated_session", "a session in place of one a week later", {"repeated_session": E}, repeated(5)),
     WholeCorruption(
@@ -249,7 +310,7 @@ WHOLE_CORRUPTIONS = (
         ),
     ),
     *map(_as_full_day, (date(2024, 11, 29), date(2024, 12, 24))),
-    _an_hour_off(date(2024, 3, 11), 3600),
+    _an_hour_off(date(2024, 3, 11), 3600, session_coverage=W),
     _an_hour_off(date(2024, 3, 11), -3600),
     _an_hour_off(date(2024, 11, 4), 3600),
     _an_hour_off(date(2024, 11, 4), -3600),

@@ -20,7 +20,7 @@ from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
-from mohlcv_dagster_tests.checks.clean_files import COMPLETENESS
+from mohlcv_dagster_tests.checks.clean_files import COMPLETENESS, FIELDS, named
 
 EASTERN = ZoneInfo("America/New_York")
 
@@ -51,13 +51,17 @@ def check_month(  # noqa: PLR0913 - each has a default
     through: datetime | None = None,
     neighbours: tuple[float, ...] = (),
     listed: ListedDays | None = None,
+    more: str = "",
 ) -> dict[str, RuleResult]:
-    """What the rules on whole months say of bars that were asked for up to `through`, by default the month's end."""
+    """What the rules on whole months say of bars that were asked for up to `through`, by default the month's end.
+
+    `more` is another rule that is put to them.
+    """
     file = BarFile(symbol, RAW, Month.parse(month))
     reading = Reading(b"", bars, None)
     recorded = Provenance(bars.num_rows, reading.sha256, complete_through=through or file.month.end, listed=listed)
     given = CheckInput(file, reading, reading, recorded, NeighbourMonths(neighbours))
-    return {rule.name: evaluate(rule, given) for rule in COMPLETENESS}
+    return {rule.name: evaluate(rule, given) for rule in (*COMPLETENESS, *FIELDS, *named((more,)))}
 
 
 def failing(results: dict[str, RuleResult]) -> dict[str, str]:
