@@ -177,6 +177,60 @@ def test_turned_off_a_file_that_the_history_needs_not_is_replaced_without_readin
     assert (kept(archive), versions(archive)) == ([], [REVISED])
 
 
+class Unreadable(Archive):
+    """An archive whose disk does not give the bytes of any file of bars."""
+
+    def open(self, file):
+        raise FileError(f"{file} could not be read: Input/output error")
+
+
+def pieces():
+    """The bytes of a version in pieces, counted as they are taken."""
+    taken = []
+
+    def each():
+        for line in FEWER.splitlines(keepends=True):
+            taken.append(line)
+            yield line
+
+    return each(), taken
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced_and_the_message_says_how_it_can_be(tmp_path):
+    Archive(tmp_path).write(FILE, WHOLE)
+
+    with pytest.raises(FileError, match="Input/output error; it is not replaced, since what it was could not be kept"):
+        replace(Unreadable(tmp_path), REVISED)
+
+    with pytest.raises(FileError, match="move it out of the data folder, or set MOHLCV_HISTORY=false to replace it"):
+        replace(Unreadable(tmp_path), REVISED)
+    assert versions(Archive(tmp_path)) == [WHOLE]
+
+
+@pytest.mark.parametrize("replaced_before", [False, True])
+def test_turned_off_a_file_that_cannot_be_read_is_replaced_and_verify_tells_what_is_lost_with_it(
+    tmp_path, replaced_before
+):
+    archive = Archive(tmp_path)
+    archive.write(FILE, WHOLE)
+    if replaced_before:
+        replace(archive, REVISED)
+    replace(Unreadable(tmp_path), FEWER, is_on=False)
+
+    assert archive.read(FILE) == FEWER
+    assert ["is lost" in message for _, message in differences(archive)] == [True] * replaced_before
+
+
+def test_turned_off_the_new_bytes_are_written_as_they_come_and_never_joined(archive):
+    archive.write(FILE, WHOLE)
+    content, taken = pieces()
+
+    with VersionHistory(archive, is_on=False).replacing(FILE, content, Replacement.FORCED) as kept_content:
+        assert taken == []
+        archive.write(FILE, kept_content)
+    assert (archive.read(FILE), len(taken)) == (FEWER, FEWER.count(b"\n"))
+
+
 def test_a_rewritten_aggregate_is_kept_in_full_since_runs_replace_it_without_a_history(archive):
     archive.write(MINUTES, FOREIGN["CRLF"])
     replace(archive, WHOLE, MINUTES, why=Replacement.REWRITTEN)
