@@ -19,6 +19,7 @@ from mohlcv_dagster.bars.bar_table import TIME_TYPE
 from mohlcv_dagster.bars.coverage import Coverage, SessionCoverage
 from mohlcv_dagster.checks import quiet_gaps, wording
 from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.label_hours import hours_off
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import TIME
@@ -46,6 +47,8 @@ _KNOWN_DAYS: Final = tuple(
 """Unix seconds, the last ones exclusive, between which a bar's day can be looked up."""
 _DEVIATIONS: Final = 5
 """Standard deviations above what chance leaves empty; more is not chance."""
+_NOT_A_FEW: Final = 100
+"""So many bars and none in regular hours are no quiet symbol's: their labels, or the month, are wrong."""
 _NAMED: Final = 3
 """How many days a message names."""
 _UNRECORDED: Final = "it is not recorded up to when its bars were requested, so the complete month is expected"
@@ -77,7 +80,7 @@ def not_empty(given: CheckInput) -> RuleOutcome:
 
 @rule(
     sentence="Each session of the month that is over has bars in regular hours.",
-    threshold="0 sessions; a warning for a quiet symbol",
+    threshold="0 sessions; a warning for a quiet symbol, unless 100 bars are all outside regular hours",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -107,6 +110,8 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
     )
     if given.liquid:
         return _failed(given, fault, rows, Severity.ERROR)
+    if len(absent) == len(due) and given.own.rows >= _NOT_A_FEW:
+        return _failed(given, f"{fault}, although it has {given.own.rows:,} bars", rows, Severity.ERROR)
     return _failed(given, f"{fault} (a quiet symbol: perhaps nothing traded)", rows, Severity.WARN)
 
 
@@ -308,6 +313,9 @@ def trading_hours(given: CheckInput) -> RuleOutcome:
         kind = "a trading day" if session_on(day) else "not a trading day"
         kind = kind if day == local.date() else f"of {day}, {kind}"
         fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
+    if off := hours_off(np.sort(own.starts), outside[np.argsort(own.starts)], given.file.month):
+        moved = f"{quantity(abs(off), 'hour')} {'late' if off > 0 else 'early'}"
+        fault += f"; labels look {moved}, as of another time zone or after a change of clocks"
     return RuleOutcome(of=own.rows, fault=fault, bars=bars)
 
 

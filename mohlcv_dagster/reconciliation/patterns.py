@@ -96,7 +96,7 @@ def _rounded(ours: Floats, theirs: Floats) -> Iterator[tuple[str, Mask, str]]:
     noise = np.abs(ours - theirs) < _LEAST_TICK / 2
     yield (
         "our prices are the vendor's to a ten-thousandth, with decimals of arithmetic",
-        noise.all(axis=0),
+        _all(noise),
         _FETCH_AGAIN,
     )
 

@@ -52,6 +52,7 @@ WHOLE_RULES = (
     "session_edges",
     "largest_gap",
     "repeated_session",
+    "second_bars",
     "trading_hours",
 )
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")

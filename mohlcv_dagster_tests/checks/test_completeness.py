@@ -151,6 +151,7 @@ def test_the_rows_of_a_finding_begin_with_a_moment_and_are_what_the_rule_counts(
         "session_edges": (2, 2, "ts_event"),
         "largest_gap": (2, 2, "ts_event"),
         "repeated_session": (0, 0, "ts_event"),
+        "second_bars": (0, 0, "ts_event"),
         "trading_hours": (0, 0, "ts_event"),
     }
     assert results["sessions_present"].bars.to_pylist()[0] == {
@@ -262,6 +263,7 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
     assert "20 of 21 sessions: 2024-01-02, 2024-01-03, 2024-01-04 and 17 more" in said["sessions_present"]
     assert {name for name, message in said.items() if assumed in message} == set(said) - {
         "repeated_session",
+        "second_bars",
         "trading_hours",
     }
 

@@ -30,6 +30,7 @@ OF_RAW = {
         "session_edges",
         "largest_gap",
         "repeated_session",
+        "second_bars",
         "trading_hours",
     ],
     "plausible": ["spikes", "wicks", "open_jumps", "level_shifts", "stale_prices", "same_company"],
