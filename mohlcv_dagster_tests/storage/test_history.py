@@ -317,7 +317,11 @@ def test_a_file_of_the_history_that_is_missing_is_found_with_what_is_lost(three)
 
     (lost, why), (missing, how) = differences(three)
     assert (lost, missing) == (first, f"{folder_of(FILE)}/0002.parquet")
-    assert "is lost: it is told from the one that followed it" in why
+    digests = [sha256(each).hexdigest()[:12] for each in (WHOLE, REVISED)]
+    assert f"Z (sha256 {digests[0]}…) is lost: it is told from the one that followed it (sha256 {digests[1]}…), " in why
+    assert why.endswith(
+        "which is neither in the history nor the present file. Put that one back from a copy, or delete this file."
+    )
     assert "version 2 of SPY 2024-01 1s is lost: its file, 0002-….parquet, is missing. Copy it again" in how
     assert [each.is_lost for each in VersionHistory(three).versions(FILE)] == [True, False, False]
     with pytest.raises(FileError, match="cannot be rebuilt"):
