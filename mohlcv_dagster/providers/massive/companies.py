@@ -45,7 +45,6 @@ class _Symbol:
     now_asked: bool = False
     nobody: int = 0
 
-    @property
     def is_unknown(self) -> bool:
         """Whether no company had it on two days, nor today: the reference does not know it."""
         return self.nobody >= _NOBODY and not self.companies
@@ -151,14 +150,14 @@ class Companies:
             of.add(self._overview(symbol, of, today, None) or Company(today))
             if found := of.between(day):
                 return found
-        if of.is_unknown:
+        if of.is_unknown():
             return None
         found = self._overview(symbol, of, day, day)
         if found is not None:
             of.add(found)
             return found
         of.nobody += 1
-        if of.is_unknown and not of.now_asked:
+        if of.is_unknown() and not of.now_asked:
             of.now_asked = True
             of.add(self._overview(symbol, of, today, None) or Company(today))
         return None
