@@ -196,9 +196,10 @@ class CheckInput:
         end = min(filter(None, (through, self.vendor.complete_through, self.file.month.end)))
         raw, own, vendor = self.raw.present, self.own.present, self.vendor.bars
         try:
-            return reconcile(raw, own, vendor, self.file.month, end, adjusted=self.adjusted, trades=self._counted)
+            found = reconcile(raw, own, vendor, self.file.month, end, adjusted=self.adjusted, trades=self._counted)
         except BarsError as error:
             return str(error)
+        return found if not found.counts or self.equals_raw else "it does not equal what its raw file gives"
 
     @property
     def _counted(self) -> "tuple[MinuteTrades, MinuteTrades] | None":

@@ -35,6 +35,8 @@ MOST_HALTED: Final = 5
 _MINUTE: Final = timedelta(minutes=1)
 _DEVIATIONS: Final = 5
 """Standard deviations above what chance leaves empty; more is not chance."""
+_NOT_A_FEW: Final = 100
+"""So many bars and none in regular hours are no quiet symbol's: their labels, or the month, are wrong."""
 _NAMED: Final = 3
 """How many days a message names."""
 _UNRECORDED: Final = "it is not recorded up to when its bars were requested, so the complete month is expected"
@@ -66,7 +68,7 @@ def not_empty(given: CheckInput) -> RuleOutcome:
 
 @rule(
     sentence="Each session of the month that is over has bars in regular hours.",
-    threshold="0 sessions; a warning for a quiet symbol",
+    threshold="0 sessions; a warning for a quiet symbol, unless 100 bars are all outside regular hours",
     blocking=False,
     scope=Scope.RAW,
     requires=Requires.CALENDAR,
@@ -96,6 +98,8 @@ def sessions_present(given: CheckInput) -> RuleOutcome:
     )
     if given.liquid:
         return _failed(given, fault, rows, Severity.ERROR)
+    if len(absent) == len(due) and given.own.rows >= _NOT_A_FEW:
+        return _failed(given, f"{fault}, although it has {given.own.rows:,} bars", rows, Severity.ERROR)
     return _failed(given, f"{fault} (a quiet symbol: perhaps nothing traded)", rows, Severity.WARN)
 
 

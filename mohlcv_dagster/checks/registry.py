@@ -24,6 +24,7 @@ from mohlcv_dagster.checks.file_form import (
 from mohlcv_dagster.checks.finality import revised, same_company, settled, split_basis
 from mohlcv_dagster.checks.price_jumps import level_shifts, open_jumps
 from mohlcv_dagster.checks.rule import Rule
+from mohlcv_dagster.checks.second_bars import second_bars
 from mohlcv_dagster.checks.session_coverage import session_coverage
 from mohlcv_dagster.checks.spikes import spikes
 from mohlcv_dagster.checks.trading_hours import trading_hours
@@ -64,6 +65,7 @@ RULES: Final = (
     largest_gap,
     session_coverage,
     repeated_session,
+    second_bars,
     trading_hours,
     split_basis,
     spikes,
@@ -143,6 +145,7 @@ _RAW_CHECKS: Final = (
         largest_gap,
         session_coverage,
         repeated_session,
+        second_bars,
         trading_hours,
         decisive=sessions_present,
     ),

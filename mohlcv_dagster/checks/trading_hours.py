@@ -3,10 +3,12 @@
 from datetime import date, datetime
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.checks import wording
 from mohlcv_dagster.checks.check_input import CheckInput
+from mohlcv_dagster.checks.label_hours import hours_off
 from mohlcv_dagster.checks.rule import Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.exchange_calendar import (
@@ -53,6 +55,9 @@ def trading_hours(given: CheckInput) -> RuleOutcome:
         kind = "a trading day" if session_on(day) else "not a trading day"
         kind = kind if day == local.date() else f"of {day}, {kind}"
         fault += f" ({local:%A %Y-%m-%d %H:%M:%S} Eastern, {kind})"
+    if off := hours_off(np.sort(own.starts), outside[np.argsort(own.starts)], given.file.month):
+        moved = f"{quantity(abs(off), 'hour')} {'late' if off > 0 else 'early'}"
+        fault += f"; labels look {moved}, as of another time zone or after a change of clocks"
     return RuleOutcome(of=own.rows, fault=fault, bars=bars)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table
@@ -41,6 +42,10 @@ _ASK_AGAIN: Final = "Execute the check of {asset} for {partition} again once tha
 _ASK_AGAIN_LATER: Final = (
     "Is the symbol right, and does the plan have its minutes? Execute the check of {asset} for {partition} again "
     "later; if the vendor still has none, report it to the vendor."
+)
+_VENDOR_LACKS: Final = (
+    "the vendor has no minute where our seconds have bars",
+    "Its minutes may be incomplete: execute the check again later; if they stay so, report the minutes to the vendor.",
 )
 _FETCH_AGAIN: Final = "Re-materialize raw_1s for {partition}, then {asset}."
 _CURE_OURS: Final = (
@@ -81,7 +86,7 @@ def vendor_minutes(given: CheckInput) -> RuleOutcome:
     error = wrong or bool(lost) or found.price_share < LEAST_PRICE_SHARE or _too_many(found)
     return RuleOutcome(
         of=found.minutes,
-        fault=_fault(found, f"{lost}{_halted(given)}"),
+        fault=_fault(found, f"{lost}{_vendor_lacks(given, found)}{_halted(given)}"),
         bars=_interleaved(found.differing),
         severity=Severity.ERROR if error else Severity.WARN,
         facts=facts,
@@ -200,11 +205,29 @@ def _halted(given: CheckInput) -> str:
 def _lost_stretch(given: CheckInput, found: Reconciliation) -> str:
     """The longest run of the vendor's minutes without any of ours in it, a clause; empty where none is long."""
     theirs = given.vendor.bars if given.vendor else None
+    lacking = _lacking(found, VOLUME, DifferenceKind.MISSING_SECOND)
+    stretch = "" if theirs is None else _longest(theirs, found, lacking)
+    return f"; we have none of {stretch.format('the vendor has')}: lost" if stretch else ""
+
+
+def _vendor_lacks(given: CheckInput, found: Reconciliation) -> str:
+    """The same of our minutes without any of the vendor's."""
+    stretch = _longest(given.own.present, found, _lacking(found, f"vendor_{VOLUME}", DifferenceKind.EXTRA_PRINT))
+    return f"; the vendor has none of {stretch.format('we have')}" if stretch else ""
+
+
+def _lacking(found: Reconciliation, column: str, kind: DifferenceKind) -> "npt.NDArray[np.bool_]":
+    """Which of the minutes that differ are of a kind and absent on the side of a column."""
     kinds = np.array(found.differing[_KIND].to_pylist())
-    lacking = np.asarray(found.differing[VOLUME].is_null()) & (kinds == str(DifferenceKind.MISSING_SECOND))
-    if theirs is None or np.count_nonzero(lacking) < LONG:
+    mask: npt.NDArray[np.bool_] = np.asarray(found.differing[column].is_null()) & (kinds == str(kind))
+    return mask
+
+
+def _longest(minutes: pa.Table, found: Reconciliation, lacking: "npt.NDArray[np.bool_]") -> str:
+    """The longest run of these minutes that the other side lacks, in words; empty where none is long."""
+    if np.count_nonzero(lacking) < LONG:
         return ""
-    starts = bar_table.seconds(theirs)
+    starts = bar_table.seconds(minutes)
     gone = np.isin(starts, bar_table.seconds(found.differing)[lacking])
     edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
     firsts, ends = edges[::2], edges[1::2]
@@ -212,7 +235,7 @@ def _lost_stretch(given: CheckInput, found: Reconciliation) -> str:
     if ends[at] - firsts[at] < LONG:
         return ""
     begin, end = (utc(datetime.fromtimestamp(int(starts[row]), UTC)) for row in (firsts[at], ends[at] - 1))
-    return f"; we have none of the {ends[at] - firsts[at]} minutes that the vendor has from {begin} to {end}: lost"
+    return f"the {ends[at] - firsts[at]:,} minutes that {{}} from {begin} to {end}"
 
 
 def _too_many(found: Reconciliation) -> bool:
@@ -260,7 +283,9 @@ def _fault(found: Reconciliation, stretches: str) -> str:
     differ = "differs" if many == 1 else "differ"
     clauses = [f"{many:,} of {found.minutes:,} minutes {differ} from the vendor's own: {parts}"]
     clauses += [cause.sentence for cause in found.causes]
-    if found.adjusted is not None and DifferenceKind.SPLIT_BASIS in counts:
+    if found.pattern is not None:
+        clauses.append(f"{found.pattern.sentence}, in {found.pattern.minutes:,} of them")
+    if found.adjusted is not None and any(cause.price != 1 for cause in found.causes):
         clauses.append(f"both were requested {'adjusted' if found.adjusted else 'unadjusted'}")
     if found.price_share < LEAST_PRICE_SHARE:
         clauses.append(
@@ -269,10 +294,22 @@ def _fault(found: Reconciliation, stretches: str) -> str:
     if _too_many(found):
         share = _share(found.agreeing / found.minutes)
         clauses.append(f"{share} of the minutes agree, {_share(LEAST_SHARE)} is the least")
-    worst = max(counts, key=lambda kind: (KINDS[kind].wrong, counts[kind]))
-    meaning = KINDS[worst]
+    # what explains most comes first: what no kind explains only where that is most
+    worst = max(counts, key=lambda kind: (KINDS[kind].wrong and kind is not DifferenceKind.UNKNOWN, counts[kind]))
     told = "; ".join([*clauses, _first(found, worst)])
-    return f"{told}{stretches}. {worst}: {meaning.means}. {meaning.advice.rstrip('.')}"
+    return f"{told}{stretches}. {_meaning(found, worst)}"
+
+
+def _meaning(found: Reconciliation, worst: DifferenceKind) -> str:
+    """What happened and what to do, without the last full stop."""
+    if found.pattern is not None:
+        return found.pattern.advice.rstrip(".")
+    special = next((cause.means for cause in found.causes if cause.kind is worst and cause.means), None)
+    alone = np.count_nonzero(_lacking(found, f"vendor_{VOLUME}", DifferenceKind.EXTRA_PRINT))
+    if worst is DifferenceKind.EXTRA_PRINT and 2 * alone > found.counts[worst]:
+        special = _VENDOR_LACKS
+    means, advice = special or (KINDS[worst].means, KINDS[worst].advice)
+    return f"{worst}: {means}. {advice.rstrip('.')}"
 
 
 def _first(found: Reconciliation, kind: DifferenceKind) -> str:

@@ -89,6 +89,8 @@ def _end(text: str) -> datetime:
 def _list(history: "VersionHistory", file: BarFile, *, as_json: bool) -> None:
     versions = history.versions(file)
     if not versions:
+        if not any(history.archive.files()):
+            raise FileMissingError(f"nothing is stored yet: fetch {file.symbol} first, see mohlcv fetch --help")
         raise FileMissingError(f"{file} is not stored, and no former version of it is kept")
     if as_json:
         print_json({**_file(file), "versions": [_document(each) for each in versions]})

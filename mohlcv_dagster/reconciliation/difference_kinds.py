@@ -75,7 +75,7 @@ KINDS: Final = {
     DifferenceKind.SHIFTED_LABEL: KindDescription(
         "one of the two sides labels its bars too early or too late, or both label them early",
         "our seconds of a complete session, or of the month, fit when they are relabelled by 1 or 2 seconds, a minute, "
-        "an hour, or the 4 or 5 hours between Eastern time and UTC: at least 3 more minutes agree then and at most a "
+        "or 1 to 12 hours: at least 3 more minutes agree then and at most a "
         "third as many differ as before, altogether or in prices or volume alone. Or both sides agree and the largest "
         "volume around the opening, twice any other, is in the second before it, in 3 of 4 sessions and at "
         "least 2 (4 where not every second trades)",

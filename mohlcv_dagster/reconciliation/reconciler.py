@@ -16,7 +16,7 @@ from mohlcv_dagster.errors import BarsError, UnsortedBarsError
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE
-from mohlcv_dagster.reconciliation import thin_seconds
+from mohlcv_dagster.reconciliation import patterns, thin_seconds
 from mohlcv_dagster.reconciliation.difference_kinds import (
     KINDS,
     DifferenceKind,
@@ -26,6 +26,7 @@ from mohlcv_dagster.reconciliation.difference_kinds import (
     negative_minutes,
 )
 from mohlcv_dagster.reconciliation.minute_pairs import Days, Mask, Pairs, side_by_side
+from mohlcv_dagster.reconciliation.patterns import Pattern
 from mohlcv_dagster.reconciliation.session_causes import EARLY_AUCTION, Fitted, SessionCause, early_auctions, fit
 from mohlcv_dagster.reconciliation.thin_seconds import ThinSeconds
 
@@ -55,6 +56,7 @@ class Reconciliation:
             the causes of complete sessions were undone, and but for volume that is carried into the minute beside it.
         adjusted: whether both were requested adjusted for splits; `None` where it is not known.
         thin: what the minutes that agree show of lost seconds.
+        pattern: what most of the minutes that differ have in common; `None` where nothing is found, or `causes` say it.
     """
 
     minutes: int
@@ -69,6 +71,7 @@ class Reconciliation:
     inverted: pa.Table
     adjusted: bool | None
     thin: ThinSeconds
+    pattern: Pattern | None = None
 
     @cached_property
     def counts(self) -> Mapping[DifferenceKind, int]:
@@ -128,6 +131,9 @@ def reconcile(  # noqa: PLR0913 - what is compared, and what of it
     fitted = replace(fitted, causes=(*fitted.causes, *_cause_of(both_early, base, days)))
     rows = _rows(base, fitted, negative, both_early, seconds, month)
     result = _result(base, fitted, rows, adjusted=adjusted)
+    if not fitted.causes and rows.num_rows:
+        left = ~fitted.pairs.agree & ~negative & ~carried(fitted.pairs)
+        result = replace(result, pattern=patterns.find(fitted.pairs, left, seconds, fitted.shift))
     if not result.off_within and trades is None:
         return result
     return replace(result, thin=thin_seconds.find(base, fitted, days, trades, adjusted=adjusted))

@@ -34,8 +34,8 @@ from mohlcv_dagster.reconciliation.difference_kinds import DifferenceKind
 from mohlcv_dagster.reconciliation.minute_pairs import Counts, Days, Mask, Pairs, close, side_by_side
 
 _HOUR: Final = 3600
-_SHIFTS: Final = tuple(sign * s for s in (1, 2, 60, _HOUR, 4 * _HOUR, 5 * _HOUR) for sign in (1, -1))
-"""Seconds to move our labels by: one or two, a bar labelled by its end, daylight saving, Eastern time as UTC."""
+_SHIFTS: Final = tuple(sign * s for s in (1, 2, 60, *(hours * _HOUR for hours in range(1, 13))) for sign in (1, -1))
+"""Seconds to move our labels by: one or two, a bar labelled by its end, daylight saving, any other time zone."""
 _GAINED: Final = 3
 _LEFT: Final = 1 / 3
 
@@ -91,6 +91,25 @@ class SessionCause:
         parts = [("prices", self.price), ("volumes", self.volume)]
         factors = " and ".join(f"{what} {_fraction(factor)} times" for what, factor in parts if factor != 1)
         return f"the vendor's minutes of {span} have {factors} ours"
+
+    @property
+    def means(self) -> tuple[str, str] | None:
+        """What happened and what to do, where a factor is no split's; `None` for what the kind says."""
+        if self.kind is not DifferenceKind.SPLIT_BASIS or (self.price != 1 and self.volume != 1):
+            return None
+        if self.price == 1:
+            return _VOLUMES_ALONE
+        return _PRICES_ALONE
+
+
+_VOLUMES_ALONE: Final = (
+    "volumes alone differ by one factor, which is no split: they are counted twice or in another unit, such as lots",
+    "Re-materialize raw_1s; if it stays, report the minutes to the vendor.",
+)
+_PRICES_ALONE: Final = (
+    "prices alone differ by one factor: they are in another unit, such as cents, or adjusted while volumes are not",
+    "Compare MASSIVE_ADJUSTED with the flag recorded of the month; if it is the same, report it to the vendor.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,6 +296,21 @@ def _factors(pairs: Pairs) -> tuple[float, float]:
     if not _is_factor(like, pairs.volume_close.mean(), volume, _VOLUME_FACTOR_FROM):
         volume = 1
     return price, volume
+
+
+def price_factor(ours: Floats, vendor: Floats) -> tuple[float, Mask]:
+    """What prices must be multiplied by to fit, 1 where that is no factor; and which minutes fit with all four then.
+
+    Args:
+        ours: shape (4, n), n above 0.
+        vendor: the same.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = _simple(float(np.median(vendor / ours)))
+    if not np.isfinite(factor) or abs(factor - 1) <= _PRICE_FACTOR_FROM:
+        return 1.0, np.zeros(ours.shape[1], dtype=np.bool_)
+    mask: Mask = np.logical_and.reduce(_near(ours * factor, vendor))
+    return factor, mask
 
 
 def _is_factor(after: float, before: float, factor: float, least: float) -> bool:

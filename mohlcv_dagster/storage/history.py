@@ -29,7 +29,7 @@ replace them without keeping them. Restoring damaged bytes is no new version. Fi
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -87,10 +87,11 @@ class VersionHistory:
         if not self.archive.exists(file) or not manifest.in_layout(self.archive, file):
             yield content
             return
-        new, former = b"".join(content), self.archive.read(file)
-        if former != new and not self.is_on:
-            self._detach(file, former)
-        if former == new or not self.is_on:
+        if not self.is_on:
+            yield self._detached(file, content)
+            return
+        new, former = b"".join(content), self._to_be_kept(file)
+        if former == new:
             yield [new]
             return
         path, kept = self._kept(file, former, new, why)
@@ -218,12 +219,40 @@ class VersionHistory:
         name = f"{versions.next_number(before, digest):04}-{successor[:12]}.parquet"
         return folder_of(file) / name, history_codec.encode_proven(about, told, former, changes, following)
 
-    def _detach(self, file: BarFile, present: bytes) -> None:
-        """Write again, in full, what is told from the present bytes or keeps them: they are about to be lost."""
+    def _to_be_kept(self, file: BarFile) -> bytes:
+        """The present bytes.
+
+        Raises:
+            FileError: they cannot be read, and so not be kept; with the cure.
+        """
+        try:
+            return self.archive.read(file)
+        except FileError as error:
+            raise FileError(
+                f"{error}; it is not replaced, since what it was could not be kept: move it out of the data folder, or "
+                "set MOHLCV_HISTORY=false to replace it without keeping it, then try again"
+            ) from error
+
+    def _detached(self, file: BarFile, content: "Iterable[Buffer]") -> "Iterable[Buffer]":
+        """The same content, after what is told from the present bytes or keeps them is written again, in full.
+
+        Where the present bytes cannot be read, what is told from them is lost already: `damage` tells of it.
+        """
+        told = [each for each in self._readable(file) if each.file.form is Form.CHANGES]
+        if not told:
+            return content
+        new = b"".join(content)
+        with suppress(FileError):
+            present = self.archive.read(file)
+            if present != new:
+                self._write_in_full(told, present)
+        return [new]
+
+    def _write_in_full(self, told: "Sequence[Kept]", present: bytes) -> None:
         digest = _sha256(present)
-        for each in self._readable(file):
+        for each in told:
             about = each.file.version
-            if each.file.form is Form.CHANGES and digest in (about.successor, about.sha256):
+            if digest in (about.successor, about.sha256):
                 is_same = digest == about.sha256
                 former = present if is_same else each.file.bytes(history_codec.readable_bars(present))
                 self.archive.write_path(each.path, history_codec.encode_proven(about, each.file.entry, former))

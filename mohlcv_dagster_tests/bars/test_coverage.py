@@ -219,3 +219,11 @@ def test_trading_days_change_at_eight_in_the_evening_where_it_does(seconds):
 def test_trading_days_of_any_time_at_all_are_found(seconds):
     exchange_calendar.set_overrides({}, {date(2024, 1, 1): session_hours.parse("20:00-20:00")})
     assert trading_days(np.sort(seconds)).tolist() == sorted(trading_days(np.array(seconds)).tolist())
+
+
+@pytest.mark.parametrize(
+    "hours", [{}, {date(2024, 1, 1): session_hours.parse("20:00-20:00")}], ids=["usual", "evening"]
+)
+def test_no_bars_have_no_trading_days(hours):
+    exchange_calendar.set_overrides({}, hours)
+    assert trading_days(np.array([], dtype=np.int64)).tolist() == []

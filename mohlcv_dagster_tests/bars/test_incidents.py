@@ -100,6 +100,8 @@ def test_where_symbols_hardly_miss_a_minute_two_are_enough():
     assert incidents.symbols_needed(1_200, REGULAR) == 4
     # 4 gaps in 3 minutes: 1.333 a minute on average; 3 * P(3 or more) = 0.45, 3 * P(2 or more) = 1.15
     assert incidents.symbols_needed(4, 3) == 3
+    # three or more of a Poisson distribution of mean 3 come in 58 % of the minutes, two or more in 80 %
+    assert incidents.symbols_needed(3, 1) == 3
 
 
 @given(st.sets(st.integers(-(10**6), 5 * 10**7), max_size=40))

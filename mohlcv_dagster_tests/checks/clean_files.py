@@ -53,6 +53,7 @@ WHOLE_RULES = (
     "largest_gap",
     "session_coverage",
     "repeated_session",
+    "second_bars",
     "trading_hours",
 )
 PLAUSIBLE_RULES = ("spikes", "wicks", "open_jumps", "level_shifts", "stale_prices")

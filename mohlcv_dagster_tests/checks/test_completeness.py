@@ -165,6 +165,7 @@ def test_the_rows_of_a_finding_begin_with_a_moment_and_are_what_the_rule_counts(
         "repeated_session": (0, 0, "ts_event"),
         "fields_together": (0, 0, "ts_event"),
         "volume_level": (0, 0, "ts_event"),
+        "second_bars": (0, 0, "ts_event"),
         "trading_hours": (0, 0, "ts_event"),
     }
     assert results["sessions_present"].bars.to_pylist()[0] == {
@@ -277,6 +278,7 @@ def test_where_nothing_is_recorded_the_whole_month_is_expected_and_each_message_
     assert {name for name, message in said.items() if assumed in message} == set(said) - {
         "session_coverage",
         "repeated_session",
+        "second_bars",
         "trading_hours",
     }
 

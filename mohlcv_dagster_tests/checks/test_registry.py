@@ -31,6 +31,7 @@ OF_RAW = {
         "largest_gap",
         "session_coverage",
         "repeated_session",
+        "second_bars",
         "trading_hours",
     ],
     "plausible": [

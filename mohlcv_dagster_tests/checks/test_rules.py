@@ -85,7 +85,7 @@ def rules_of_the_package():
 def test_every_rule_of_the_package_is_in_the_registry_once():
     every = [each for _, each in rules_of_the_package()]
 
-    assert len(every) == 38
+    assert len(every) == 39
     assert sorted(rule.name for rule in (*RULES, *VENDOR_RULES)) == sorted(rule.name for rule in every)
 
 

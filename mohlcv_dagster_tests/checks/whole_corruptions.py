@@ -37,6 +37,7 @@ from mohlcv_dagster_tests.checks.whole_months import (
     failing,
     full_days,
     month_of,
+    of_seconds,
     once,
     repeated,
     shift,
@@ -281,6 +282,24 @@ WHOLE_CORRUPTIONS = (
     WholeCorruption("repeated_session", "a session in place of one a week later", {"repeated_session": E}, repeated(5)),
     WholeCorruption(
         "repeated_session", "a quiet session in place of the next", {"repeated_session": E}, repeated(1), symbol="ABC"
+    ),
+    WholeCorruption(
+        "second_bars", "minutes under the name of seconds", {"second_bars": E}, month="2024-01", edit=of_seconds(60)
+    ),
+    WholeCorruption(
+        "second_bars",
+        "bars of five seconds under the name of seconds",
+        {"second_bars": E},
+        month="2024-06",
+        edit=of_seconds(5),
+    ),
+    WholeCorruption(
+        "second_bars",
+        "minutes of a quiet symbol",
+        {"second_bars": E},
+        month="2024-01",
+        edit=of_seconds(60),
+        symbol="LMN",
     ),
     WholeCorruption("trading_hours", "bars at 03:30 Eastern", {"trading_hours": W}, strays("03:30", "03:31")),
     WholeCorruption("trading_hours", "bars at 20:15 Eastern", {"trading_hours": W}, strays("20:15", "20:16")),

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mohlcv_dagster.bars import bar_table
+from mohlcv_dagster.bars.resample import resample
 from mohlcv_dagster.checks.check_input import CheckInput, NeighbourMonths
 from mohlcv_dagster.checks.reading import Reading
 from mohlcv_dagster.checks.rule import RuleResult
@@ -18,7 +19,7 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.listings import ListedDays
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.provenance import Provenance
-from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.sandbox.synthetic_market import SyntheticMarket
 from mohlcv_dagster_tests.checks.clean_files import COMPLETENESS, FIELDS, named
 
@@ -81,6 +82,15 @@ def eastern(day: date, clock: str) -> datetime:
 def inside(bars: pa.Table, start: datetime, end: datetime) -> pa.Table:
     """The bars from `start` (inclusive) to `end` (exclusive)."""
     return bars.filter(pa.array(_between(bars, start, end)))
+
+
+def of_seconds(length: int) -> Edit:
+    """Put bars of `length` seconds, a whole part of a minute, in the place of those of one."""
+
+    def edit(bars: pa.Table) -> pa.Table:
+        return resample(bars, Timeframe(length, f"{length}s"))
+
+    return edit
 
 
 def drop(day: date, start: str, end: str) -> Edit:

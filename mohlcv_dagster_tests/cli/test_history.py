@@ -128,12 +128,22 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_and_writes_nothing(project
     assert not (project / "x").exists()
 
 
-def test_a_month_that_was_never_stored_has_no_versions(project, mohlcv):
-    (project / "data").mkdir()
+@pytest.mark.usefixtures("archive")
+def test_a_month_that_was_never_stored_has_no_versions(mohlcv):
+    said = mohlcv("history", "SPY", "2023-12", "--json")
+
+    assert said.code == 1
+    assert json.loads(said.out)["error"] == "SPY 2023-12 1s is not stored, and no former version of it is kept"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_in_an_empty_project_there_is_nothing_to_list_before_a_fetch(project, mohlcv, is_there):
+    if is_there:
+        (project / "data").mkdir()
     said = mohlcv("history", "SPY", "2024-01", "--json")
 
     assert said.code == 1
-    assert json.loads(said.out)["error"] == "SPY 2024-01 1s is not stored, and no former version of it is kept"
+    assert json.loads(said.out)["error"] == "nothing is stored yet: fetch SPY first, see mohlcv fetch --help"
 
 
 def test_a_version_that_is_lost_is_marked_and_refused(archive, project, mohlcv):

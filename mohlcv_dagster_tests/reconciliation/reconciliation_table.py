@@ -22,7 +22,10 @@ seconds in it, relabelled and scaled first where that explains a session; volume
 beside it is left out. `thin_seconds` finds [lost seconds that no minute shows](#lost-seconds-that-no-minute-shows).
 
 Every minute that differs is of one kind. What explains a whole session at once is looked for first and told once:
-"every label of 2013-10-07 is 1 second early". `vendor_minutes`
+"every label of 2013-10-07 is 1 second early". What nearly all other minutes have in common is told once, too, where
+it is one of these: two columns of prices are exchanged, prices are rounded, have decimals of arithmetic or are off by
+one amount, a part of a session is on another level, the bars are another day's, or volumes alone differ nearly
+everywhere. An aggregate that does not equal what its raw file gives is not compared. `vendor_minutes`
 
 - passes with no minute that differs;
 - **warns** where all that differ are known ways of the vendor, and says how many of which;

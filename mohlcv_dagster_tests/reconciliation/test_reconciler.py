@@ -33,6 +33,7 @@ def assert_found(seed: Seed, case):
     assert seeded.touched in (None, found.counts[seed.kind])
     assert bool(found.causes) is (seed.kind in {DifferenceKind.SHIFTED_LABEL, DifferenceKind.SPLIT_BASIS})
     assert found.agreeing == found.minutes - found.differing.num_rows
+    return found
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_clean_minutes_agree_in_all_fields(case):
 
 @pytest.mark.parametrize("seed", SEEDS, ids=str)
 def test_a_seeded_difference_lands_in_its_kind_and_in_no_other(seed):
-    assert_found(seed, reconciled_months.winter())
+    found = assert_found(seed, reconciled_months.winter())
+    assert (found.pattern is not None) == (seed.what == "every price a tick too high")
 
 
 @pytest.mark.parametrize("seed", without(*EVENING), ids=str)

@@ -177,6 +177,60 @@ def test_turned_off_a_file_that_the_history_needs_not_is_replaced_without_readin
     assert (kept(archive), versions(archive)) == ([], [REVISED])
 
 
+class Unreadable(Archive):
+    """An archive whose disk does not give the bytes of any file of bars."""
+
+    def open(self, file):
+        raise FileError(f"{file} could not be read: Input/output error")
+
+
+def pieces():
+    """The bytes of a version in pieces, counted as they are taken."""
+    taken = []
+
+    def each():
+        for line in FEWER.splitlines(keepends=True):
+            taken.append(line)
+            yield line
+
+    return each(), taken
+
+
+def test_a_file_that_cannot_be_read_is_not_replaced_and_the_message_says_how_it_can_be(tmp_path):
+    Archive(tmp_path).write(FILE, WHOLE)
+
+    with pytest.raises(FileError, match="Input/output error; it is not replaced, since what it was could not be kept"):
+        replace(Unreadable(tmp_path), REVISED)
+
+    with pytest.raises(FileError, match="move it out of the data folder, or set MOHLCV_HISTORY=false to replace it"):
+        replace(Unreadable(tmp_path), REVISED)
+    assert versions(Archive(tmp_path)) == [WHOLE]
+
+
+@pytest.mark.parametrize("replaced_before", [False, True])
+def test_turned_off_a_file_that_cannot_be_read_is_replaced_and_verify_tells_what_is_lost_with_it(
+    tmp_path, replaced_before
+):
+    archive = Archive(tmp_path)
+    archive.write(FILE, WHOLE)
+    if replaced_before:
+        replace(archive, REVISED)
+    replace(Unreadable(tmp_path), FEWER, is_on=False)
+
+    assert archive.read(FILE) == FEWER
+    assert ["is lost" in message for _, message in differences(archive)] == [True] * replaced_before
+
+
+def test_turned_off_the_new_bytes_are_written_as_they_come_and_never_joined(archive):
+    archive.write(FILE, WHOLE)
+    content, taken = pieces()
+
+    with VersionHistory(archive, is_on=False).replacing(FILE, content, Replacement.FORCED) as kept_content:
+        assert taken == []
+        archive.write(FILE, kept_content)
+    assert (archive.read(FILE), len(taken)) == (FEWER, FEWER.count(b"\n"))
+
+
 def test_a_rewritten_aggregate_is_kept_in_full_since_runs_replace_it_without_a_history(archive):
     archive.write(MINUTES, FOREIGN["CRLF"])
     replace(archive, WHOLE, MINUTES, why=Replacement.REWRITTEN)
@@ -263,7 +317,11 @@ def test_a_file_of_the_history_that_is_missing_is_found_with_what_is_lost(three)
 
     (lost, why), (missing, how) = differences(three)
     assert (lost, missing) == (first, f"{folder_of(FILE)}/0002.parquet")
-    assert "is lost: it is told from the one that followed it" in why
+    digests = [sha256(each).hexdigest()[:12] for each in (WHOLE, REVISED)]
+    assert f"Z (sha256 {digests[0]}…) is lost: it is told from the one that followed it (sha256 {digests[1]}…), " in why
+    assert why.endswith(
+        "which is neither in the history nor the present file. Put that one back from a copy, or delete this file."
+    )
     assert "version 2 of SPY 2024-01 1s is lost: its file, 0002-….parquet, is missing. Copy it again" in how
     assert [each.is_lost for each in VersionHistory(three).versions(FILE)] == [True, False, False]
     with pytest.raises(FileError, match="cannot be rebuilt"):

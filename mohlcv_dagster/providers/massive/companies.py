@@ -24,6 +24,10 @@ _AWAY_SECONDS: Final = 120.0
 _NO_CHAIN: Final = Chain((), "", "", "")
 
 
+_NOBODY: Final = 2
+"""On so many days no company had a symbol before it is taken to be unknown to the reference."""
+
+
 @dataclass
 class _Symbol:
     """What is known of a symbol.
@@ -39,6 +43,11 @@ class _Symbol:
     listed: dict[str, date | None] = field(default_factory=dict)
     chain: Chain | None = None
     now_asked: bool = False
+    nobody: int = 0
+
+    def is_unknown(self) -> bool:
+        """Whether no company had it on two days, nor today: the reference does not know it."""
+        return self.nobody >= _NOBODY and not self.companies
 
     def add(self, company: Company) -> None:
         if (company.figi or company.cik) and all(each.as_of != company.as_of for each in self.companies):
@@ -141,10 +150,17 @@ class Companies:
             of.add(self._overview(symbol, of, today, None) or Company(today))
             if found := of.between(day):
                 return found
+        if of.is_unknown():
+            return None
         found = self._overview(symbol, of, day, day)
         if found is not None:
             of.add(found)
-        return found
+            return found
+        of.nobody += 1
+        if of.is_unknown() and not of.now_asked:
+            of.now_asked = True
+            of.add(self._overview(symbol, of, today, None) or Company(today))
+        return None
 
     def _overview(self, symbol: str, of: _Symbol, as_of: date, day: date | None) -> Company | None:
         details: Details | None = self.reference.details(symbol, day)
