@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.errors import PlanError
+from mohlcv_dagster.formatting import quantity
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,7 +101,9 @@ def print_text(text: str, *, as_json: bool) -> None:
 
 _SKIPPED: Final = "skipped"
 _FAILED: Final = "failed"
-_WORDS: Final = {"folded": "resampled"}
+RESAMPLED: Final = "folded"
+"""An outcome, as JSON documents name it."""
+_WORDS: Final = {RESAMPLED: "resampled"}
 """What is printed for outcomes that have another name in JSON documents."""
 
 
@@ -113,6 +118,7 @@ class MonthResult:
         run_id: the run, as the UI shows it; empty where there was none.
         because: why it was done, a clause; may be empty.
         timeframes: the names of those that it was resampled into.
+        kind: the type of our error that it failed of; may be empty.
     """
 
     file: "BarFile"
@@ -122,6 +128,7 @@ class MonthResult:
     run_id: str = ""
     timeframes: tuple[str, ...] = ()
     because: str = ""
+    kind: str = ""
 
     @property
     def label(self) -> str:
@@ -166,7 +173,8 @@ class Summary:
         """Add a month of a run that was to do `done`."""
         reasons = tuple(dict.fromkeys(run.reasons))  # each aggregate of a broken month has the same reason
         outcome = done if run.succeeded else _FAILED
-        self.months.append(MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because))
+        result = MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because, run.kind)
+        self.months.append(result)
 
     def skip(self, file: "BarFile", why: str) -> None:
         """Add a month for which there was nothing to do."""
@@ -205,12 +213,27 @@ class Summary:
                 print_json(self._document())
 
     def show(self, console: "Console") -> None:
-        """Print the counts, then each month that failed or has errors, with its reasons."""
+        """Print the counts, then the months that failed or have errors, each reason once."""
         console.print(f"\n{self._line()}")
-        for month in self.failed:
-            show_reasons(console, month.label, month.reasons)
-        for month in self._with_errors:
-            show_reasons(console, month.label, month.reasons, WARNED)
+        for months, mark in ((self.failed, FAILED), (self._with_errors, WARNED)):
+            for alike in _by_reasons(months):
+                show_reasons(console, _labels([each.file for each in alike]), alike[-1].reasons, mark)
+
+    def show_skipped(self, console: "Console") -> None:
+        """Print what is skipped and why, a line a symbol."""
+        skipped = [month for month in self.months if month.outcome == _SKIPPED]
+        for _, of_symbol in groupby(skipped, key=lambda month: month.file.symbol):
+            alike = _by_reasons(of_symbol)
+            if len(alike) == 1:
+                told = f"{_labels([each.file for each in alike[0]])}  skipped: {alike[0][0].reasons[0]}"
+            else:
+                reasons = (f"{_span([each.file for each in some])} {some[0].reasons[0]}" for some in alike)
+                told = f"{alike[0][0].file.symbol}  skipped: {'; '.join(reasons)}"
+            console.print(f"- {told}", markup=False)
+
+    @property
+    def _left(self) -> int:
+        return self.total - len(self.months)
 
     def _line(self) -> str:
         counts, first = self._counts(), self.outcomes[0]
@@ -225,7 +248,9 @@ class Summary:
             parts.append(f"{len(self._with_errors)} stored with errors that do not block")
         line = ", ".join(parts)
         if self.interrupted:
-            line += f"; interrupted, {self.total - len(self.months)} of {self.total} not started or not finished"
+            line += f"; interrupted, {self._left} of {self.total} not started or not finished"
+        elif self._left and self.failed:
+            line += f"; ended there, {self._left} of {self.total} not tried"
         return line
 
     def _document(self) -> dict[str, object]:
@@ -235,4 +260,25 @@ class Summary:
             "counts": {**self._counts(), "stored_with_errors": len(self._with_errors)},
             "months": [month.document() for month in self.months],
             "interrupted": self.interrupted,
+            **({"not_tried": self._left} if self._left else {}),
         }
+
+
+def _by_reasons(months: Iterable[MonthResult]) -> list[list[MonthResult]]:
+    """Months with the same reasons together; what a plan refuses counts as one reason."""
+    groups: dict[object, list[MonthResult]] = {}
+    for month in months:
+        groups.setdefault(month.kind if month.kind == PlanError.__name__ else month.reasons, []).append(month)
+    return list(groups.values())
+
+
+def _labels(files: "Sequence[BarFile]") -> str:
+    """`SPY 2024-01`, `SPY 2024-01 to 2024-03 (3 months)`, or `QQQ, SPY 2024-01 to 2024-03 (6 months)`."""
+    symbols = ", ".join(dict.fromkeys(file.symbol for file in files))
+    return f"{symbols} {_span(files)}"
+
+
+def _span(files: "Sequence[BarFile]") -> str:
+    """`2024-01`, or the first and the last month and how many there are; months between them may be missing."""
+    first, last = min(file.month for file in files), max(file.month for file in files)
+    return f"{first} to {last} ({quantity(len(files), 'month')})" if len(files) > 1 else str(first)

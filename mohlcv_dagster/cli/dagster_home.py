@@ -10,7 +10,7 @@ bars must not mix synthetic ones with them.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,13 +21,15 @@ import click
 
 from mohlcv_dagster.cli import home_creation
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings, exposure, read_env_file
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from mohlcv_dagster.defs.resources import ArchiveResource
-    from mohlcv_dagster.model.bar_files import BarFile
+    from mohlcv_dagster.model.timeframes import Timeframe
     from mohlcv_dagster.storage.archive import Archive
     from mohlcv_dagster.storage.inventory import BarFolder
     from mohlcv_dagster.validation.folder_check import FileRecord, RecordLookup
@@ -235,6 +237,18 @@ class Paths:
         """Whether all are the project's own: a home remembers the files of its own data folder only."""
         return self.raw_dir is None and self.aggregated_dir is None
 
+    def require_writable(self, settings: Settings, symbols: "Iterable[str]", into: "Iterable[Timeframe]") -> None:
+        """Refuse folders in which raw files of `symbols`, or aggregates of these timeframes, cannot be written.
+
+        Raises:
+            FileError: one of them.
+        """
+        from mohlcv_dagster.storage import writable  # noqa: PLC0415 - not for the help text
+
+        files = [BarFile(symbol, RAW, settings.start) for symbol in symbols]
+        files += [BarFile("any", timeframe, settings.start) for timeframe in into]
+        writable.require_archive(self.archive(), files, parquet=settings.parquet, history=settings.history)
+
     def archive(self) -> "Archive":
         """The files."""
         from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
@@ -279,7 +293,6 @@ def knowledge(home: Home, tree: "BarFolder") -> "Iterator[RecordLookup]":
 
 def _known(instance: "dg.DagsterInstance", file: "BarFile") -> "FileRecord | None":
     from mohlcv_dagster.defs import check_runner, records  # noqa: PLC0415 - as above
-    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation.folder_check import FileRecord  # noqa: PLC0415 - as above
 
     record = records.latest(instance, file)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from mohlcv_dagster.cli.arguments import Symbol
+from mohlcv_dagster.cli.arguments import Symbol, symbols_in
 from mohlcv_dagster.cli.console import json_option, print_json, print_text
 from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
 from mohlcv_dagster.cli.exit_codes import ExitCode
@@ -52,7 +52,7 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
       mohlcv symbols add SPY QQQ BRK.B
       mohlcv symbols add --from watchlist.txt --offline
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    chosen = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *_lines(listed)))]
+    chosen = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *symbols_in(listed)))]
     if not chosen:
         raise SymbolError("no symbol to add: write one such as SPY, or name a file with --from")
     home = Home.real(project_root())
@@ -135,18 +135,6 @@ class _Answer:
 
     note: str = ""
     refused: bool = False
-
-
-def _lines(file: TextIO | None) -> "Iterator[str]":
-    """The symbols of a file, one a line."""
-    try:
-        for line in file or ():
-            symbol = line.lstrip("\ufeff").partition("#")[0].strip()
-            if symbol:
-                yield symbol
-    except UnicodeDecodeError as error:
-        name = getattr(file, "name", "the file")
-        raise SymbolError(f"{name} cannot be read ({error}): save it as plain text in UTF-8") from error
 
 
 def _ask(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Answer]]":

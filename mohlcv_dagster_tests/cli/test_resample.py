@@ -60,7 +60,7 @@ def test_of_a_broken_raw_file_nothing_is_resampled_and_the_fault_is_told_once(mo
         (["--symbol", "QQQ", "--input-dir", "old/raw"], 1, "raw/QQQ: there are SPY. Fetch QQQ first"),
         (["--symbol", "SPY"], 1, "there are no raw files of any symbol"),
         ([*FOREIGN, "--timeframes", "7s"], 2, "'7s' is not offered; choose from 15s, 30s, 45s, 1min, 2min, 5min"),
-        ([*FOREIGN, "--start", "2024-02-01"], 1, "no stored month is between --start and --end: there are 2024-01 to"),
+        ([*FOREIGN, "--start", "2024-02-01"], 1, "no stored month is from 2024-02 to the last: there are 2024-01 to"),
         ([*FOREIGN, "--start", "2024-02-01", "--end", "2024-01-01"], 2, "swap them"),
         (["--symbol", "S/PY"], 2, "is not a US stock symbol"),
     ],

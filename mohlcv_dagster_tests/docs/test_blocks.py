@@ -98,7 +98,7 @@ def test_click_understands_every_command_shown(command):
 
 @pytest.mark.usefixtures("_named")
 @pytest.mark.parametrize(
-    "line", ["mohlcv fetsh", "mohlcv fetch --symbol SPY", "mohlcv symbols list --all", "mohlcv up --port high"]
+    "line", ["mohlcv fetsh", "mohlcv fetch --start 2024-01", "mohlcv symbols list --all", "mohlcv up --port high"]
 )
 def test_an_invalid_command_is_found(line):
     with pytest.raises(click.UsageError):
