@@ -1,6 +1,6 @@
 """What the command prints: text on the console, one JSON document, or a summary of months.
 
-Text on a terminal has the terminal's width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
+Text on a terminal has at most its width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
 `FORCE_COLOR` where there is no terminal, which then forces only colour.
 """
 
@@ -11,16 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.errors import PlanError
 from mohlcv_dagster.formatting import quantity
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.model.bar_files import BarFile
@@ -30,14 +32,19 @@ WARNED: Final = "[yellow]![/]"
 FAILED: Final = "[red]✗[/]"
 
 _WIDTH_OF_A_FILE: Final = 160
+_HANGING: Final = 2
+_ANY_WIDTH: Final = 10_000
 
 
 @cache
 def _console_class() -> "type[Console]":
     # rich takes 80 ms to load: not for the help text
     from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    class OurConsole(Console):
+    class TerminalConsole(Console):
+        """Prints texts within the terminal; with `soft_wrap`, as in a file, lines are as long as they are."""
+
         def on_broken_pipe(self) -> None:
             """Exit with a code of its own: readers may stop at any time."""
             try:
@@ -49,7 +56,27 @@ def _console_class() -> "type[Console]":
             """Hide the cursor, or show it again, on a terminal only."""
             return super().show_cursor(show) if self.is_interactive else False
 
-    return OurConsole
+        def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as above
+            """Print; a text that is too long for the terminal goes on in further lines, indented."""
+            if self.soft_wrap or len(objects) != 1 or not isinstance(objects[0], str):
+                super().print(*objects, **options)
+                return
+            text = self.render_str(objects[0], markup=options.pop("markup", None))
+            lines = [part for line in text.split("\n", allow_blank=True) for part in self._within_width(line)]
+            super().print(Text("\n").join(lines), soft_wrap=True, **options)
+
+        def _within_width(self, line: Text) -> list[Text]:
+            if len(line) <= self.width:
+                return [line]
+            indent = len(line.plain) - len(line.plain.lstrip())
+            width = max(self.width - indent - _HANGING, 10)
+            wrapped = line[indent:].wrap(self, width)
+            for part in wrapped:
+                part.rstrip()
+            hanging = [Text(" " * (indent + (_HANGING if at else 0))) for at in range(len(wrapped))]
+            return [space + part for space, part in zip(hanging, wrapped, strict=True)]
+
+    return TerminalConsole
 
 
 def open_console(*, stderr: bool = False) -> "Console":
@@ -57,10 +84,23 @@ def open_console(*, stderr: bool = False) -> "Console":
     # FORCE_COLOR makes rich take a file for a terminal: no status line may be drawn in it, and no line be cut
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     interactive = None if terminal else False
-    console = _console_class()(highlight=False, soft_wrap=True, stderr=stderr, force_interactive=interactive)
+    console = _console_class()(
+        highlight=False, emoji=False, soft_wrap=not terminal, stderr=stderr, force_interactive=interactive
+    )
     if not terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
+
+
+def print_table(console: "Console", table: "Table") -> None:
+    """Print a table of texts; where the terminal is too narrow for it, a paragraph a row: `SPY  bars 210, why new`."""
+    if console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).maximum <= console.width:
+        console.print(table)
+        return
+    headings = [str(column.header) for column in table.columns[1:]]
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        told = ", ".join(f"{heading} {text}" for heading, text in zip(headings, others, strict=True) if text)
+        console.print(f"{first}  {told}", markup=False)
 
 
 def show_reasons(console: "Console", label: str, reasons: Iterable[str], mark: str = FAILED) -> None:
@@ -96,7 +136,7 @@ def print_json_error(message: str, code: int, cure: str = "") -> None:
 
 def print_text(text: str, *, as_json: bool) -> None:
     """Print a line for a person: on standard output, or on standard error where that has a JSON document."""
-    click.echo(text, file=sys.stderr if as_json else sys.stdout)
+    tell(text, err=as_json)
 
 
 _SKIPPED: Final = "skipped"

@@ -17,9 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import click
-
 from mohlcv_dagster.cli import home_creation
+from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
@@ -196,7 +195,7 @@ class Home:
 
 @cache
 def _warn_once(message: str) -> None:
-    click.echo(f"mohlcv: {message}", err=True)
+    tell(f"mohlcv: {message}")
 
 
 def _absolute(root: Path, name: str) -> str:

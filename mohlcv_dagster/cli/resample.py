@@ -11,6 +11,7 @@ from rich.markup import escape
 from mohlcv_dagster.cli.arguments import Timeframes, symbol_options
 from mohlcv_dagster.cli.console import RESAMPLED, WARNED, Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.nothing_stored import require_symbol
 from mohlcv_dagster.cli.ranges import latest, range_options, require_order
 from mohlcv_dagster.errors import FileMissingError
 from mohlcv_dagster.formatting import quantity
@@ -173,12 +174,9 @@ def _stored(paths: Paths, symbol: str, console: "Console") -> list[BarFile]:
     Raises:
         FileMissingError: there is none.
     """
-    raw = paths.archive().raw
-    folder = raw / symbol
-    if not folder.is_dir():
-        stored = ", ".join(sorted(each.name for each in raw.iterdir() if each.is_dir())) if raw.is_dir() else ""
-        has = f"there are {stored}" if stored else "there are no raw files of any symbol"
-        raise FileMissingError(f"there is no folder {folder}: {has}. Fetch {symbol} first, or name another --input-dir")
+    archive = paths.archive()
+    require_symbol(archive, symbol)
+    folder = archive.raw / symbol
     tree = list_folder(str(folder), RAW)
     files = [file for file in tree.files if file.symbol == symbol]
     others = [SkippedFile(str(at), "of another symbol") for file, at in tree.files.items() if file.symbol != symbol]

@@ -41,4 +41,7 @@ def test_what_is_not_a_date_is_refused_with_an_example(mohlcv, day):
     said = mohlcv("fetch", "--symbol", "SPY", "--start", day, "--end", "2024-03-31")
 
     assert said.code == 2
-    assert f"Invalid value for '--start': '{day}' is not a date; write a day as 2024-01-31, or a month as 2024-01" in said.err
+    assert (
+        f"Invalid value for '--start': '{day}' is not a date; write a day as 2024-01-31, or a month as 2024-01"
+        in said.err
+    )

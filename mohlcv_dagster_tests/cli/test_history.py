@@ -133,7 +133,7 @@ def test_a_month_that_was_never_stored_has_no_versions(project, mohlcv):
     said = mohlcv("history", "SPY", "2024-01", "--json")
 
     assert said.code == 1
-    assert json.loads(said.out)["error"] == "SPY 2024-01 1s is not stored, and no former version of it is kept"
+    assert json.loads(said.out)["error"] == "Nothing is stored yet. Fetch SPY first."
 
 
 def test_a_version_that_is_lost_is_marked_and_refused(archive, project, mohlcv):
