@@ -17,7 +17,7 @@ from mohlcv_dagster.errors import InputError, MohlcvError
 _GROUPS: Final = {
     "Start": ("demo", "up", "doctor"),
     "Get bars": ("plan", "fetch", "resample", "adopt"),
-    "Look and check": ("symbols", "validate", "verify", "history"),
+    "Look and check": ("symbols", "chart", "validate", "verify", "history"),
     "Tools": ("sandbox", "completion"),
 }
 COMMANDS: Final = tuple(name for names in _GROUPS.values() for name in names)
