@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
@@ -64,7 +65,8 @@ def symbol_options(command: F) -> F:
 
 
 def _keep_listed(ctx: click.Context, _: click.Parameter, file: TextIO | None) -> None:
-    ctx.meta[_LISTED] = list(symbols_in(file))
+    with file or nullcontext():
+        ctx.meta[_LISTED] = list(symbols_in(file))
 
 
 def _all_symbols(ctx: click.Context, _: click.Parameter, named: tuple[str, ...]) -> list[str]:

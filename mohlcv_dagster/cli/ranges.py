@@ -14,6 +14,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _MONTHS: Final = {"month": 1, "year": 12}
 _SPAN: Final = re.compile(r"(\d{1,4}) ?(month|year)s?", re.IGNORECASE | re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d(-\d\d)?", re.ASCII)
 _HINT: Final = "name the range: --start 2024-01 --end 2024-03, or --last 3months"
 
 
@@ -26,6 +27,8 @@ class _Bound(click.DateTime):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
         try:
+            if not _DATE.fullmatch(str(value)):
+                raise MonthError(str(value))
             day = super().convert(value, param, ctx)
             month = Month.of(day) if len(str(value)) == len("2024-01") else None
         except (click.BadParameter, MonthError):
