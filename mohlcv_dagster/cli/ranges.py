@@ -27,9 +27,8 @@ class _Bound(click.DateTime):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
         try:
-            if not _DATE.fullmatch(str(value)):
-                raise MonthError(str(value))
-            day = super().convert(value, param, ctx)
+            # DateTime alone takes 2024-1 too, which might be a day that was cut off
+            day = super().convert(value if _DATE.fullmatch(str(value)) else "", param, ctx)
             month = Month.of(day) if len(str(value)) == len("2024-01") else None
         except (click.BadParameter, MonthError):
             self.fail(f"{str(value)!r} is not a date; write a day as 2024-01-31, or a month as 2024-01", param, ctx)
