@@ -18,6 +18,7 @@ MOHLCV = Path(sys.executable).with_name("mohlcv")
 def test_the_commands_are_these():
     assert set(COMMANDS) == {
         "adopt",
+        "chart",
         "completion",
         "demo",
         "doctor",
