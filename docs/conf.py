@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 project = "mohlcv"
 project_copyright = "the authors of mohlcv"
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns = ["_site"]
 myst_heading_anchors = 4  # the anchors that GitHub makes, so that a link holds on both
 smartquotes = False  # an option is --force, not a dash

@@ -5,6 +5,7 @@ The packages and modules, each of which imports only from those below it::
     cli/             the `mohlcv` command, a file a sub-command
     definitions      the Dagster code location
     defs/            Dagster definitions, a file a concept: assets, checks, partitions, IO managers, jobs, sensors
+    query            bars for a program: `read` and `duckdb_view`
     validation/      any folder of files checked without Dagster, and the report of it
     storage/         an archive's files: atomic writes, listing, manifest entries, reading, verifying, repairing
     providers/       where bars come from: `base`, what a provider must provide; `massive/`, the one for Massive.com
@@ -26,5 +27,20 @@ A run completes a month before it begins the next (`defs.partition_loop`): `prov
 table) → `storage.archive` (written) → `checks` on the file as written → `bars.resample` → written and checked again,
 for each aggregate → the vendor's own minutes (`reconciliation`).
 
-This module imports nothing, so that `import mohlcv_dagster.bars.resample` loads no Dagster.
+`read` and `duckdb_view` are attributes of this package. It imports nothing before one of them is used, so that
+`import mohlcv_dagster.bars.resample` loads no Dagster.
 """
+
+TYPE_CHECKING = False  # what type checkers take for true, without importing `typing`
+if TYPE_CHECKING:
+    from mohlcv_dagster.query import duckdb_view, read
+
+__all__ = ["duckdb_view", "read"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mohlcv_dagster import query  # noqa: PLC0415 - see above
+
+    return getattr(query, name)

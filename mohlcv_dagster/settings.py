@@ -305,6 +305,33 @@ def read_env_file(root: Path) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def project_root() -> Path:
+    """The folder that relative paths start from: the nearest with a `workspace.yaml`, else the working folder."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").exists()), here)
+
+
+def project_environment(root: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a project: the process's win over those of `.env`. The folders and files named are absolute.
+
+    Args:
+        root: the project's folder, which relative paths start from.
+        own: the variables of `.env`, as `read_env_file` gives them.
+    """
+    environment = {**own, **os.environ}
+    data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
+    if "://" not in data_dir:
+        environment[DATA_DIR.variable] = _absolute(root, data_dir)
+    if calendar := environment.get(CALENDAR.variable, "").strip():
+        environment[CALENDAR.variable] = _absolute(root, calendar)
+    return environment
+
+
+def _absolute(root: Path, name: str) -> str:
+    # a shell does not expand ~ within quotes and in .env: a folder of that name would be made
+    return str((root / Path(name).expanduser()).absolute())
+
+
 def exposure(root: Path, values: Mapping[str, str]) -> str | None:
     """That every user of this machine can change `.env`, or read a secret in it, with the cure; `None` if not so.
 

@@ -28,6 +28,10 @@ def test_the_two_commands_are_on_the_first_screen():
     assert any(line.startswith("uv run pytest") for line in first_screen)
 
 
+def test_the_call_that_reads_is_on_the_first_screen():
+    assert "`mohlcv_dagster.read(" in "\n".join(README.splitlines()[:20])
+
+
 def test_the_settings_are_those_of_the_code():
     told = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", README, re.MULTILINE)
 
@@ -86,20 +90,23 @@ def test_the_layout_lists_every_module():
 
 def test_every_dependency_is_named_with_its_reason():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = {re.match(r"[a-z0-9-]+", text)[0] for text in project["dependencies"]}
+    optional = [text for extra in project["optional-dependencies"].values() for text in extra]
+    needed = {re.match(r"[a-z0-9-]+", text)[0] for text in [*project["dependencies"], *optional]}
     table = README.split("## Dependencies")[1].split("##")[0]
     told = {name for row in re.findall(r"^\| ([a-z0-9, -]+) \|", table, re.MULTILINE) for name in row.split(", ")}
 
     assert told - {"package"} == needed
 
 
-def test_the_frame_that_it_reads_is_in_new_york_time(tmp_path, monkeypatch):
-    stored = tmp_path / "data/raw_1s/SPY/SPY_2024_01.csv"
-    stored.parent.mkdir(parents=True)
-    stored.write_text("ts_event,open,high,low,close,volume\n2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n")
-    snippet = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "read_csv" in code)
+def test_the_frame_that_it_reads_is_in_new_york_time(tmp_path):
+    folder = tmp_path / "data/raw_1s/SPY"
+    folder.mkdir(parents=True)
+    header = "ts_event,open,high,low,close,volume\n"
+    (folder / "SPY_2024_01.csv").write_text(f"{header}2024-01-02 14:30:00+00:00,1.0,1.0,1.0,1.0,7\n")
+    (folder / "SPY_2024_02.csv").write_text(header)
+    [snippet] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", f"{snippet}\nprint(bars.index[0])"],
+        [sys.executable, "-c", f"{snippet}\nprint(eastern.index[0])"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -77,7 +77,9 @@ def as_recorded(given: CheckInput) -> RuleOutcome:
 def exact_form(given: CheckInput) -> RuleOutcome:
     """A warning where the only differences are additional columns, another order of columns, or CRLF.
 
-    Every reader accepts those. A missing last line end is an error: `152` may be what is left of `15234`.
+    A reader that reads each file by its own header accepts those, as docs/read.md shows; one that takes columns by
+    their place swaps prices, and one that takes the line end of the first file loses bars. A missing last line end is
+    an error: `152` may be what is left of `15234`.
     Context: `line`, counted from 1, `found` and `expected`.
     """
     own, path = given.own, given.file.path
@@ -86,7 +88,7 @@ def exact_form(given: CheckInput) -> RuleOutcome:
     expected = csv_codec.encode(own.present)
     plain, accepted = normalized(own.text)
     if plain == expected:
-        fault = f"{path} has {' and '.join(accepted)}; every reader accepts that, byte comparison does not"
+        fault = f"{path} has {' and '.join(accepted)}; a reader that goes by each file's own header accepts that"
         return RuleOutcome(of=own.rows, fault=fault, count=0, severity=Severity.WARN)
     if plain + b"\n" == expected:
         fault = f"{path} ends without a line end, so its last line may be cut short"
@@ -179,7 +181,7 @@ def differences(bars: pa.Table, found: bytes, expected: bytes) -> LineDifference
 
 
 def normalized(content: bytes) -> tuple[bytes, list[str]]:
-    """The text without the differences that every reader accepts, and what those were."""
+    """The text without the differences that are only a warning, and what those were."""
     accepted = []
     if b"\r\n" in content:
         accepted.append("CRLF line ends")

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from mohlcv_dagster.cli import exit_codes
-from mohlcv_dagster.cli.console import print_json_error, wants_json
+from mohlcv_dagster.cli.console import print_json_error, replace_unwritable, wants_json
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.cli.help_text import HelpContext, tell
 from mohlcv_dagster.errors import InputError, MohlcvError
@@ -108,6 +108,7 @@ def mohlcv() -> None:
 
 def main() -> None:
     """Run the command and exit with its code."""
+    replace_unwritable()
     try:
         code = _run()
     except _UnreadError:

@@ -11,13 +11,13 @@ import click
 
 from mohlcv_dagster.cli.arguments import Symbol
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.errors import FileError, InputError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import DATA_DIR, START, TIMEFRAMES, Settings
+from mohlcv_dagster.settings import DATA_DIR, START, TIMEFRAMES, Settings, project_root
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -9,12 +9,12 @@ from typing import Final, TextIO, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.errors import MohlcvError, MonthError, SymbolError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, check_symbol
 from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.settings import DATA_DIR, START, Settings
+from mohlcv_dagster.settings import DATA_DIR, START, Settings, project_root
 
 F = TypeVar("F", bound=Callable[..., object])
 

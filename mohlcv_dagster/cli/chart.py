@@ -10,7 +10,7 @@ import click
 
 from mohlcv_dagster.cli.arguments import Symbol, Timeframes
 from mohlcv_dagster.cli.console import OK, json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.nothing_stored import require_symbol
 from mohlcv_dagster.errors import FileMissingError, InputError, MonthError
 from mohlcv_dagster.formatting import quantity
@@ -19,6 +19,7 @@ from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.exchange_calendar import EASTERN
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE, RAW, Timeframe
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

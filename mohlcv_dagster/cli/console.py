@@ -1,9 +1,11 @@
-"""What the command prints: text on the console, one JSON document, or a summary of months.
+"""What the command prints, in the encoding that there is: text on the console, one JSON document, a summary of months.
 
 Text on a terminal has at most its width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
 `FORCE_COLOR` where there is no terminal, which then forces only colour.
 """
 
+import codecs
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +36,46 @@ FAILED: Final = "[red]✗[/]"
 _WIDTH_OF_A_FILE: Final = 160
 _HANGING: Final = 2
 _ANY_WIDTH: Final = 10_000
+_HANDLER: Final = "mohlcv.glyphs"
+_ASCII: Final = "mohlcv_ascii"
+"""ASCII by another name: click takes a stream in ASCII for a mistake and writes UTF-8 to it."""
+_PLAIN: Final = {"✓": "+", "✗": "x", "→": "->", "…": "...", "×": "x", "·": ".", "─": "-", "│": "|"}
+"""What stands for characters that we print ourselves; any other one becomes a question mark."""
+
+
+def replace_unwritable() -> None:
+    """Have standard output and standard error replace what they cannot encode, also half of a pair of surrogates."""
+    codecs.register_error(_HANDLER, _replaced)
+    codecs.register(_codec)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding=_ASCII if is_ascii else None, errors=_HANDLER)
+
+
+def _holds_every_character() -> bool:
+    """Whether standard output is in UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def _codec(name: str) -> codecs.CodecInfo | None:
+    if name != _ASCII:
+        return None
+    plain = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        plain.encode,
+        plain.decode,
+        incrementalencoder=plain.incrementalencoder,
+        incrementaldecoder=plain.incrementaldecoder,
+        name=_ASCII,
+    )
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(each, "?") for each in error.object[error.start : error.end]), error.end
 
 
 @cache
@@ -125,8 +167,9 @@ def wants_json(words: Sequence[str]) -> bool:
 
 
 def print_json(document: Mapping[str, object]) -> None:
-    """Print the one JSON document; values that are not of JSON become their text."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    """Print the one JSON document, escaped where standard output is not UTF-8; what is not of JSON becomes its text."""
+    escaped = not _holds_every_character()
+    click.echo(json.dumps(document, indent=2, ensure_ascii=escaped, default=str), file=sys.stdout)
 
 
 def print_json_error(message: str, code: int, cure: str = "") -> None:

@@ -22,7 +22,16 @@ from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings, exposure, read_env_file
+from mohlcv_dagster.settings import (
+    API_KEY,
+    BASE_URL,
+    CALENDAR,
+    DATA_DIR,
+    Settings,
+    exposure,
+    project_environment,
+    read_env_file,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -58,12 +67,6 @@ def open_instance(*, keep_outputs: bool = False) -> "Iterator[dg.DagsterInstance
         yield instance
 
 
-def project_root() -> Path:
-    """The folder that relative paths start from: the nearest with a `workspace.yaml`, else the working folder."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").exists()), here)
-
-
 @dataclass(frozen=True)
 class Home:
     """A home of Dagster, and the environment that its processes run in.
@@ -88,14 +91,9 @@ class Home:
             SettingsError: `.env` cannot be read.
         """
         own = read_env_file(root)
-        environment = {**own, **os.environ}
+        environment = project_environment(root, own)
         if warn and (exposed := exposure(root, own)):
             _warn_once(exposed)
-        data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
-        if "://" not in data_dir:
-            environment[DATA_DIR.variable] = _absolute(root, data_dir)
-        if calendar := environment.get(CALENDAR.variable, "").strip():
-            environment[CALENDAR.variable] = _absolute(root, calendar)
         path = Path(environment.get(DAGSTER_HOME) or root / OWN_FOLDER / "home").expanduser().absolute()
         return cls(path, {**environment, DAGSTER_HOME: str(path)})
 
@@ -196,11 +194,6 @@ class Home:
 @cache
 def _warn_once(message: str) -> None:
     tell(f"mohlcv: {message}")
-
-
-def _absolute(root: Path, name: str) -> str:
-    # a shell does not expand ~ within quotes and in .env: a folder of that name would be made
-    return str((root / Path(name).expanduser()).absolute())
 
 
 @dataclass(frozen=True)

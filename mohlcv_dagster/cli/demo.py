@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json, show_reasons
-from mohlcv_dagster.cli.dagster_home import Home, Paths, open_instance, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths, open_instance
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from rich.console import Console

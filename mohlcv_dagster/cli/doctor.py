@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, project_root
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings, exposure, read_env_file
+from mohlcv_dagster.settings import (
+    API_KEY,
+    BASE_URL,
+    CALENDAR,
+    DATA_DIR,
+    Settings,
+    exposure,
+    project_root,
+    read_env_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import click
 from mohlcv_dagster.cli import known_splits
 from mohlcv_dagster.cli.arguments import require_partition, symbol_options
 from mohlcv_dagster.cli.console import RESAMPLED, Summary, json_option, open_console
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.ranges import chosen_months, range_options
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.formatting import quantity
@@ -27,7 +27,7 @@ from mohlcv_dagster.model.month_decision import (
     failing,
 )
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.settings import Settings, project_root
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

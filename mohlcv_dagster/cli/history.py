@@ -9,7 +9,7 @@ import click
 
 from mohlcv_dagster.cli.arguments import Symbol, Timeframes
 from mohlcv_dagster.cli.console import OK, WARNED, json_option, open_console, print_json, print_table
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import FileMissingError, InputError
 from mohlcv_dagster.formatting import quantity
@@ -17,6 +17,7 @@ from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

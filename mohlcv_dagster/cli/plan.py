@@ -12,7 +12,7 @@ import click
 
 from mohlcv_dagster.cli.arguments import require_partition, symbol_options
 from mohlcv_dagster.cli.console import json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing
 from mohlcv_dagster.cli.ranges import chosen_months, range_options
 from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.model import bar_files, exchange_calendar, listings
@@ -23,7 +23,7 @@ from mohlcv_dagster.model.timeframes import MINUTE, RAW
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.base import BarProvider, Cost
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.settings import API_KEY, Settings
+from mohlcv_dagster.settings import API_KEY, Settings, project_root
 from mohlcv_dagster.storage.locations import status_of
 
 if TYPE_CHECKING:

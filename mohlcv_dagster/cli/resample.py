@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from mohlcv_dagster.cli.arguments import Timeframes, symbol_options
 from mohlcv_dagster.cli.console import RESAMPLED, WARNED, Summary, json_option, open_console
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.nothing_stored import require_symbol
 from mohlcv_dagster.cli.ranges import latest, range_options, require_order
 from mohlcv_dagster.errors import FileMissingError
@@ -19,7 +19,7 @@ from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
-from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
+from mohlcv_dagster.settings import START, TIMEFRAMES, Settings, project_root
 from mohlcv_dagster.storage.inventory import SkippedFile, list_folder
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,9 @@ from mohlcv_dagster.cli.dagster_home import (
     open_instance,
 )
 from mohlcv_dagster.cli.diagnostics import Diagnosis, fine, warning, wrong
-from mohlcv_dagster.errors import HomeError, InputError, SettingsError
+from mohlcv_dagster.errors import HomeError, InputError, SettingsError, SymbolError
 from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.model.bar_files import check_symbol
 from mohlcv_dagster.storage import atomic_writes
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED, fsync_folder, is_abandoned
 from mohlcv_dagster.storage.inventory import FileKind, Inventory
@@ -168,7 +170,7 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
         return
     yield from _renamed(yaml)
     yield from _mended(home.path)
-    yield _opened(home.path, named)
+    yield from _opened(home.path, named)
     in_use = is_locked(home.up_lock)
     yield fine("home", "in use: `mohlcv up` is running on it" if in_use else "not in use by `mohlcv up`")
 
@@ -192,16 +194,31 @@ def _mended(home: Path) -> Iterator[Diagnosis]:
         yield fine("home", f"two first starts at once had left a database half made: mended; {copy} is as it was")
 
 
-def _opened(home: Path, named: str) -> Diagnosis:
-    """Whether Dagster opens it and reads what is stored."""
+def _opened(home: Path, named: str) -> Iterator[Diagnosis]:
+    """Whether Dagster opens it and reads what is stored, and which of its symbols can never be fetched."""
     from mohlcv_dagster.defs.partitions import asset_key  # noqa: PLC0415 - as above
     from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - only where there is something to open
 
     os.environ[DAGSTER_HOME] = str(home)  # its event log looks there
     try:
         with open_instance(keep_outputs=True) as instance:
-            symbols = len(instance.get_dynamic_partitions("symbol"))
+            symbols = instance.get_dynamic_partitions("symbol")
             months = len(instance.get_materialized_partitions(asset_key(RAW)))
     except HomeError as error:
-        return wrong("home", error.found, f"{error.cure[0].upper()}{error.cure[1:]}.")
-    return fine("home", f"{named} opens: {quantity(symbols, 'symbol')}, {quantity(months, 'month')} recorded")
+        yield wrong("home", error.found, f"{error.cure[0].upper()}{error.cure[1:]}.")
+        return
+    yield fine("home", f"{named} opens: {quantity(len(symbols), 'symbol')}, {quantity(months, 'month')} recorded")
+    yield from _impossible(symbols)
+
+
+def _impossible(symbols: Iterable[str]) -> Iterator[Diagnosis]:
+    """The symbols that are none: the UI takes any text for a partition."""
+    for symbol in sorted(symbols):
+        try:
+            check_symbol(symbol)
+        except SymbolError as error:
+            cure = f"Run `mohlcv symbols remove {shlex.quote(symbol)}`."
+            if "|" in symbol:
+                yield wrong("symbols", f"{symbol!r} has a |, and no backfill with it starts, of no symbol", cure)
+            else:
+                yield warning("symbols", f"each fetch of it fails: {error}", cure)

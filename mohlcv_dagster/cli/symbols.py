@@ -8,10 +8,11 @@ import click
 from mohlcv_dagster.cli import SuggestingGroup, symbols_list
 from mohlcv_dagster.cli.arguments import Symbol, symbols_in
 from mohlcv_dagster.cli.console import json_option, print_json, print_text
-from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SymbolError
 from mohlcv_dagster.model.bar_files import check_symbol, portability_notes
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,11 +15,11 @@ from typing import Final
 import click
 from filelock import FileLock, Timeout
 
-from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.dagster_patches.supervision import Restarts, ending
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.same_origin import ANY_ADDRESS, authority
-from mohlcv_dagster.settings import UI_PASSWORD, UI_URL
+from mohlcv_dagster.settings import UI_PASSWORD, UI_URL, project_root
 
 LOOPBACK: Final = "127.0.0.1"
 _PATIENCE: Final = 60.0

@@ -10,13 +10,14 @@ from rich.markup import escape
 
 from mohlcv_dagster.cli.arguments import Symbol, Timeframes, split_symbols
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console
-from mohlcv_dagster.cli.dagster_home import Home, Paths, knowledge, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths, knowledge
 from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.cli.nothing_stored import require_something
-from mohlcv_dagster.errors import FileMissingError, InputError, TimeframeError
+from mohlcv_dagster.errors import FileMissingError, InputError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
       mohlcv validate --input-dir data/aggregated/1min --timeframe 1min --raw-data-dir data/raw_1s
       mohlcv validate --input-dir data/raw_1s --timeframe 1s --symbol SPY --report raw.html
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    timeframe = _timeframe(name)
+    timeframe = timeframes.parse_any(name)
     write = _writer(report, report_format)
     made = _validated(timeframe, input_dir, raw_data_dir, split_symbols(symbols), open_console(stderr=as_json))
     if write is not None:
@@ -74,15 +75,6 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     if as_json:
         click.echo(_written(made, "json"), nl=False)
     return 1 if made.failed else 0
-
-
-def _timeframe(name: str) -> Timeframe:
-    if name.strip() == RAW.name:
-        return RAW
-    try:
-        return timeframes.parse(name)
-    except TimeframeError as error:
-        raise TimeframeError(f"{error}, or {RAW.name} for raw files") from None
 
 
 def _writer(name: str | None, report_format: str | None) -> "Callable[[ValidationReport], None] | None":

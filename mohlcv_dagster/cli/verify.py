@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, json_option, open_console, print_json
-from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root
+from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -56,6 +56,20 @@ def parse(name: str) -> Timeframe:
         raise TimeframeError(f"timeframe {name!r} is not offered; choose from {', '.join(_BY_NAME)}") from None
 
 
+def parse_any(name: str) -> Timeframe:
+    """`RAW` or the aggregated timeframe called `name`, surrounding blanks ignored.
+
+    Raises:
+        TimeframeError: there is none of that name.
+    """
+    if name.strip() == RAW.name:
+        return RAW
+    try:
+        return parse(name)
+    except TimeframeError as error:
+        raise TimeframeError(f"{error}, or {RAW.name} for raw files") from None
+
+
 def parse_list(names: str) -> tuple[Timeframe, ...]:
     """The timeframes in a comma-separated list, shortest first, each once.
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
-from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.model.months import Month
+from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage import atomic_writes, inventory
 from mohlcv_dagster.storage.locations import (
     AnyPath,
@@ -209,6 +210,14 @@ class Archive:
     def files(self) -> Iterator[BarFile]:
         """Every file of bars that is at its own path, raw files first; others are skipped."""
         return inventory.bar_files(self.raw, self.aggregated)
+
+    def months(self, symbol: str, timeframe: Timeframe) -> frozenset[Month]:
+        """The months of a symbol that are stored at a timeframe.
+
+        Raises:
+            SymbolError: it is not a symbol.
+        """
+        return inventory.months_beside(self.path(BarFile(symbol, timeframe, Month(1970, 1))), symbol, timeframe)
 
     def _missing(self, file: BarFile) -> FileMissingError:
         return FileMissingError(f"{file} is not stored: there is no file {self.uri(file)}")

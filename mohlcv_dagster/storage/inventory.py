@@ -14,6 +14,7 @@ from typing import Final, Self
 from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, HISTORY_FOLDER, MIRROR_FOLDER, RAW_FOLDER, BarFile
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED
 from mohlcv_dagster.storage.locations import AnyPath, resolve_path
@@ -174,6 +175,19 @@ def bar_files(raw: AnyPath, aggregated: AnyPath) -> Iterator[BarFile]:
             file = _parsed("/".join((folder, *path.replace(os.sep, "/").split("/")[-2:])))
             if file is not None:
                 yield file
+
+
+def months_beside(place: AnyPath, symbol: str, timeframe: Timeframe) -> frozenset[Month]:
+    """The months of a symbol whose files are in one folder.
+
+    Args:
+        place: where the file of any month is, or would be.
+        symbol: case kept.
+        timeframe: of the files.
+    """
+    folder = f"{RAW_FOLDER}/{symbol}" if timeframe == RAW else f"{AGGREGATED_FOLDER}/{timeframe}"
+    files = (_parsed(f"{folder}/{at.name}") for at in place.parent.glob(f"{symbol}_*.csv"))
+    return frozenset(file.month for file in files if file is not None and file.symbol == symbol)
 
 
 @dataclass(frozen=True)

@@ -155,8 +155,9 @@ def launch(first: str, last: str):
             ASSET_PARTITION_RANGE_START_TAG,
         )
 
-        from mohlcv_dagster.cli.dagster_home import Home, Paths, project_root  # noqa: PLC0415 - as above
+        from mohlcv_dagster.cli.dagster_home import Home, Paths  # noqa: PLC0415 - as above
         from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
+        from mohlcv_dagster.settings import project_root  # noqa: PLC0415 - as above
 
         settings = Home.real(project_root()).prepare().settings()
         definitions = build(settings)

@@ -151,8 +151,8 @@ MESSAGES = {
     "1 absent, of 3 bars expected; first at 2024-01-02 14:30:15Z (absent); "
     "in total it has 16,354 shares, its raw file 16,654. "
     "Re-materialize aggregated/15s for SPY 2024-01 once raw_1s is stored and passes its checks.",
-    "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; every reader accepts that, byte comparison does "
-    "not. Re-materialize raw_1s for SPY 2024-01, which writes the file again.",
+    "CRLF line ends": "raw_1s/SPY/SPY_2024_01.csv has CRLF line ends; a reader that goes by each file's own header "
+    "accepts that. Re-materialize raw_1s for SPY 2024-01, which writes the file again.",
 }
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from mohlcv_dagster.cli import dagster_home, plan, plan_report, runs
-from mohlcv_dagster.cli.dagster_home import Home, project_root
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.cli.plan import Density, Planner
 from mohlcv_dagster.definitions import build
 from mohlcv_dagster.model.bar_files import BarFile
@@ -22,7 +22,7 @@ from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.sandbox import Sandbox
-from mohlcv_dagster.settings import Settings
+from mohlcv_dagster.settings import Settings, project_root
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
 

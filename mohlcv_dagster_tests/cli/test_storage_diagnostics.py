@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 import pytest
+from dagster_graphql.schema.errors import GraphenePartitionKeysNotFoundError
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mohlcv_dagster.cli import storage_diagnostics as storage
@@ -11,6 +12,7 @@ from mohlcv_dagster.cli import up
 from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.cli.diagnostics import Health
 from mohlcv_dagster.storage import atomic_writes
+from mohlcv_dagster_tests.docs.blocks import REPOSITORY
 
 
 def test_a_full_disk_is_told_before_it_is_full(monkeypatch, tmp_path):
@@ -109,6 +111,47 @@ def test_a_home_opens_and_who_holds_it_is_told(home):
     ]
     with up._locked(Home(home, {})):
         assert of_home(home)[-1].found == "in use: `mohlcv up` is running on it"
+
+
+def test_a_symbol_that_is_none_is_named_with_the_command_that_removes_it(home):
+    added = ["SPY", "BRK.B|x", "BRK/B", " spy", "it's"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            instance.add_dynamic_partitions("symbol", added)
+    told = {each.found: (each.health, each.cure) for each in of_home(home) if each.topic == "symbols"}
+
+    assert told.pop("'BRK.B|x' has a |, and no backfill with it starts, of no symbol") == (
+        Health.WRONG,
+        "Run `mohlcv symbols remove 'BRK.B|x'`.",
+    )
+    assert [found.split(" is not")[0] for found in told] == [
+        f"each fetch of it fails: {each!r}" for each in (" spy", "BRK/B", "it's")
+    ]
+    assert {cure for _, cure in told.values()} == {
+        "Run `mohlcv symbols remove ' spy'`.",
+        "Run `mohlcv symbols remove BRK/B`.",
+        """Run `mohlcv symbols remove 'it'"'"'s'`.""",
+    }
+    assert {health for health, _ in told.values()} == {Health.WARNING}
+
+
+def test_the_command_that_is_named_removes_it(home, mohlcv):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            instance.add_dynamic_partitions("symbol", ["BRK.B|x"])
+
+    assert mohlcv("doctor", "--offline").out.count("mohlcv symbols remove 'BRK.B|x'") == 1
+    assert mohlcv("symbols", "remove", "BRK.B|x").code == 0
+    assert "BRK.B|x" not in mohlcv("doctor", "--offline").out
+
+
+def test_troubleshooting_has_the_words_of_the_ui_about_such_a_symbol():
+    words = GraphenePartitionKeysNotFoundError({"2024-04|BRK.B|x"}).message
+    page = (REPOSITORY / "docs/troubleshooting.md").read_text(encoding="utf-8")
+
+    assert f"## {words.removesuffix('.')}\n".replace("`", "") in page.replace("`", "")
 
 
 FORMER = """\

@@ -82,4 +82,7 @@ def _bare(words):
         words = words[1:]
     if words[:2] != ("uv", "run"):
         return words
-    return words[4:] if words[2] == "--group" else words[2:]
+    words = words[2:]
+    while words[0] in {"--group", "--with"}:
+        words = words[2:]
+    return words

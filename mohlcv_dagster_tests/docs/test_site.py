@@ -9,7 +9,8 @@ import pytest
 
 from mohlcv_dagster_tests.docs.blocks import REPOSITORY
 
-pytest.importorskip("furo", reason="the site's tools are not installed: uv sync --group docs")
+for tool in ("furo", "sphinx_copybutton"):
+    pytest.importorskip(tool, reason="the site's tools are not installed: uv sync --group docs")
 pytestmark = pytest.mark.slow
 
 STRICTLY = ["-W", "--keep-going", "-n", "-E", "-q"]
@@ -50,6 +51,14 @@ def test_nothing_on_a_page_is_loaded_from_elsewhere(site):
     assert sheets
     assert [page.name for page in pages if loads.search(page.read_text(encoding="utf-8"))] == []
     assert [sheet.name for sheet in sheets if brings.search(sheet.read_text(encoding="utf-8"))] == []
+
+
+def test_each_block_of_code_has_a_button_that_copies_it(site):
+    pages = [page.read_text(encoding="utf-8") for page in site.glob("*.html")]
+    script = (site / "_static/copybutton.js").read_text(encoding="utf-8")
+
+    assert "div.highlight pre" in script
+    assert [page for page in pages if "_static/copybutton.js" not in page] == []
 
 
 def test_the_format_is_the_archives_own_page_and_not_a_copy(site):

@@ -22,6 +22,7 @@ NOT_RUN = {
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
     ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
     ("history", "SPY", "2024-01", "--as-of"): "nothing was stored then; cli/test_history.py runs it",
+    ("symbols", "remove", "BRK.B|x"): "the UI adds it, no command does; cli/test_storage_diagnostics.py runs it",
     ("verify", "/mnt/backup/data"): "a place of the reader's",
     ("verify", "s3://bucket/bars"): "as above",
 }
@@ -43,16 +44,19 @@ def is_left_out(command):
     return any(command.words[1 : 1 + len(beginning)] == beginning for beginning in NOT_RUN)
 
 
-@pytest.mark.parametrize("page", [page for page in IN_PYTHON if page.name not in NOT_HERE], ids=lambda page: page.name)
-def test_the_python_and_the_sql_of_a_page_run_from_top_to_bottom(page, project):
-    names = {"__name__": page.stem}
+EACH = [
+    block for page in IN_PYTHON if page.name not in NOT_HERE for block in blocks(page) if block.language in RUNS_ITSELF
+]
+
+
+@pytest.mark.parametrize("block", EACH, ids=str)
+def test_the_python_and_the_sql_of_a_block_run_alone(block, project):
     with project.entered():
-        for block in blocks(page):
-            if block.language == "python":
-                code = compile("\n" * block.line + block.text, str(page), "exec")  # a traceback names the page's line
-                exec(code, names)  # noqa: S102 - our own page
-            elif block.language == "sql":
-                assert duckdb.sql(block.text).fetchall(), block
+        if block.language == "sql":
+            assert duckdb.sql(block.text).fetchall()
+        else:
+            code = compile("\n" * block.line + block.text, str(block.page), "exec")  # a traceback names the page's line
+            exec(code, {"__name__": block.page.stem})  # noqa: S102 - our own page
 
 
 @pytest.mark.slow

@@ -76,16 +76,28 @@ def bucket(project):
         server.stop()
 
 
+VIEWED_IN_S3 = """
+import duckdb
+import mohlcv_dagster
+
+connection = duckdb.connect()
+mohlcv_dagster.duckdb_view(connection, "bars", data_dir="s3://bucket/bars")
+print(*connection.execute("SELECT symbol, count(*) FROM bars GROUP BY ALL").fetchall())
+"""
+
+
 def test_the_archive_is_written_to_s3_and_read_from_there(bucket):
     folder, environment = bucket
     (folder / ".env").write_text(variables("MOHLCV_DATA_DIR"))
     said = run([MOHLCV, *FETCH.words[1:]], folder, environment)
     [code] = [block.text for block in PAGE if block.language == "python"]
     rows = run([sys.executable, "-c", code], folder, environment)
+    viewed = run([sys.executable, "-c", VIEWED_IN_S3], folder, environment)
     again = run([MOHLCV, *FETCH.words[1:]], folder, environment)
 
     assert said.endswith("1 downloaded, 0 skipped, 0 failed\n")
     assert int(rows) == 21 * 13 * 2  # sessions of January 2024, half hours, bars
+    assert viewed == f"('SPY', {int(rows)})\n"
     assert again.endswith("0 downloaded, 1 skipped, 0 failed\n")
     assert not (folder / "data").exists()
 

@@ -8,22 +8,23 @@ import polars as pl
 from mohlcv_dagster.defs.resources import ArchiveResource
 
 MINUTES = dg.AssetKey(["aggregated", "1min"])
+TYPES = {"ts_event": pl.String} | dict.fromkeys(["open", "high", "low", "close", "volume"], pl.Float64)
+
+
+def month(file: Path) -> pl.LazyFrame:
+    """A file by its own header, no type guessed: one may be the header alone, or have its columns in another order."""
+    scanned = pl.scan_csv(file, schema_overrides=TYPES).select(*TYPES)
+    return scanned.with_columns(symbol=pl.lit(file.name.split("_")[0]))
 
 
 @dg.asset(deps=[MINUTES], group_name="mine", kinds={"polars", "parquet"})
 def daily_bars(context: dg.AssetExecutionContext, archive: ArchiveResource) -> None:
     """A bar a symbol and trading day, all hours, of every stored month; days are Eastern."""
-    scanned = pl.scan_csv(
-        f"{archive.data_dir}/aggregated/1min/*.csv",
-        schema_overrides={"volume": pl.Float64},  # a month has whole volumes or fractions: each file its own type
-        include_file_paths="file",
-    )
     moment = pl.col("ts_event").str.to_datetime("%Y-%m-%d %H:%M:%S%:z", time_zone="UTC")
+    files = sorted(Path(archive.data_dir).glob("aggregated/1min/*.csv"))
     bars = (
-        scanned.with_columns(
-            symbol=pl.col("file").str.extract(r"([^/]+)_\d{4}_\d{2}_1min\.csv$"),
-            day=moment.dt.convert_time_zone("America/New_York").dt.date(),
-        )
+        pl.concat([month(file) for file in files])
+        .with_columns(day=moment.dt.convert_time_zone("America/New_York").dt.date())
         .group_by("symbol", "day", maintain_order=True)
         .agg(
             pl.col("open").first(),
