@@ -90,7 +90,8 @@ def test_the_layout_lists_every_module():
 
 def test_every_dependency_is_named_with_its_reason():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = {re.match(r"[a-z0-9-]+", text)[0] for text in project["dependencies"]}
+    optional = [text for extra in project["optional-dependencies"].values() for text in extra]
+    needed = {re.match(r"[a-z0-9-]+", text)[0] for text in [*project["dependencies"], *optional]}
     table = README.split("## Dependencies")[1].split("##")[0]
     told = {name for row in re.findall(r"^\| ([a-z0-9, -]+) \|", table, re.MULTILINE) for name in row.split(", ")}
 

@@ -1,5 +1,6 @@
 """The `mohlcv` command: its sub-commands, each loaded from its own module, and how it ends."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -10,30 +11,49 @@ import click
 from mohlcv_dagster.cli import exit_codes
 from mohlcv_dagster.cli.console import print_json_error, replace_unwritable, wants_json
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.cli.help_text import HelpContext, tell
 from mohlcv_dagster.errors import InputError, MohlcvError
 
-COMMANDS: Final = (
-    "demo",
-    "up",
-    "sandbox",
-    "fetch",
-    "resample",
-    "validate",
-    "plan",
-    "symbols",
-    "adopt",
-    "verify",
-    "history",
-    "doctor",
-    "completion",
-)
+_GROUPS: Final = {
+    "Start": ("demo", "up", "doctor"),
+    "Get bars": ("plan", "fetch", "resample", "adopt"),
+    "Look and check": ("symbols", "chart", "validate", "verify", "history"),
+    "Tools": ("sandbox", "completion"),
+}
+COMMANDS: Final = tuple(name for names in _GROUPS.values() for name in names)
 
 
 class _UnreadError(Exception):
     """The reader of the output closed it; click would take an OSError for a failure."""
 
 
-class _Commands(click.Group):
+class SuggestingGroup(click.Group):
+    """A group of commands that names the ones that are like an unknown word."""
+
+    context_class = HelpContext
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of `args`.
+
+        Raises:
+            click.UsageError: there is none; the message suggests others.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            alike = difflib.get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(f'`{each}`' for each in alike)}?" if alike else "see the list in --help"
+            raise click.UsageError(f"{error.message.rstrip('.')}; {hint}", ctx) from None
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, whose help is shown as that of the group."""
+        cmd.context_class = HelpContext
+        super().add_command(cmd, name)
+
+
+class _Commands(SuggestingGroup):
     """Sub-commands, each loaded from the module of its name when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
@@ -44,7 +64,16 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"mohlcv_dagster.cli.{cmd_name}")
         command: click.Command = module.command
+        command.context_class = HelpContext
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in groups."""
+        limit = formatter.width - 6 - max(map(len, COMMANDS))
+        for title, names in _GROUPS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, each.get_short_help_str(max(limit, 45))) for name, each in found if each])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -71,11 +100,9 @@ def mohlcv() -> None:
 
     \b
     First steps:
-      mohlcv demo                                   all steps once, without a key
-      mohlcv up                                     the Dagster UI on this project's data
-      mohlcv doctor                                 problems of this installation, and the cures
-      mohlcv plan --symbol SPY --start 2024-01-01 --end 2024-03-31
-      mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-03-31
+      mohlcv demo                                 all steps once, without a key
+      mohlcv up                                   the Dagster UI on this project's data
+      mohlcv fetch --symbol SPY --last 3months    bars of the latest three months
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
 
 
@@ -128,7 +155,9 @@ def _wraps_interrupt(error: BaseException | None) -> bool:
 def _unusable(error: click.ClickException) -> int:
     """Report a command line that click could not read; `error` holds the command it belongs to."""
     if not wants_json(sys.argv[1:]):
-        error.show()
+        if context := getattr(error, "ctx", None):
+            tell(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n")
+        tell(f"Error: {error.format_message()}")
     else:
         context = getattr(error, "ctx", None)
         usage = f"see `{context.command_path} --help`" if context else ""
@@ -141,5 +170,5 @@ def _fail(message: str, code: ExitCode, prefix: str) -> ExitCode:
     if wants_json(sys.argv[1:]):
         print_json_error(message, code)
     else:
-        click.echo(f"{prefix}{message}", err=True)
+        tell(f"{prefix}{message}")
     return code

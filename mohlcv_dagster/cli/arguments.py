@@ -1,34 +1,25 @@
-"""Symbols, timeframes and days on the command line: how they are read, checked and completed by a shell."""
+"""Symbols and timeframes on the command line: how they are read, checked and completed by a shell."""
 
 import os
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TextIO, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from mohlcv_dagster.cli.dagster_home import Home
-from mohlcv_dagster.errors import MohlcvError, MonthError, MonthInFutureError, SymbolError
+from mohlcv_dagster.errors import MohlcvError, MonthError, SymbolError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.settings import DATA_DIR, START, Settings, project_root
 
+F = TypeVar("F", bound=Callable[..., object])
 
-class _Day(click.DateTime):
-    """A day of the form YYYY-MM-DD."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - the signature is click's
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"{str(value)!r} is not a date; write one as 2024-01-31", param, ctx)
-
-
-DAY: Final = _Day(["%Y-%m-%d"])
-"""The type of options that name a day."""
+_LISTED: Final = "mohlcv.listed_symbols"
+"""Where click keeps the symbols of `--symbols-from` until `--symbol` was read."""
 
 
 class Symbol(click.types.StringParamType):
@@ -51,14 +42,54 @@ class Timeframes(click.types.StringParamType):
         return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(begun)]
 
 
-symbol_option: Final = click.option(
-    "--symbol",
-    "symbols",
-    type=Symbol(),
-    required=True,
-    multiple=True,
-    help="Symbol, such as SPY; for more, again or SPY,QQQ.",
-)
+def symbol_options(command: F) -> F:
+    """The options `--symbol` and `--symbols-from`; the argument `symbols` has all of them, each once."""
+    listed = click.option(
+        "--symbols-from",
+        metavar="FILE",
+        type=click.File(encoding="utf-8"),
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_listed,
+        help="File with a symbol a line, as for `symbols add --from`; - reads stdin.",
+    )
+    named = click.option(
+        "--symbol",
+        "symbols",
+        type=Symbol(),
+        multiple=True,
+        callback=_all_symbols,
+        help="Symbol, such as SPY; for more, again or SPY,QQQ.",
+    )
+    return named(listed(command))
+
+
+def _keep_listed(ctx: click.Context, _: click.Parameter, file: TextIO | None) -> None:
+    with file or nullcontext():
+        ctx.meta[_LISTED] = list(symbols_in(file))
+
+
+def _all_symbols(ctx: click.Context, _: click.Parameter, named: tuple[str, ...]) -> list[str]:
+    symbols = split_symbols([*named, *ctx.meta.get(_LISTED, ())])
+    if not symbols and not ctx.resilient_parsing:
+        raise click.UsageError("no symbol was given: write --symbol SPY, or name a file with --symbols-from", ctx)
+    return symbols
+
+
+def symbols_in(file: TextIO | None) -> Iterator[str]:
+    """The symbols of a file, one a line; blank lines and what follows a # are skipped.
+
+    Raises:
+        SymbolError: it is not text in UTF-8.
+    """
+    try:
+        for line in file or ():
+            symbol = line.lstrip("\ufeff").partition("#")[0].strip()
+            if symbol:
+                yield symbol
+    except UnicodeDecodeError as error:
+        name = getattr(file, "name", "the file")
+        raise SymbolError(f"{name} cannot be read ({error}): save it as plain text in UTF-8") from error
 
 
 def split_symbols(given: Iterable[str]) -> list[str]:
@@ -79,30 +110,6 @@ def require_partition(month: Month, settings: Settings) -> None:
     """
     if month < settings.start:
         raise MonthError(f"{month} is before {settings.start}, the first month of {START.variable}; set it earlier")
-
-
-def require_order(start: datetime, end: datetime) -> None:
-    """Refuse a range that ends before it starts.
-
-    Raises:
-        MonthError: it does.
-    """
-    if end < start:
-        raise MonthError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}; swap them")
-
-
-def months_touched(start: datetime, end: datetime, now: datetime) -> list[Month]:
-    """The months from that of `start` to that of `end`, both inclusive, less those that have not begun at `now`.
-
-    Raises:
-        MonthError: `end` is before `start`.
-        MonthInFutureError: none of them has begun.
-    """
-    require_order(start, end)
-    months = [month for month in Month.of(start).until(Month.of(end)) if month.start <= now]
-    if not months:
-        raise MonthInFutureError(f"--start {start:%Y-%m-%d} is in the future: it is {now:%Y-%m-%d} (UTC)")
-    return months
 
 
 def stored_symbols() -> list[str]:

@@ -1,6 +1,6 @@
 """What the command prints, in the encoding that there is: text on the console, one JSON document, a summary of months.
 
-Text on a terminal has the terminal's width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
+Text on a terminal has at most its width; anywhere else lines are never cut. rich follows `NO_COLOR`, and
 `FORCE_COLOR` where there is no terminal, which then forces only colour.
 """
 
@@ -12,14 +12,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mohlcv_dagster.cli.exit_codes import ExitCode
+from mohlcv_dagster.cli.help_text import tell
+from mohlcv_dagster.errors import PlanError
+from mohlcv_dagster.formatting import quantity
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from mohlcv_dagster.cli.runs import FinishedRun
     from mohlcv_dagster.model.bar_files import BarFile
@@ -29,6 +34,8 @@ WARNED: Final = "[yellow]![/]"
 FAILED: Final = "[red]✗[/]"
 
 _WIDTH_OF_A_FILE: Final = 160
+_HANGING: Final = 2
+_ANY_WIDTH: Final = 10_000
 _HANDLER: Final = "mohlcv.glyphs"
 _ASCII: Final = "mohlcv_ascii"
 """ASCII by another name: click takes a stream in ASCII for a mistake and writes UTF-8 to it."""
@@ -75,8 +82,11 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def _console_class() -> "type[Console]":
     # rich takes 80 ms to load: not for the help text
     from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    class OurConsole(Console):
+    class TerminalConsole(Console):
+        """Prints texts within the terminal; with `soft_wrap`, as in a file, lines are as long as they are."""
+
         def on_broken_pipe(self) -> None:
             """Exit with a code of its own: readers may stop at any time."""
             try:
@@ -88,7 +98,27 @@ def _console_class() -> "type[Console]":
             """Hide the cursor, or show it again, on a terminal only."""
             return super().show_cursor(show) if self.is_interactive else False
 
-    return OurConsole
+        def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 - as above
+            """Print; a text that is too long for the terminal goes on in further lines, indented."""
+            if self.soft_wrap or len(objects) != 1 or not isinstance(objects[0], str):
+                super().print(*objects, **options)
+                return
+            text = self.render_str(objects[0], markup=options.pop("markup", None))
+            lines = [part for line in text.split("\n", allow_blank=True) for part in self._within_width(line)]
+            super().print(Text("\n").join(lines), soft_wrap=True, **options)
+
+        def _within_width(self, line: Text) -> list[Text]:
+            if len(line) <= self.width:
+                return [line]
+            indent = len(line.plain) - len(line.plain.lstrip())
+            width = max(self.width - indent - _HANGING, 10)
+            wrapped = line[indent:].wrap(self, width)
+            for part in wrapped:
+                part.rstrip()
+            hanging = [Text(" " * (indent + (_HANGING if at else 0))) for at in range(len(wrapped))]
+            return [space + part for space, part in zip(hanging, wrapped, strict=True)]
+
+    return TerminalConsole
 
 
 def open_console(*, stderr: bool = False) -> "Console":
@@ -96,10 +126,23 @@ def open_console(*, stderr: bool = False) -> "Console":
     # FORCE_COLOR makes rich take a file for a terminal: no status line may be drawn in it, and no line be cut
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
     interactive = None if terminal else False
-    console = _console_class()(highlight=False, soft_wrap=True, stderr=stderr, force_interactive=interactive)
+    console = _console_class()(
+        highlight=False, emoji=False, soft_wrap=not terminal, stderr=stderr, force_interactive=interactive
+    )
     if not terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
+
+
+def print_table(console: "Console", table: "Table") -> None:
+    """Print a table of texts; where the terminal is too narrow for it, a paragraph a row: `SPY  bars 210, why new`."""
+    if console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).maximum <= console.width:
+        console.print(table)
+        return
+    headings = [str(column.header) for column in table.columns[1:]]
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        told = ", ".join(f"{heading} {text}" for heading, text in zip(headings, others, strict=True) if text)
+        console.print(f"{first}  {told}", markup=False)
 
 
 def show_reasons(console: "Console", label: str, reasons: Iterable[str], mark: str = FAILED) -> None:
@@ -136,12 +179,14 @@ def print_json_error(message: str, code: int, cure: str = "") -> None:
 
 def print_text(text: str, *, as_json: bool) -> None:
     """Print a line for a person: on standard output, or on standard error where that has a JSON document."""
-    click.echo(text, file=sys.stderr if as_json else sys.stdout)
+    tell(text, err=as_json)
 
 
 _SKIPPED: Final = "skipped"
 _FAILED: Final = "failed"
-_WORDS: Final = {"folded": "resampled"}
+RESAMPLED: Final = "folded"
+"""An outcome, as JSON documents name it."""
+_WORDS: Final = {RESAMPLED: "resampled"}
 """What is printed for outcomes that have another name in JSON documents."""
 
 
@@ -156,6 +201,7 @@ class MonthResult:
         run_id: the run, as the UI shows it; empty where there was none.
         because: why it was done, a clause; may be empty.
         timeframes: the names of those that it was resampled into.
+        kind: the type of our error that it failed of; may be empty.
     """
 
     file: "BarFile"
@@ -165,6 +211,7 @@ class MonthResult:
     run_id: str = ""
     timeframes: tuple[str, ...] = ()
     because: str = ""
+    kind: str = ""
 
     @property
     def label(self) -> str:
@@ -209,7 +256,8 @@ class Summary:
         """Add a month of a run that was to do `done`."""
         reasons = tuple(dict.fromkeys(run.reasons))  # each aggregate of a broken month has the same reason
         outcome = done if run.succeeded else _FAILED
-        self.months.append(MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because))
+        result = MonthResult(file, outcome, reasons, run.empty, run.run_id, tuple(timeframes), because, run.kind)
+        self.months.append(result)
 
     def skip(self, file: "BarFile", why: str) -> None:
         """Add a month for which there was nothing to do."""
@@ -248,12 +296,27 @@ class Summary:
                 print_json(self._document())
 
     def show(self, console: "Console") -> None:
-        """Print the counts, then each month that failed or has errors, with its reasons."""
+        """Print the counts, then the months that failed or have errors, each reason once."""
         console.print(f"\n{self._line()}")
-        for month in self.failed:
-            show_reasons(console, month.label, month.reasons)
-        for month in self._with_errors:
-            show_reasons(console, month.label, month.reasons, WARNED)
+        for months, mark in ((self.failed, FAILED), (self._with_errors, WARNED)):
+            for alike in _by_reasons(months):
+                show_reasons(console, _labels([each.file for each in alike]), alike[-1].reasons, mark)
+
+    def show_skipped(self, console: "Console") -> None:
+        """Print what is skipped and why, a line a symbol."""
+        skipped = [month for month in self.months if month.outcome == _SKIPPED]
+        for _, of_symbol in groupby(skipped, key=lambda month: month.file.symbol):
+            alike = _by_reasons(of_symbol)
+            if len(alike) == 1:
+                told = f"{_labels([each.file for each in alike[0]])}  skipped: {alike[0][0].reasons[0]}"
+            else:
+                reasons = (f"{_span([each.file for each in some])} {some[0].reasons[0]}" for some in alike)
+                told = f"{alike[0][0].file.symbol}  skipped: {'; '.join(reasons)}"
+            console.print(f"- {told}", markup=False)
+
+    @property
+    def _left(self) -> int:
+        return self.total - len(self.months)
 
     def _line(self) -> str:
         counts, first = self._counts(), self.outcomes[0]
@@ -268,7 +331,9 @@ class Summary:
             parts.append(f"{len(self._with_errors)} stored with errors that do not block")
         line = ", ".join(parts)
         if self.interrupted:
-            line += f"; interrupted, {self.total - len(self.months)} of {self.total} not started or not finished"
+            line += f"; interrupted, {self._left} of {self.total} not started or not finished"
+        elif self._left and self.failed:
+            line += f"; ended there, {self._left} of {self.total} not tried"
         return line
 
     def _document(self) -> dict[str, object]:
@@ -278,4 +343,25 @@ class Summary:
             "counts": {**self._counts(), "stored_with_errors": len(self._with_errors)},
             "months": [month.document() for month in self.months],
             "interrupted": self.interrupted,
+            **({"not_tried": self._left} if self._left else {}),
         }
+
+
+def _by_reasons(months: Iterable[MonthResult]) -> list[list[MonthResult]]:
+    """Months with the same reasons together; what a plan refuses counts as one reason."""
+    groups: dict[object, list[MonthResult]] = {}
+    for month in months:
+        groups.setdefault(month.kind if month.kind == PlanError.__name__ else month.reasons, []).append(month)
+    return list(groups.values())
+
+
+def _labels(files: "Sequence[BarFile]") -> str:
+    """`SPY 2024-01`, `SPY 2024-01 to 2024-03 (3 months)`, or `QQQ, SPY 2024-01 to 2024-03 (6 months)`."""
+    symbols = ", ".join(dict.fromkeys(file.symbol for file in files))
+    return f"{symbols} {_span(files)}"
+
+
+def _span(files: "Sequence[BarFile]") -> str:
+    """`2024-01`, or the first and the last month and how many there are; months between them may be missing."""
+    first, last = min(file.month for file in files), max(file.month for file in files)
+    return f"{first} to {last} ({quantity(len(files), 'month')})" if len(files) > 1 else str(first)

@@ -10,17 +10,18 @@ bars must not mix synthetic ones with them.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import click
-
 from mohlcv_dagster.cli import home_creation
+from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import (
     API_KEY,
     BASE_URL,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from mohlcv_dagster.defs.resources import ArchiveResource
-    from mohlcv_dagster.model.bar_files import BarFile
+    from mohlcv_dagster.model.timeframes import Timeframe
     from mohlcv_dagster.storage.archive import Archive
     from mohlcv_dagster.storage.inventory import BarFolder
     from mohlcv_dagster.validation.folder_check import FileRecord, RecordLookup
@@ -192,7 +193,7 @@ class Home:
 
 @cache
 def _warn_once(message: str) -> None:
-    click.echo(f"mohlcv: {message}", err=True)
+    tell(f"mohlcv: {message}")
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,18 @@ class Paths:
     def are_own(self) -> bool:
         """Whether all are the project's own: a home remembers the files of its own data folder only."""
         return self.raw_dir is None and self.aggregated_dir is None
+
+    def require_writable(self, settings: Settings, symbols: "Iterable[str]", into: "Iterable[Timeframe]") -> None:
+        """Refuse folders in which raw files of `symbols`, or aggregates of these timeframes, cannot be written.
+
+        Raises:
+            FileError: one of them.
+        """
+        from mohlcv_dagster.storage import writable  # noqa: PLC0415 - not for the help text
+
+        files = [BarFile(symbol, RAW, settings.start) for symbol in symbols]
+        files += [BarFile("any", timeframe, settings.start) for timeframe in into]
+        writable.require_archive(self.archive(), files, parquet=settings.parquet, history=settings.history)
 
     def archive(self) -> "Archive":
         """The files."""
@@ -272,7 +285,6 @@ def knowledge(home: Home, tree: "BarFolder") -> "Iterator[RecordLookup]":
 
 def _known(instance: "dg.DagsterInstance", file: "BarFile") -> "FileRecord | None":
     from mohlcv_dagster.defs import check_runner, records  # noqa: PLC0415 - as above
-    from mohlcv_dagster.model.timeframes import RAW  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation.folder_check import FileRecord  # noqa: PLC0415 - as above
 
     record = records.latest(instance, file)

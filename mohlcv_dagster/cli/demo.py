@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.console import FAILED, OK, WARNED, open_console, show_reasons
+from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json, show_reasons
 from mohlcv_dagster.cli.dagster_home import Home, Paths, open_instance
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
@@ -27,7 +27,8 @@ _HEAD: Final = 4
 @click.option(
     "--fault", "faults", multiple=True, metavar="SPEC", help="Make the sandbox misbehave; see docs/sandbox.md."
 )
-def command(faults: tuple[str, ...]) -> int:
+@json_option
+def command(faults: tuple[str, ...], *, as_json: bool) -> int:
     """Run all steps once, without a key: a local stand-in for the vendor, two symbols, one month, every check.
 
     Its files stay in .mohlcv/sandbox, apart from your own. Exits with 1 when a month failed.
@@ -40,7 +41,7 @@ def command(faults: tuple[str, ...]) -> int:
     from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - not for the help text
 
     began = time.monotonic()
-    console = open_console()
+    console = open_console(stderr=as_json)
     with Sandbox(SyntheticMarket(), faults=faults) as sandbox:
         home = Home.sandboxed(project_root(), sandbox.url).prepare()
         console.print(f"The sandbox answers at {sandbox.url} instead of Massive.com.\nIts bars are synthetic.\n")
@@ -54,7 +55,16 @@ def command(faults: tuple[str, ...]) -> int:
     complete = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
     console.print(f"\n{complete} months complete and checked, in {time.monotonic() - began:.0f} s.")
     console.print("Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
+    if as_json:
+        print_json({"command": "demo", "ok": not failed, "months": [_document(*each) for each in outcomes.items()]})
     return 1 if failed else 0
+
+
+def _document(symbol: str, outcome: "FinishedRun") -> dict[str, object]:
+    """A month for JSON."""
+    checks = [{"asset": each.asset, "check": each.name, "passed": each.passed} for each in outcome.checks]
+    complete = outcome.succeeded and not outcome.reasons
+    return {"symbol": symbol, "month": str(MONTH), "ok": complete, "reasons": list(outcome.reasons), "checks": checks}
 
 
 def _materialize(home: Home, console: "Console") -> "dict[str, FinishedRun]":

@@ -1,15 +1,18 @@
 """`mohlcv fetch`: download the raw bars of a range of days, by complete months, through Dagster."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 import click
 
 from mohlcv_dagster.cli import known_splits
-from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
-from mohlcv_dagster.cli.console import Summary, json_option, open_console
+from mohlcv_dagster.cli.arguments import require_partition, symbol_options
+from mohlcv_dagster.cli.console import RESAMPLED, Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths
+from mohlcv_dagster.cli.ranges import chosen_months, range_options
+from mohlcv_dagster.errors import InputError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import (
     FORCED,
@@ -27,7 +30,7 @@ from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings, project_root
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import dagster as dg
     from rich.console import Console
@@ -35,35 +38,32 @@ if TYPE_CHECKING:
     from mohlcv_dagster.cli.known_splits import KnownSplitsOf
     from mohlcv_dagster.cli.progress_bar import Display, ProgressBar
     from mohlcv_dagster.cli.runs import FinishedRun
+    from mohlcv_dagster.model.months import Month
+    from mohlcv_dagster.model.timeframes import Timeframe
     from mohlcv_dagster.storage.archive import Archive
 
+_NAMED: Final = 5
 _OUTCOMES: Final = tuple(action.done for action in (Action.FETCH, Action.COMPLETE, Action.CHECK))
 
 
 @click.command("fetch", short_help="Download the months that a range of days touches.")
-@symbol_option
-@click.option(
-    "--start",
-    required=True,
-    type=DAY,
-    metavar="YYYY-MM-DD",
-    help="First day (inclusive); its complete month is fetched.",
-)
-@click.option(
-    "--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its complete month is fetched."
-)
+@symbol_options
+@range_options("fetched")
 @click.option("--output-dir", help="Where raw bars go.  [default: raw_1s in the data folder]")
 @click.option("--force", is_flag=True, help="Download complete months again, whatever is stored.")
 @click.option("--accept-loss", is_flag=True, help="Replace a stored month although final bars of it would be lost.")
+@click.option("--resample", is_flag=True, help="Also make the aggregates of these months, as `resample` does.")
 @json_option
 def command(  # noqa: PLR0913 - one argument for each option
-    symbols: tuple[str, ...],
-    start: datetime,
-    end: datetime,
+    symbols: list[str],
+    start: datetime | None,
+    end: datetime | None,
+    last: int | None,
     output_dir: str | None,
     *,
     force: bool,
     accept_loss: bool,
+    resample: bool,
     as_json: bool,
 ) -> int:
     """Download 1-second bars of the months that a range of days touches.
@@ -77,22 +77,38 @@ def command(  # noqa: PLR0913 - one argument for each option
     \b
     Examples:
       mohlcv fetch --symbol SPY --start 2024-01-01 --end 2024-12-31
-      mohlcv fetch --symbol SPY --symbol QQQ --start 2024-06-01 --end 2024-06-30 --force
-      mohlcv fetch --symbol SPY,QQQ --start 2024-01-01 --end 2024-12-31 --json > summary.json
+      mohlcv fetch --symbol SPY,QQQ --start 2024-01 --end 2024-12 --json > summary.json
+      mohlcv fetch --symbols-from watchlist.txt --last 3months --resample
+      mohlcv fetch --symbol SPY --symbol QQQ --start 2024-06 --end 2024-06 --force
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    months = months_touched(start, end, now=datetime.now(UTC))
-    files = [BarFile(symbol, RAW, month) for symbol in split_symbols(symbols) for month in months]
-    home = Home.real(project_root()).prepare()
+    months = chosen_months(start, end, last, now=datetime.now(UTC))
+    files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
+    home = Home.real(project_root())
     settings = home.settings()
     require_partition(months[0], settings)
     settings.require_key()
-    options = RunOptions(force=force, accept_loss=accept_loss)
-    summary = Summary("fetch", _OUTCOMES, len(files))
-    console = open_console(stderr=as_json)
     paths = Paths.of(settings, raw_dir=output_dir)
+    if resample and not paths.are_own:
+        raise InputError(
+            "--resample is for the project's own folder: leave out --output-dir, or call `mohlcv resample`"
+        )
+    into = settings.timeframes if resample else ()
+    paths.require_writable(settings, symbols, into)
+    summary = Summary("fetch", (*_OUTCOMES, RESAMPLED) if resample else _OUTCOMES, len(files))
+    console = open_console(stderr=as_json)
+    console.print(f"Fetching {_told(symbols, months)}")
+    options = RunOptions(force=force, accept_loss=accept_loss)
+    home.prepare()
     with summary.printed(console, as_json=as_json), known_splits.asked(settings) as splits:
-        _Fetch(home, settings, paths, options, console, summary, splits).fetch(files)
+        _Fetch(home, settings, paths, options, into, console, summary, splits).fetch(files)
     return 1 if summary.failed else 0
+
+
+def _told(symbols: list[str], months: "list[Month]") -> str:
+    """What is fetched, such as `SPY, QQQ: 2024-01 to 2024-03, 6 months`; of many symbols the first are named."""
+    more = f" and {len(symbols) - _NAMED} more" if len(symbols) > _NAMED else ""
+    span = f"{months[0]} to {months[-1]}" if len(months) > 1 else str(months[0])
+    return f"{', '.join(symbols[:_NAMED])}{more}: {span}, {quantity(len(symbols) * len(months), 'month')}"
 
 
 @dataclass(frozen=True)
@@ -163,6 +179,7 @@ class _Fetch:
     settings: Settings
     paths: Paths
     options: RunOptions
+    into: "Sequence[Timeframe]"
     console: "Console"
     summary: Summary
     splits: "KnownSplitsOf"
@@ -182,7 +199,9 @@ class _Fetch:
             with bar.shown(), progress.watched(bar.fetched):
                 for file, decision in to_do:
                     with bar.month(_label(file)):
-                        self._do(_Run(definitions, instance, file, tags, bar), decision)
+                        outcome = self._do(_Run(definitions, instance, file, tags, bar), decision)
+                    if outcome.is_inescapable:
+                        return
 
     def _to_do(self, instance: "dg.DagsterInstance", files: list[BarFile]) -> "Iterator[tuple[BarFile, Decision]]":
         """The months that are neither skipped nor done, each with what is to be done about it."""
@@ -193,13 +212,28 @@ class _Fetch:
         if not self.paths.are_own:
             decided |= dict.fromkeys(unrecorded, NOTHING_RECORDED)
         for file, decision in decided.items():
-            if not decision.is_new and decision.reason != FORCED:
+            if not decision.is_new and decision.action is not Action.SKIP and decision.reason != FORCED:
                 self._print(file, decision)
-            if decision.action is Action.SKIP:
-                self.summary.skip(file, decision.reason)
-        if unrecorded and self.paths.are_own:
+        if not self.paths.are_own:
+            unrecorded = []
+        if unrecorded:
             decided |= self._record(instance, unrecorded, decided)
-        yield from ((file, decision) for file, decision in decided.items() if decision.action is not Action.SKIP)
+        skipped = [file for file, each in decided.items() if each.action is Action.SKIP]
+        done = {file for file in skipped if not self._stale(instance, file)}
+        for file in skipped:
+            if file in done and file not in unrecorded:
+                self.summary.skip(file, decided[file].reason)
+        self.summary.show_skipped(self.console)
+        yield from ((file, decision) for file, decision in decided.items() if file not in done)
+
+    def _stale(self, instance: "dg.DagsterInstance", file: BarFile) -> "list[Timeframe]":
+        """The timeframes whose aggregate of a stored month is to be made."""
+        if not self.into:
+            return []
+        from mohlcv_dagster.cli.resample import is_current  # noqa: PLC0415 - as in fetch
+
+        archive = self.paths.archive()
+        return [each for each in self.into if not is_current(archive, instance, file, each)]
 
     @property
     def _decisions(self) -> "FetchDecisions":
@@ -217,30 +251,45 @@ class _Fetch:
             self._display(file).show_checks(evaluations)
             if after[file].action is Action.RECORD:
                 after[file] = UNREADABLE
-            if after[file].action is Action.SKIP:
+            if after[file].action is Action.SKIP and not self._stale(instance, file):
                 self.summary.add(file, Action.RECORD.done, runs.outcome_of(evaluations), because=decided[file].reason)
-            else:
+            elif after[file].action is not Action.SKIP:
                 self._print(file, after[file])
         return after
 
-    def _do(self, run: "_Run", decision: Decision) -> None:
+    def _do(self, run: "_Run", decision: Decision) -> "FinishedRun":
         """Do what was decided; a stored file that fails a blocking check is fetched again at once."""
-        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
-
+        if decision.action is Action.SKIP:
+            return self._materialize(run, Decision(Action.SKIP, decision.reason), self._stale(run.instance, run.file))
         if decision.action is Action.CHECK:
             outcome = self._check(run)
             broken = any(check.blocking for check in outcome.checks)
             after = self._after_checks(run, outcome) if broken or not outcome.succeeded else decision
             if after.action is not Action.FETCH:  # passed, or the checks could not be run
+                stale = self._stale(run.instance, run.file) if after is decision else []
+                if stale:
+                    return self._materialize(run, decision, stale, outcome.reasons)
                 self.summary.add(run.file, decision.action.done, outcome, because=decision.reason)
-                return
+                return outcome
             decision = after
             self._print(run.file, decision)
+        return self._materialize(run, decision, [RAW, *self.into])
+
+    def _materialize(
+        self, run: "_Run", decision: Decision, timeframes: "Sequence[Timeframe]", before: tuple[str, ...] = ()
+    ) -> "FinishedRun":
+        """Make the file in these timeframes; `before` is what checks of the stored raw file found."""
+        from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch
+
         display = self._display(run.file, run.bar, all_rules=True)
         outcome = runs.materialize(
-            run.definitions, run.instance, run.file, [RAW], display, options=self.options, tags=run.tags
+            run.definitions, run.instance, run.file, timeframes, display, options=self.options, tags=run.tags
         )
-        self.summary.add(run.file, decision.action.done, outcome, because=decision.reason)
+        outcome = replace(outcome, reasons=(*before, *outcome.reasons))
+        done = RESAMPLED if decision.action is Action.SKIP else decision.action.done
+        into = [each.name for each in timeframes if each != RAW]
+        self.summary.add(run.file, done, outcome, into, because=decision.reason)
+        return outcome
 
     def _check(self, run: "_Run") -> "FinishedRun":
         from mohlcv_dagster.cli import runs  # noqa: PLC0415 - as in fetch

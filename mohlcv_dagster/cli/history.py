@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mohlcv_dagster.cli.arguments import Symbol, Timeframes
-from mohlcv_dagster.cli.console import OK, WARNED, json_option, open_console, print_json
+from mohlcv_dagster.cli.console import OK, WARNED, json_option, open_console, print_json, print_table
 from mohlcv_dagster.cli.dagster_home import Home, Paths
+from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import FileMissingError, InputError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import timeframes
@@ -63,6 +64,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     from mohlcv_dagster.storage.history import VersionHistory  # noqa: PLC0415
 
     history = VersionHistory(Paths(Home.real(project_root()).settings().data_dir).archive())
+    require_something(history.archive, file.symbol)
     if before is None or output is None:
         _list(history, file, as_json=as_json)
     else:
@@ -89,8 +91,6 @@ def _end(text: str) -> datetime:
 def _list(history: "VersionHistory", file: BarFile, *, as_json: bool) -> None:
     versions = history.versions(file)
     if not versions:
-        if not any(history.archive.files()):
-            raise FileMissingError(f"nothing is stored yet: fetch {file.symbol} first, see mohlcv fetch --help")
         raise FileMissingError(f"{file} is not stored, and no former version of it is kept")
     if as_json:
         print_json({**_file(file), "versions": [_document(each) for each in versions]})
@@ -110,15 +110,17 @@ def _show(file: BarFile, versions: "Sequence[Version]") -> None:
         until = _second(following.superseded_at) if following else "present"
         why = f"{following.why}{' (lost)' if each.is_lost else ''}" if following else ""
         table.add_row(_second(each.stored_at), until, f"{each.rows:,}", each.sha256[:12], why, *counts)
-    console.print(table)
+    print_table(console, table)
     if any(each.is_lost for each in versions):
         console.print(f"{WARNED} (lost): what the version is told from is missing; `mohlcv verify` says which file")
 
 
 def _write(history: "VersionHistory", file: BarFile, before: datetime, output: Path, *, as_json: bool) -> None:
     from mohlcv_dagster.storage import atomic_writes  # noqa: PLC0415 - as above
+    from mohlcv_dagster.storage.writable import require_output  # noqa: PLC0415 - as above
 
     _refuse_archive(history, output)
+    require_output("--output", output)
     version, content = _as_of(history, file, before)
     try:
         atomic_writes.write(output.absolute(), [content])

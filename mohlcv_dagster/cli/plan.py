@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.arguments import DAY, months_touched, require_partition, split_symbols, symbol_option
+from mohlcv_dagster.cli.arguments import require_partition, symbol_options
 from mohlcv_dagster.cli.console import json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing
+from mohlcv_dagster.cli.ranges import chosen_months, range_options
 from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.model import bar_files, exchange_calendar, listings
 from mohlcv_dagster.model.bar_files import RAW_FOLDER, BarFile, EstimatedSize
@@ -39,9 +40,8 @@ LATENCY: Final = 0.15
 
 
 @click.command("plan", short_help="Estimate what a fetch would take.")
-@symbol_option
-@click.option("--start", required=True, type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive), as for `fetch`.")
-@click.option("--end", required=True, type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive), as for `fetch`.")
+@symbol_options
+@range_options("counted")
 @click.option(
     "--plan",
     "subscription",
@@ -59,10 +59,11 @@ LATENCY: Final = 0.15
 )
 @click.option("--offline", is_flag=True, help="Do not ask the vendor when the symbols were listed.")
 @json_option
-def command(  # noqa: PLR0913 - one argument for each option
-    symbols: tuple[str, ...],
-    start: datetime,
-    end: datetime,
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
+    symbols: list[str],
+    start: datetime | None,
+    end: datetime | None,
+    last: int | None,
     subscription: str | None,
     latency: float,
     *,
@@ -80,13 +81,13 @@ def command(  # noqa: PLR0913 - one argument for each option
     Examples:
       mohlcv plan --symbol SPY --start 2015-01-01 --end 2024-12-31
       mohlcv plan --symbol SPY,QQQ --start 2024-01-01 --end 2024-12-31 --plan starter
-      mohlcv plan --symbol TSLA --start 2010-01-01 --end 2010-12-31 --offline --json
+      mohlcv plan --symbol TSLA --start 2010-01 --end 2010-12 --offline --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     from mohlcv_dagster.cli.plan_report import PlanReport  # noqa: PLC0415 - not for the help text
 
     now = datetime.now(UTC)
-    months = months_touched(start, end, now=now)
-    files = [BarFile(symbol, RAW, month) for symbol in split_symbols(symbols) for month in months]
+    months = chosen_months(start, end, last, now)
+    files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
     home = Home.real(project_root())
     home.require_usable_path()
     settings = home.settings()

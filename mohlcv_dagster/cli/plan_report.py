@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.markup import escape
 from rich.table import Table
 
-from mohlcv_dagster.cli.console import WARNED
+from mohlcv_dagster.cli.console import WARNED, print_table
 from mohlcv_dagster.cli.plan import Density, PlannedMonth, Planner, Totals, months_by_plan, seconds
 from mohlcv_dagster.formatting import duration, quantity
 from mohlcv_dagster.model.month_decision import FORCED, Action, Decision
@@ -78,7 +78,7 @@ class PlanReport:
         months = [month.file.month for month in self.planned]
         count = quantity(totals.months, "partition")
         console.print(f"{', '.join(symbols)}, {month_ranges(months)}: {count}; nothing was fetched.\n")
-        console.print(self._table(symbols))
+        print_table(console, self._table(symbols))
         console.print()
         for label, text in self._lines(totals):
             console.print(f"{label:<12} {escape(text)}")

@@ -3,15 +3,18 @@
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
-from mohlcv_dagster.cli.arguments import DAY, Timeframes, require_order, split_symbols, symbol_option
-from mohlcv_dagster.cli.console import WARNED, Summary, json_option, open_console
+from mohlcv_dagster.cli.arguments import Timeframes, symbol_options
+from mohlcv_dagster.cli.console import RESAMPLED, WARNED, Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths
+from mohlcv_dagster.cli.nothing_stored import require_symbol
+from mohlcv_dagster.cli.ranges import latest, range_options, require_order
 from mohlcv_dagster.errors import FileMissingError
+from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
@@ -27,12 +30,10 @@ if TYPE_CHECKING:
 
     from mohlcv_dagster.storage.archive import Archive
 
-_RESAMPLED: Final = "folded"
-"""The outcome in JSON documents."""
-
 
 @click.command("resample", short_help="Resample stored raw months into longer bars.")
-@symbol_option
+@symbol_options
+@range_options("resampled")
 @click.option(
     "--timeframes",
     "names",
@@ -42,17 +43,16 @@ _RESAMPLED: Final = "folded"
 )
 @click.option("--input-dir", help="Where raw bars are.  [default: raw_1s in the data folder]")
 @click.option("--output-dir", help="Where the timeframes' folders go.  [default: aggregated in the data folder]")
-@click.option("--start", type=DAY, metavar="YYYY-MM-DD", help="First day (inclusive); its complete month is resampled.")
-@click.option("--end", type=DAY, metavar="YYYY-MM-DD", help="Last day (inclusive); its complete month is resampled.")
 @click.option("--force", is_flag=True, help="Also resample months whose aggregates are up to date.")
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
-    symbols: tuple[str, ...],
+    symbols: list[str],
+    start: datetime | None,
+    end: datetime | None,
+    last: int | None,
     names: str | None,
     input_dir: str | None,
     output_dir: str | None,
-    start: datetime | None,
-    end: datetime | None,
     *,
     force: bool,
     as_json: bool,
@@ -71,15 +71,19 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
       mohlcv resample --symbol SPY --input-dir /old/raw_1s --output-dir /old/aggregated
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
     named = timeframes.parse_list(names) if names is not None else None
-    chosen = split_symbols(symbols)
-    home = Home.real(project_root()).prepare()
+    first, final = _bounds(start, end, last)
+    home = Home.real(project_root())
     settings = home.settings()
+    into = named or settings.timeframes
     paths = Paths.of(settings, input_dir, output_dir)
     console = open_console(stderr=as_json)
-    files = _in_range([file for symbol in chosen for file in _stored(paths, symbol, console)], start, end)
-    summary = Summary("resample", (_RESAMPLED,), len(files))
+    files = _in_range([file for symbol in symbols for file in _stored(paths, symbol, console)], first, final)
+    paths.require_writable(settings, (), into)
+    summary = Summary("resample", (RESAMPLED,), len(files))
+    console.print(f"Resampling {quantity(len(files), 'month')} into {', '.join(each.name for each in into)}")
+    home.prepare()
     with summary.printed(console, as_json=as_json):
-        _Resample(settings, paths, named or settings.timeframes, console, summary, force=force).resample(files)
+        _Resample(settings, paths, into, console, summary, force=force).resample(files)
     return 1 if summary.failed else 0
 
 
@@ -113,7 +117,7 @@ class _Resample:
                     with bar.month(label):
                         display = Display(self.console, label, bar.set_status)
                         outcome = runs.materialize(definitions, instance, file, into, display, tags=tags, offline=True)
-                        self.summary.add(file, _RESAMPLED, outcome, [each.name for each in into])
+                        self.summary.add(file, RESAMPLED, outcome, [each.name for each in into])
 
     def _warn_of_other_folders(self) -> None:
         if not self.paths.are_own:
@@ -141,27 +145,23 @@ class _Resample:
                 self.summary.fail(file, f"before {start}, the first month of {START.variable}; set it earlier")
             elif file.month.start > datetime.now(UTC):
                 self.summary.fail(file, "the month has not begun yet")
-            elif into := [
-                each for each in self.into if self.force or not self._is_current(archive, instance, file, each)
-            ]:
+            elif into := [each for each in self.into if self.force or not is_current(archive, instance, file, each)]:
                 yield file, into
             else:
-                why = "its aggregates are up to date"
-                self.console.print(f"- {file.symbol} {file.month}  skipped: {why}")
-                self.summary.skip(file, why)
+                self.summary.skip(file, "its aggregates are up to date")
+        self.summary.show_skipped(self.console)
 
-    def _is_current(
-        self, archive: "Archive", instance: "dg.DagsterInstance", file: BarFile, timeframe: Timeframe
-    ) -> bool:
-        """Whether the stored aggregate was made from the stored raw file, and passed its checks."""
-        from mohlcv_dagster.defs import records  # noqa: PLC0415 - it loads Dagster
 
-        own = BarFile(file.symbol, timeframe, file.month)
-        record = records.latest(instance, own) if archive.exists(own) else None
-        if record is None or record.raw_sha256 != _sha256(archive, file) or record.sha256 != _sha256(archive, own):
-            return False
-        results = records.of_file(instance, own)
-        return not results.errors and not results.unchecked
+def is_current(archive: "Archive", instance: "dg.DagsterInstance", file: BarFile, timeframe: Timeframe) -> bool:
+    """Whether the stored aggregate was made from the stored raw file, and passed its checks."""
+    from mohlcv_dagster.defs import records  # noqa: PLC0415 - it loads Dagster
+
+    own = BarFile(file.symbol, timeframe, file.month)
+    record = records.latest(instance, own) if archive.exists(own) else None
+    if record is None or record.raw_sha256 != _sha256(archive, file) or record.sha256 != _sha256(archive, own):
+        return False
+    results = records.of_file(instance, own)
+    return not results.errors and not results.unchecked
 
 
 def _sha256(archive: "Archive", file: BarFile) -> str:
@@ -174,12 +174,9 @@ def _stored(paths: Paths, symbol: str, console: "Console") -> list[BarFile]:
     Raises:
         FileMissingError: there is none.
     """
-    raw = paths.archive().raw
-    folder = raw / symbol
-    if not folder.is_dir():
-        stored = ", ".join(sorted(each.name for each in raw.iterdir() if each.is_dir())) if raw.is_dir() else ""
-        has = f"there are {stored}" if stored else "there are no raw files of any symbol"
-        raise FileMissingError(f"there is no folder {folder}: {has}. Fetch {symbol} first, or name another --input-dir")
+    archive = paths.archive()
+    require_symbol(archive, symbol)
+    folder = archive.raw / symbol
     tree = list_folder(str(folder), RAW)
     files = [file for file in tree.files if file.symbol == symbol]
     others = [SkippedFile(str(at), "of another symbol") for file, at in tree.files.items() if file.symbol != symbol]
@@ -190,13 +187,19 @@ def _stored(paths: Paths, symbol: str, console: "Console") -> list[BarFile]:
     return files
 
 
-def _in_range(files: list[BarFile], start: datetime | None, end: datetime | None) -> list[BarFile]:
+def _bounds(start: datetime | None, end: datetime | None, last: int | None) -> tuple[Month | None, Month | None]:
+    """The first and the last month of the range; `None` where it is open."""
+    if last is not None:
+        return latest(start, end, last, datetime.now(UTC)), None
     if start and end:
         require_order(start, end)
-    first, last = (Month.of(day) if day else None for day in (start, end))
+    return Month.of(start) if start else None, Month.of(end) if end else None
+
+
+def _in_range(files: list[BarFile], first: Month | None, last: Month | None) -> list[BarFile]:
     inside = [file for file in files if (first is None or file.month >= first) and (last is None or file.month <= last)]
     if not inside:
-        raise FileMissingError(
-            f"no stored month is between --start and --end: there are {files[0].month} to {files[-1].month}"
-        )
+        months = sorted(file.month for file in files)
+        wanted = f"from {first or 'the first'} to {last or 'the last'}"
+        raise FileMissingError(f"no stored month is {wanted}: there are {months[0]} to {months[-1]}")
     return inside

@@ -19,6 +19,7 @@ from mohlcv_dagster.dagster_patches.pool_places import on_wait
 from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
+from mohlcv_dagster.defs.failures import INESCAPABLE, KIND
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import NO_OPTIONS, RunOptions
@@ -65,6 +66,7 @@ class FinishedRun:
         reasons: why it failed, a sentence for each step that failed of itself and each rule that failed as an error,
             blocking or not.
         empty: whether a file without bars was stored.
+        kind: of a step that failed, the type of our error, such as `PlanError`; empty where none failed of one.
     """
 
     run_id: str
@@ -72,6 +74,12 @@ class FinishedRun:
     reasons: tuple[str, ...]
     checks: tuple[EvaluatedCheck, ...]
     empty: bool = False
+    kind: str = ""
+
+    @property
+    def is_inescapable(self) -> bool:
+        """Whether every other month would fail for the same reason, such as a key that is refused."""
+        return self.kind in {error.__name__ for error in INESCAPABLE}
 
 
 def materialize(  # noqa: PLR0913 - what, where, how, and who is notified
@@ -226,7 +234,13 @@ def _outcome(result: dg.ExecuteInProcessResult) -> FinishedRun:
         event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
     ]
     empty = any(each.metadata["dagster/partition_row_count"].value == 0 for each in stored)
-    return FinishedRun(result.run_id, result.success, tuple(_reasons(result)), checks, empty)
+    return FinishedRun(result.run_id, result.success, tuple(_reasons(result)), checks, empty, _kind(result))
+
+
+def _kind(result: dg.ExecuteInProcessResult) -> str:
+    failed = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    kinds = [each.metadata[KIND].value for each in failed if each is not None and KIND in each.metadata]
+    return str(kinds[0]) if kinds else ""
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:

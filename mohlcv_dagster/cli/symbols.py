@@ -1,39 +1,42 @@
-"""`mohlcv symbols`: add, remove and list the symbols that have partitions."""
+"""`mohlcv symbols`: list, add and remove symbols."""
 
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from mohlcv_dagster.cli.arguments import Symbol
+from mohlcv_dagster.cli import SuggestingGroup, symbols_list
+from mohlcv_dagster.cli.arguments import Symbol, symbols_in
 from mohlcv_dagster.cli.console import json_option, print_json, print_text
-from mohlcv_dagster.cli.dagster_home import Home, Paths
+from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SymbolError
 from mohlcv_dagster.model.bar_files import check_symbol, portability_notes
-from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from mohlcv_dagster.model.listings import Listing
-    from mohlcv_dagster.model.months import Month
     from mohlcv_dagster.settings import Settings
 
 _DIMENSION: Final = "symbol"
 
 
-@click.group("symbols", short_help="Add, remove and list symbols.")
-def command() -> None:
-    """Add, remove and list the symbols that have partitions.
+@click.group("symbols", cls=SuggestingGroup, invoke_without_command=True, short_help="List, add and remove symbols.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """List the symbols with what is stored of each, as `symbols list` does; add and remove symbols.
 
     \b
     Examples:
+      mohlcv symbols
+      mohlcv symbols --json
       mohlcv symbols add SPY QQQ BRK.B
-      mohlcv symbols list
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    if ctx.invoked_subcommand is None:
+        symbols_list.show(as_json=as_json)
 
 
 @command.command("add", short_help="Add symbols; nothing is fetched yet.")
@@ -53,7 +56,7 @@ def add(symbols: tuple[str, ...], listed: TextIO | None, *, offline: bool, as_js
       mohlcv symbols add SPY QQQ BRK.B
       mohlcv symbols add --from watchlist.txt --offline
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    chosen = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *_lines(listed)))]
+    chosen = [check_symbol(symbol) for symbol in dict.fromkeys((*symbols, *symbols_in(listed)))]
     if not chosen:
         raise SymbolError("no symbol to add: write one such as SPY, or name a file with --from")
     home = Home.real(project_root())
@@ -99,30 +102,20 @@ def remove(symbols: tuple[str, ...], *, as_json: bool) -> None:
         print_json({"symbols": [{"symbol": symbol, "became": "removed"} for symbol in dict.fromkeys(symbols)]})
 
 
-@command.command("list", short_help="List them with the months stored of each.")
+@command.command("list", short_help="List them with what is stored of each.")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the symbols, one a line, with the number of raw months stored of each, the first and the last.
+    """List the symbols with their raw months, the first and the last, their timeframes and their state.
 
-    Symbols that have files but no partitions are listed too, and marked.
+    The state is what the manifest says: files with errors or warnings, months that are missing between the first and
+    the last, or provisional. Symbols that have files but no partitions are listed too, and named below.
 
     \b
     Examples:
       mohlcv symbols list
       mohlcv symbols list --json
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
-    home = Home.real(project_root())
-    stored = _stored(home.settings())
-    with home.instance() as instance:
-        kept = frozenset(instance.get_dynamic_partitions(_DIMENSION))
-    symbols = sorted(kept | stored.keys())
-    if as_json:
-        print_json({"symbols": [_entry(symbol, stored.get(symbol, []), kept) for symbol in symbols]})
-        return
-    width = max(map(len, symbols), default=0)
-    for symbol in symbols:
-        mark = "" if symbol in kept else f"  no partitions: `mohlcv symbols add {symbol}`"
-        click.echo(f"{symbol:<{width}}  {_span(stored.get(symbol, []))}{mark}")
+    symbols_list.show(as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -136,18 +129,6 @@ class _Answer:
 
     note: str = ""
     refused: bool = False
-
-
-def _lines(file: TextIO | None) -> "Iterator[str]":
-    """The symbols of a file, one a line."""
-    try:
-        for line in file or ():
-            symbol = line.lstrip("\ufeff").partition("#")[0].strip()
-            if symbol:
-                yield symbol
-    except UnicodeDecodeError as error:
-        name = getattr(file, "name", "the file")
-        raise SymbolError(f"{name} cannot be read ({error}): save it as plain text in UTF-8") from error
 
 
 def _ask(settings: "Settings", symbols: "Iterable[str]") -> "Iterator[tuple[str, _Answer]]":
@@ -169,25 +150,3 @@ def _answer(listing: "Listing") -> _Answer:
         case = f": is {listing.symbol.upper()} meant?" if listing.symbol.islower() else "; case counts: BACpB, BRK.B"
         return _Answer(f"the vendor knows no symbol {listing.symbol}, of today or before{case}", refused=True)
     return _Answer(f"{listing.display_name} was delisted {listing.delisted}" if listing.delisted else "")
-
-
-def _stored(settings: "Settings") -> "dict[str, list[Month]]":
-    """The raw months that are stored of each symbol, in order."""
-    stored: dict[str, list[Month]] = {}
-    for file in takewhile(
-        lambda each: each.timeframe == RAW, Paths(settings.data_dir).archive().files()
-    ):  # they come first
-        stored.setdefault(file.symbol, []).append(file.month)
-    return {symbol: sorted(months) for symbol, months in stored.items()}
-
-
-def _span(months: "list[Month]") -> str:
-    if not months:
-        return "  0 months"
-    count = f"{len(months):>3} month{' ' if len(months) == 1 else 's'}"
-    return f"{count}  {months[0]} to {months[-1]}" if len(months) > 1 else f"{count}  {months[0]}"
-
-
-def _entry(symbol: str, months: "list[Month]", kept: frozenset[str]) -> dict[str, object]:
-    first, last = (str(months[0]), str(months[-1])) if months else (None, None)
-    return {"symbol": symbol, "partitions": symbol in kept, "months": len(months), "first": first, "last": last}

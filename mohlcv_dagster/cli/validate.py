@@ -10,7 +10,9 @@ from rich.markup import escape
 
 from mohlcv_dagster.cli.arguments import Symbol, Timeframes, split_symbols
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console
-from mohlcv_dagster.cli.dagster_home import Home, knowledge
+from mohlcv_dagster.cli.dagster_home import Home, Paths, knowledge
+from mohlcv_dagster.cli.help_text import tell
+from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import FileMissingError, InputError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER
@@ -85,17 +87,21 @@ def _writer(name: str | None, report_format: str | None) -> "Callable[[Validatio
         if report_format is not None:
             raise InputError(f"--format {report_format} is the format of a report: name its file with --report")
         return None
+    from mohlcv_dagster.storage.writable import require_output  # noqa: PLC0415 - not for the help text
+
     at = Path(name)
     chosen = report_format or _FORMATS.get(at.suffix.lower())
     if chosen is None:
         suffix = at.suffix or "no suffix"
         raise InputError(f"--report {name}: {suffix} is not a format; end it in .txt, .json or .html")
 
+    require_output("--report", at)
+
     def write(report: "ValidationReport") -> None:
         from mohlcv_dagster.storage.archive import Archive  # noqa: PLC0415 - not for the help text
 
         Archive(at.parent).write_path(PurePosixPath(at.name), _written(report, chosen).encode())
-        click.echo(f"The report is in {name}", err=True)
+        tell(f"The report is in {name}")
 
     return write
 
@@ -111,11 +117,16 @@ def _validated(
     timeframe: Timeframe, input_dir: str, raw_data_dir: str | None, symbols: list[str], console: "Console"
 ) -> "ValidationReport":
     from mohlcv_dagster.settings import apply_calendar  # noqa: PLC0415 - not for the help text
-    from mohlcv_dagster.storage import inventory  # noqa: PLC0415 - as above
+    from mohlcv_dagster.storage import inventory, locations  # noqa: PLC0415 - as above
     from mohlcv_dagster.validation import folder_check, report, report_forms  # noqa: PLC0415 - as above
 
     home = Home.real(project_root())
-    apply_calendar(home.settings())
+    settings = home.settings()
+    apply_calendar(settings)
+    archive = Paths(settings.data_dir).archive()
+    folder = locations.resolve_path(input_dir)
+    if not folder.is_dir() and archive.root in folder.parents:
+        require_something(archive, *symbols[:1])
     found = _chosen_files(inventory.list_folder(input_dir, timeframe), timeframe, symbols)
     raw = _raw_folder(found, timeframe, raw_data_dir)
     made = report.ValidationReport(

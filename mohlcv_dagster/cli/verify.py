@@ -7,6 +7,7 @@ import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths
+from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.settings import project_root
@@ -52,6 +53,8 @@ def command(folder: str | None, subset: str | None, copy: str | None, *, repair:
         raise InputError(f"--from {copy} is the copy that --repair restores from: add --repair")
     part = Subset.parse(subset) if subset is not None else None
     archive = Paths(folder or Home.real(project_root()).settings().data_dir).archive()
+    if folder is None:
+        require_something(archive)
     restored: list[Restored] = []
     verified = verify(archive, part.holds if part else None)
     if repair:

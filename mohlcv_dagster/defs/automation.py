@@ -43,7 +43,7 @@ class HasNews(dg.AutomationCondition[dg.AssetKey]):
     @property
     def name(self) -> str:
         """As the UI shows it."""
-        return "provisional, and something is missing or has settled"
+        return "provisional, and something is missing or has become final"
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         """The partitions among the candidates for which it holds at the tick's own time."""

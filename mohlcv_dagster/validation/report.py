@@ -15,6 +15,7 @@ from mohlcv_dagster.checks.rule import RuleResult, Severity
 from mohlcv_dagster.checks.wording import as_text
 from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile
+from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.quality_rows import ERROR, OK, WARN
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.validation.folder_check import CheckedFile
@@ -22,6 +23,7 @@ from mohlcv_dagster.validation.folder_check import CheckedFile
 SAMPLE: Final = 20
 """How many offending bars a report shows for each failed rule."""
 
+_WORST_FIRST: Final = (ERROR, WARN, OK)
 _LEVEL: Final = {Severity.ERROR: ERROR, Severity.WARN: WARN}
 
 
@@ -170,6 +172,23 @@ class ValidationReport:
     def failed(self) -> bool:
         """Whether a file has an error; warnings alone are not a failure."""
         return self.count(ERROR) > 0
+
+    @property
+    def worst_first(self) -> list[FileReport]:
+        """The files with errors, then those with warnings, then the others, each in their order."""
+        return sorted(self.entries, key=lambda entry: _WORST_FIRST.index(entry.worst))
+
+    @property
+    def months(self) -> list[Month]:
+        """Every month from the first to the last that was checked."""
+        found = [entry.file.month for entry in self.entries]
+        return list(min(found).until(max(found))) if found else []
+
+    def by_symbol(self) -> dict[str, list[FileReport | None]]:
+        """For each symbol its files by `months`; `None` where a month has none."""
+        known = {(entry.file.symbol, entry.file.month): entry for entry in self.entries}
+        symbols = sorted({symbol for symbol, _ in known})
+        return {symbol: [known.get((symbol, month)) for month in self.months] for symbol in symbols}
 
     @property
     def summary(self) -> str:

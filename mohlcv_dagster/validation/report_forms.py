@@ -1,6 +1,6 @@
 """The forms of a validation report: text, JSON for scripts, and one HTML page. All show the same facts.
 
-The page is made from the template `report.html.jinja`. It needs nothing else: no script, font or picture.
+The page is made from the template `report.html.jinja`. It needs nothing else: its one script, which searches, is in it.
 """
 
 import json

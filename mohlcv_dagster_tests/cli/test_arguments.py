@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mohlcv_dagster.cli.arguments import months_touched
+from mohlcv_dagster.cli.ranges import months_touched
 from mohlcv_dagster.errors import MonthError, MonthInFutureError
 
 NOW = datetime(2024, 3, 15, tzinfo=UTC)
@@ -41,4 +41,7 @@ def test_what_is_not_a_date_is_refused_with_an_example(mohlcv, day):
     said = mohlcv("fetch", "--symbol", "SPY", "--start", day, "--end", "2024-03-31")
 
     assert said.code == 2
-    assert f"Invalid value for '--start': '{day}' is not a date; write one as 2024-01-31" in said.err
+    assert (
+        f"Invalid value for '--start': '{day}' is not a date; write a day as 2024-01-31, or a month as 2024-01"
+        in said.err
+    )

@@ -118,7 +118,7 @@ def test_a_real_bash_completes_commands_options_symbols_and_choices(stored):
         timeout=60,
     )
 
-    assert done.stdout.splitlines() == ["plan", "--symbol", "SPY", "BRK.B", "developer"], done.stderr
+    assert done.stdout.splitlines() == ["plan", "--symbol --symbols-from", "SPY", "BRK.B", "developer"], done.stderr
 
 
 @pytest.mark.skipif(FISH is None, reason="there is no fish")

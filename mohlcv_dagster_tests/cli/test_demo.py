@@ -1,5 +1,6 @@
 """The first minute of a newcomer, as they have it: a fresh folder, no key, one command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -62,3 +63,18 @@ def test_an_error_is_marked_as_one_even_where_it_holds_nothing_back(passed, erro
 
     assert demo.marks({"SPY": outcome, "QQQ": outcome}, "raw_1s", "complete") == f"{mark} {mark}"
     assert demo.marks({"SPY": outcome}, "aggregated/15s", "complete") == ""
+
+
+@pytest.mark.slow
+def test_as_json_the_demo_is_one_document_and_the_rest_goes_to_standard_error(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    words = [MOHLCV, "demo", "--json", "--fault", "bad-bar:symbol=QQQ"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=110
+    )
+    told = json.loads(done.stdout)
+
+    assert (done.returncode, told["ok"]) == (1, False)
+    assert [(each["symbol"], each["ok"]) for each in told["months"]] == [("SPY", True), ("QQQ", False)]
+    assert {"asset": "raw_1s", "check": "valid", "passed": False} in told["months"][1]["checks"]
+    assert "1 of 2 months complete and checked" in done.stderr

@@ -42,7 +42,7 @@ def test_the_help_tells_every_code_a_line_each(mohlcv):
 @pytest.mark.parametrize(
     ("words", "error", "cure"),
     [
-        (("plan", "--json"), "Missing option '--symbol'.", "see `mohlcv plan --help`"),
+        (("plan", "--json"), "no symbol was given", "see `mohlcv plan --help`"),
         (("plan", "--json", "--symbol", "a/b", *RANGE), "'a/b' is not a US stock symbol", None),
         (("plan", "--json", "--symbol", "A", "--start", "2024-02-01", "--end", "2024-01-01"), "swap them", None),
         (("doctor", "--json", "--no-such"), "No such option", "see `mohlcv doctor --help`"),

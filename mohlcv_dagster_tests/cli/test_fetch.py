@@ -55,7 +55,8 @@ def test_a_month_that_fails_is_told_with_its_reason_and_the_others_go_on(mohlcv,
     assert "1 downloaded, 0 skipped, 1 failed" in said.out
     assert "NOPE 2024-01:" in said.out
     assert (project / "data/raw_1s/ABC/ABC_2024_01.csv").exists()
-    assert mohlcv("symbols", "list").out == "ABC    1 month   2024-01\n"
+    [abc] = json.loads(mohlcv("symbols", "--json").out)["symbols"]
+    assert (abc["symbol"], abc["months"], abc["first"], abc["partitions"]) == ("ABC", 1, "2024-01", True)
 
 
 def test_a_month_that_breaks_a_rule_fails_and_says_which(mohlcv, project, vendor):

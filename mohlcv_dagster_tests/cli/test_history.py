@@ -143,7 +143,7 @@ def test_in_an_empty_project_there_is_nothing_to_list_before_a_fetch(project, mo
     said = mohlcv("history", "SPY", "2024-01", "--json")
 
     assert said.code == 1
-    assert json.loads(said.out)["error"] == "nothing is stored yet: fetch SPY first, see mohlcv fetch --help"
+    assert json.loads(said.out)["error"] == "Nothing is stored yet. Fetch SPY first."
 
 
 def test_a_version_that_is_lost_is_marked_and_refused(archive, project, mohlcv):

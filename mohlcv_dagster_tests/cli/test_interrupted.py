@@ -73,7 +73,7 @@ def test_an_interrupt_that_comes_while_a_class_is_made_is_one(mohlcv, monkeypatc
     def importing(*_, **__):
         type("Model", (), {"field": Interrupting()})
 
-    monkeypatch.setattr("mohlcv_dagster.cli.plan.months_touched", importing)
+    monkeypatch.setattr("mohlcv_dagster.cli.plan.chosen_months", importing)
     said = mohlcv("plan", "--symbol", "SPY", *JANUARY)
 
     assert said.code == ExitCode.INTERRUPTED

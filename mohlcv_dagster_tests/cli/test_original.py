@@ -3,6 +3,7 @@
 The files due are those that pandas writes.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -28,9 +29,8 @@ def test_a_month_by_the_originals_words_is_what_pandas_writes_and_a_file_that_wa
 
         assert [each.code for each in said] == [0, 0, 0], said
         assert original.stored(project) == due
-        assert (
-            mohlcv("symbols", "list").out == "QQQ    1 month   2024-06\n"
-        )  # --output_dir names the project's own folder
+        # --output_dir names the project's own folder, so that what was fetched is recorded
+        assert json.loads(mohlcv("symbols", "--json").out)["symbols"][0]["partitions"]
 
         sandbox.inject("not-found:symbol=NOPE")
         assert mohlcv(*original.words(lines[0].replace("QQQ", "NOPE"))).code == 1

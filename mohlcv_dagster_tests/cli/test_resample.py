@@ -37,7 +37,7 @@ def test_a_tree_that_dagster_never_saw_is_resampled_without_key_and_network_and_
     assert "✓ SPY 2024-01  aggregated/15s   2 of 2 checks passed" in said.out
     assert said.out.endswith("1 resampled, 0 skipped, 0 failed\n")
     assert not (project / "data").exists()
-    assert mohlcv("symbols", "list").out == ""
+    assert mohlcv("symbols").out == "Nothing is stored yet. Fetch SPY first.\n"
 
 
 def test_of_a_broken_raw_file_nothing_is_resampled_and_the_fault_is_told_once(mohlcv, old):
@@ -56,11 +56,11 @@ def test_of_a_broken_raw_file_nothing_is_resampled_and_the_fault_is_told_once(mo
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["--symbol", "QQQ", "--input-dir", "old/raw"], 1, "there is no folder"),
-        (["--symbol", "QQQ", "--input-dir", "old/raw"], 1, "raw/QQQ: there are SPY. Fetch QQQ first"),
-        (["--symbol", "SPY"], 1, "there are no raw files of any symbol"),
+        (["--symbol", "QQQ", "--input-dir", "old/raw"], 1, "No raw file of QQQ is stored in"),
+        (["--symbol", "QQQ", "--input-dir", "old/raw"], 1, "raw; there are SPY. Fetch QQQ first"),
+        (["--symbol", "SPY"], 1, "Nothing is stored yet. Fetch SPY first."),
         ([*FOREIGN, "--timeframes", "7s"], 2, "'7s' is not offered; choose from 15s, 30s, 45s, 1min, 2min, 5min"),
-        ([*FOREIGN, "--start", "2024-02-01"], 1, "no stored month is between --start and --end: there are 2024-01 to"),
+        ([*FOREIGN, "--start", "2024-02-01"], 1, "no stored month is from 2024-02 to the last: there are 2024-01 to"),
         ([*FOREIGN, "--start", "2024-02-01", "--end", "2024-01-01"], 2, "swap them"),
         (["--symbol", "S/PY"], 2, "is not a US stock symbol"),
     ],

@@ -31,7 +31,7 @@ def synthetic(monkeypatch):
 
 
 def names(said):
-    return [line.split()[0] for line in said.out.splitlines()]
+    return [line.split()[0] for line in said.out.splitlines()[1:] if "partitions" not in line]
 
 
 def test_symbols_are_added_once_listed_in_order_and_removed(mohlcv):
@@ -43,22 +43,22 @@ def test_symbols_are_added_once_listed_in_order_and_removed(mohlcv):
 
 
 def test_the_list_tells_months_first_and_last_and_marks_files_without_partitions(mohlcv, months):
-    months("raw_1s/SPY/SPY_2023_12.csv", "raw_1s/SPY/SPY_2024_01.csv", "raw_1s/F/F_2024_01.csv", "raw_1s/SPY/notes.csv")
+    months("raw_1s/SPY/SPY_2023_11.csv", "raw_1s/SPY/SPY_2024_01.csv", "raw_1s/F/F_2024_01.csv", "raw_1s/SPY/notes.csv")
     months("aggregated/15s/QQQ_2024_01_15s.csv")
     mohlcv("symbols", "add", "SPY", "QQQ")
 
-    assert mohlcv("symbols", "list").out == (
-        "F      1 month   2024-01  no partitions: `mohlcv symbols add F`\n"
-        "QQQ    0 months\n"
-        "SPY    2 months  2023-12 to 2024-01\n"
-    )
-    assert json.loads(mohlcv("symbols", "list", "--json").out) == {
-        "symbols": [
-            {"symbol": "F", "partitions": False, "months": 1, "first": "2024-01", "last": "2024-01"},
-            {"symbol": "QQQ", "partitions": True, "months": 0, "first": None, "last": None},
-            {"symbol": "SPY", "partitions": True, "months": 2, "first": "2023-12", "last": "2024-01"},
+    for words in (("symbols",), ("symbols", "list")):
+        assert [line.split() for line in mohlcv(*words).out.splitlines()] == [
+            ["symbol", "months", "first", "last", "timeframes", "state"],
+            ["F", "1", "2024-01", "2024-01", "1", "file", "not", "checked"],
+            ["QQQ", "0", "15s", "(1)", "1", "file", "not", "checked"],
+            ["SPY", "2", "2023-11", "2024-01", "1", "month", "missing,", "2", "files", "not", "checked"],
+            ["F", "has", "no", "partitions:", "`mohlcv", "symbols", "add", "F`"],
         ]
-    }
+    [f, qqq, spy] = json.loads(mohlcv("symbols", "--json").out)["symbols"]
+    assert (f["symbol"], f["partitions"], f["months"], f["first"], f["last"]) == ("F", False, 1, "2024-01", "2024-01")
+    assert (qqq["months"], qqq["first"], qqq["timeframes"], qqq["partitions"]) == (0, None, {"15s": 1}, True)
+    assert (spy["months"], spy["first"], spy["missing"], spy["not_checked"]) == (2, "2023-11", 1, 2)
 
 
 def test_a_symbol_that_cannot_be_stored_is_refused_and_none_of_the_others_is_added(mohlcv):
@@ -66,7 +66,7 @@ def test_a_symbol_that_cannot_be_stored_is_refused_and_none_of_the_others_is_add
 
     assert said.code == 2
     assert "'a/b' is not a US stock symbol" in said.err
-    assert mohlcv("symbols", "list").out == ""
+    assert mohlcv("symbols", "list").out == "Nothing is stored yet. Fetch SPY first.\n"
 
 
 def test_a_symbol_that_another_disk_could_not_hold_is_added_and_told(mohlcv):

@@ -314,7 +314,29 @@ def test_the_page_stands_alone_is_well_formed_knows_the_dark_and_escapes_what_it
     assert "prefers-color-scheme: dark" in page
     assert "raw <1s>" not in page
     assert "raw &lt;1s&gt;" in page
-    assert re.findall(r'href="#([^"]+)"', page) == re.findall(r'id="([^"]+)"', page) == ["SPY-2024-01"]
+    assert re.findall(r'href="#([^"]+)"', page) == ["SPY-2024-01"] * 2  # of the heat map and of the table
+    assert re.findall(r' id="([^"]+)"', page).count("SPY-2024-01") == 1
+
+
+def test_the_page_has_a_cell_for_each_month_of_each_symbol_and_errors_first(tmp_path):
+    archive = Archive(tmp_path)
+    for name, content in (("A/A_2024_01", WHOLE), ("A/A_2024_03", WHOLE), ("B/B_2024_03", CROOKED)):
+        archive.write(BarFile.parse(f"raw_1s/{name}.csv"), content)
+    report = ValidationReport("raw", "1s", None, datetime(2026, 3, 2, 12, tzinfo=UTC), "1.2.3")
+    list(collect(report, judged(tmp_path / "raw_1s", RAW)))
+    page = report_forms.to_html(report)
+    cells = re.findall(r'<(?:a|span) class="(\w+)"[^>]* title="([AB] [^"]+)"', page)
+
+    assert cells == [
+        ("warn", "A 2024-01: warning"),
+        ("none", "A 2024-02: no file"),
+        ("error", "A 2024-03: error"),  # bars of January are in it
+        ("none", "B 2024-01: no file"),
+        ("none", "B 2024-02: no file"),
+        ("error", "B 2024-03: error"),
+    ]
+    assert re.findall(r"<h2>([AB] \S+) ", page) == ["A 2024-03", "B 2024-03", "A 2024-01"]
+    assert [entry.label for entry in report.entries] == ["A 2024-01", "A 2024-03", "B 2024-03"]
 
 
 def test_a_long_list_of_bars_is_cut_and_the_rest_counted(tmp_path):
