@@ -289,7 +289,7 @@ WHOLE_CORRUPTIONS = (
     WholeCorruption(
         "second_bars",
         "bars of five seconds under the name of seconds",
-        {"second_bars": E},
+        {"second_bars": E, "session_coverage": W},
         month="2024-06",
         edit=of_seconds(5),
     ),
