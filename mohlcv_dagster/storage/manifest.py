@@ -18,6 +18,7 @@ from mohlcv_dagster.errors import FileError, ManifestEntryError
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
+from mohlcv_dagster.storage import objects
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.locations import AnyPath, open_file, read_file, stamp_of
 
@@ -154,7 +155,9 @@ def measure(at: AnyPath) -> Measured:
     """
     digest, lines, size, last, stamp = hashlib.sha256(), 0, 0, b"\n", ""
     try:
-        with open_file(at) if isinstance(at, Path) else at.open("rb") as opened:
+        if not isinstance(at, Path):
+            at.fs.invalidate_cache(at.path)  # another process may have written since it was listed
+        with objects.os_errors(), open_file(at) if isinstance(at, Path) else at.open("rb") as opened:
             if isinstance(at, Path):
                 stamp = stamp_of(os.fstat(opened.fileno()))
             while piece := opened.read(_PIECE):
