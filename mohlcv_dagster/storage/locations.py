@@ -59,9 +59,7 @@ def resolve_path(text: str | os.PathLike[str]) -> AnyPath:
             "and give the store's credentials in its own variables or files"
         )
     try:
-        from upath import UPath  # noqa: PLC0415 - stores take a while to load, and a folder needs none
-
-        at = UPath(text)
+        at = objects.opened(os.fspath(text))
         _ = at if at.protocol in _LOCAL else at.fs  # loads the store's package
     except (ValueError, ImportError) as error:
         raise InputError(

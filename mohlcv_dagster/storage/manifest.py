@@ -165,6 +165,7 @@ def measure(at: AnyPath) -> Measured:
                 lines += piece.count(b"\n")
                 size += len(piece)
                 last = piece[-1:]
+            objects.require_whole(opened, size)
     except OSError as error:
         raise FileError(f"{at} could not be read: {error}") from error
     return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size, stamp)

@@ -7,7 +7,7 @@ pass what expects a disk's. What it listed before is forgotten, since another ho
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mohlcv_dagster.errors import MohlcvError
 
@@ -17,8 +17,31 @@ if TYPE_CHECKING:
 _ETAGS: Final = ("ETag", "etag")
 """Keys under which the fsspec stores of S3, Azure and Google report an object's ETag."""
 _S3: Final = frozenset({"s3", "s3a"})
+_TRIES: Final = 2
+_S3_OPTIONS: Final[dict[str, Any]] = {"config_kwargs": {"retries": {"mode": "standard", "total_max_attempts": 3}}}
 _LARGEST_PUT: Final = 5 << 30
 """Bytes up to which S3 takes an object in one PUT."""
+
+
+def opened(url: str) -> "UPath":
+    """The object or prefix at an fsspec URL, with bounds on how often a request to S3 is repeated.
+
+    As they come, botocore and s3fs repeat a read that is not answered 125 times, each after 15 s. Here it is 12 times,
+    and a write 6 times; `config_kwargs` in fsspec's own configuration of S3 has precedence.
+
+    Raises:
+        ValueError, ImportError: it is a URL of a store that is unknown or not installed.
+    """
+    from upath import UPath  # noqa: PLC0415 - stores take a while to load, and a folder needs none
+
+    at = UPath(url)
+    if at.protocol not in _S3:
+        return at
+    from fsspec.config import conf  # noqa: PLC0415 - as above
+
+    at = at if "config_kwargs" in conf.get("s3", {}) else UPath(url, **_S3_OPTIONS)
+    at.fs.retries = _TRIES
+    return at
 
 
 @contextmanager
@@ -60,13 +83,33 @@ def put(at: "UPath", content: bytes, sha256: bytes) -> str:
 
 
 def get(at: "UPath") -> bytes:
-    """All bytes of an object, in one request.
+    """All bytes of an object, in one request; another one proves that they are all.
 
     Raises:
         OSError: it is not there, or the store failed, did not answer or broke off the answer.
     """
-    with os_errors():
-        return bytes(at.fs.cat_file(at.path, **({"max_concurrency": 1} if at.protocol in _S3 else {})))
+    for _ in range(_TRIES):  # it may have been replaced between the two requests
+        with os_errors():
+            found = bytes(at.fs.cat_file(at.path, **({"max_concurrency": 1} if at.protocol in _S3 else {})))
+        _, size = stamp_and_size(at)
+        if len(found) == size:
+            return found
+    raise _broken_off(len(found), size)
+
+
+def require_whole(opened: object, size: int) -> None:
+    """Refuse an object that was opened for reading and gave another number of bytes than the store says it has.
+
+    Raises:
+        OSError: such an object.
+    """
+    expected = getattr(opened, "size", size)
+    if size != expected:
+        raise _broken_off(size, expected)
+
+
+def _broken_off(given: int, expected: int) -> OSError:
+    return OSError(f"the store gave {given:,} of {expected:,} bytes")
 
 
 def info(at: "UPath") -> dict[str, object]:
