@@ -171,9 +171,7 @@ def _settled(
     archive: "Archive", file: "BarFile", written: "Written", again: "Callable[[], Written]", *, mirrored: bool
 ) -> "Written":
     """What was written last, once file and entry are of one writer; told in the log where this one wrote again."""
-    from mohlcv_dagster.storage import two_writers  # noqa: PLC0415 - the location loads without it
-
-    written, has_written_again = two_writers.settle(archive, file, written, again, mirrored=mirrored)
+    written, has_written_again = manifest.settle(archive, file, written, again, mirrored=mirrored)
     if has_written_again:
         dg.get_dagster_logger().warning(
             f"{file}: another process or host stored it at the same moment; the bytes of this run replaced its own"

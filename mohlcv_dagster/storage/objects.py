@@ -76,10 +76,18 @@ def put(at: "UPath", content: bytes, sha256: bytes) -> str:
     with os_errors():
         if at.protocol not in _S3:
             at.fs.pipe_file(at.path, content)
-            return stamp_and_size(at)[0]
+            return _stamp_if_known(at)
         checksum = base64.b64encode(sha256).decode()
         answer = at.fs.pipe_file(at.path, content, chunksize=_LARGEST_PUT, ChecksumSHA256=checksum)
         return str((answer or {}).get("ETag", ""))
+
+
+def _stamp_if_known(at: "UPath") -> str:
+    """The stamp of an object that was just written; empty if the store does not answer: the object is complete."""
+    try:
+        return stamp_and_size(at)[0]
+    except OSError:
+        return ""
 
 
 def get(at: "UPath") -> bytes:

@@ -8,9 +8,9 @@ socket.gethostname = lambda: f"host-{os.getpid()}"
 
 from mohlcv_dagster.bars import csv_codec  # noqa: E402 - the name of the host is read on import
 from mohlcv_dagster.defs import io_managers  # noqa: E402 - as above
+from mohlcv_dagster.errors import OverwrittenError  # noqa: E402 - as above
 from mohlcv_dagster.model.bar_files import BarFile  # noqa: E402 - as above
 from mohlcv_dagster.storage.archive import Archive  # noqa: E402 - as above
-from mohlcv_dagster.storage.two_writers import OverwrittenError  # noqa: E402 - as above
 from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE  # noqa: E402 - as above
 
 

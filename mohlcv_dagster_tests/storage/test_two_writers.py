@@ -10,10 +10,10 @@ import pytest
 from mohlcv_dagster.bars import csv_codec
 from mohlcv_dagster.bars.parquet_codec import path_of
 from mohlcv_dagster.defs import io_managers
+from mohlcv_dagster.errors import OverwrittenError
 from mohlcv_dagster.model.bar_files import BarFile
-from mohlcv_dagster.storage import manifest, two_writers
+from mohlcv_dagster.storage import manifest
 from mohlcv_dagster.storage.archive import Archive
-from mohlcv_dagster.storage.two_writers import OverwrittenError
 from mohlcv_dagster.storage.verify import verify
 from mohlcv_dagster_tests.checks.clean_files import FRACTIONAL, WHOLE
 from mohlcv_dagster_tests.storage.faulty_s3 import faulty_s3
@@ -23,7 +23,7 @@ SPY = BarFile.parse("raw_1s/SPY/SPY_2024_01.csv")
 
 @pytest.fixture(params=["folder", "memory"])
 def archive(request, tmp_path, monkeypatch):
-    monkeypatch.setattr(two_writers, "PATIENCE", 0.3)
+    monkeypatch.setattr(manifest, "PATIENCE", 0.3)
     return Archive(str(tmp_path / "data") if request.param == "folder" else f"memory://{tmp_path.name}")
 
 
@@ -67,7 +67,7 @@ def test_another_that_stores_all_between_the_file_and_its_entry_leaves_one_of_bo
 
 def test_one_that_another_overwrote_says_so_and_leaves_the_others_file_and_entry(archive, monkeypatch):
     with (
-        before(monkeypatch, two_writers, "settle", lambda: store(archive, FRACTIONAL)),
+        before(monkeypatch, manifest, "settle", lambda: store(archive, FRACTIONAL)),
         pytest.raises(OverwrittenError, match="SPY 2024-01 1s: another process or host stored other bytes"),
     ):
         store(archive, WHOLE)
