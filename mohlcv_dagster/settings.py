@@ -84,7 +84,6 @@ MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
 _LARGEST: Final = 1 << 20
 """Bytes of a file that a user writes: such a file has some lines."""
-_LIMIT_STORES: Final = ("redis", "rediss", "postgresql", "postgres")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -188,14 +187,18 @@ def check_base_url(text: str) -> str:
 
 
 def _is_web_address(text: str) -> bool:
-    """Whether it is http(s) with a host and a valid port, in the characters that a request can carry."""
+    """Whether it is http(s) without a user, in the characters that a request can carry."""
+    sendable = text.isascii() and text.isprintable() and " " not in text
+    return sendable and _is_address(text, "http", "https") and "@" not in urlsplit(text).netloc
+
+
+def _is_address(text: str, *schemes: str) -> bool:
+    """Whether it is a URL of one of these schemes with a host and a valid port."""
     try:
         url = urlsplit(text)
-        port = url.port  # not checked before it is asked for
+        return url.scheme in schemes and bool(url.hostname) and url.port != 0  # not checked before it is asked for
     except ValueError:
         return False
-    sendable = text.isascii() and text.isprintable() and " " not in text
-    return sendable and url.scheme in {"http", "https"} and bool(url.hostname) and "@" not in url.netloc and port != 0
 
 
 def _parse_url(setting: Setting, text: str) -> str | None:
@@ -262,12 +265,7 @@ def _parse_limit_store(text: str) -> str | None:
     """A file or the URL of a store; `None` for none. It may hold a password: no message quotes it."""
     if "://" not in text:
         return text or None
-    try:
-        url = urlsplit(text)
-        usable = url.scheme in _LIMIT_STORES and bool(url.hostname) and url.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
+    if not _is_address(text, "redis", "rediss", "postgresql", "postgres"):
         raise SettingsError(
             f"{LIMIT_STORE.variable} cannot be used: write a file on this machine, redis://host:6379/0, rediss:// for "
             "TLS, or postgresql://user:password@host/database"
@@ -355,10 +353,10 @@ def project_environment(root: Path, own: Mapping[str, str]) -> dict[str, str]:
     data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
     if "://" not in data_dir:
         environment[DATA_DIR.variable] = _absolute(root, data_dir)
-    if calendar := environment.get(CALENDAR.variable, "").strip():
-        environment[CALENDAR.variable] = _absolute(root, calendar)
-    if (store := environment.get(LIMIT_STORE.variable, "").strip()) and "://" not in store:
-        environment[LIMIT_STORE.variable] = _absolute(root, store)
+    for each in (CALENDAR, LIMIT_STORE):
+        name = environment.get(each.variable, "").strip()
+        if name and (each == CALENDAR or "://" not in name):
+            environment[each.variable] = _absolute(root, name)
     return environment
 
 

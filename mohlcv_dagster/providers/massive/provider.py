@@ -246,6 +246,8 @@ class MassiveProvider:
         return Reference(self._rest_client, self._retrying(best_effort(self.retry)), stats, self._secret)
 
     def _retrying(self, policy: RetryPolicy) -> Retrying:
+        if self._limit is not None:
+            self._rest_client()  # loaded before a turn is booked: a request that is late counts in the next minute
         return Retrying.starting_now(policy, self._clock, self._limit)
 
     def _ask_once(self, request: PageRequest, deadline: Deadline) -> "Page":
