@@ -17,6 +17,7 @@
     │   ├── CsvFormatError
     │   ├── ManifestEntryError      a manifest entry cannot be read
     │   ├── FileNameClashError
+    │   ├── OverwrittenError        another process or host stored other bytes of the same partition meanwhile
     │   └── DiskFullError           the disk takes no more bytes, of any file
     ├── BarsError                   bars that cannot be processed exactly
     │   ├── UnsortedBarsError
@@ -103,6 +104,10 @@ class ManifestEntryError(FileError):
 
 class FileNameClashError(FileError):
     """Two symbols would share one file on this disk."""
+
+
+class OverwrittenError(FileError):
+    """Another process or host stored other bytes of the same partition at the same moment, and they stay."""
 
 
 class DiskFullError(FileError):

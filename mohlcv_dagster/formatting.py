@@ -72,3 +72,15 @@ def has_credentials(address: str) -> bool:
     except ValueError:
         return True
     return _CREDENTIALS.search(address) is not None
+
+
+def without_credentials(address: str) -> str:
+    """A URL with its scheme, host, port and path alone; any other text, such as a path, as it is."""
+    if "://" not in address:
+        return address
+    try:
+        url = urlsplit(address)
+        host = f"{url.hostname or ''}:{url.port}" if url.port else url.hostname or ""
+    except ValueError:
+        return address.partition("://")[0] + "://…"
+    return f"{url.scheme}://{host}{url.path}"

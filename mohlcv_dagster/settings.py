@@ -38,6 +38,11 @@ TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregat
 START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be fetched")
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
+LIMIT_STORE: Final = Setting(
+    "MASSIVE_LIMIT_STORE",
+    "",
+    "where processes share that limit: a file, Redis or PostgreSQL; empty: a file in the home",
+)
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
 CALENDAR: Final = Setting(
     "MOHLCV_CALENDAR", "", "a file of other hours of the exchange, of a day or from a day on; empty: none"
@@ -62,6 +67,7 @@ SETTINGS: Final = (
     START,
     ADJUSTED,
     REQUESTS_PER_MINUTE,
+    LIMIT_STORE,
     CONCURRENCY,
     CALENDAR,
     ALERT_URL,
@@ -86,12 +92,13 @@ class Settings:
     """The values of all settings; `SETTINGS` says what each decides. `None` where none was given, or known.
 
     Attributes:
-        api_key: a secret, as are `alert_url`, `alert_command` and `ui_password`.
+        api_key: a secret, as are `limit_store`, `alert_url`, `alert_command` and `ui_password`.
         base_url: `http(s)://host`, without a slash at the end.
         data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
         timeframes: the aggregates, shortest first.
         requests_per_minute: `None` means no limit.
         concurrency: requests in flight for one month, 1 to 64.
+        limit_store: a file or a URL, by which processes share the limit; `None` where each counts for itself.
         ui_url: without a slash at the end.
     """
 
@@ -111,6 +118,7 @@ class Settings:
     ui_password: str | None = field(default=None, repr=False)
     parquet: bool = False
     history: bool = True
+    limit_store: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -136,6 +144,7 @@ class Settings:
             ui_password=_read(environment, UI_PASSWORD, _parse_password),
             parquet=_read(environment, PARQUET, _parse_boolean),
             history=_read(environment, HISTORY, _parse_boolean),
+            limit_store=_read(environment, LIMIT_STORE, _parse_limit_store) or _limit_file(environment),
         )
 
     def require_key(self) -> str:
@@ -178,14 +187,18 @@ def check_base_url(text: str) -> str:
 
 
 def _is_web_address(text: str) -> bool:
-    """Whether it is http(s) with a host and a valid port, in the characters that a request can carry."""
+    """Whether it is http(s) without a user, in the characters that a request can carry."""
+    sendable = text.isascii() and text.isprintable() and " " not in text
+    return sendable and _is_address(text, "http", "https") and "@" not in urlsplit(text).netloc
+
+
+def _is_address(text: str, *schemes: str) -> bool:
+    """Whether it is a URL of one of these schemes with a host and a valid port."""
     try:
         url = urlsplit(text)
-        port = url.port  # not checked before it is asked for
+        return url.scheme in schemes and bool(url.hostname) and url.port != 0  # not checked before it is asked for
     except ValueError:
         return False
-    sendable = text.isascii() and text.isprintable() and " " not in text
-    return sendable and url.scheme in {"http", "https"} and bool(url.hostname) and "@" not in url.netloc and port != 0
 
 
 def _parse_url(setting: Setting, text: str) -> str | None:
@@ -246,6 +259,24 @@ def _parse_limit(text: str) -> int | None:
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise ValueError("write a whole number of at least 1, or leave it empty for no limit")
     return int(text)
+
+
+def _parse_limit_store(text: str) -> str | None:
+    """A file or the URL of a store; `None` for none. It may hold a password: no message quotes it."""
+    if "://" not in text:
+        return text or None
+    if not _is_address(text, "redis", "rediss", "postgresql", "postgres"):
+        raise SettingsError(
+            f"{LIMIT_STORE.variable} cannot be used: write a file on this machine, redis://host:6379/0, rediss:// for "
+            "TLS, or postgresql://user:password@host/database"
+        )
+    return text
+
+
+def _limit_file(environment: Mapping[str, str]) -> str | None:
+    """The file in Dagster's home, so that all processes of the home share the limit; `None` where there is no home."""
+    home = environment.get("DAGSTER_HOME", "").strip()
+    return str(Path(home) / "rate_limit.sqlite") if home else None
 
 
 def _parse_concurrency(text: str) -> int:
@@ -322,8 +353,10 @@ def project_environment(root: Path, own: Mapping[str, str]) -> dict[str, str]:
     data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
     if "://" not in data_dir:
         environment[DATA_DIR.variable] = _absolute(root, data_dir)
-    if calendar := environment.get(CALENDAR.variable, "").strip():
-        environment[CALENDAR.variable] = _absolute(root, calendar)
+    for each in (CALENDAR, LIMIT_STORE):
+        name = environment.get(each.variable, "").strip()
+        if name and (each == CALENDAR or "://" not in name):
+            environment[each.variable] = _absolute(root, name)
     return environment
 
 

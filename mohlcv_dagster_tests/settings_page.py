@@ -15,6 +15,7 @@ from mohlcv_dagster.settings import (
     CONCURRENCY,
     DATA_DIR,
     HISTORY,
+    LIMIT_STORE,
     PARQUET,
     REQUESTS_PER_MINUTE,
     SETTINGS,
@@ -86,9 +87,16 @@ TOLD = {
     ),
     ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     REQUESTS_PER_MINUTE: Told(
-        "a whole number of at least 1, or nothing; it counts for each process, so divide it among parallel runs",
+        "a whole number of at least 1, or nothing; all processes that share `MASSIVE_LIMIT_STORE` keep it together",
         "5",
         "0",
+    ),
+    LIMIT_STORE: Told(
+        "a file, relative to the project's folder or absolute; `redis://` or `rediss://` (needs the extra `redis`), or "
+        "`postgresql://` (the extra `postgresql`). It may hold a password: it is never shown. See "
+        "[docs/stores.md](stores.md#one-rate-limit)",
+        "redis://:secret@queue.example:6379/0",
+        "http://queue.example",
     ),
     CONCURRENCY: Told("a whole number from 1 to 64", "16", "1000"),
     CALENDAR: Told(

@@ -27,6 +27,7 @@ from mohlcv_dagster.settings import (
     BASE_URL,
     CALENDAR,
     DATA_DIR,
+    LIMIT_STORE,
     Settings,
     exposure,
     project_environment,
@@ -103,6 +104,7 @@ class Home:
         own = (root / OWN_FOLDER / "sandbox").absolute()
         variables = {DATA_DIR.variable: str(own / "data"), BASE_URL.variable: url, API_KEY.variable: SANDBOX_KEY}
         variables[CALENDAR.variable] = ""  # the sandbox trades on the exchange's own days
+        variables[LIMIT_STORE.variable] = ""  # and counts for no account of the vendor
         return cls(own / "home", {**os.environ, **variables, DAGSTER_HOME: str(own / "home")})
 
     @property

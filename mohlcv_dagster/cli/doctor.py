@@ -83,7 +83,20 @@ def _diagnose(*, offline: bool) -> "Iterator[Diagnosis]":
     yield from diagnostics.installation()
     yield from storage_diagnostics.data_folder(environment[DATA_DIR.variable], offline=offline)
     yield from storage_diagnostics.dagster_home(home, from_variable=from_variable)
+    yield from _diagnose_rate_limit(home, offline=offline)
     yield from _diagnose_vendor(home, offline=offline)
+
+
+def _diagnose_rate_limit(home: Home, *, offline: bool) -> "Iterator[Diagnosis]":
+    """Nothing where no limit is set, or the settings are invalid, which has lines of its own."""
+    try:
+        settings = home.settings()
+    except SettingsError:
+        return
+    if settings.requests_per_minute is not None and settings.limit_store is not None:
+        from mohlcv_dagster.cli.limit_diagnostics import rate_limit  # noqa: PLC0415 - only where there is a limit
+
+        yield rate_limit(settings.requests_per_minute, settings.limit_store, made=home.exists, offline=offline)
 
 
 def _diagnose_vendor(home: Home, *, offline: bool) -> "Iterator[Diagnosis]":

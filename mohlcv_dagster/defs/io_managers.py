@@ -11,7 +11,7 @@ With several partitions, a table or frame holds them one after the other in orde
 `AssetIn(metadata={"allow_missing_partitions": True})`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args, get_origin
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mohlcv_dagster.defs.metadata import Metadata
     from mohlcv_dagster.model.bar_files import BarFile
-    from mohlcv_dagster.storage.archive import Archive
+    from mohlcv_dagster.storage.archive import Archive, Written
     from mohlcv_dagster.storage.history import VersionHistory
     from mohlcv_dagster.storage.reader import BarReader
 
@@ -132,7 +132,8 @@ def store(  # noqa: PLR0913 - what, where and how
         figures: the trades and average prices of the bars, which the mirror alone has; `None` where none are known.
 
     Raises:
-        FileError: the disk refused, or the name clashes with another symbol's.
+        FileError: the disk refused, the name clashes with another symbol's, or another process or host stored other
+            bytes at the same moment, which stay.
         VolumePrecisionError: a volume is too large for the mirror.
     """
     from mohlcv_dagster.bars import csv_codec  # noqa: PLC0415 - the location loads without arrays
@@ -145,17 +146,37 @@ def store(  # noqa: PLR0913 - what, where and how
             content = stack.enter_context(former.replacing(file, content, why))
         stack.enter_context(archive.restored_on_error(file))
         stack.enter_context(archive.restored_on_error(path_of(file)))
-        written = archive.write(file, content)
-        recorded = month_metadata.provenance(bars, written, origin_of(metadata))
-        entry = records.manifest_entry(file, recorded)
         if parquet:
             from mohlcv_dagster.bars import parquet_codec  # noqa: PLC0415 - Arrow's Parquet takes its time to load
 
             stack.enter_context(archive.restored_on_error(parquet_codec.path_of(file)))
-            manifest.write_mirror(archive, file, bars, entry.sha256, figures)
-        manifest.write(archive, file, entry)
-    versions = month_metadata.former_versions(former.former(file, entry.sha256)) if former is not None else {}
+
+        def write_all(content: "Iterable[Buffer]") -> "Written":
+            written = archive.write(file, content)
+            recorded = month_metadata.provenance(bars, written, origin_of(metadata))
+            if parquet:
+                manifest.write_mirror(archive, file, bars, written.sha256, figures)
+            manifest.write(archive, file, records.manifest_entry(file, recorded))
+            return written
+
+        written = write_all(content)
+    if manifest.in_layout(archive, file):  # after the block, which would put back what another writer has replaced
+        written = _settled(archive, file, written, lambda: write_all(csv_codec.encode_chunks(bars)), mirrored=parquet)
+    recorded = month_metadata.provenance(bars, written, origin_of(metadata))
+    versions = month_metadata.former_versions(former.former(file, written.sha256)) if former is not None else {}
     return {**file_metadata(recorded), **versions}
+
+
+def _settled(
+    archive: "Archive", file: "BarFile", written: "Written", again: "Callable[[], Written]", *, mirrored: bool
+) -> "Written":
+    """What was written last, once file and entry are of one writer; told in the log where this one wrote again."""
+    written, has_written_again = manifest.settle(archive, file, written, again, mirrored=mirrored)
+    if has_written_again:
+        dg.get_dagster_logger().warning(
+            f"{file}: another process or host stored it at the same moment; the bytes of this run replaced its own"
+        )
+    return written
 
 
 def _history(archive: "Archive", *, is_on: bool) -> "VersionHistory":

@@ -55,7 +55,7 @@ class ProviderResource(dg.ConfigurableResource["BarProvider"]):
         base_url: where Massive.com answers.
         adjusted: whether bars are asked for adjusted for later splits.
         concurrency: requests in flight for one month.
-        requests_per_minute: shared by all fetches of the process; `None` means no limit.
+        requests_per_minute: shared by all that use `MASSIVE_LIMIT_STORE`; `None` means no limit.
     """
 
     provider: str = create.MASSIVE

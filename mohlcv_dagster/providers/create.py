@@ -32,6 +32,7 @@ def _massive(settings: Settings) -> BarProvider:
         adjusted=settings.adjusted,
         concurrency=settings.concurrency,
         requests_per_minute=settings.requests_per_minute,
+        limit_store=settings.limit_store,
     )
 
 

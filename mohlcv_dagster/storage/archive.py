@@ -18,7 +18,7 @@ from mohlcv_dagster.errors import FileError, FileMissingError
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
-from mohlcv_dagster.storage import atomic_writes, inventory
+from mohlcv_dagster.storage import atomic_writes, inventory, objects
 from mohlcv_dagster.storage.locations import (
     AnyPath,
     FileStat,
@@ -86,8 +86,16 @@ class Archive:
         return uri_of(self.path(file))
 
     def exists(self, file: BarFile) -> bool:
-        """Whether `file` exists."""
-        return bool(self.path(file).is_file())
+        """Whether `file` exists.
+
+        Raises:
+            FileError: the disk or the store refused.
+        """
+        at = self.path(file)
+        try:
+            return at.is_file() if isinstance(at, Path) else objects.exists(at)
+        except OSError as error:
+            raise FileError(f"{file} could not be looked at: {self.uri(file)}: {error}") from error
 
     @contextmanager
     def open(self, file: BarFile) -> Iterator[BinaryIO]:
@@ -101,7 +109,7 @@ class Archive:
         at = self.path(file)
         try:
             # from an object store, all in one request
-            with open_file(at) if isinstance(at, Path) else BytesIO(at.read_bytes()) as stream:
+            with open_file(at) if isinstance(at, Path) else BytesIO(objects.get(at)) as stream:
                 yield stream
         except FileNotFoundError:
             raise self._missing(file) from None
@@ -229,31 +237,23 @@ def _write(at: AnyPath, what: str, content: "Iterable[Buffer]") -> Written:
         if isinstance(at, Path):
             stamp = stamp_of(atomic_writes.write(at, hashed))
         else:
-            at.fs.pipe_file(at.path, b"".join(hashed))
-            stamp = _stamp_if_known(at)
+            whole = b"".join(hashed)
+            stamp = objects.put(at, whole, hashed.sha256.digest())
     except OSError as error:
         raise file_error(f"{what} could not be written to {uri_of(at)}", error) from error
     return Written(uri_of(at), hashed.size, hashed.sha256.hexdigest(), stamp)
 
 
-def _stamp_if_known(at: "UPath") -> str:
-    """The stamp of an object that was just written; empty if the store does not answer: the object is complete."""
-    try:
-        return status_of(at).stamp
-    except OSError:
-        return ""
-
-
 @contextmanager
 def _object_restored_on_error(at: "UPath") -> Iterator[None]:
     """As `atomic_writes.restored_on_error`, for an object, whose current bytes are read first."""
-    previous = at.read_bytes() if at.is_file() else None
+    previous = objects.get(at) if objects.exists(at) else None
     try:
         yield
     except BaseException:
         if previous is not None:
-            at.fs.pipe_file(at.path, previous)
-        elif at.is_file():
+            objects.put(at, previous, hashlib.sha256(previous).digest())
+        elif objects.exists(at):
             at.unlink()
         raise
 

@@ -41,7 +41,7 @@ from mohlcv_dagster.errors import FileError
 from mohlcv_dagster.model.bar_files import HISTORY_FOLDER, BarFile
 from mohlcv_dagster.model.provenance import Replacement
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.storage import manifest, versions
+from mohlcv_dagster.storage import manifest, objects, versions
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster.storage.manifest import measure
 from mohlcv_dagster.storage.versions import Kept, Version, why_lost
@@ -175,9 +175,14 @@ class VersionHistory:
     def _listed(self, file: BarFile) -> dict[str, Kept | FileError]:
         """The names in the folder of `file`, in order of numbers; and what is in each or why it cannot be read."""
         at = self.archive.root / str(folder_of(file))
-        if not isinstance(at, Path):
-            at.fs.invalidate_cache()  # another process may have written since it was listed
-        names = sorted((each.name for each in at.iterdir()), key=_order) if at.is_dir() else []
+        if isinstance(at, Path):
+            listed = [each.name for each in at.iterdir()] if at.is_dir() else []
+        else:
+            try:
+                listed = objects.names(at)
+            except OSError as error:
+                raise FileError(f"the former versions of {file} could not be listed: {error}") from error
+        names = sorted(listed, key=_order)
         return {name: self._read(file, name) for name in names if name.endswith(".parquet") and name[0] != "."}
 
     def _read(self, file: BarFile, name: str) -> Kept | FileError:

@@ -16,6 +16,7 @@ from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, HISTORY_FOLDER, MIRROR_FOLDER, RAW_FOLDER, BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
+from mohlcv_dagster.storage import objects
 from mohlcv_dagster.storage.atomic_writes import UNFINISHED
 from mohlcv_dagster.storage.locations import AnyPath, resolve_path
 
@@ -120,7 +121,10 @@ def _walk(root: AnyPath) -> Iterator[str]:
     """The path of each file under a folder, relative to it, with `/`."""
     if not isinstance(root, Path):
         above = root.path.rstrip("/")
-        yield from (str(path).removeprefix(above).lstrip("/") for path in root.fs.find(root.path))
+        with objects.os_errors():
+            root.fs.invalidate_cache(root.path)  # another process may have written since it was listed
+            found = root.fs.find(root.path)
+        yield from (str(path).removeprefix(above).lstrip("/") for path in found)
         return
     for folder, folders, names in os.walk(root):
         under = os.path.relpath(folder, root).replace(os.sep, "/")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, Union
 
 from mohlcv_dagster.errors import DiskFullError, FileError, InputError, NotRegularFileError
 from mohlcv_dagster.formatting import has_credentials
+from mohlcv_dagster.storage import objects
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -28,8 +29,6 @@ _KINDS: Final = {
 }
 _NOT_WAITING: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """What a file is opened with besides: a pipe that appears there at this moment is not waited for."""
-_ETAGS: Final = ("ETag", "etag")
-"""Keys under which the fsspec stores of S3, Azure and Google report an object's ETag."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,7 @@ def resolve_path(text: str | os.PathLike[str]) -> AnyPath:
             "and give the store's credentials in its own variables or files"
         )
     try:
-        from upath import UPath  # noqa: PLC0415 - stores take a while to load, and a folder needs none
-
-        at = UPath(text)
+        at = objects.opened(os.fspath(text))
         _ = at if at.protocol in _LOCAL else at.fs  # loads the store's package
     except (ValueError, ImportError) as error:
         raise InputError(
@@ -92,9 +89,7 @@ def status_of(at: AnyPath) -> FileStat:
     if isinstance(at, Path):
         status = regular(at)
         return FileStat(stamp_of(status), status.st_size)
-    info = at.fs.info(at.path)
-    tag = next((info[name] for name in _ETAGS if info.get(name)), None)
-    return FileStat(str(at.fs.ukey(at.path) if tag is None else tag), int(info["size"]))
+    return FileStat(*objects.stamp_and_size(at))
 
 
 def regular(at: Path) -> os.stat_result:
@@ -145,7 +140,7 @@ def read_file(at: AnyPath) -> bytes:
         OSError: it is not there, or the disk or the store refused.
     """
     if not isinstance(at, Path):
-        return bytes(at.read_bytes())
+        return objects.get(at)
     with open_file(at) as opened:
         return opened.read()
 

@@ -6,7 +6,9 @@ file; its columns and types are in `bars.parquet_codec`. No bar is decoded here.
 
 import hashlib
 import os
-from collections.abc import Iterable
+import random
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -14,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.checks.registry import VENDOR_RULES, for_timeframe
-from mohlcv_dagster.errors import FileError, ManifestEntryError
+from mohlcv_dagster.errors import FileError, ManifestEntryError, OverwrittenError
 from mohlcv_dagster.model import manifest_entry
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.manifest_entry import ManifestEntry, RecordedResult
-from mohlcv_dagster.storage.archive import Archive
+from mohlcv_dagster.storage import objects
+from mohlcv_dagster.storage.archive import Archive, Written
 from mohlcv_dagster.storage.locations import AnyPath, open_file, read_file, stamp_of
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 _DISTRIBUTION: Final = "mohlcv-dagster"
 _PIECE: Final = 1 << 20
+PATIENCE: Final = 5.0
+"""Seconds for which another writer of the same partition is waited for."""
+_MOST_TIMES: Final = 5
+"""How often a writer writes its own again before it gives up."""
 
 
 @cache
@@ -154,7 +161,9 @@ def measure(at: AnyPath) -> Measured:
     """
     digest, lines, size, last, stamp = hashlib.sha256(), 0, 0, b"\n", ""
     try:
-        with open_file(at) if isinstance(at, Path) else at.open("rb") as opened:
+        if not isinstance(at, Path):
+            at.fs.invalidate_cache(at.path)  # another process may have written since it was listed
+        with objects.os_errors(), open_file(at) if isinstance(at, Path) else at.open("rb") as opened:
             if isinstance(at, Path):
                 stamp = stamp_of(os.fstat(opened.fileno()))
             while piece := opened.read(_PIECE):
@@ -162,6 +171,7 @@ def measure(at: AnyPath) -> Measured:
                 lines += piece.count(b"\n")
                 size += len(piece)
                 last = piece[-1:]
+            objects.require_whole(opened, size)
     except OSError as error:
         raise FileError(f"{at} could not be read: {error}") from error
     return Measured(digest.hexdigest(), max(lines + (last != b"\n") - 1, 0), size, stamp)
@@ -252,3 +262,60 @@ def mirror_digest_if_valid(archive: Archive, file: BarFile) -> str | None:
         return mirror_digest(archive, file)
     except FileError:
         return None
+
+
+def settle(
+    archive: Archive,
+    file: BarFile,
+    written: Written,
+    again: Callable[[], Written],
+    *,
+    mirrored: bool,
+) -> tuple[Written, bool]:
+    """Make the file and its manifest entry be of one writer; what this one wrote last, and whether it wrote again.
+
+    They are two writes, and no lock is shared by all hosts and stores. So each writer looks at both afterwards. Where
+    the file is of one writer and the entry of the other, the one whose bytes have the larger digest writes all of its
+    own again, and the other waits for it. A writer that waits in vain, as the other was killed, writes its own.
+
+    Args:
+        archive: where the file is.
+        file: which file.
+        written: what this writer wrote.
+        again: writes file, mirror and entry once more.
+        mirrored: whether a Parquet mirror was written: it is to match the file too.
+
+    Raises:
+        OverwrittenError: the other writer's file and entry are in place.
+        FileError: the disk or the store refused, or others write all the time.
+    """
+    until, times = time.monotonic() + PATIENCE, 0
+    while True:
+        stored, recorded = _stored_digest(archive, file, written), _recorded_digest(archive, file)
+        is_mine = stored == recorded == written.sha256
+        if is_mine and not (mirrored and mirror_digest_if_valid(archive, file) != stored):
+            return written, times > 0
+        if stored == recorded and not is_mine:
+            raise OverwrittenError(
+                f"{file}: another process or host stored other bytes at the same moment, and they stay; those of this "
+                "run are not stored. Materialize it again to have it checked and recorded here"
+            )
+        if written.sha256 == max(stored, recorded) or time.monotonic() > until:
+            if times == _MOST_TIMES:
+                raise FileError(f"{file} could not be stored: another process or host writes it all the time; stop one")
+            written, times = again(), times + 1
+        else:
+            time.sleep(0.02 + 0.08 * random.random())  # noqa: S311 - not for secrets
+
+
+def _stored_digest(archive: Archive, file: BarFile, written: Written) -> str:
+    """The digest of the file in place; that of ours, unread, where it has the stamp that ours had."""
+    found = archive.status(file)
+    if found is None:
+        return ""
+    return written.sha256 if found.stamp == written.stamp else measure(archive.path(file)).sha256
+
+
+def _recorded_digest(archive: Archive, file: BarFile) -> str:
+    entry = read_if_valid(archive, file)
+    return "" if entry is None else entry.sha256

@@ -77,3 +77,20 @@ def test_nothing_is_asked_of_anybody_else(mohlcv, project, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert mohlcv("doctor", "--offline").code == 1
+
+
+def test_the_store_of_the_rate_limit_is_told_and_its_password_is_not(mohlcv, project):
+    (project / ".env").write_text("MASSIVE_REQUESTS_PER_MINUTE=20\n")
+    assert f"rate limit   20 requests a minute, to be shared by {project}/.mohlcv/home/rate_limit.sqlite" in "".join(
+        mohlcv("doctor", "--offline").out.split("\n")
+    )
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"redis://me:very-secret@127.0.0.1:{closed.getsockname()[1]}/0"
+    (project / ".env").write_text(f"MASSIVE_REQUESTS_PER_MINUTE=20\nMASSIVE_LIMIT_STORE={url}\n")
+    said = mohlcv("doctor", "--json")
+    [found] = [each for each in json.loads(said.out)["findings"] if each["topic"] == "rate limit"]
+    assert (said.code, found["verdict"]) == (1, "wrong")
+    assert "127.0.0.1" in found["found"]
+    assert "each process keeps the limit for itself alone" in found["cure"]
+    assert "very-secret" not in said.out

@@ -123,7 +123,8 @@ def new_store():
 
     from mohlcv_dagster.storage.locations import status_of  # noqa: PLC0415 - as above
 
-    store = SimpleNamespace(info=lambda path: {"name": path, "size": 3, "generation": 7})
+    about = {"size": 3, "generation": 7}
+    store = SimpleNamespace(info=lambda path: {"name": path, **about}, invalidate_cache=lambda path: None)
     assert status_of(SimpleNamespace(fs=store, path="bars/a.csv")).stamp == "7"
 
 

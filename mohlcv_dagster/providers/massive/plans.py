@@ -10,7 +10,7 @@ from mohlcv_dagster.model.listings import Listing
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import Cost
 from mohlcv_dagster.providers.massive.paging import SECOND, Timespan, cut, end_of, joined, start_of
-from mohlcv_dagster.providers.massive.retry import MINUTE
+from mohlcv_dagster.providers.massive.rate_limits import MINUTE
 
 FIRST_DAY: Final = date(2003, 9, 10)
 """The first day the vendor has at all."""

@@ -30,7 +30,7 @@ from mohlcv_dagster.providers.massive.paging import (
     end_of,
     start_of,
 )
-from mohlcv_dagster.providers.massive.reference import REQUESTS, Reference, why_empty
+from mohlcv_dagster.providers.massive.reference import Reference, why_empty
 from mohlcv_dagster.providers.massive.retry import Clock, Deadline, RequestStats, Retrying, RetryPolicy, best_effort
 from mohlcv_dagster.providers.massive.vendor_text import Secret, ToPrintable
 from mohlcv_dagster.settings import BASE_URL, CONCURRENCY, REQUESTS_PER_MINUTE, check_base_url
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from massive import RESTClient
 
     from mohlcv_dagster.providers.massive.pages import Page
+    from mohlcv_dagster.providers.massive.rate_limits import RateLimit
 
 _VENDOR: Final = "massive.com"
 _FEWEST_BARS: Final = 100
@@ -70,6 +71,7 @@ class MassiveProvider:
         adjusted: whether to ask for prices and volumes adjusted for splits.
         concurrency: requests in flight for one month, at least 1.
         requests_per_minute: shared by everything in this process that asks the same base URL; `None` for no limit.
+        limit_store: a file or URL by which other processes share this limit (see `rate_limits`); `None` for none.
         retry: how often and how long to try.
         clock: gives the time, waits and draws random numbers.
         fill: the most bars that a page of several windows is expected to have, at least 1.
@@ -87,6 +89,7 @@ class MassiveProvider:
         adjusted: bool = False,
         concurrency: int = int(CONCURRENCY.default),
         requests_per_minute: int | None = None,
+        limit_store: str | None = None,
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
         fill: int = HALF_A_PAGE,
@@ -95,9 +98,7 @@ class MassiveProvider:
         self.base_url = check_base_url(base_url)
         self.adjusted = adjusted
         self.concurrency = _at_least_one(CONCURRENCY.variable, concurrency)
-        self.requests_per_minute = (
-            None if requests_per_minute is None else _at_least_one(REQUESTS_PER_MINUTE.variable, requests_per_minute)
-        )
+        self._limit = None if requests_per_minute is None else _limit(self.base_url, requests_per_minute, limit_store)
         self.retry = retry or RetryPolicy()
         self._clock = clock or Clock()
         self._fill = _at_least_one("fill", fill)
@@ -141,7 +142,7 @@ class MassiveProvider:
         stats = RequestStats()
         splits = self._splits(request, stats)
         try:
-            pages = self._paging(len(windows), stats).run(request, windows, on_progress or _silent)
+            pages = self._paging(stats).run(request, windows, on_progress or _silent)
         except PlanError as error:
             raise _plan_error(error, request, month, now) from error
         bars, figures = merge(pages)
@@ -238,14 +239,16 @@ class MassiveProvider:
         listing = self._reference(stats).listing(request.symbol)
         return ListedDays.of(listing, month) if listing.exists else None
 
-    def _paging(self, windows: int, stats: RequestStats) -> Paging:
-        return Paging(self._ask_once, self._retrying(self.retry, windows), self.concurrency, stats, self._fill)
+    def _paging(self, stats: RequestStats) -> Paging:
+        return Paging(self._ask_once, self._retrying(self.retry), self.concurrency, stats, self._fill)
 
     def _reference(self, stats: RequestStats) -> Reference:
-        return Reference(self._rest_client, self._retrying(best_effort(self.retry), REQUESTS), stats, self._secret)
+        return Reference(self._rest_client, self._retrying(best_effort(self.retry)), stats, self._secret)
 
-    def _retrying(self, policy: RetryPolicy, requests: int) -> Retrying:
-        return Retrying.starting_now(policy, self._clock, self.base_url, self.requests_per_minute, requests)
+    def _retrying(self, policy: RetryPolicy) -> Retrying:
+        if self._limit is not None:
+            self._rest_client()  # loaded before a turn is booked: a request that is late counts in the next minute
+        return Retrying.starting_now(policy, self._clock, self._limit)
 
     def _ask_once(self, request: PageRequest, deadline: Deadline) -> "Page":
         """One page, one attempt, verified."""
@@ -275,6 +278,12 @@ def _decode(body: bytes, headers: Mapping[str, str], request: PageRequest, to_pr
     from mohlcv_dagster.providers.massive.transport import decompressed  # noqa: PLC0415 - as above
 
     return decode_page(decompressed(body, headers), request, to_printable)
+
+
+def _limit(base_url: str, per_minute: int, store: str | None) -> "RateLimit":
+    from mohlcv_dagster.providers.massive.rate_limits import RateLimit  # noqa: PLC0415 - only where there is a limit
+
+    return RateLimit.of(base_url, _at_least_one(REQUESTS_PER_MINUTE.variable, per_minute), store)
 
 
 def _at_least_one(name: str, value: int) -> int:

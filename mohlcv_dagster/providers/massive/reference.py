@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Document: TypeAlias = dict[str, Any]
 
-REQUESTS: Final = 4
-"""The most documents that one question takes."""
 _MOST_ENTRIES: Final = 1000
 _EXCERPT: Final = 300
 _LARGEST_DOCUMENT: Final = 4 * 1024 * 1024

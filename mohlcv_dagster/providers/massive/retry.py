@@ -1,4 +1,4 @@
-"""When a request is repeated, how long it may take, and how many may be sent a minute. Time is passed in as a `Clock`.
+"""When a request is repeated, and how long it may take. Time is passed in as a `Clock`.
 
 Waits are exponential with full jitter: after the first try a random part of `first_wait`, after each further one one
 of twice as much, at most `longest_wait`. Where the vendor names a time (`Retry-After`), that is waited instead, and
@@ -7,7 +7,6 @@ up to half a second more, so that threads do not return at the same moment. `Ven
 (`defs.partition_loop`).
 """
 
-import bisect
 import random
 import threading
 import time
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mohlcv_dagster.errors import (
     DeadlineError,
@@ -27,9 +26,11 @@ from mohlcv_dagster.errors import (
 )
 from mohlcv_dagster.formatting import quantity
 
+if TYPE_CHECKING:
+    from mohlcv_dagster.providers.massive.rate_limits import RateLimit
+
 T = TypeVar("T")
 
-MINUTE: Final = 60.0
 _LONGEST_EXPONENT: Final = 16
 _SLICE: Final = 0.25
 """Seconds slept in one piece: how late a cancellation is noticed at most."""
@@ -148,40 +149,6 @@ class RequestStats:
             self.bytes += received
 
 
-class RateLimiter:
-    """When requests were sent, or may be sent, within the last minute; for all threads of the process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._moments: list[float] = []
-
-    def reserve(self, per_minute: int, now: float) -> float:
-        """Book the next free moment for one request; returns the seconds until then, zero for at once.
-
-        Args:
-            per_minute: how many requests may be sent in any 60 seconds, at least 1.
-            now: monotonic seconds.
-        """
-        with self._lock:
-            while self._moments and self._moments[0] <= now - MINUTE:
-                self._moments.pop(0)
-            full = len(self._moments) >= per_minute
-            moment = max(now, self._moments[-per_minute] + MINUTE) if full else now
-            bisect.insort(self._moments, moment)
-            return moment - now
-
-
-_limiters: dict[str, RateLimiter] = {}
-
-
-def rate_limiter(base_url: str) -> RateLimiter:
-    """The process's limiter for a base URL, so that all providers made for it count together.
-
-    Other processes are not counted: divide the limit among them.
-    """
-    return _limiters.setdefault(base_url, RateLimiter())  # atomic, so that threads get the same one
-
-
 @dataclass(frozen=True)
 class RetryPolicy:
     """How often and how long to try. Seconds throughout.
@@ -219,6 +186,35 @@ def best_effort(policy: RetryPolicy) -> RetryPolicy:
     )
 
 
+class QueuedTime:
+    """How long at least one thread of a month waited until it might send: others may have the first turns."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._since = self._seconds = 0.0
+
+    @contextmanager
+    def waiting(self, clock: Clock) -> Iterator[None]:
+        """Count the block as waiting."""
+        with self._lock:
+            if not self._waiting:
+                self._since = clock.monotonic()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._seconds += clock.monotonic() - self._since
+
+    def seconds(self, now: float) -> float:
+        """The seconds up to `now`, monotonic."""
+        with self._lock:
+            return self._seconds + (now - self._since if self._waiting else 0.0)
+
+
 @dataclass(frozen=True)
 class Retrying:
     """Repeats requests under a policy, until the month's time is over.
@@ -228,7 +224,9 @@ class Retrying:
         clock: gives the time, waits, draws random numbers.
         until: the monotonic moment the month's time is over.
         cancel: set when the month is no longer needed.
-        wait_turn: waits until a request may be sent; this time counts against no page.
+        wait_turn: waits until a request may be sent; this time counts against no page, and not against the month.
+        hold: lets no other request be sent for so many seconds, as the vendor asked.
+        queued: the time that the month waited for its turns.
     """
 
     policy: RetryPolicy
@@ -236,25 +234,24 @@ class Retrying:
     until: float
     cancel: CancelToken
     wait_turn: Callable[[], None] = lambda: None
+    hold: Callable[[float], None] = lambda _: None
+    queued: QueuedTime = field(default_factory=QueuedTime)
 
     @classmethod
-    def starting_now(
-        cls, policy: RetryPolicy, clock: Clock, base_url: str, requests_per_minute: int | None, requests: int
-    ) -> "Retrying":
-        """For a month of so many `requests` that begins now.
-
-        The time that the limit of requests a minute costs at least is given on top of `policy.month_seconds`.
-        """
+    def starting_now(cls, policy: RetryPolicy, clock: Clock, limit: "RateLimit | None") -> "Retrying":
+        """For a month that begins now; `limit` is that of requests a minute, `None` for none."""
         cancel = CancelToken()
         until = clock.monotonic() + policy.month_seconds
-        if requests_per_minute is None:
+        if limit is None:
             return cls(policy, clock, until, cancel)
-        limiter, per_minute = rate_limiter(base_url), requests_per_minute
 
         def wait_turn() -> None:
-            clock.pause(limiter.reserve(per_minute, clock.monotonic()), cancel)
+            while wait := limit.reserve(clock.monotonic()):
+                clock.pause(wait, cancel)
+                if not limit.held(clock.monotonic()):
+                    return
 
-        return cls(policy, clock, until + requests / per_minute * MINUTE, cancel, wait_turn)
+        return cls(policy, clock, until, cancel, wait_turn, lambda seconds: limit.hold(seconds, clock.monotonic()))
 
     def call(self, attempt: Callable[[float], T]) -> T:
         """What `attempt` returns, repeated while it fails with a transient error.
@@ -270,26 +267,32 @@ class Retrying:
         while True:
             queued += self._queue()
             tries += 1
-            until = min(began + queued + self.policy.request_seconds, self.until)
+            until = min(began + queued + self.policy.request_seconds, self._month_ends())
             try:
                 return attempt(min(self.clock.monotonic() + self.policy.attempt_seconds, until))
             except (VendorUnavailableError, IncompletePageError) as error:
                 wait = self._wait(error, tries)
                 if self._used_up(error, tries) or self.clock.monotonic() + wait >= until:
                     raise _given_up(error, tries, self.clock.monotonic() - began - queued) from error
+                if isinstance(error, RateLimitError) and error.retry_after is not None:
+                    self.hold(error.retry_after)
             self.clock.pause(wait, self.cancel)
 
     def _queue(self) -> float:
         """Wait until a request may be sent; the seconds it took."""
         before = self.clock.monotonic()
-        self.wait_turn()
+        with self.queued.waiting(self.clock):
+            self.wait_turn()
         now = self.clock.monotonic()
-        if now >= self.until:
+        if now >= self._month_ends():
             raise DeadlineError(
                 f"the month was not complete after {self.policy.month_seconds:.0f} s; nothing was stored. "
                 "Try again later"
             )
         return now - before
+
+    def _month_ends(self) -> float:
+        return self.until + self.queued.seconds(self.clock.monotonic())
 
     def _used_up(self, error: VendorError, tries: int) -> bool:
         if isinstance(error, RateLimitError):

@@ -12,7 +12,8 @@ from mohlcv_dagster.providers.base import Cost
 from mohlcv_dagster.providers.massive import plans
 from mohlcv_dagster.providers.massive.plans import PLANS, coverage
 from mohlcv_dagster.providers.massive.provider import MassiveProvider
-from mohlcv_dagster.providers.massive.retry import Clock, RateLimiter
+from mohlcv_dagster.providers.massive.rate_limits import RateLimiter
+from mohlcv_dagster.providers.massive.retry import Clock
 from mohlcv_dagster.sandbox import ReplayedMarket, Sandbox
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol, recorded
 

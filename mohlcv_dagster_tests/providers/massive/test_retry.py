@@ -1,10 +1,8 @@
-"""Repeating requests, and the limit of requests a minute."""
+"""Repeating requests."""
 
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mohlcv_dagster.errors import (
     DeadlineError,
@@ -15,7 +13,7 @@ from mohlcv_dagster.errors import (
     UnknownKeyError,
     UnreachableError,
 )
-from mohlcv_dagster.providers.massive.retry import FetchCancelledError, RateLimiter, Retrying, RetryPolicy, rate_limiter
+from mohlcv_dagster.providers.massive.retry import FetchCancelledError, Retrying, RetryPolicy
 from mohlcv_dagster_tests.providers.massive.scripted import FakeTime
 
 POLICY = RetryPolicy(
@@ -156,34 +154,3 @@ def test_a_stop_ends_the_wait():
     with pytest.raises(FetchCancelledError):
         held.call(attempt)
     assert fake.passed == 0
-
-
-def test_requests_up_to_the_limit_leave_at_once_and_the_next_a_minute_after_the_first():
-    limiter = RateLimiter()
-    assert [limiter.reserve(3, float(now)) for now in (0, 1, 2, 3, 4)] == [0, 0, 0, 57, 57]
-
-
-@given(st.integers(1, 6), st.lists(st.floats(0, 40), min_size=1, max_size=40))
-def test_no_minute_ever_holds_more_than_the_limit(per_minute, pauses):
-    limiter, now, left = RateLimiter(), 0.0, []
-    for pause in pauses:
-        now += pause
-        left.append(now + limiter.reserve(per_minute, now))
-    left.sort()
-    for first, one_too_many in zip(left, left[per_minute:], strict=False):
-        assert one_too_many - first >= 60 - 1e-6
-
-
-def test_one_base_url_has_one_limiter_in_the_process():
-    assert rate_limiter("http://a.test") is rate_limiter("http://a.test")
-    assert rate_limiter("http://a.test") is not rate_limiter("http://b.test")
-
-
-def test_threads_share_the_moments_without_losing_one():
-    limiter, waits = RateLimiter(), []
-    threads = [threading.Thread(target=lambda: waits.append(limiter.reserve(5, 0.0))) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(waits) == [0.0] * 5 + [60.0] * 5 + [120.0] * 5 + [180.0] * 5
