@@ -15,6 +15,7 @@ import dagster as dg
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
 from mohlcv_dagster.cli.crashed_runs import PoolWait, was_interrupted, watching_for_interrupts
 from mohlcv_dagster.cli.dagster_home import Home
+from mohlcv_dagster.dagster_patches.command_runs import recorded_as_launched
 from mohlcv_dagster.dagster_patches.pool_places import on_wait
 from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
@@ -115,7 +116,7 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is notified
     keys = [asset_key(timeframe) for timeframe in timeframes]
     checks = _offline_checks(timeframes) if offline else None
     job = job.get_subset(asset_selection=set(keys), asset_check_selection=checks)
-    with _keeping_symbol(instance, raw.symbol, keys):
+    with _keeping_symbol(instance, raw.symbol, keys), recorded_as_launched(instance, keys, checks):
         return _execute(job, instance, raw, on_event, {**tags, **options.tags()})
 
 
@@ -139,8 +140,10 @@ def check(
 ) -> FinishedRun:
     """Run the checks of a stored file that need no network, and write nothing; else as `materialize`."""
     job = definitions.resolve_implicit_global_asset_job_def()
-    job = job.get_subset(asset_check_selection=_offline_checks([file.timeframe]))
-    return _execute(job, instance, file, on_event, tags)
+    checks = _offline_checks([file.timeframe])
+    job = job.get_subset(asset_check_selection=checks)
+    with recorded_as_launched(instance, (), checks):
+        return _execute(job, instance, file, on_event, tags)
 
 
 def _execute(
