@@ -4,14 +4,16 @@ The files that a user writes are read here too: `.env`, and the days of the exch
 """
 
 import os
+import re
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, SettingsError
+from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, MonthError, SettingsError
 from mohlcv_dagster.formatting import has_credentials
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
@@ -35,7 +37,7 @@ API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com acc
 BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "the address of the vendor's API")
 DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files are stored: a folder or an fsspec URL")
 TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
-START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be fetched")
+START: Final = Setting("MOHLCV_START", "2021-01", "the first month that the UI offers, unless an earlier one is stored")
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
 CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for one month")
@@ -73,11 +75,14 @@ SETTINGS: Final = (
     HISTORY,
 )
 
+FIRST_OF_VENDOR: Final = Month(2003, 9)
+"""The first month that Massive.com has."""
 ENV_FILE: Final = ".env"
 MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
 _LARGEST: Final = 1 << 20
 """Bytes of a file that a user writes: such a file has some lines."""
+_MONTH_IN_NAME: Final = re.compile(r"_((?:19[7-9]|20\d)\d_(?:0[1-9]|1[0-2]))[_.]")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -91,6 +96,8 @@ class Settings:
         data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
         timeframes: the aggregates, shortest first.
         requests_per_minute: `None` means no limit.
+        start: the first month that has a partition.
+        start_given: whether the user named it; else an earlier one can be asked for by name.
         concurrency: requests in flight for one month, 1 to 64.
         ui_url: without a slash at the end.
     """
@@ -111,6 +118,7 @@ class Settings:
     ui_password: str | None = field(default=None, repr=False)
     parquet: bool = False
     history: bool = True
+    start_given: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -119,12 +127,15 @@ class Settings:
         Raises:
             SettingsError: a value is invalid; the message names the variable and the value.
         """
+        data_dir = _read(environment, DATA_DIR, _parse_data_dir)
+        start, start_given = _read(environment, START, Month.parse), bool(environment.get(START.variable, "").strip())
         return cls(
             api_key=environment.get(API_KEY.variable, "").strip() or None,
             base_url=_read(environment, BASE_URL, check_base_url),
-            data_dir=_read(environment, DATA_DIR, _parse_data_dir),
+            data_dir=data_dir,
             timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
-            start=_read(environment, START, Month.parse),
+            start=start if start_given else min(start, max(FIRST_OF_VENDOR, _first_stored(data_dir) or start)),
+            start_given=start_given,
             adjusted=_read(environment, ADJUSTED, _parse_boolean),
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
             concurrency=_read(environment, CONCURRENCY, _parse_concurrency),
@@ -137,6 +148,19 @@ class Settings:
             parquet=_read(environment, PARQUET, _parse_boolean),
             history=_read(environment, HISTORY, _parse_boolean),
         )
+
+    def reaching(self, month: Month) -> Self:
+        """These settings with a partition for `month`, which a user has named.
+
+        Raises:
+            MonthError: it is before the first month that the user chose, or that the vendor has.
+        """
+        if month >= self.start:
+            return self
+        if not self.start_given and month >= FIRST_OF_VENDOR:
+            return replace(self, start=month)
+        first = self.start if self.start_given else FIRST_OF_VENDOR
+        raise MonthError(f"{month} is before {first}, the first month of {START.variable}; set it earlier")
 
     def require_key(self) -> str:
         """The API key.
@@ -225,6 +249,26 @@ def _parse_data_dir(text: str) -> str:
             "it: take it out, and give the store's credentials in its own variables or files"
         )
     return text
+
+
+def _first_stored(data_dir: str) -> Month | None:
+    """The first month that a file of bars in the data folder is named after; of a store that of the vendor.
+
+    The network is not asked: a code location loads without it.
+    """
+    if "://" in data_dir:
+        return FIRST_OF_VENDOR
+    names = (name for folder in ("raw_1s", "aggregated") for name in _names_two_below(Path(data_dir, folder)))
+    first = min((found[1] for found in map(_MONTH_IN_NAME.search, names) if found), default=None)
+    return None if first is None else Month.parse(first.replace("_", "-"))
+
+
+def _names_two_below(folder: Path) -> Iterator[str]:
+    """The names in the folders of `folder`; none where it cannot be read, which is said where its files are."""
+    with suppress(OSError, ValueError):
+        for each in os.listdir(folder):  # noqa: PTH208 - an archive has a hundred thousand files
+            with suppress(OSError):
+                yield from os.listdir(folder / each)  # noqa: PTH208 - as above
 
 
 def _parse_password(text: str) -> str | None:

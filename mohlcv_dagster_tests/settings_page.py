@@ -82,7 +82,12 @@ TOLD = {
         "15s,7s",
     ),
     START: Told(
-        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09", "2020-01", "2020-13"
+        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09. Not set, the first month "
+        "that is stored is the first where it is before 2021-01, `mohlcv fetch` fetches any month of the vendor, and with "
+        "a data folder that is a URL it is 2003-09. The UI offers earlier months once it is set and `mohlcv up` is "
+        "started again",
+        "2016-01",
+        "2020-13",
     ),
     ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     REQUESTS_PER_MINUTE: Told(

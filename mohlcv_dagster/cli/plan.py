@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.arguments import require_partition, symbol_options
+from mohlcv_dagster.cli.arguments import symbol_options
 from mohlcv_dagster.cli.console import json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing
 from mohlcv_dagster.cli.ranges import chosen_months, range_options
@@ -90,8 +90,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
     home = Home.real(project_root())
     home.require_usable_path()
-    settings = home.settings()
-    require_partition(months[0], settings)
+    settings = home.settings().reaching(months[0])
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
     with create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)) as provider:
         planner, not_asked = _planner(home, files, now, plan, provider, force=force, offline=offline)
