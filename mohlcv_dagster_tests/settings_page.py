@@ -82,10 +82,10 @@ TOLD = {
         "15s,7s",
     ),
     START: Told(
-        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09. Not set, the first month "
-        "that is stored is the first where it is before 2021-01, `mohlcv fetch` fetches any month of the vendor, and with "
-        "a data folder that is a URL it is 2003-09. The UI offers earlier months once it is set and `mohlcv up` is "
-        "started again",
+        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09. Where it is not set, an "
+        "earlier month that is stored is the first, `mohlcv fetch` fetches any month of the vendor, and with a data "
+        "folder that is a URL it is 2003-09. The UI offers earlier months once it is set and `mohlcv up` is started "
+        "again",
         "2016-01",
         "2020-13",
     ),

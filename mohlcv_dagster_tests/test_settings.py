@@ -51,7 +51,8 @@ def test_of_a_store_every_month_of_the_vendor_has_a_partition_since_loading_asks
 
 
 @pytest.mark.parametrize(
-    ("given", "month", "start"), [("", "2015-02", "2015-02"), ("", "2024-01", "2021-01"), ("2015-01", "2015-02", "2015-01")]
+    ("given", "month", "start"),
+    [("", "2015-02", "2015-02"), ("", "2024-01", "2021-01"), ("2015-01", "2015-02", "2015-01")],
 )
 def test_an_earlier_month_that_is_named_has_a_partition_too(given, month, start):
     settings = Settings.from_environment({"MOHLCV_START": given})

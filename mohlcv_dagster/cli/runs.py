@@ -22,6 +22,7 @@ from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.failures import INESCAPABLE, KIND
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
+from mohlcv_dagster.defs.quality_asset import KEY as QUALITY
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -144,6 +145,17 @@ def check(
     job = job.get_subset(asset_check_selection=checks)
     with recorded_as_launched(instance, (), checks):
         return _execute(job, instance, file, on_event, tags)
+
+
+def assess(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    """Make the table of quality of all months, and its page.
+
+    Raises:
+        FileError: the disk refused it.
+    """
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={QUALITY})
+    with recorded_as_launched(instance, [QUALITY], None):
+        job.execute_in_process(run_config=_QUIET, instance=instance)
 
 
 def _execute(

@@ -22,6 +22,8 @@ from mohlcv_dagster.same_origin import ANY_ADDRESS, authority
 from mohlcv_dagster.settings import UI_PASSWORD, UI_URL, project_root
 
 LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 3000
+DEFAULT_URL: Final = f"http://{LOOPBACK}:{PORT}"
 _PATIENCE: Final = 60.0
 _HOST: Final = (
     f"Address or name to listen on. One that other computers reach needs a password in {UI_PASSWORD.variable}."
@@ -30,7 +32,7 @@ _READ_ONLY: Final = "Show the UI without anything that launches or changes; no d
 
 
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
-@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
 @click.option("--without-login", is_flag=True, help="Ask for no password: a proxy does, or everybody may come in.")
 @click.option("--read-only", is_flag=True, help=_READ_ONLY)

@@ -1,4 +1,4 @@
-"""Runs of `mohlcv up` that print warnings and errors alone: Dagster 1.13 prints every event, and no option changes that.
+"""Runs of `mohlcv up` that print warnings and errors alone: Dagster prints every event, and no option changes that.
 
 What a run records, and what the UI shows of it, is the same. `services` sets the variable, which its processes inherit.
 """
