@@ -44,7 +44,7 @@ CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for
 CALENDAR: Final = Setting(
     "MOHLCV_CALENDAR", "", "a file of other hours of the exchange, of a day or from a day on; empty: none"
 )
-ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
+ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "where alerts go: a webhook, or a messenger in apprise's form")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")
 UI_URL: Final = Setting(
@@ -77,12 +77,14 @@ SETTINGS: Final = (
 
 FIRST_OF_VENDOR: Final = Month(2003, 9)
 """The first month that Massive.com has."""
+WEB: Final = frozenset({"http", "https"})
 ENV_FILE: Final = ".env"
 MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
 _LARGEST: Final = 1 << 20
 """Bytes of a file that a user writes: such a file has some lines."""
 _MONTH_IN_NAME: Final = re.compile(r"_((?:19[7-9]|20\d)\d_(?:0[1-9]|1[0-2]))[_.]")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9]+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -140,7 +142,7 @@ class Settings:
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
             concurrency=_read(environment, CONCURRENCY, _parse_concurrency),
             calendar=_read(environment, CALENDAR, _parse_calendar),
-            alert_url=_read(environment, ALERT_URL, lambda text: _parse_url(ALERT_URL, text)),
+            alert_url=_read(environment, ALERT_URL, _parse_alert_url),
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
             alert_warnings=_read(environment, ALERT_WARNINGS, _parse_boolean),
             ui_url=_read(environment, UI_URL, lambda text: _parse_url(UI_URL, text)),
@@ -209,7 +211,7 @@ def _is_web_address(text: str) -> bool:
     except ValueError:
         return False
     sendable = text.isascii() and text.isprintable() and " " not in text
-    return sendable and url.scheme in {"http", "https"} and bool(url.hostname) and "@" not in url.netloc and port != 0
+    return sendable and url.scheme in WEB and bool(url.hostname) and "@" not in url.netloc and port != 0
 
 
 def _parse_url(setting: Setting, text: str) -> str | None:
@@ -222,6 +224,14 @@ def _parse_url(setting: Setting, text: str) -> str | None:
             f"{'a query or a fragment' if setting == UI_URL else 'blanks percent-encoded (%20)'}"
         )
     return text.rstrip("/")
+
+
+def _parse_alert_url(text: str) -> str | None:
+    """A webhook's address, or a messenger's, such as `slack://…`, which apprise reads when there is an alert."""
+    scheme, mark, rest = text.partition("://")
+    if mark and rest and scheme not in WEB and _SCHEME.fullmatch(scheme) and text.isprintable():
+        return text
+    return _parse_url(ALERT_URL, text)
 
 
 def _parse_calendar(text: str) -> str | None:

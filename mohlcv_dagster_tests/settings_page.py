@@ -102,7 +102,10 @@ TOLD = {
         "days.txt",
     ),
     ALERT_URL: Told(
-        "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
+        "`https://host/path` of a webhook, or `slack://…`, `mailto://…`, `tgram://…` and the like, as "
+        "[apprise](https://github.com/caronc/apprise/wiki) writes them; a secret: it is never shown",
+        "https://hooks.example/secret",
+        "hooks.example/secret",
     ),
     PARQUET: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     HISTORY: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "false", "maybe"),
