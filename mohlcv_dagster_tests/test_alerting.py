@@ -99,7 +99,7 @@ def _with_apprise():
     pytest.importorskip("apprise", reason="uv sync --group alerts installs it")
 
 
-def messenger(url):
+def service(url):
     """The address of a webhook as apprise's service `json`, with a user and a password."""
     return url.replace("http://", "json://me:password1@")
 
@@ -107,19 +107,19 @@ def messenger(url):
 @pytest.mark.usefixtures("_with_apprise")
 def test_a_messenger_gets_the_text_through_apprise():
     with webhook() as (url, bodies):
-        assert alerting.deliver([ALERT], settings(ALERT_URL=messenger(url))) is True
+        assert alerting.deliver([ALERT], settings(ALERT_URL=service(url))) is True
 
     [body] = bodies
     assert body["message"] == alerting.text_of([ALERT])
-    assert alerting.destination(settings(ALERT_URL=messenger(url))) == "json through apprise"
+    assert alerting.destination(settings(ALERT_URL=service(url))) == "json through apprise"
 
 
 @pytest.mark.usefixtures("_with_apprise")
-@pytest.mark.parametrize("status", [302, 307, 500])
+@pytest.mark.parametrize("status", [302, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_messenger_that_refuses_or_redirects_is_told_without_its_secret_address(status, capfd, caplog):
     caplog.set_level("DEBUG")
     with webhook(status) as (url, _), pytest.raises(AlertError, match="did not take the alert") as told:
-        alerting.deliver([ALERT], settings(ALERT_URL=messenger(url)))
+        alerting.deliver([ALERT], settings(ALERT_URL=service(url)))
     assert str(told.value) == (
         "json (through apprise) did not take the alert or cannot be reached: look at MOHLCV_ALERT_URL"
     )
@@ -129,7 +129,7 @@ def test_a_messenger_that_refuses_or_redirects_is_told_without_its_secret_addres
 
 
 @pytest.mark.usefixtures("_with_apprise")
-@pytest.mark.parametrize("url", ["slack://secret1", "nosuch://secret1/a"])
+@pytest.mark.parametrize("url", ["slack://secret1", pytest.param("nosuch://secret1/a", marks=pytest.mark.slow)])
 def test_an_address_that_apprise_does_not_know_is_told_without_it(url, capfd):
     with pytest.raises(AlertError, match=r"in this form: look at MOHLCV_ALERT_URL$") as told:
         alerting.deliver([ALERT], settings(ALERT_URL=url))
