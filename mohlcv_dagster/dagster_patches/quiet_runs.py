@@ -23,9 +23,10 @@ def install() -> None:
     if reason := obstacle(context_creation_job, [_LOGGERS]):
         warn_once("Printing warnings and errors of runs alone", reason)
         return
-    own: Any = context_creation_job.default_system_loggers
+    module: Any = context_creation_job
+    own = module.default_system_loggers
 
     def quieter(instance: Any) -> Any:  # noqa: ANN401 - as Dagster's own
         return [(logger, {**config, "log_level": level}) for logger, config in own(instance)]
 
-    context_creation_job.default_system_loggers = quieter  # type: ignore[attr-defined]
+    module.default_system_loggers = quieter

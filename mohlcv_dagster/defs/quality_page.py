@@ -18,7 +18,8 @@ from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model import quality_rows
 
 MOST_LINKS: Final = 60
-"""Months that are linked, the worst first: the text stays in the event log for ever."""
+"""Months that are linked at the most: the text stays in the event log for ever."""
+_PARTITIONS: Final = "/assets/raw_1s?view=partitions"
 _GOOD: Final = frozenset({Level.FULL, Level.PARTLY, Level.SPARSE, Level.UNMEASURED})
 _TILES: Final = (
     ("good", "✓", _GOOD),
@@ -53,24 +54,26 @@ def _tiles(months: Sequence[QualityRow], levels: Sequence[Level]) -> str:
 
 
 def _ways(months: Sequence[QualityRow], checked: CheckedAssets) -> Iterable[str]:
-    """A line for each symbol, with a link for each of its months that need a look most."""
-    by_place = {(each.quality.symbol, each.quality.month): each for each in months}
-    order = quality_rows.worst_first(each.quality for each in months)
-    named = [by_place[each.symbol, each.month] for each in order[:MOST_LINKS]]
-    named.sort(key=lambda row: (row.quality.symbol, row.quality.month))
-    if not named:
+    """A line for each symbol with a link for each of its months, or of many months for those that need a look."""
+    if not months:
         yield "Nothing is stored yet: [launch the first month](/asset-groups)."
         return
-    left_out = len(months) - len(named)
-    yield "Each month leads to its run, its check or its file." + (
-        f" {quantity(left_out, 'more month')}, none of them worse: see the table of the materialization."
-        if left_out
-        else ""
-    )
+    named = months if len(months) <= MOST_LINKS else _needing_a_look(months)
+    yield "Each month leads to its run, its check or its file."
     yield "\n".join(
         f"- **{symbol}** {' · '.join(_link(row, checked) for row in rows)}"
         for symbol, rows in groupby(named, key=lambda row: row.quality.symbol)
     )
+    if left_out := len(months) - len(named):
+        yield f"{quantity(left_out, 'more month')}, none of them worse: [by month and symbol]({_PARTITIONS})."
+
+
+def _needing_a_look(months: Sequence[QualityRow]) -> list[QualityRow]:
+    """The worst of those that are not good, in order of symbol and month."""
+    by_place = {(each.quality.symbol, each.quality.month): each for each in months}
+    bad = (each.quality for each in months if heat_map.level_of(each.quality) not in _GOOD)
+    worst = quality_rows.worst_first(bad)[:MOST_LINKS]
+    return [by_place[each.symbol, each.month] for each in quality_rows.by_symbol(worst)]
 
 
 def _link(row: QualityRow, checked: CheckedAssets) -> str:
@@ -86,4 +89,4 @@ def _address(row: QualityRow, checked: CheckedAssets) -> str:
         asset, _, rule = row.quality.failing[0].partition(": ")
         return f"/assets/{asset}?view=checks&checkDetail={checked.check_of(asset, rule)}"
     partition = quote(partition_key(row.quality.symbol, row.quality.month), safe="")
-    return f"/assets/raw_1s?view=partitions&partition={partition}"
+    return f"{_PARTITIONS}&partition={partition}"
