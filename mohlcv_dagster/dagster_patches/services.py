@@ -131,10 +131,10 @@ def _serve(asked: argparse.Namespace, target: "WorkspaceLoadTarget") -> int:
             lifespan="off",
             timeout_graceful_shutdown=_REQUESTS_END,
         )
-        return _until_interrupted(_Server(config, asked.ready))
+        return _until_interrupted(_AnnouncedServer(config, asked.ready))
 
 
-class _Server(uvicorn.Server):
+class _AnnouncedServer(uvicorn.Server):
     """A server that prints a line once it answers."""
 
     def __init__(self, config: uvicorn.Config, ready: str) -> None:
