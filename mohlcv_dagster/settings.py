@@ -6,14 +6,14 @@ The files that a user writes are read here too: `.env`, and the days of the exch
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, MonthError, SettingsError
+from mohlcv_dagster.first_month import FIRST_OF_VENDOR, first_stored
 from mohlcv_dagster.formatting import has_credentials
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
@@ -75,15 +75,12 @@ SETTINGS: Final = (
     HISTORY,
 )
 
-FIRST_OF_VENDOR: Final = Month(2003, 9)
-"""The first month that Massive.com has."""
 WEB: Final = frozenset({"http", "https"})
 ENV_FILE: Final = ".env"
 MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
 _LARGEST: Final = 1 << 20
 """Bytes of a file that a user writes: such a file has some lines."""
-_MONTH_IN_NAME: Final = re.compile(r"_((?:19[7-9]|20\d)\d_(?:0[1-9]|1[0-2]))[_.]")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9]+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -136,7 +133,7 @@ class Settings:
             base_url=_read(environment, BASE_URL, check_base_url),
             data_dir=data_dir,
             timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
-            start=start if start_given else min(start, max(FIRST_OF_VENDOR, _first_stored(data_dir) or start)),
+            start=start if start_given else min(start, max(FIRST_OF_VENDOR, first_stored(data_dir) or start)),
             start_given=start_given,
             adjusted=_read(environment, ADJUSTED, _parse_boolean),
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
@@ -259,26 +256,6 @@ def _parse_data_dir(text: str) -> str:
             "it: take it out, and give the store's credentials in its own variables or files"
         )
     return text
-
-
-def _first_stored(data_dir: str) -> Month | None:
-    """The first month that a file of bars in the data folder is named after; of a store that of the vendor.
-
-    The network is not asked: a code location loads without it.
-    """
-    if "://" in data_dir:
-        return FIRST_OF_VENDOR
-    names = (name for folder in ("raw_1s", "aggregated") for name in _names_two_below(Path(data_dir, folder)))
-    first = min((found[1] for found in map(_MONTH_IN_NAME.search, names) if found), default=None)
-    return None if first is None else Month.parse(first.replace("_", "-"))
-
-
-def _names_two_below(folder: Path) -> Iterator[str]:
-    """The names in the folders of `folder`; none where it cannot be read, which is said where its files are."""
-    with suppress(OSError, ValueError):
-        for each in os.listdir(folder):  # noqa: PTH208 - an archive has a hundred thousand files
-            with suppress(OSError):
-                yield from os.listdir(folder / each)  # noqa: PTH208 - as above
 
 
 def _parse_password(text: str) -> str | None:

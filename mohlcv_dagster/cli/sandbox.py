@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home, project_root
-from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home
+from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR, project_root
 
 
 @click.command("sandbox", short_help="Serve a stand-in for Massive.com.")

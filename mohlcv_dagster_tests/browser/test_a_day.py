@@ -264,10 +264,10 @@ def test_a_run_of_the_command_looks_like_one_of_the_ui(page, project, album):
     page.goto(f"/runs?q[0]=tag:mohlcv/symbol={QUIET}")
 
     newest = page.get_by_role("row").filter(has=page.locator("a", has_text=ui.RUN_ID)).first
-    shown(newest, "raw_1s", f"partition: 2024-01|{QUIET}")
+    shown(newest, "aggregated / 15s", f"partition: 2024-01|{QUIET}")
     album("runs-of-the-command")
     page.goto("/overview/timeline")
-    shown(page, "raw_1s")
+    shown(page, "mohlcv_dagster.definitions", "Jobless asset materializations")
     album("timeline")
 
 
