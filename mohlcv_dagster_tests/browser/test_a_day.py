@@ -263,8 +263,7 @@ def test_a_run_of_the_command_looks_like_one_of_the_ui(page, project, album):
     assert project.materialize(QUIET).succeeded
     page.goto(f"/runs?q[0]=tag:mohlcv/symbol={QUIET}")
 
-    newest = page.get_by_role("row").filter(has=page.locator("a", has_text=ui.RUN_ID)).first
-    shown(newest, "aggregated / 15s", f"partition: 2024-01|{QUIET}")
+    shown(page, "aggregated / 15s", f"partition: 2024-01|{QUIET}")  # the target of the newest: others are in backfills
     album("runs-of-the-command")
     page.goto("/overview/timeline")
     shown(page, "mohlcv_dagster.definitions", "Jobless asset materializations")
