@@ -263,7 +263,8 @@ def test_a_run_of_the_command_looks_like_one_of_the_ui(page, project, album):
     assert project.materialize(QUIET).succeeded
     page.goto(f"/runs?q[0]=tag:mohlcv/symbol={QUIET}")
 
-    shown(page, "aggregated / 15s", f"partition: 2024-01|{QUIET}")  # the target of the newest: others are in backfills
+    for target in ("aggregated / 15s", f"partition: 2024-01|{QUIET}"):  # of the newest: others are in backfills
+        page.get_by_text(target, exact=True).locator("visible=true").first.wait_for()  # hidden copies measure the width
     album("runs-of-the-command")
     page.goto("/overview/timeline")
     shown(page, "mohlcv_dagster.definitions", "Jobless asset materializations")
