@@ -263,8 +263,9 @@ def test_a_run_of_the_command_looks_like_one_of_the_ui(page, project, album):
     assert project.materialize(QUIET).succeeded
     page.goto(f"/runs?q[0]=tag:mohlcv/symbol={QUIET}")
 
-    for target in ("aggregated / 15s", f"partition: 2024-01|{QUIET}"):  # of the newest: others are in backfills
-        page.get_by_text(target, exact=True).locator("visible=true").first.wait_for()  # hidden copies measure the width
+    # the second is in the column of targets, where names are shortened to its width and whole ones are hidden
+    page.get_by_text(f"partition: 2024-01|{QUIET}", exact=True).nth(1).wait_for()
+    page.get_by_text("aggregated / 15s", exact=True).first.wait_for(state="attached")
     album("runs-of-the-command")
     page.goto("/overview/timeline")
     shown(page, "mohlcv_dagster.definitions", "Jobless asset materializations")
