@@ -1,9 +1,10 @@
-"""Sends alerts to a webhook or a command; without either they are only in the log. `defs` finds what is wrong.
+"""Sends alerts to a webhook, a messenger or a command, or only to the log. `defs` finds what is wrong.
 
 A webhook gets a POST of JSON that Slack, Mattermost and the like understand::
 
     {"text": "mohlcv: 1 problem…", "alerts": [{"what": "ohlc_order", "asset": "raw_1s", "symbol": "SPY", …}]}
 
+A messenger (an address such as `slack://…` or `mailto://…`) gets the text, through the package apprise.
 A command gets the text on its standard input, and the JSON in the variable `MOHLCV_ALERT`.
 """
 
@@ -16,9 +17,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from mohlcv_dagster import messenger
 from mohlcv_dagster.errors import AlertError
 from mohlcv_dagster.formatting import printable, quantity
-from mohlcv_dagster.settings import ALERT_COMMAND, ALERT_URL, Settings
+from mohlcv_dagster.settings import ALERT_COMMAND, ALERT_URL, WEB, Settings
 
 TIMEOUT: Final = 30
 """Seconds that a command or a webhook has to take an alert."""
@@ -81,12 +83,14 @@ def destination(settings: Settings) -> str:
     if settings.alert_url and settings.alert_command:
         raise AlertError(f"both {ALERT_URL.variable} and {ALERT_COMMAND.variable} are set: unset one of them")
     if settings.alert_url:
-        return f"the webhook at {urlsplit(settings.alert_url).hostname}"
+        address = urlsplit(settings.alert_url)
+        # of a messenger's address the host may be a token
+        return f"the webhook at {address.hostname}" if address.scheme in WEB else f"{address.scheme} through apprise"
     return "the command" if settings.alert_command else "the log"
 
 
 def deliver(alerts: Sequence[Alert], settings: Settings) -> bool:
-    """Send the alerts as one message to the webhook or the command of the settings; whether there is one.
+    """Send the alerts as one message to the webhook, messenger or command of the settings; whether there is one.
 
     Raises:
         AlertError: it refused them or cannot be reached; trying again later may help.
@@ -95,7 +99,9 @@ def deliver(alerts: Sequence[Alert], settings: Settings) -> bool:
     alerts = [Alert(**{name: _cut(text) for name, text in asdict(alert).items()}) for alert in alerts]
     text = text_of(alerts)
     fields = {"text": text, "alerts": [asdict(alert) for alert in alerts[:MOST_IN_A_MESSAGE]]}
-    if settings.alert_url:
+    if settings.alert_url and urlsplit(settings.alert_url).scheme not in WEB:
+        _notify(settings.alert_url, text)
+    elif settings.alert_url:
         _post(settings.alert_url, json.dumps(fields).encode())
     elif settings.alert_command:
         _run(settings.alert_command, text, json.dumps(fields, ensure_ascii=False))
@@ -133,6 +139,24 @@ def _post(url: str, body: bytes) -> None:
         raise AlertError(why) from None
     if status not in _OK:
         raise AlertError(f"the webhook at {host} refused the alert with status {status}: look at {ALERT_URL.variable}")
+
+
+def _notify(url: str, text: str) -> None:
+    look = f"look at {ALERT_URL.variable}"
+    if not messenger.is_installed():
+        raise AlertError(
+            f"{ALERT_URL.variable} names a messenger, which needs the package apprise: install it with "
+            "`uv sync --group alerts`, or set the address of a webhook"
+        )
+    service = f"{urlsplit(url).scheme} (through apprise)"  # the rest of the address is a secret
+    try:
+        code = messenger.send(url, text, TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise AlertError(f"{service} took more than {TIMEOUT} s: {look}") from None
+    if code == messenger.UNKNOWN_ADDRESS:
+        raise AlertError(f"apprise knows no address of {service} in this form: {look}")
+    if code:
+        raise AlertError(f"{service} did not take the alert or cannot be reached: {look}")
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,8 @@ from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, TIME, VOLUME, BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
-from mohlcv_dagster.settings import DATA_DIR, project_environment, project_root, read_env_file
+from mohlcv_dagster.project import project_environment, project_root, read_env_file
+from mohlcv_dagster.settings import DATA_DIR
 from mohlcv_dagster.storage.archive import Archive
 
 if TYPE_CHECKING:

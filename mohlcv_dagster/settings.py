@@ -1,17 +1,18 @@
 """The settings, read from environment variables once into a frozen object. Nothing else reads the environment.
 
-The files that a user writes are read here too: `.env`, and the days of the exchange calendar that a setting names.
+The file of the exchange calendar that a setting names is read here too; `project.py` has the folder and its `.env`.
 """
 
-import os
+import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, SettingsError
+from mohlcv_dagster.errors import CalendarError, InputError, MissingKeyError, MonthError, SettingsError
+from mohlcv_dagster.first_month import FIRST_OF_VENDOR, first_stored
 from mohlcv_dagster.formatting import has_credentials
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
@@ -35,7 +36,7 @@ API_KEY: Final = Setting("MASSIVE_API_KEY", "", "the key of your Massive.com acc
 BASE_URL: Final = Setting("MASSIVE_BASE_URL", "https://api.massive.com", "the address of the vendor's API")
 DATA_DIR: Final = Setting("MOHLCV_DATA_DIR", "data", "where the files are stored: a folder or an fsspec URL")
 TIMEFRAMES: Final = Setting("MOHLCV_TIMEFRAMES", "15s,30s,1min", "which aggregates there are")
-START: Final = Setting("MOHLCV_START", "2003-09", "the first month that can be fetched")
+START: Final = Setting("MOHLCV_START", "2021-01", "the first month that the UI offers, unless an earlier one is stored")
 ADJUSTED: Final = Setting("MASSIVE_ADJUSTED", "false", "`true`: prices and volumes adjusted for later splits")
 REQUESTS_PER_MINUTE: Final = Setting("MASSIVE_REQUESTS_PER_MINUTE", "", "the most requests a minute; empty: no limit")
 LIMIT_STORE: Final = Setting(
@@ -47,7 +48,7 @@ CONCURRENCY: Final = Setting("MASSIVE_CONCURRENCY", "8", "requests in flight for
 CALENDAR: Final = Setting(
     "MOHLCV_CALENDAR", "", "a file of other hours of the exchange, of a day or from a day on; empty: none"
 )
-ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "a webhook that alerts are posted to, such as Slack's")
+ALERT_URL: Final = Setting("MOHLCV_ALERT_URL", "", "where alerts go: a webhook, or a messenger in apprise's form")
 ALERT_COMMAND: Final = Setting("MOHLCV_ALERT_COMMAND", "", "a command that gets alerts on its standard input")
 ALERT_WARNINGS: Final = Setting("MOHLCV_ALERT_WARNINGS", "false", "`true`: alerts for checks that warn, too")
 UI_URL: Final = Setting(
@@ -79,11 +80,12 @@ SETTINGS: Final = (
     HISTORY,
 )
 
-ENV_FILE: Final = ".env"
+WEB: Final = frozenset({"http", "https"})
 MOST_CONCURRENT: Final = 64
 SHORTEST_PASSWORD: Final = 12
 _LARGEST: Final = 1 << 20
 """Bytes of a file that a user writes: such a file has some lines."""
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9]+")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -97,6 +99,8 @@ class Settings:
         data_dir: a folder, relative to the working folder or absolute, or an fsspec URL.
         timeframes: the aggregates, shortest first.
         requests_per_minute: `None` means no limit.
+        start: the first month that has a partition.
+        start_given: whether the user named it; else an earlier one can be asked for by name.
         concurrency: requests in flight for one month, 1 to 64.
         limit_store: a file or a URL, by which processes share the limit; `None` where each counts for itself.
         ui_url: without a slash at the end.
@@ -119,6 +123,7 @@ class Settings:
     parquet: bool = False
     history: bool = True
     limit_store: str | None = field(default=None, repr=False)
+    start_given: bool = True
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -127,17 +132,20 @@ class Settings:
         Raises:
             SettingsError: a value is invalid; the message names the variable and the value.
         """
+        data_dir = _read(environment, DATA_DIR, _parse_data_dir)
+        start, start_given = _read(environment, START, Month.parse), bool(environment.get(START.variable, "").strip())
         return cls(
             api_key=environment.get(API_KEY.variable, "").strip() or None,
             base_url=_read(environment, BASE_URL, check_base_url),
-            data_dir=_read(environment, DATA_DIR, _parse_data_dir),
+            data_dir=data_dir,
             timeframes=_read(environment, TIMEFRAMES, timeframes.parse_list),
-            start=_read(environment, START, Month.parse),
+            start=start if start_given else min(start, max(FIRST_OF_VENDOR, first_stored(data_dir) or start)),
+            start_given=start_given,
             adjusted=_read(environment, ADJUSTED, _parse_boolean),
             requests_per_minute=_read(environment, REQUESTS_PER_MINUTE, _parse_limit),
             concurrency=_read(environment, CONCURRENCY, _parse_concurrency),
             calendar=_read(environment, CALENDAR, _parse_calendar),
-            alert_url=_read(environment, ALERT_URL, lambda text: _parse_url(ALERT_URL, text)),
+            alert_url=_read(environment, ALERT_URL, _parse_alert_url),
             alert_command=environment.get(ALERT_COMMAND.variable, "").strip() or None,
             alert_warnings=_read(environment, ALERT_WARNINGS, _parse_boolean),
             ui_url=_read(environment, UI_URL, lambda text: _parse_url(UI_URL, text)),
@@ -146,6 +154,19 @@ class Settings:
             history=_read(environment, HISTORY, _parse_boolean),
             limit_store=_read(environment, LIMIT_STORE, _parse_limit_store) or _limit_file(environment),
         )
+
+    def reaching(self, month: Month) -> Self:
+        """These settings with a partition for `month`, which a user has named.
+
+        Raises:
+            MonthError: it is before the first month that the user chose, or that the vendor has.
+        """
+        if month >= self.start:
+            return self
+        if not self.start_given and month >= FIRST_OF_VENDOR:
+            return replace(self, start=month)
+        first = self.start if self.start_given else FIRST_OF_VENDOR
+        raise MonthError(f"{month} is before {first}, the first month of {START.variable}; set it earlier")
 
     def require_key(self) -> str:
         """The API key.
@@ -189,7 +210,7 @@ def check_base_url(text: str) -> str:
 def _is_web_address(text: str) -> bool:
     """Whether it is http(s) without a user, in the characters that a request can carry."""
     sendable = text.isascii() and text.isprintable() and " " not in text
-    return sendable and _is_address(text, "http", "https") and "@" not in urlsplit(text).netloc
+    return sendable and _is_address(text, *WEB) and "@" not in urlsplit(text).netloc
 
 
 def _is_address(text: str, *schemes: str) -> bool:
@@ -211,6 +232,14 @@ def _parse_url(setting: Setting, text: str) -> str | None:
             f"{'a query or a fragment' if setting == UI_URL else 'blanks percent-encoded (%20)'}"
         )
     return text.rstrip("/")
+
+
+def _parse_alert_url(text: str) -> str | None:
+    """A webhook's address, or a messenger's, such as `slack://…`, which apprise reads when there is an alert."""
+    scheme, mark, rest = text.partition("://")
+    if mark and rest and scheme not in WEB and _SCHEME.fullmatch(scheme) and text.isprintable():
+        return text
+    return _parse_url(ALERT_URL, text)
 
 
 def _parse_calendar(text: str) -> str | None:
@@ -301,7 +330,7 @@ def _read_calendar(name: str) -> "CalendarFile":
     from mohlcv_dagster.model import calendar_file  # noqa: PLC0415 - only where there is such a file
 
     try:
-        return calendar_file.parse(_text_of(Path(name).expanduser()))
+        return calendar_file.parse(text_of(Path(name).expanduser()))
     except CalendarError as error:
         raise CalendarError(f"{name} ({CALENDAR.variable}), {error}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -311,81 +340,7 @@ def _read_calendar(name: str) -> "CalendarFile":
         ) from error
 
 
-def read_env_file(root: Path) -> dict[str, str]:
-    """The variables of the file `.env` in `root`; none where there is no file.
-
-    Raises:
-        SettingsError: it cannot be read, is not a regular file, or is far larger than any such file.
-    """
-    import io  # noqa: PLC0415 - Dagster reads `.env` itself: only the command needs this
-
-    import dotenv  # noqa: PLC0415 - as above
-
-    file = root / ENV_FILE
-    try:
-        values = dotenv.dotenv_values(stream=io.StringIO(_text_of(file)))
-    except FileNotFoundError:
-        return {}
-    except (UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}): save it as plain text in UTF-8") from error
-    for name, value in values.items():
-        if not name or "\0" in name or "=" in name or "\0" in (value or ""):  # no environment takes it
-            raise SettingsError(
-                f"{file} cannot be used: the line of {name!r} has a NUL, or no name: correct or delete it"
-            )
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def project_root() -> Path:
-    """The folder that relative paths start from: the nearest with a `workspace.yaml`, else the working folder."""
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "workspace.yaml").exists()), here)
-
-
-def project_environment(root: Path, own: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a project: the process's win over those of `.env`. The folders and files named are absolute.
-
-    Args:
-        root: the project's folder, which relative paths start from.
-        own: the variables of `.env`, as `read_env_file` gives them.
-    """
-    environment = {**own, **os.environ}
-    data_dir = environment.get(DATA_DIR.variable, "").strip() or DATA_DIR.default
-    if "://" not in data_dir:
-        environment[DATA_DIR.variable] = _absolute(root, data_dir)
-    for each in (CALENDAR, LIMIT_STORE):
-        name = environment.get(each.variable, "").strip()
-        if name and (each == CALENDAR or "://" not in name):
-            environment[each.variable] = _absolute(root, name)
-    return environment
-
-
-def _absolute(root: Path, name: str) -> str:
-    # a shell does not expand ~ within quotes and in .env: a folder of that name would be made
-    return str((root / Path(name).expanduser()).absolute())
-
-
-def exposure(root: Path, values: Mapping[str, str]) -> str | None:
-    """That every user of this machine can change `.env`, or read a secret in it, with the cure; `None` if not so.
-
-    Windows has no such modes.
-
-    Args:
-        root: the folder of the file.
-        values: its variables.
-    """
-    file = root / ENV_FILE
-    if os.name == "nt" or not file.is_file():
-        return None
-    mode = file.stat().st_mode
-    secret = any(is_secret(each) and values.get(each.variable, "").strip() for each in SETTINGS)
-    if not mode & stat.S_IWOTH and not (secret and mode & stat.S_IROTH):
-        return None
-    what = "changed" if mode & stat.S_IWOTH else "read, with the secrets in it,"
-    return f"{file} can be {what} by every user of this machine: run `chmod 600 {file}`"
-
-
-def _text_of(file: Path) -> str:
+def text_of(file: Path) -> str:
     """The text of a file, without the byte order mark that some editors of Windows write.
 
     Raises:

@@ -83,7 +83,12 @@ TOLD = {
         "15s,7s",
     ),
     START: Told(
-        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09", "2020-01", "2020-13"
+        "a month as `2024-01`, 1970-01 at the earliest; the vendor has nothing before 2003-09. Where it is not set, an "
+        "earlier month that is stored is the first, `mohlcv fetch` fetches any month of the vendor, and with a data "
+        "folder that is a URL it is 2003-09. The UI offers earlier months once it is set and `mohlcv up` is started "
+        "again",
+        "2016-01",
+        "2020-13",
     ),
     ADJUSTED: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     REQUESTS_PER_MINUTE: Told(
@@ -105,7 +110,10 @@ TOLD = {
         "days.txt",
     ),
     ALERT_URL: Told(
-        "`https://host/path`, a secret: it is never shown", "https://hooks.example/secret", "hooks.example/secret"
+        "`https://host/path` of a webhook, or `slack://…`, `mailto://…`, `tgram://…` and the like, as "
+        "[apprise](https://github.com/caronc/apprise/wiki) writes them; a secret: it is never shown",
+        "https://hooks.example/secret",
+        "hooks.example/secret",
     ),
     PARQUET: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "true", "maybe"),
     HISTORY: Told("`true`, `yes` or `1`; `false`, `no` or `0`", "false", "maybe"),

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from mohlcv_dagster import alerting
+from mohlcv_dagster import alerting, messenger
 from mohlcv_dagster.alerting import Alert
 from mohlcv_dagster.errors import AlertError, SettingsError
 from mohlcv_dagster.settings import Settings
@@ -92,6 +92,56 @@ def test_a_webhook_that_cannot_be_reached_is_told_without_its_secret_address():
     with pytest.raises(AlertError, match="cannot be reached") as told:
         alerting.deliver([ALERT], settings(ALERT_URL=url))
     assert "secret" not in str(told.value)
+
+
+@pytest.fixture
+def _with_apprise():
+    pytest.importorskip("apprise", reason="uv sync --group alerts installs it")
+
+
+def service(url):
+    """The address of a webhook as apprise's service `json`, with a user and a password."""
+    return url.replace("http://", "json://me:password1@")
+
+
+@pytest.mark.usefixtures("_with_apprise")
+def test_a_messenger_gets_the_text_through_apprise():
+    with webhook() as (url, bodies):
+        assert alerting.deliver([ALERT], settings(ALERT_URL=service(url))) is True
+
+    [body] = bodies
+    assert body["message"] == alerting.text_of([ALERT])
+    assert alerting.destination(settings(ALERT_URL=service(url))) == "json through apprise"
+
+
+@pytest.mark.usefixtures("_with_apprise")
+@pytest.mark.parametrize("status", [302, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_messenger_that_refuses_or_redirects_is_told_without_its_secret_address(status, capfd, caplog):
+    caplog.set_level("DEBUG")
+    with webhook(status) as (url, _), pytest.raises(AlertError, match="did not take the alert") as told:
+        alerting.deliver([ALERT], settings(ALERT_URL=service(url)))
+    assert str(told.value) == (
+        "json (through apprise) did not take the alert or cannot be reached: look at MOHLCV_ALERT_URL"
+    )
+    said = "".join(capfd.readouterr()) + caplog.text
+    assert "password1" not in said
+    assert "secret" not in said
+
+
+@pytest.mark.usefixtures("_with_apprise")
+@pytest.mark.parametrize("url", ["slack://secret1", pytest.param("nosuch://secret1/a", marks=pytest.mark.slow)])
+def test_an_address_that_apprise_does_not_know_is_told_without_it(url, capfd):
+    with pytest.raises(AlertError, match=r"in this form: look at MOHLCV_ALERT_URL$") as told:
+        alerting.deliver([ALERT], settings(ALERT_URL=url))
+    assert "secret1" not in str(told.value) + "".join(capfd.readouterr())
+
+
+def test_without_apprise_a_messengers_address_is_told_with_the_cure(monkeypatch):
+    monkeypatch.setattr(messenger, "is_installed", lambda: False)
+
+    with pytest.raises(AlertError, match="`uv sync --group alerts`") as told:
+        alerting.deliver([ALERT], settings(ALERT_URL="slack://secret1/a/b"))
+    assert "secret1" not in str(told.value)
 
 
 def test_a_command_gets_the_text_on_its_input_and_the_fields_in_a_variable(tmp_path):

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.errors import CalendarError, MissingKeyError, SettingsError
+from mohlcv_dagster.errors import CalendarError, MissingKeyError, MonthError, SettingsError
 from mohlcv_dagster.model import exchange_calendar, timeframes
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.settings import API_KEY, SETTINGS, Settings, apply_calendar, is_secret
@@ -17,12 +17,55 @@ def test_an_empty_environment_gives_the_contracts_defaults():
         base_url="https://api.massive.com",
         data_dir="data",
         timeframes=timeframes.parse_list("15s,30s,1min"),
-        start=Month(2003, 9),
+        start=Month(2021, 1),
+        start_given=False,
         adjusted=False,
         requests_per_minute=None,
         concurrency=8,
         calendar=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("stored", "start"),
+    [
+        ("raw_1s/SPY/SPY_2016_03.csv", "2016-03"),
+        ("aggregated/1min/BRK.B_2019_11_1min.csv", "2019-11"),
+        ("raw_1s/SPY/SPY_2024_01.csv", "2021-01"),
+        ("raw_1s/SPY/SPY_1999_01.csv", "2003-09"),
+        ("raw_1s/SPY/notes.csv", "2021-01"),
+    ],
+)
+def test_a_month_that_is_stored_has_a_partition_unless_the_user_names_a_later_start(tmp_path, stored, start):
+    file = tmp_path / stored
+    file.parent.mkdir(parents=True)
+    file.touch()
+    environment = {"MOHLCV_DATA_DIR": str(tmp_path)}
+
+    assert str(Settings.from_environment(environment).start) == start
+    assert str(Settings.from_environment({**environment, "MOHLCV_START": "2022-02"}).start) == "2022-02"
+
+
+def test_of_a_store_every_month_of_the_vendor_has_a_partition_since_loading_asks_no_network():
+    assert str(Settings.from_environment({"MOHLCV_DATA_DIR": "s3://bucket/bars"}).start) == "2003-09"
+
+
+@pytest.mark.parametrize(
+    ("given", "month", "start"),
+    [("", "2015-02", "2015-02"), ("", "2024-01", "2021-01"), ("2015-01", "2015-02", "2015-01")],
+)
+def test_an_earlier_month_that_is_named_has_a_partition_too(given, month, start):
+    settings = Settings.from_environment({"MOHLCV_START": given})
+
+    assert str(settings.reaching(Month.parse(month)).start) == start
+
+
+@pytest.mark.parametrize(("given", "first"), [("", "2003-09"), ("2022-01", "2022-01")])
+def test_a_month_before_the_vendors_first_or_the_start_that_was_chosen_is_refused(given, first):
+    settings = Settings.from_environment({"MOHLCV_START": given})
+
+    with pytest.raises(MonthError, match=f"2003-08 is before {first}, the first month of MOHLCV_START; set it earlier"):
+        settings.reaching(Month(2003, 8))
 
 
 def test_every_variable_is_read():

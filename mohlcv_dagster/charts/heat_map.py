@@ -19,6 +19,7 @@ import numpy.typing as npt
 from mohlcv_dagster.charts import svg
 from mohlcv_dagster.charts.svg import AMBER, BLUE, INK, RED, Picture
 from mohlcv_dagster.formatting import quantity
+from mohlcv_dagster.model.finality import Finality
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.quality_rows import MonthQuality, MonthStatus
 
@@ -26,7 +27,7 @@ MOST_ROWS: Final = 60
 LARGEST: Final = 24_000
 """Characters of a picture drawn month by month."""
 
-_LEFT, _TOP, _PITCH, _BAR = 92, 62, 15, 13.0
+_LEFT, _TOP, _PITCH, _BAR = 92, 78, 15, 13.0
 _WIDEST_CELL, _PLOT = 18.0, 760.0
 _GAP_FROM: Final = 5.0
 """Cells narrower than this have no gap between them."""
@@ -50,15 +51,19 @@ class Level(IntEnum):
     """All rules pass; many minutes had no trade."""
     UNMEASURED = 4
     """All rules pass; how many minutes have bars was not recorded."""
-    NOT_CHECKED = 5
+    PROVISIONAL = 5
+    """All rules pass; it was fetched before its bars were final."""
+    IN_PROGRESS = 6
+    """A run that is queued or running is to make it."""
+    NOT_CHECKED = 7
     """A rule was not checked on the files as they are, or none was."""
-    MISSING = 6
+    MISSING = 8
     """A run was to make it, and it does not exist."""
-    WARNING = 7
+    WARNING = 9
     """A rule warns, or something is out of date."""
-    ERROR = 8
+    ERROR = 10
     """A rule of error severity fails."""
-    FAILED = 9
+    FAILED = 11
     """The latest run that was to make it failed."""
 
 
@@ -85,24 +90,38 @@ _STYLES: Final = {
     Level.PARTLY: _Style(BLUE, ".65", _WHOLE, "90 % or more"),
     Level.SPARSE: _Style(BLUE, ".38", _WHOLE, "less"),
     Level.UNMEASURED: _Style(INK, ".4", ((0.0, 6.0), (7.0, 6.0)), "not measured"),
+    Level.PROVISIONAL: _Style(BLUE, "1", ((0.0, 5.0),), "provisional"),
+    Level.IN_PROGRESS: _Style(INK, "1", ((0.0, 2.0), (5.5, 2.0), (11.0, 2.0)), "queued or running"),
     Level.NOT_CHECKED: _Style(INK, "1", ((2.5, 2.0), (8.5, 2.0)), "not checked"),
     Level.MISSING: _Style(INK, "1", ((5.5, 2.0),), "missing"),
     Level.WARNING: _Style(AMBER, "1", ((6.0, 7.0),), "warning or stale"),
     Level.ERROR: _Style(RED, "1", ((0.0, 3.0), (5.0, 3.0), (10.0, 3.0)), "error"),
     Level.FAILED: _Style(RED, "1", ((0.0, 4.5), (8.5, 4.5)), "failed"),
 }
-_LEGEND_AT: Final = (0, 152, 246, 296, 400, 480, 546, 654, 708)
+_LEGEND_AT: Final = (
+    *((x, 20) for x in (0, 152, 246, 296, 400)),
+    *((x, 37) for x in (0, 134, 230, 304, 420, 478)),
+)
+"""Where each level stands in the legend, in their order: pixels from the first cell and from the top."""
+
+_UNMADE: Final = {
+    MonthStatus.FAILED: Level.FAILED,
+    MonthStatus.MISSING: Level.MISSING,
+    MonthStatus.IN_PROGRESS: Level.IN_PROGRESS,
+}
 
 
 def level_of(month: MonthQuality) -> Level:
     """The level of a month by what was recorded of it."""
     if month.status is not MonthStatus.STORED:
-        return Level.FAILED if month.status is MonthStatus.FAILED else Level.MISSING
+        return _UNMADE[month.status]
     if month.errors:
         return Level.ERROR
     if month.warnings or month.stale:
         return Level.WARNING
-    return _occupancy_level(month.occupancy) if month.is_checked else Level.NOT_CHECKED
+    if not month.is_checked:
+        return Level.NOT_CHECKED
+    return Level.PROVISIONAL if month.state == Finality.PROVISIONAL else _occupancy_level(month.occupancy)
 
 
 def _occupancy_level(occupancy: float | None) -> Level:
@@ -156,7 +175,8 @@ def _alt_text(levels: Mapping[tuple[str, Month], Level], symbols: int, months: l
     return (
         f"{quantity(symbols, 'symbol')}, {months[0]} to {months[-1]}: {quantity(len(levels), 'month')}, "
         f"{passed:,} pass every check, {count[Level.WARNING]:,} with a warning, {count[Level.ERROR]:,} with an error, "
-        f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.NOT_CHECKED]:,} not checked"
+        f"{count[Level.FAILED]:,} failed, {count[Level.MISSING]:,} missing, {count[Level.NOT_CHECKED]:,} not checked, "
+        f"{count[Level.IN_PROGRESS]:,} queued or running, {count[Level.PROVISIONAL]:,} provisional"
     )
 
 
@@ -180,10 +200,10 @@ def _picture(
 
 def _legend() -> list[str]:
     elements = []
-    for x, style in zip(_LEGEND_AT, _STYLES.values(), strict=True):
-        boxes = [svg.box(_LEFT + x, 20 + top, 11, height) for top, height in style.bars]
+    for (x, y), style in zip(_LEGEND_AT, _STYLES.values(), strict=True):
+        boxes = [svg.box(_LEFT + x, y + top, 11, height) for top, height in style.bars]
         swatch = svg.path(boxes, fill=style.colour, fill_opacity=style.opacity)
-        elements += [swatch, svg.text(_LEFT + x + 16, 31, style.words)]
+        elements += [swatch, svg.text(_LEFT + x + 16, y + 11, style.words)]
     return elements
 
 
@@ -193,10 +213,10 @@ def _column_names(columns: Sequence[str], cell: float) -> list[str]:
     for at in reversed(range(len(columns))):
         x, year = _LEFT + at * cell, columns[at][:4]
         if (at == 0 or columns[at - 1][:4] != year) and x + _LABEL <= free:
-            elements.append(svg.text(x, 48, year))
+            elements.append(svg.text(x, _TOP - 14, year))
             free = x
         if columns[at][5:] and cell >= _WIDEST_CELL:
-            elements.append(svg.text(x + 2, 59, columns[at][5:]))
+            elements.append(svg.text(x + 2, _TOP - 3, columns[at][5:]))
     return elements
 
 

@@ -17,7 +17,8 @@ from mohlcv_dagster.formatting import quantity
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import DATA_DIR, START, TIMEFRAMES, Settings, project_root
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import DATA_DIR, START, TIMEFRAMES, Settings
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -10,11 +10,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from mohlcv_dagster.cli.dagster_home import Home
-from mohlcv_dagster.errors import MohlcvError, MonthError, SymbolError
+from mohlcv_dagster.errors import MohlcvError, SymbolError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER, check_symbol
-from mohlcv_dagster.model.months import Month
-from mohlcv_dagster.settings import DATA_DIR, START, Settings, project_root
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import DATA_DIR
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -100,16 +100,6 @@ def split_symbols(given: Iterable[str]) -> list[str]:
     """
     named = (name.strip() for text in given for name in text.split(","))
     return [check_symbol(symbol) for symbol in dict.fromkeys(named)]
-
-
-def require_partition(month: Month, settings: Settings) -> None:
-    """Refuse a month that has no partition.
-
-    Raises:
-        MonthError: it is before the first one.
-    """
-    if month < settings.start:
-        raise MonthError(f"{month} is before {settings.start}, the first month of {START.variable}; set it earlier")
 
 
 def stored_symbols() -> list[str]:

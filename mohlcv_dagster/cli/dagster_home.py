@@ -22,17 +22,8 @@ from mohlcv_dagster.cli.help_text import tell
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import (
-    API_KEY,
-    BASE_URL,
-    CALENDAR,
-    DATA_DIR,
-    LIMIT_STORE,
-    Settings,
-    exposure,
-    project_environment,
-    read_env_file,
-)
+from mohlcv_dagster.project import exposure, project_environment, read_env_file
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, LIMIT_STORE, Settings
 
 if TYPE_CHECKING:
     import dagster as dg

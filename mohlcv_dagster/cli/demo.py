@@ -7,10 +7,11 @@ import click
 
 from mohlcv_dagster.cli.console import FAILED, OK, WARNED, json_option, open_console, print_json, show_reasons
 from mohlcv_dagster.cli.dagster_home import Home, Paths, open_instance
+from mohlcv_dagster.cli.up import DEFAULT_URL, landing_page
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +56,7 @@ def command(faults: tuple[str, ...], *, as_json: bool) -> int:
     complete = f"{len(outcomes) - len(failed)} of {len(outcomes)}"
     console.print(f"\n{complete} months complete and checked, in {time.monotonic() - began:.0f} s.")
     console.print("Look at them in the Dagster UI:  uv run mohlcv up --sandbox")
+    console.print(f"which shows them at              {landing_page(DEFAULT_URL)}", soft_wrap=True)
     if as_json:
         print_json({"command": "demo", "ok": not failed, "months": [_document(*each) for each in outcomes.items()]})
     return 1 if failed else 0
@@ -82,6 +84,7 @@ def _materialize(home: Home, console: "Console") -> "dict[str, FinishedRun]":
             with display.status():
                 raw = BarFile(symbol, RAW, MONTH)
                 outcomes[symbol] = runs.materialize(definitions, instance, raw, timeframes, display)
+        runs.assess(definitions, instance)
     return outcomes
 
 

@@ -11,16 +11,8 @@ from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SettingsError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.settings import (
-    API_KEY,
-    BASE_URL,
-    CALENDAR,
-    DATA_DIR,
-    Settings,
-    exposure,
-    project_root,
-    read_env_file,
-)
+from mohlcv_dagster.project import exposure, project_root, read_env_file
+from mohlcv_dagster.settings import API_KEY, BASE_URL, CALENDAR, DATA_DIR, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 import click
 
 from mohlcv_dagster.cli import known_splits
-from mohlcv_dagster.cli.arguments import require_partition, symbol_options
+from mohlcv_dagster.cli.arguments import symbol_options
 from mohlcv_dagster.cli.console import RESAMPLED, Summary, json_option, open_console
 from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.ranges import chosen_months, range_options
@@ -27,7 +27,8 @@ from mohlcv_dagster.model.month_decision import (
     failing,
 )
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import Settings, project_root
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -84,8 +85,7 @@ def command(  # noqa: PLR0913 - one argument for each option
     months = chosen_months(start, end, last, now=datetime.now(UTC))
     files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
     home = Home.real(project_root())
-    settings = home.settings()
-    require_partition(months[0], settings)
+    settings = home.settings().reaching(months[0])
     settings.require_key()
     paths = Paths.of(settings, raw_dir=output_dir)
     if resample and not paths.are_own:

@@ -17,7 +17,7 @@ from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile, check_symbol
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

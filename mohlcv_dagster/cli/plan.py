@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mohlcv_dagster.cli.arguments import require_partition, symbol_options
+from mohlcv_dagster.cli.arguments import symbol_options
 from mohlcv_dagster.cli.console import json_option, open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths, nearest_existing
 from mohlcv_dagster.cli.ranges import chosen_months, range_options
@@ -20,10 +20,11 @@ from mohlcv_dagster.model.bar_files import RAW_FOLDER, BarFile, EstimatedSize
 from mohlcv_dagster.model.month_decision import Action, Decision
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import MINUTE, RAW
+from mohlcv_dagster.project import project_root
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.base import BarProvider, Cost
 from mohlcv_dagster.providers.massive import plans
-from mohlcv_dagster.settings import API_KEY, Settings, project_root
+from mohlcv_dagster.settings import API_KEY, Settings
 from mohlcv_dagster.storage.locations import status_of
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     files = [BarFile(symbol, RAW, month) for symbol in symbols for month in months]
     home = Home.real(project_root())
     home.require_usable_path()
-    settings = home.settings()
-    require_partition(months[0], settings)
+    settings = home.settings().reaching(months[0])
     plan = next((plan for plan in plans.PLANS if plan.name == subscription), None)
     with create.provider(replace(settings, api_key=settings.api_key or _NO_KEY)) as provider:
         planner, not_asked = _planner(home, files, now, plan, provider, force=force, offline=offline)

@@ -19,7 +19,8 @@ from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
-from mohlcv_dagster.settings import START, TIMEFRAMES, Settings, project_root
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import START, TIMEFRAMES, Settings
 from mohlcv_dagster.storage.inventory import SkippedFile, list_folder
 
 if TYPE_CHECKING:

@@ -15,12 +15,14 @@ import dagster as dg
 from mohlcv_dagster.checks.registry import RULES, VENDOR_RULES, checks_for
 from mohlcv_dagster.cli.crashed_runs import PoolWait, was_interrupted, watching_for_interrupts
 from mohlcv_dagster.cli.dagster_home import Home
+from mohlcv_dagster.dagster_patches.command_runs import recorded_as_launched
 from mohlcv_dagster.dagster_patches.pool_places import on_wait
 from mohlcv_dagster.defs.adoption import Adoption, AdoptionRun
 from mohlcv_dagster.defs.adoption_state import AdoptionState
 from mohlcv_dagster.defs.asset_checks import failed_rules
 from mohlcv_dagster.defs.failures import INESCAPABLE, KIND
 from mohlcv_dagster.defs.partitions import SYMBOL, asset_key, file_of, partition_key
+from mohlcv_dagster.defs.quality_asset import KEY as QUALITY
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.month_decision import NO_OPTIONS, RunOptions
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
@@ -115,7 +117,7 @@ def materialize(  # noqa: PLR0913 - what, where, how, and who is notified
     keys = [asset_key(timeframe) for timeframe in timeframes]
     checks = _offline_checks(timeframes) if offline else None
     job = job.get_subset(asset_selection=set(keys), asset_check_selection=checks)
-    with _keeping_symbol(instance, raw.symbol, keys):
+    with _keeping_symbol(instance, raw.symbol, keys), recorded_as_launched(instance, keys, checks):
         return _execute(job, instance, raw, on_event, {**tags, **options.tags()})
 
 
@@ -139,8 +141,21 @@ def check(
 ) -> FinishedRun:
     """Run the checks of a stored file that need no network, and write nothing; else as `materialize`."""
     job = definitions.resolve_implicit_global_asset_job_def()
-    job = job.get_subset(asset_check_selection=_offline_checks([file.timeframe]))
-    return _execute(job, instance, file, on_event, tags)
+    checks = _offline_checks([file.timeframe])
+    job = job.get_subset(asset_check_selection=checks)
+    with recorded_as_launched(instance, (), checks):
+        return _execute(job, instance, file, on_event, tags)
+
+
+def assess(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    """Make the table of quality of all months, and its page.
+
+    Raises:
+        FileError: the disk refused it.
+    """
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection={QUALITY})
+    with recorded_as_launched(instance, [QUALITY], None):
+        job.execute_in_process(run_config=_QUIET, instance=instance)
 
 
 def _execute(

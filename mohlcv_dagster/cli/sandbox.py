@@ -1,11 +1,14 @@
 """`mohlcv sandbox`: serve the local stand-in for the vendor until Ctrl-C."""
 
+import shlex
 import signal
 from pathlib import Path
 
 import click
 
-from mohlcv_dagster.settings import API_KEY, BASE_URL
+from mohlcv_dagster.cli.dagster_home import DAGSTER_HOME, Home
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import API_KEY, BASE_URL, DATA_DIR
 
 
 @click.command("sandbox", short_help="Serve a stand-in for Massive.com.")
@@ -41,5 +44,7 @@ def command(replay: Path | None, port: int, faults: tuple[str, ...], latency: fl
 
 
 def _announce(url: str) -> None:
-    click.echo(f"The sandbox answers at {url}; Ctrl-C ends it. To use it instead of Massive.com:")
-    click.echo(f"  export {BASE_URL.variable}={url} {API_KEY.variable}=sandbox")
+    click.echo(f"The sandbox answers at {url}; Ctrl-C ends it. To use it instead of Massive.com, with its own files:")
+    environment = Home.sandboxed(project_root(), url).environment
+    names = (BASE_URL.variable, API_KEY.variable, DATA_DIR.variable, DAGSTER_HOME)
+    click.echo(f"  export {' '.join(f'{name}={shlex.quote(environment[name])}' for name in names)}")

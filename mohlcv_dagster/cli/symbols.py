@@ -12,7 +12,7 @@ from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.cli.exit_codes import ExitCode
 from mohlcv_dagster.errors import SymbolError
 from mohlcv_dagster.model.bar_files import check_symbol, portability_notes
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

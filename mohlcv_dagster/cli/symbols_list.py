@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from mohlcv_dagster.cli.console import open_console, print_json
 from mohlcv_dagster.cli.dagster_home import Home, Paths
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,13 @@ from filelock import FileLock, Timeout
 from mohlcv_dagster.cli.dagster_home import Home
 from mohlcv_dagster.dagster_patches.supervision import Restarts, ending
 from mohlcv_dagster.errors import SettingsError
+from mohlcv_dagster.project import project_root
 from mohlcv_dagster.same_origin import ANY_ADDRESS, authority
-from mohlcv_dagster.settings import UI_PASSWORD, UI_URL, project_root
+from mohlcv_dagster.settings import UI_PASSWORD, UI_URL
 
 LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 3000
+DEFAULT_URL: Final = f"http://{LOOPBACK}:{PORT}"
 _PATIENCE: Final = 60.0
 _HOST: Final = (
     f"Address or name to listen on. One that other computers reach needs a password in {UI_PASSWORD.variable}."
@@ -30,27 +33,40 @@ _READ_ONLY: Final = "Show the UI without anything that launches or changes; no d
 
 
 @click.command("up", short_help="Open the Dagster UI on this project's data.")
-@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI.")
 @click.option("--host", default=LOOPBACK, show_default=True, help=_HOST)
 @click.option("--without-login", is_flag=True, help="Ask for no password: a proxy does, or everybody may come in.")
 @click.option("--read-only", is_flag=True, help=_READ_ONLY)
 @click.option("--sandbox", is_flag=True, help="Also serve the sandbox vendor, with its own home and files.")
-def command(port: int, host: str, *, without_login: bool, read_only: bool, sandbox: bool) -> int:
+@click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Of the sandbox; see docs/sandbox.md.")
+@click.option("--verbose", is_flag=True, help="Print all that Dagster says, not warnings and errors alone.")
+def command(  # noqa: PLR0913 - an argument for each option
+    port: int,
+    host: str,
+    *,
+    without_login: bool,
+    read_only: bool,
+    sandbox: bool,
+    faults: tuple[str, ...],
+    verbose: bool,
+) -> int:
     """Open the Dagster UI on this project's data, with the daemon that runs backfills; Ctrl-C ends it.
 
     \b
     Examples:
       mohlcv up
       mohlcv up --sandbox        without a key; also shows the files of `mohlcv demo`
+      mohlcv up --sandbox --fault not-found:symbol=SPY,month=2024-02
       mohlcv up --read-only --port 3001
     """  # noqa: D301 - \b is click's mark for a paragraph kept as it is
+    if faults and not sandbox:
+        raise click.UsageError("--fault makes the sandbox misbehave: add --sandbox")
     with ExitStack() as stack:
         if sandbox:
             from mohlcv_dagster.sandbox import Sandbox, SyntheticMarket  # noqa: PLC0415 - only when requested
 
-            served = stack.enter_context(Sandbox(SyntheticMarket()))
+            served = stack.enter_context(Sandbox(SyntheticMarket(), faults=faults))
             home = Home.sandboxed(project_root(), served.url)
-            click.echo(f"The sandbox answers at {served.url} instead of Massive.com.")
         else:
             home = Home.real(project_root())
         if home.settings().ui_password is None and not without_login:
@@ -59,20 +75,26 @@ def command(port: int, host: str, *, without_login: bool, read_only: bool, sandb
         if without_login:
             os.environ.pop(UI_PASSWORD.variable, None)
         url = f"http://{authority(socket.gethostname() if host in ANY_ADDRESS else host, port)}"
-        os.environ.setdefault(UI_URL.variable, url)  # for links in alerts
+        url = os.environ.setdefault(UI_URL.variable, url).rstrip("/")  # for links in alerts
         _refuse_taken(host, port)
         if not read_only:
             stack.enter_context(_locked(home))
-        click.echo(f"Dagster UI: {url}   home: {home.path}   Ctrl-C ends it.")
-        return _serve(services(host, port, project_root(), read_only=read_only), home.path, project_root())
+        flags = [*(["--read-only"] if read_only else []), *(["--verbose"] if verbose else [])]
+        ready = f"{'Ready, with made-up bars' if sandbox else 'Ready'}: {landing_page(url)}  (Ctrl-C ends it)"
+        return _serve([*services(host, port, project_root()), "--ready", ready, *flags], home.path, project_root())
 
 
-def services(host: str, port: int, root: Path, *, read_only: bool = False) -> list[str]:
-    """The command that serves the UI, the code location and, unless it is read only, the daemon."""
+def landing_page(url: str) -> str:
+    """The page to open first in the UI at `url`: the quality of all months."""
+    return f"{url}/assets/quality/coverage?view=events"
+
+
+def services(host: str, port: int, root: Path) -> list[str]:
+    """The command that serves the UI, the code location and, unless it is told to be read only, the daemon."""
     workspace = root / "workspace.yaml"
     location = ["-w", str(workspace)] if workspace.exists() else ["-m", "mohlcv_dagster.definitions"]
     words = [sys.executable, "-m", "mohlcv_dagster.dagster_patches.services", str(os.getpid())]
-    return [*words, host, str(port), *location, *(["--read-only"] if read_only else [])]
+    return [*words, host, str(port), *location]
 
 
 def _refuse_others(host: str) -> None:

@@ -17,7 +17,7 @@ from mohlcv_dagster.errors import FileMissingError, InputError
 from mohlcv_dagster.model import timeframes
 from mohlcv_dagster.model.bar_files import AGGREGATED_FOLDER, RAW_FOLDER
 from mohlcv_dagster.model.timeframes import RAW, Timeframe
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

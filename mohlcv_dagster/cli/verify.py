@@ -10,7 +10,7 @@ from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.cli.nothing_stored import require_something
 from mohlcv_dagster.errors import InputError
 from mohlcv_dagster.formatting import quantity
-from mohlcv_dagster.settings import project_root
+from mohlcv_dagster.project import project_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

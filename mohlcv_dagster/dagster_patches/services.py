@@ -7,7 +7,8 @@ Dagster that lacks one of them this ends with a sentence: the UI is never served
 
 What dies is started again: the daemon from here, the code server by its proxy (`reviving_proxy`), the proxy by Dagster.
 As a command (`python -m mohlcv_dagster.dagster_patches.services PARENT HOST PORT …`) it is that process, until SIGINT
-or SIGTERM, or until the process PARENT, which started it, is gone.
+or SIGTERM, or until the process PARENT, which started it, is gone. It prints `--ready` once it answers, and warnings
+and errors; with `--verbose` all that Dagster says.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import dagster as dg
 import uvicorn
 
-from mohlcv_dagster.dagster_patches import home_databases, home_errors, run_processes
+from mohlcv_dagster.dagster_patches import home_databases, home_errors, quiet_runs, run_processes
 from mohlcv_dagster.dagster_patches.supervision import Restarts, end_with, ending
 from mohlcv_dagster.errors import HomeError
 from mohlcv_dagster.login import Login
@@ -37,6 +38,8 @@ from mohlcv_dagster.same_origin import SameOrigin
 from mohlcv_dagster.settings import UI_PASSWORD, Settings
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from dagster._core.workspace.load_target import WorkspaceLoadTarget
 
 Daemon: TypeAlias = "subprocess.Popen[bytes]"
@@ -72,17 +75,19 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--read-only", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--ready", default="")
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("-w", "--workspace")
     place.add_argument("-m", "--module")
     asked = parser.parse_args(words)
     end_with(asked.parent)
-    os.environ.update(_VARIABLES)
+    os.environ.update(_VARIABLES if asked.verbose else {**_VARIABLES, quiet_runs.VARIABLE: "WARNING"})
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.default_int_handler)
     try:
         with home_errors.explained(Path(os.environ["DAGSTER_HOME"])):
-            return _serve(asked.host, asked.port, _target(asked.workspace, asked.module), read_only=asked.read_only)
+            return _serve(asked, _target(asked.workspace, asked.module))
     except KeyboardInterrupt:
         return 0
     except HomeError as error:
@@ -103,29 +108,45 @@ def _target(workspace: str | None, module: str | None) -> "WorkspaceLoadTarget":
     return ModuleTarget(str(module), attribute=None, working_directory=None, location_name=None)
 
 
-def _serve(host: str, port: int, target: "WorkspaceLoadTarget", *, read_only: bool) -> int:
+def _serve(asked: argparse.Namespace, target: "WorkspaceLoadTarget") -> int:
     from dagster._utils.log import configure_loggers  # noqa: PLC0415 - main reports what is missing
 
     settings = Settings.from_environment(os.environ)
     os.environ.pop(UI_PASSWORD.variable, None)  # neither the code servers nor the runs get it
-    configure_loggers(log_level="INFO")
+    level = "info" if asked.verbose else "warning"
+    configure_loggers(log_level=level.upper())
     with ExitStack() as stack:
         instance = stack.enter_context(home_databases.opened(Path(os.environ["DAGSTER_HOME"]), keep_outputs=True))
         workspace = stack.enter_context(_code_servers(instance, target))
-        if not read_only:
-            stack.enter_context(_daemon(workspace))
-        ui = stack.enter_context(_ui(instance, workspace, read_only=read_only))
+        if not asked.read_only:
+            stack.enter_context(_daemon(workspace, level))
+        ui = stack.enter_context(_ui(instance, workspace, read_only=asked.read_only))
         if settings.ui_password is not None:
             ui = Login(ui, settings.ui_password)
         config = uvicorn.Config(
-            SameOrigin(ui, host, port, address=settings.ui_url),
-            host=host,
-            port=port,
+            SameOrigin(ui, asked.host, asked.port, address=settings.ui_url),
+            host=asked.host,
+            port=asked.port,
             log_level="warning",
             lifespan="off",
             timeout_graceful_shutdown=_REQUESTS_END,
         )
-        return _until_interrupted(uvicorn.Server(config))
+        return _until_interrupted(_AnnouncedServer(config, asked.ready))
+
+
+class _AnnouncedServer(uvicorn.Server):
+    """A server that prints a line once it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: "list[socket] | None" = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if self._ready and self.started:
+            sys.stdout.write(f"{self._ready}\n")
+            sys.stdout.flush()
 
 
 def _until_interrupted(server: uvicorn.Server) -> int:
@@ -154,7 +175,7 @@ def _code_servers(instance: dg.DagsterInstance, target: "WorkspaceLoadTarget") -
 
 
 @contextmanager
-def _daemon(workspace: Path) -> Iterator[None]:
+def _daemon(workspace: Path, level: str) -> Iterator[None]:
     """Run the daemon, and start it again when it dies; it is asked to end as the block is left."""
     from dagster_shared import ipc  # noqa: PLC0415 - main reports what is missing
 
@@ -163,7 +184,7 @@ def _daemon(workspace: Path) -> Iterator[None]:
     def watch() -> None:
         restarts = Restarts()
         while not over.is_set():
-            code = _run_daemon(ipc, workspace, over)
+            code = _run_daemon(ipc, workspace, level, over)
             if not over.is_set():
                 delay = restarts.died()
                 _LOG.error("Dagster's daemon has ended %s; it is started again in %g seconds", ending(code), delay)
@@ -178,10 +199,10 @@ def _daemon(workspace: Path) -> Iterator[None]:
         thread.join()
 
 
-def _run_daemon(ipc: ModuleType, workspace: Path, over: threading.Event) -> int:
+def _run_daemon(ipc: ModuleType, workspace: Path, level: str, over: threading.Event) -> int:
     """Run the daemon until it ends by itself or `over` is set, with `dagster_shared.ipc`; its exit code."""
     reads, writes = ipc.get_ipc_shutdown_pipe()
-    words = [sys.executable, "-m", _DAEMON, str(os.getpid()), "run", "-w", str(workspace)]
+    words = [sys.executable, "-m", _DAEMON, str(os.getpid()), "run", "-w", str(workspace), "--log-level", level]
     process: Daemon = ipc.open_ipc_subprocess([*words, "--shutdown-pipe", str(reads)], pass_fds=[reads])
     try:
         while process.poll() is None and not over.wait(_LOOK_EVERY):

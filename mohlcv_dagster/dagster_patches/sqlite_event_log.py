@@ -12,10 +12,13 @@ from dagster import Field, StringSource
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
+from mohlcv_dagster.dagster_patches import quiet_runs
 from mohlcv_dagster.dagster_patches.check_state_storage import CachedCheckStates
 from mohlcv_dagster.dagster_patches.guard import obstacle, warn_once
 from mohlcv_dagster.dagster_patches.pool_places import HeldPlaces
 from mohlcv_dagster.errors import SettingsError
+
+quiet_runs.install()  # this module is loaded wherever a run is executed
 
 
 def _storage() -> type[SqliteEventLogStorage]:

@@ -33,10 +33,11 @@ MOST_RUNS: Final = 50
 _OVERLAP: Final = 120.0
 """How many seconds back ended runs are looked for again: those that end at once may be seen one after the other."""
 _ENDED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+_BEGUN: Final = "Alerts start now; earlier failures are not reported."
 _WHERE: Final = (
-    "Off until you turn it on. Writes to the log of this sensor's ticks, and to the webhook in MOHLCV_ALERT_URL or the "
-    "command in MOHLCV_ALERT_COMMAND where one is set; a message a minute at the most. docs/alerts.md has the recipes "
-    "for Slack and e-mail."
+    "Off until you turn it on. Writes to the log of this sensor's ticks, and to the webhook or messenger in "
+    "MOHLCV_ALERT_URL or the command in MOHLCV_ALERT_COMMAND where one is set; a message a minute at the most. "
+    "docs/alerts.md has the recipes for Slack, e-mail and others."
 )
 
 Alerts: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Settings], Iterable[Alert]]
@@ -72,7 +73,8 @@ def _sensor(
     def look(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor is None:
             begun = EndedRunsCursor(datetime.now(UTC).timestamp(), {})
-            return dg.SensorResult(cursor=begun.encode(), skip_reason="From now on: what ended before is not sent.")
+            context.log.info(_BEGUN)
+            return dg.SensorResult(cursor=begun.encode(), skip_reason=_BEGUN)
         seen, settings = EndedRunsCursor.parse(context.cursor), Settings.from_environment(os.environ)
         records = list(itertools.islice(_ended_since(context.instance, seen, ended), MOST_RUNS))
         alerts = [alert for each in records for alert in alerts_of(context.instance, each.dagster_run, settings)]

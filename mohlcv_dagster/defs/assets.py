@@ -89,8 +89,7 @@ def _raw_spec(partitions: dg.MultiPartitionsDefinition) -> dg.AssetSpec:
             "Materialize a month that is stored again: a provisional one (too young for the vendor to have finished "
             "it) is completed, a final one is downloaded again and compared before it is replaced. The tag "
             "`mohlcv/force = true` downloads a provisional one whole. To resume a backfill, tick *Backfill only failed "
-            "and missing partitions within selection*.\n\n"
-            f"{column_table(column_schema())}"
+            "and missing partitions within selection*."
         ),
     ).with_io_manager_key(IO_MANAGER)
 
@@ -110,8 +109,7 @@ def _aggregate_spec(timeframe: Timeframe, partitions: dg.MultiPartitionsDefiniti
             f"{timeframe} bars of one symbol in one UTC month, resampled from raw_1s.\n\n"
             "Made of the raw file as it is on disk. Buckets start at midnight UTC and are labelled by their start "
             "(inclusive); first, highest, lowest and last price, exact sum of volume. A bucket without trades has no "
-            "bar.\n\n"
-            f"{column_table(column_schema())}"
+            "bar."
         ),
     ).with_io_manager_key(IO_MANAGER)
 
@@ -133,9 +131,3 @@ def column_schema() -> dg.TableSchema:
         ],
         constraints=dg.TableConstraints(other=list(BOUNDS_BETWEEN)),
     )
-
-
-def column_table(schema: dg.TableSchema) -> str:
-    """The columns with their meanings as a Markdown table, for the description of an asset."""
-    rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in schema.columns]
-    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])

@@ -49,7 +49,7 @@ def refresh_job(timeframes: Sequence[Timeframe]) -> AssetJob:
 class BackfillConfig(dg.Config):
     """Which months of which symbol are to be fetched and resampled."""
 
-    symbol: str = Field(description="One symbol, such as SPY or BRK.B; it is added if it is not kept yet.")
+    symbol: str = Field(default="", description="One symbol, such as SPY or BRK.B; it is added if it is not kept yet.")
     first_month: str = Field(default="", description="The first month, such as 2024-01; blank: the first there is.")
     last_month: str = Field(default="", description="The last month (inclusive); blank: the one in progress.")
     only_failed_and_missing: bool = Field(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from mohlcv_dagster.bars import bar_table, coverage, incidents, trade_figures
 from mohlcv_dagster.bars.bar_table import to_numpy
 from mohlcv_dagster.bars.coverage import Coverage
-from mohlcv_dagster.charts import heat_map, month_charts
+from mohlcv_dagster.charts import month_charts
 from mohlcv_dagster.defs import records
 from mohlcv_dagster.defs.metadata import (
     LARGEST_GAP,
@@ -36,16 +36,14 @@ from mohlcv_dagster.model.provenance import Origin, Provenance
 from mohlcv_dagster.storage.archive import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mohlcv_dagster.model.listings import KnownSplits
-    from mohlcv_dagster.model.quality_rows import MonthQuality
     from mohlcv_dagster.providers.base import FetchedMonth
     from mohlcv_dagster.storage.versions import Version
 
 PRICES: Final = "price and volume by session"
 MINUTES: Final = "minutes with bars"
-HEAT_MAP: Final = "heat map"
 MOST_GAPS: Final = 100
 """How many stretches of missing minutes are recorded, the longest first chosen: each month's are kept for ever."""
 FORMER: Final = "former_versions"
@@ -149,12 +147,6 @@ def charts(file: BarFile, bars: pa.Table, complete_through: datetime) -> Metadat
     except MonthError:
         return {}
     return {PRICES: dg.MetadataValue.md(prices.markdown), MINUTES: dg.MetadataValue.md(minutes.markdown)}
-
-
-def quality_heat_map(months: "Iterable[MonthQuality]") -> Metadata:
-    """The heat map of all stored months."""
-    levels = {(month.symbol, month.month): heat_map.level_of(month) for month in months}
-    return {HEAT_MAP: dg.MetadataValue.md(heat_map.draw(levels).markdown)}
 
 
 def former_versions(versions: "Sequence[Version]") -> Metadata:

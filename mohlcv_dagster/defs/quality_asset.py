@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import dagster as dg
 
-from mohlcv_dagster.defs import assets, automation
+from mohlcv_dagster.defs import automation
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.partitions import asset_key
 from mohlcv_dagster.defs.resources import NO_CONFIG, ArchiveResource
@@ -66,8 +66,7 @@ def coverage_asset(
             "The quality of every month that is stored or was asked for, a row a symbol and month.\n\n"
             "Sessions, occupancy, gaps, mismatches, revisions and failing rules, made of what was recorded when the "
             "months were fetched and checked; no file of bars is read. The sensor quality_after_runs makes it once "
-            "runs have ended: look at the heat map in its metadata.\n\n"
-            f"{assets.column_table(_column_schema())}"
+            "runs have ended. [Look at the heat map](/assets/quality/coverage?view=events)."
         ),
     )
     def coverage(context: dg.AssetExecutionContext, archive: ArchiveResource) -> Iterator[Any]:

@@ -52,6 +52,15 @@ class CheckedAssets:
         single = (dg.AssetCheckKey(check.asset_key, rule) for check, rules in self.by_check.items() for rule in rules)
         return list(dict.fromkeys([*self.by_check, *single]))
 
+    def check_of(self, asset: str, rule: str) -> str:
+        """The name of the check that has this rule; that of the rule where no check has it any more."""
+        found = (
+            check.name
+            for check, rules in self.by_check.items()
+            if check.asset_key.to_user_string() == asset and rule in rules
+        )
+        return next(found, rule)
+
 
 @dataclass(frozen=True)
 class QualityRow:
@@ -62,12 +71,14 @@ class QualityRow:
         missing: the regular minutes it lacks; `None` where that was not recorded, as of a symbol that is not liquid.
         measured: whether it was compared with the exchange calendar.
         event: Dagster's number of the materialization of its raw file; `None` where it is not stored.
+        run_id: the run that was to make it and did not, or has not yet; empty where it is stored.
     """
 
     quality: MonthQuality
     missing: tuple[Gap, ...] | None
     measured: bool
     event: int | None
+    run_id: str = ""
 
 
 def rows(months: Mapping[str, MonthEvents], checked: CheckedAssets, kept: AbstractSet[str]) -> list[QualityRow]:
@@ -97,12 +108,12 @@ def _row(
     stored = month.stored.get(_RAW)
     facts: Mapping[str, Fact] = stored.facts if stored else {}
     total = _add_up(month, checks) if stored else _RuleTotal()
-    status, why = _status(month, has_errors=bool(total.errors))
+    status, unmade = _status(month, has_errors=bool(total.errors))
     quality = MonthQuality(
         symbol=file.symbol,
         month=file.month,
         status=status,
-        why=why or None,
+        why=(unmade.why or None) if unmade else None,
         state=_text(facts.get("state")),
         rows=_count(facts.get("dagster/partition_row_count")),
         sessions_present=_count(facts.get("sessions_present")),
@@ -127,6 +138,7 @@ def _row(
         missing=tuple(Gap.parse(str(each)) for each in gaps) if isinstance(gaps, list) else None,
         measured=metadata.LARGEST_GAP in facts,
         event=stored.event if stored else None,
+        run_id=unmade.run_id if unmade else "",
     )
 
 
@@ -165,18 +177,18 @@ def _add_up(month: MonthEvents, checks: Sequence[tuple[str, str, Sequence[str]]]
     return total
 
 
-def _status(month: MonthEvents, *, has_errors: bool) -> tuple[MonthStatus, str]:
-    """The status of a month, and why it failed.
+def _status(month: MonthEvents, *, has_errors: bool) -> tuple[MonthStatus, UnmadeFile | None]:
+    """The status of a month, and what was not made of it.
 
     An aggregate that failed fails its month, unless rules fail on the raw file as errors: that is what blocked it.
     """
     raw = month.unmade.get(_RAW)
     if _RAW not in month.stored:
         unmade = raw or _first_failed(month) or next(iter(month.unmade.values()))
-        return _UNMADE[unmade.outcome], unmade.why
+        return _UNMADE[unmade.outcome], unmade
     failed = raw if raw is not None and raw.outcome is RunOutcome.FAILED else None
     failed = failed or (None if has_errors else _first_failed(month))
-    return (MonthStatus.FAILED, failed.why) if failed else (MonthStatus.STORED, "")
+    return (MonthStatus.FAILED if failed else MonthStatus.STORED), failed
 
 
 def _first_failed(month: MonthEvents) -> UnmadeFile | None:

@@ -8,11 +8,11 @@ import dagster as dg
 
 from mohlcv_dagster.bars import incidents, parquet_codec, runtime
 from mohlcv_dagster.bars.incidents import Gap, Incident
-from mohlcv_dagster.defs import metadata, month_metadata, quality_events, quality_history, records
+from mohlcv_dagster.defs import metadata, quality_events, quality_history, quality_page, records
 from mohlcv_dagster.defs.asset_checks import SAMPLE
 from mohlcv_dagster.defs.failures import as_dagster_failure
 from mohlcv_dagster.defs.partitions import SYMBOL, partition_key
-from mohlcv_dagster.defs.quality_asset import VENDOR_INCIDENT
+from mohlcv_dagster.defs.quality_asset import KEY, VENDOR_INCIDENT
 from mohlcv_dagster.defs.quality_events import History, name_of
 from mohlcv_dagster.defs.quality_rows import CheckedAssets, QualityRow, rows
 from mohlcv_dagster.defs.resources import ArchiveResource
@@ -103,9 +103,10 @@ def make_table(context: dg.AssetExecutionContext, archive: ArchiveResource, chec
         )
         reader.save(context.run.run_id, written.sha256)
     yield dg.MaterializeResult(
-        metadata={**month_metadata.quality_heat_map(months), **_metadata(months, written)},
-        check_results=[_incidents(context.instance, stored)],
+        metadata=_metadata(months, written), check_results=[_incidents(context.instance, stored)]
     )
+    in_order = sorted(stored, key=lambda row: (row.quality.symbol, row.quality.month))
+    context.log_event(dg.AssetObservation(KEY, description=quality_page.overview(in_order, checked)))
 
 
 def _metadata(months: "Sequence[MonthQuality]", written: "Written") -> dict[str, dg.MetadataValue]:

@@ -236,7 +236,7 @@ def test_a_job_checks_a_range_again_and_what_failed_runs_left_unchecked(page, al
 
 def test_a_job_backfills_a_symbol(page, album):
     ui.open_launchpad(page, "backfill_a_symbol")
-    told(page, 'Missing required config entry "symbol"')
+    shown(page, "No errors")
     ui.type_config(page, f"symbol: {QUIET}\nfirst_month: 2024-01\nlast_month: 2024-03\n")
     album("launchpad-backfill")
 
@@ -257,6 +257,19 @@ def test_runs_are_found_by_symbol_and_by_month(page, album, tag, runs):
     assert page.locator("a", has_text=ui.RUN_ID).count() == runs
     album("runs-by-tag")
     page.get_by_text("Show runs within backfills").click()
+
+
+def test_a_run_of_the_command_looks_like_one_of_the_ui(page, project, album):
+    assert project.materialize(QUIET).succeeded
+    page.goto(f"/runs?q[0]=tag:mohlcv/symbol={QUIET}")
+
+    # the second is in the column of targets, where names are shortened to its width and whole ones are hidden
+    page.get_by_text(f"partition: 2024-01|{QUIET}", exact=True).nth(1).wait_for()
+    page.get_by_text("aggregated / 15s", exact=True).first.wait_for(state="attached")
+    album("runs-of-the-command")
+    page.goto("/overview/timeline")
+    shown(page, "mohlcv_dagster.definitions", "Jobless asset materializations")
+    album("timeline")
 
 
 def test_the_dark_theme_is_readable(page, album):

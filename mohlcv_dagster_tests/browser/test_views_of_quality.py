@@ -3,6 +3,8 @@
 Runs after `test_a_day`, which counts stored months: here SPY is fetched, and records of many more are made.
 """
 
+import re
+
 import dagster as dg
 import numpy as np
 import pytest
@@ -16,6 +18,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 THEMES = ("light", "dark")
 LISTED = {"AAPL": "2021-01", "AMZN": "2021-01", "ARM": "2023-09", "KO": "2021-06", "MSFT": "2022-01", "TSLA": "2021-03"}
 RAW = dg.AssetKey("raw_1s")
+TILES = [
+    "months stored",
+    "good",
+    "provisional",
+    "warned",
+    "with errors",
+    "failed",
+    "missing",
+    "queued or running",
+    "unjudged",
+    "newest month",
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +105,20 @@ def test_a_materialization_shows_its_month_in_pictures(page, stored, theme, labe
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_the_quality_asset_shows_every_month_of_every_symbol_at_once(page, quality, theme):
+def test_the_quality_asset_shows_every_month_of_every_symbol_at_once_and_the_way_to_each(page, quality, theme):
     themed(page, theme)
     page.goto("/assets/quality/coverage?view=events")
 
-    image = shown(page, "heat map")
-
-    assert " symbols, 2021-01 to 2024-0" in image.get_attribute("alt")
+    image = page.get_by_role("img", name=" symbols, 2021-01 to 2024-0")
+    image.wait_for()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 680
+    tiles = page.get_by_role("table").filter(has_text="months stored").first
+    assert tiles.get_by_role("columnheader").all_inner_texts() == TILES
     assert is_dark(page) is (theme == "dark")
+    page.get_by_text("Show more").click()
     if theme == "light":
-        picture(page, "heat-map", of=page.get_by_role("dialog"))
+        page.evaluate("document.querySelector('[class*=showMoreHandle]').remove()")  # it covers the last line
+        picture(page, "heat-map", of=page.locator(".dagster-markdown").filter(has=image))
+    page.get_by_role("link", name="✗ 20").first.click()
+    page.wait_for_url(re.compile(r"/assets/raw_1s\?.*view=checks"))
+    page.get_by_role("heading", name="raw_1s").or_(page.get_by_text("raw_1s", exact=True)).first.wait_for()

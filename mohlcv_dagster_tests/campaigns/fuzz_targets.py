@@ -32,10 +32,11 @@ from mohlcv_dagster.errors import (
 from mohlcv_dagster.model import calendar_file
 from mohlcv_dagster.model.bar_files import COLUMNS, PRICES, BarFile, check_symbol
 from mohlcv_dagster.model.manifest_entry import ManifestEntry
+from mohlcv_dagster.project import read_env_file
 from mohlcv_dagster.providers.massive import decoder, reference, transport
 from mohlcv_dagster.providers.massive.paging import PageRequest, Timespan, Window
 from mohlcv_dagster.providers.massive.provider import provider_name
-from mohlcv_dagster.settings import SETTINGS, Settings, check_base_url, read_env_file
+from mohlcv_dagster.settings import SETTINGS, Settings, check_base_url
 from mohlcv_dagster_tests.campaigns import strict_readers as strict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

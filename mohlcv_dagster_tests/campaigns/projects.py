@@ -157,7 +157,7 @@ def launch(first: str, last: str):
 
         from mohlcv_dagster.cli.dagster_home import Home, Paths  # noqa: PLC0415 - as above
         from mohlcv_dagster.definitions import build  # noqa: PLC0415 - as above
-        from mohlcv_dagster.settings import project_root  # noqa: PLC0415 - as above
+        from mohlcv_dagster.project import project_root  # noqa: PLC0415 - as above
 
         settings = Home.real(project_root()).prepare().settings()
         definitions = build(settings)

@@ -35,7 +35,7 @@ def many(symbols, first, last, *, noise=0.02):
     """Months of many symbols, most of them full; `noise` of them of any level."""
     rng = np.random.default_rng(5)
     return {
-        (f"S{n:03d}", month): Level(int(rng.integers(2, 10))) if rng.random() < noise else Level.FULL
+        (f"S{n:03d}", month): Level(int(rng.integers(2, len(Level)))) if rng.random() < noise else Level.FULL
         for n in range(symbols)
         for month in first.until(last)
     }
@@ -46,7 +46,9 @@ def many(symbols, first, last, *, noise=0.02):
     [
         ({"status": MonthStatus.FAILED, "errors": 1, "judged": 9}, Level.FAILED),
         ({"status": MonthStatus.MISSING}, Level.MISSING),
-        ({"status": MonthStatus.IN_PROGRESS}, Level.MISSING),
+        ({"status": MonthStatus.IN_PROGRESS}, Level.IN_PROGRESS),
+        ({"state": "provisional", "judged": 9, "occupancy": 1.0}, Level.PROVISIONAL),
+        ({"state": "settled", "judged": 9, "occupancy": 1.0}, Level.FULL),
         ({"errors": 1, "warnings": 2, "judged": 9, "occupancy": 1.0}, Level.ERROR),
         ({"warnings": 1, "judged": 9, "occupancy": 1.0}, Level.WARNING),
         ({"stale": ("aggregated/15s was folded from an earlier raw_1s",), "judged": 9}, Level.WARNING),
@@ -72,17 +74,17 @@ def test_symbols_go_down_in_order_of_name_and_months_across_in_order_of_time():
         }
     )
 
-    # cells of 18 from 92 on; rows of 15 from 62 on, 13 of them drawn: full, three bars of 3, or the lower 7
-    assert runs(picture, RED) == [(92 + 2 * 18, y, 18) for y in (63.5, 68.5, 73.5)]
-    assert runs(picture, BLUE) == [(92, 83.5, 36)]
-    assert runs(picture, AMBER) == [(92 + 3 * 18, 86.5, 18)]
+    # cells of 18 from 92 on; rows of 15 from 78 on, 13 of them drawn: full, three bars of 3, or the lower 7
+    assert runs(picture, RED) == [(92 + 2 * 18, y, 18) for y in (79.5, 84.5, 89.5)]
+    assert runs(picture, BLUE) == [(92, 99.5, 36)]
+    assert runs(picture, AMBER) == [(92 + 3 * 18, 102.5, 18)]
     assert picture.place("AAPL")[1] < picture.place("SPY")[1]
     assert picture.place("2024")[0] == 92 + 18
     assert "2023" not in picture.words  # its one month leaves no room for both
     assert {"12", "01", "02", "03"} <= set(picture.words)
     assert picture.alt == (
         "2 symbols, 2023-12 to 2024-03: 4 months, 2 pass every check, 1 with a warning, 1 with an error, "
-        "0 failed, 0 missing, 0 not checked"
+        "0 failed, 0 missing, 0 not checked, 0 queued or running, 0 provisional"
     )
 
 
@@ -103,7 +105,7 @@ def test_no_two_levels_look_alike_to_who_sees_no_colours():
 
     passing = {Level.FULL, Level.PARTLY, Level.SPARSE}
     assert len({looks[level][2] for level in passing}) == 3
-    assert len({shape for level, shape in shapes.items() if level not in passing}) == 6
+    assert len({shape for level, shape in shapes.items() if level not in passing}) == 8
     assert shapes[Level.FULL] not in {shape for level, shape in shapes.items() if level not in passing}
 
 
@@ -115,6 +117,8 @@ def test_the_legend_names_every_level():
         "90 % or more",
         "less",
         "not measured",
+        "provisional",
+        "queued or running",
         "not checked",
         "missing",
         "warning or stale",
@@ -143,9 +147,9 @@ def test_where_months_would_be_too_large_to_keep_a_cell_is_a_year_and_shows_its_
     assert "A cell is a year (its worst month)" in picture.words
     assert picture.size < 33_000
     # 2010 is the seventh of twenty years: error; 2011 is full
-    row = {x: width for x, y, width in runs(picture, RED) if y == 68.5}
+    row = {x: width for x, y, width in runs(picture, RED) if y == 84.5}
     assert any(x <= 92 + 6 * 18 < x + width for x, width in row.items())
-    assert [x for x, y, _ in runs(picture, BLUE) if y == 68.5] == [92 + 7 * 18]
+    assert [x for x, y, _ in runs(picture, BLUE) if y == 84.5] == [92 + 7 * 18]
 
 
 def test_of_more_symbols_than_fit_the_worst_are_drawn_and_the_rest_is_counted():

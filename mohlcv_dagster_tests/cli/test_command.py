@@ -79,6 +79,8 @@ def test_the_sandbox_serves_until_it_is_interrupted(project):
 
     assert told.startswith("The sandbox answers at http://127.0.0.1:")
     assert "export MASSIVE_BASE_URL=http://127.0.0.1:" in export
+    own = project / ".mohlcv" / "sandbox"  # made-up bars never come among real ones
+    assert export.endswith(f" MASSIVE_API_KEY=sandbox MOHLCV_DATA_DIR={own / 'data'} DAGSTER_HOME={own / 'home'}\n")
     assert process.returncode == 0
     assert (rest, errors) == ("\nThe sandbox has ended.\n", "")
 

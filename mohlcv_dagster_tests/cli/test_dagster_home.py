@@ -5,7 +5,8 @@ import yaml
 
 from mohlcv_dagster.cli.dagster_home import Home, Paths
 from mohlcv_dagster.errors import SettingsError
-from mohlcv_dagster.settings import Settings, project_root
+from mohlcv_dagster.project import project_root
+from mohlcv_dagster.settings import Settings
 
 
 def test_the_real_home_is_in_the_project_and_its_files_in_data(project):

@@ -42,6 +42,8 @@ def test_the_demo_does_the_whole_job_with_no_key_apart_from_the_users_files(tmp_
     assert "✗ QQQ 2024-01:  nothing is made from raw_1s/QQQ/QQQ_2024_01.csv, which breaks 1 rule. " in done.stdout
     assert "1 of 2 months complete and checked" in done.stdout
     assert "uv run mohlcv up --sandbox" in done.stdout
+    assert "http://127.0.0.1:3000/assets/quality/coverage?view=events\n" in done.stdout
+    assert (tmp_path / ".mohlcv/sandbox/data/quality/coverage.parquet").exists()  # that page is not empty
     made = tmp_path / ".mohlcv/sandbox/data"
     assert sorted(str(path.relative_to(made)) for path in made.rglob("*.csv")) == [
         "aggregated/15s/SPY_2024_01_15s.csv",

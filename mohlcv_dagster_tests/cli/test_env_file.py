@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from mohlcv_dagster import project as project_files
 from mohlcv_dagster import settings
 from mohlcv_dagster.errors import CalendarError, SettingsError
 
@@ -54,7 +55,7 @@ def test_windows_has_no_such_modes(project, written, monkeypatch):
     written(SECRET, 0o666)
     monkeypatch.setattr(settings.os, "name", "nt")
 
-    assert settings.exposure(project, {"MASSIVE_API_KEY": "a"}) is None
+    assert project_files.exposure(project, {"MASSIVE_API_KEY": "a"}) is None
 
 
 def a_gigabyte(at):
@@ -89,16 +90,16 @@ def test_a_link_to_a_file_of_settings_is_read(project):
     (project / "settings").write_text(SECRET)
     (project / ".env").symlink_to("settings")
 
-    assert settings.read_env_file(project) == {"MASSIVE_API_KEY": "from-file"}
+    assert project_files.read_env_file(project) == {"MASSIVE_API_KEY": "from-file"}
     (project / "settings").unlink()
-    assert settings.read_env_file(project) == {}
+    assert project_files.read_env_file(project) == {}
 
 
 def test_a_file_that_is_no_text_is_refused(project):
     (project / ".env").write_bytes(b"\xff")
 
     with pytest.raises(SettingsError, match="save it as plain text in UTF-8"):
-        settings.read_env_file(project)
+        project_files.read_env_file(project)
 
 
 @pytest.mark.timeout(20)

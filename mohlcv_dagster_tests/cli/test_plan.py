@@ -19,10 +19,11 @@ from mohlcv_dagster.model.listings import Listing
 from mohlcv_dagster.model.month_decision import NOT_STORED, Action, Decision
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
+from mohlcv_dagster.project import project_root
 from mohlcv_dagster.providers import create
 from mohlcv_dagster.providers.massive.plans import PLANS
 from mohlcv_dagster.sandbox import Sandbox
-from mohlcv_dagster.settings import Settings, project_root
+from mohlcv_dagster.settings import Settings
 from mohlcv_dagster.storage.archive import Archive
 from mohlcv_dagster_tests.defs.quiet_market import LISTED_LATER, NO_SUCH_SYMBOL, AnySymbol
 

@@ -65,3 +65,24 @@ def test_a_symbol_that_was_kept_before_stays_when_its_month_fails(tmp_path):
         assert not runs.materialize(location(tmp_path, {}), instance, SPY, [RAW]).succeeded
 
         assert instance.get_dynamic_partitions("symbol") == ["SPY"]
+
+
+def test_a_run_of_the_command_tells_its_target_and_its_place_in_the_timeline_as_one_of_the_ui(tmp_path):
+    content = csv_codec.encode(whole_month("AAC", "2024-01"))
+    file = BarFile("AAC", RAW, Month(2024, 1))
+    definitions = location(tmp_path, {("AAC", "2024-01"): content})
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs.materialize(definitions, instance, file, [RAW])
+        runs.materialize(definitions, instance, file, [RAW], offline=True)
+        runs.check(definitions, instance, file)
+
+        of_the_location = dg.RunsFilter(tags={".dagster/repository": "__repository__@mohlcv_dagster.definitions"})
+        checked, offline, whole = instance.get_runs(of_the_location)
+    raw = dg.AssetKey("raw_1s")
+    assert (whole.asset_selection, whole.asset_check_selection) == ({raw}, None)
+    assert offline.asset_selection == {raw}
+    assert {each.name for each in offline.asset_check_selection} >= {"intact", "valid"}
+    assert (checked.asset_selection, checked.asset_check_selection) == (None, offline.asset_check_selection)
+    for run in (checked, offline, whole):
+        assert run.tags["dagster/partition"] == "2024-01|AAC"
+        assert run.remote_job_origin.job_name == "__ASSET_JOB"

@@ -68,7 +68,7 @@ def test_a_failing_check_is_reported_once_with_symbol_month_asset_check_sentence
     tmp_path, instance, told
 ):
     sensor = Looking(location(tmp_path, {}), instance, "alert_on_failing_check")
-    assert sensor.look() == "From now on: what ended before is not sent."
+    assert sensor.look() == "Alerts start now; earlier failures are not reported."
     run_id = fetch(tmp_path, instance, BROKEN, expect=False).run_id
 
     assert sensor.look() == "1 alert sent to the webhook at 127.0.0.1; no run is needed."

@@ -172,3 +172,14 @@ def test_the_schedule_stands_back_while_the_automation_is_on(kept, home):
 def _origin(name):
     place = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="mohlcv_dagster.definitions"))
     return RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "__repository__"), name)
+
+
+def test_every_launchpad_opens_without_an_error_and_a_backfill_of_no_symbol_says_what_to_write(tmp_path, instance):
+    definitions = location(tmp_path, {})
+    repository = definitions.get_repository_def()
+
+    for job in repository.get_all_jobs():  # that of the assets' launchpads is among them
+        dg.validate_run_config(job, {})
+    ended = launch(definitions, instance, "backfill_a_symbol")
+    [failed] = [event for event in ended.all_node_events if event.is_step_failure]
+    assert "the symbol is empty; write one such as SPY" in failed.step_failure_data.user_failure_data.description

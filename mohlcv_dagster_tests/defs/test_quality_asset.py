@@ -57,6 +57,12 @@ def assess(definitions, instance):
     return made, found
 
 
+def page_of(instance):
+    """What the page of the asset shows first: the description of its newest event."""
+    [observed] = instance.fetch_observations(dg.AssetKey(["quality", "coverage"]), limit=1).records
+    return observed.asset_observation.description
+
+
 def rows(folder):
     return {row["symbol"]: row for row in pq.read_table(folder / "quality" / "coverage.parquet").to_pylist()}
 
@@ -230,10 +236,11 @@ def test_the_ui_shows_counts_and_the_worst_months_first(market):
     shown = [record.data for record in facts["months, worst first"].value.records]
     assert [row["symbol"] for row in shown] == ["BAD", "OLD", "QUIET", "NEW", "SPY", "AAPL"]
     assert shown[0]["failing"] == ", ".join(market.rows["BAD"]["failing"])
-    assert Drawn(facts["heat map"].value).alt == (
+    assert Drawn(page_of(market.instance)).alt == (
         "6 symbols, 2024-01 to 2024-01: 6 months, 1 pass every check, 1 with a warning, 1 with an error, "
-        "0 failed, 0 missing, 3 not checked"
+        "0 failed, 0 missing, 3 not checked, 0 queued or running, 0 provisional"
     )
+    assert "| **6** | ✓ 1 |" in page_of(market.instance)
 
 
 def test_made_in_a_run_of_one_partition_it_has_none_itself(market):
@@ -304,7 +311,8 @@ def test_it_is_made_alone_though_nothing_upstream_ever_was(tmp_path, instance):
 
     assert rows(tmp_path) == {}
     assert made.metadata["dagster/row_count"].value == 0
-    assert Drawn(made.metadata["heat map"].value).words == ["No month is stored."]
+    assert Drawn(page_of(instance)).words == ["No month is stored."]
+    assert "Nothing is stored yet: [launch the first month](/asset-groups)." in page_of(instance)
     assert found.passed
 
 
