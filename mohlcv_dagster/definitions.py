@@ -13,7 +13,7 @@ import dagster as dg
 
 from mohlcv_dagster import defs as folder
 from mohlcv_dagster.checks import registry
-from mohlcv_dagster.defs import alerts, automation, jobs, quality_asset
+from mohlcv_dagster.defs import alerts, automation, dead_runs, jobs, quality_asset
 from mohlcv_dagster.defs.assets import IO_MANAGER, RETRY_WHEN_UNAVAILABLE, bars_assets
 from mohlcv_dagster.defs.io_managers import BarsCsvIOManager
 from mohlcv_dagster.defs.partitions import asset_key, months_by_symbol
@@ -76,7 +76,7 @@ def build(
             jobs.backfill_job(settings.timeframes, partitions, settings.start),
         ],
         schedules=[automation.refresh_schedule()],
-        sensors=[automation.sensor(), quality_asset.after_runs_sensor(), *alerts.sensors()],
+        sensors=[automation.sensor(), quality_asset.after_runs_sensor(), dead_runs.sensor(), *alerts.sensors()],
         executor=dg.in_process_executor,
     )
 

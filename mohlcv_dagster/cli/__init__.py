@@ -18,7 +18,7 @@ _GROUPS: Final = {
     "Start": ("demo", "up", "doctor"),
     "Get bars": ("plan", "fetch", "resample", "adopt"),
     "Look and check": ("symbols", "chart", "validate", "verify", "history"),
-    "Tools": ("sandbox", "completion"),
+    "Tools": ("sandbox", "metrics", "completion"),
 }
 COMMANDS: Final = tuple(name for names in _GROUPS.values() for name in names)
 

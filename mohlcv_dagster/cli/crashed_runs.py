@@ -3,7 +3,8 @@
 The run of a killed process would stay in progress in the UI, and keep its place in the pool `massive_api`, until nobody
 could fetch any more. Therefore each command holds a lock that the system releases when the process ends, and its runs
 carry the lock's name as a tag; runs that others started hold a lock of their own (`dagster_patches.pool_places`). The
-next command, and one that waits for a place, marks runs without a live process as failed and frees their places.
+next command, and one that waits for a place, marks runs without a live process as failed and frees their places, as the
+sensor of `defs.dead_runs` does.
 """
 
 import signal
@@ -20,23 +21,12 @@ from typing import Final
 import dagster as dg
 from filelock import FileLock
 
-from mohlcv_dagster.cli.dagster_home import is_locked
-from mohlcv_dagster.dagster_patches.pool_places import FOLDER, GUARD, lock_of
-from mohlcv_dagster.defs.run_tags import MONTH, SYMBOL
+from mohlcv_dagster.dagster_patches.pool_places import FOLDER, GUARD, is_locked, lock_of
+from mohlcv_dagster.dagster_patches.run_beats import HOST
+from mohlcv_dagster.defs import dead_runs
+from mohlcv_dagster.defs.run_tags import COMMAND, MONTH, SYMBOL
 from mohlcv_dagster.formatting import quantity
 
-COMMAND: Final = "mohlcv/command"
-"""The tag of a run of this command: the name of the lock that its process holds."""
-
-_BEGUN: Final = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-_KILLED: Final = (
-    "The process of this run was killed. Stored files are complete; run the same command again to continue."
-)
 _INTERRUPTS: Final = {"KeyboardInterrupt", "DagsterExecutionInterruptedError"}
 
 
@@ -54,31 +44,12 @@ def command(instance: dg.DagsterInstance, home: Path) -> Iterator[Mapping[str, s
     own = FileLock(folder / f"{name}.lock")
     with FileLock(folder / GUARD):
         own.acquire()
-        _mark_failed(instance, home, keep={GUARD, f"{name}.lock"})
+        dead_runs.mark_killed(instance, home, keep={f"{name}.lock"})
     try:
-        yield {COMMAND: name}
+        yield {COMMAND: name, HOST: socket.gethostname()}
     finally:
         own.release()
         (folder / f"{name}.lock").unlink(missing_ok=True)
-
-
-def _mark_failed(instance: dg.DagsterInstance, home: Path, keep: Collection[str]) -> None:
-    """Mark the runs of killed processes as failed, and remove locks that nobody holds; `GUARD` is held."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=_BEGUN)):
-        if _was_killed(run, home):
-            instance.report_run_failed(run, _KILLED)
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    for lock in (home / FOLDER).glob("*.lock"):
-        if lock.name not in keep and not is_locked(lock):
-            lock.unlink(missing_ok=True)
-
-
-def _was_killed(run: dg.DagsterRun, home: Path) -> bool:
-    """Whether the process of a run is known to be gone."""
-    name, of_run = run.tags.get(COMMAND), lock_of(home, run.run_id)
-    if name is not None:
-        return not is_locked(home / FOLDER / f"{name}.lock")
-    return of_run.exists() and not is_locked(of_run)
 
 
 @dataclass
@@ -99,7 +70,7 @@ class PoolWait:
         """Free places of killed runs, and say who has the others."""
         storage = self.instance.event_log_storage
         with FileLock(self.home / FOLDER / GUARD):
-            _mark_failed(self.instance, self.home, keep={GUARD})
+            dead_runs.mark_killed(self.instance, self.home)
             self._free_places_of_ended_runs(storage.get_concurrency_info(pool).active_run_ids)
         info = storage.get_concurrency_info(pool)
         holders = frozenset(info.active_run_ids - {run_id})

@@ -293,19 +293,6 @@ def _is_same(one: object, other: object) -> bool:
     return str(one).rstrip("/") == str(other).rstrip("/")
 
 
-def is_locked(lock: Path) -> bool:
-    """Whether a process holds the lock of this file."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - it takes its time to load
-
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
 def exists_visibly(path: Path) -> bool:
     """Whether `path` exists, as far as this user may know."""
     return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a folder above it may not be searched

@@ -16,7 +16,6 @@ from mohlcv_dagster.cli.dagster_home import (
     Home,
     Paths,
     exists_visibly,
-    is_locked,
     nearest_existing,
     open_instance,
 )
@@ -171,6 +170,8 @@ def dagster_home(home: Home, *, from_variable: bool) -> Iterator[Diagnosis]:
     yield from _renamed(yaml)
     yield from _mended(home.path)
     yield from _opened(home.path, named)
+    from mohlcv_dagster.dagster_patches.pool_places import is_locked  # noqa: PLC0415 - it takes its time to load
+
     in_use = is_locked(home.up_lock)
     yield fine("home", "in use: `mohlcv up` is running on it" if in_use else "not in use by `mohlcv up`")
 

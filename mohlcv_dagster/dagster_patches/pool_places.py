@@ -3,7 +3,8 @@
 Dagster records which run holds a place. Of a run that was started by `dagster asset materialize` it does not record the
 process: one that is killed holds its place until somebody frees it, and others wait for it without a word and do not
 end at Ctrl-C. Here the process holds a lock while its run waits for a place or has one, which the system releases when
-the process ends. Its number would not do: numbers are given again, and each container has its own.
+the process ends. Its number would not do: numbers are given again, and each container has its own. Other hosts cannot
+see the lock: for them the run's tags tell that its process is alive (`run_beats`).
 
 Private of Dagster are the interrupts that it holds back; without them a wait ends at a signal when it gets its place.
 """
@@ -15,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+from mohlcv_dagster.dagster_patches import run_beats
 
 if TYPE_CHECKING:
     from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
@@ -52,6 +55,17 @@ def lock_of(home: Path, run_id: str) -> Path:
     return home / FOLDER / f"{run_id}.{socket.gethostname()}.lock"
 
 
+def is_locked(lock: Path) -> bool:
+    """Whether a process holds the lock of this file."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 class HeldPlaces(_Base):
     """Goes before a SQL event log storage of Dagster's among the bases of a class."""
 
@@ -60,6 +74,8 @@ class HeldPlaces(_Base):
     ) -> Any:  # noqa: ANN401 - unexported
         """Take a place, or wait for one."""
         _hold(run_id)
+        if self.has_instance:
+            run_beats.begin(self._instance, run_id)
         status = super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
         if status.is_claimed or not _waiters:
             return status

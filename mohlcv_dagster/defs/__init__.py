@@ -15,9 +15,10 @@ from typing import Final
 
 MODULES: Final = frozenset(
     """
-    __init__ adoption adoption_state alerts asset_checks assets automation check_runner event_log failures io_managers
-    jobs metadata month_metadata month_state partition_loop partitions progress quality_asset quality_events
-    quality_basis quality_history quality_page quality_rows quality_step records refresh resources run_queue run_tags
+    __init__ adoption adoption_state alerts asset_checks assets automation check_runner dead_runs event_log failures
+    home_metrics io_managers jobs metadata month_metadata month_state partition_loop partitions progress
+    quality_asset quality_basis quality_events quality_history quality_page quality_rows quality_step records
+    refresh resources run_queue run_tags
     """.split()  # noqa: SIM905 - as a list it would have a line for each
 )
 """The modules of this package itself."""

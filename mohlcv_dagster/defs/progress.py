@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from mohlcv_dagster.dagster_patches import run_beats
 from mohlcv_dagster.defs.run_tags import PROGRESS
 from mohlcv_dagster.formatting import duration, quantity
 from mohlcv_dagster.model.bar_files import BarFile
@@ -73,7 +74,7 @@ class RunProgress:
         """The progress of so many months of the run of `context`."""
 
         def show(text: str) -> None:
-            context.instance.add_run_tags(context.run.run_id, {PROGRESS: text})
+            run_beats.set_tags(context.instance, context.run.run_id, {PROGRESS: text})
 
         return cls(label, months, context.log.info, show)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from mohlcv_dagster.dagster_patches import run_beats
 from mohlcv_dagster.defs import automation
 from mohlcv_dagster.defs.assets import OWNERS
 from mohlcv_dagster.defs.partitions import asset_key
@@ -73,6 +74,7 @@ def coverage_asset(
         from mohlcv_dagster.defs import quality_rows, quality_step  # noqa: PLC0415 - see the package's docstring
 
         checked = quality_rows.CheckedAssets(tuple(timeframes), checks, adjusted)
+        run_beats.begin(context.instance, context.run.run_id)
         yield from quality_step.make_table(context, archive, checked)
 
     return coverage

@@ -278,6 +278,7 @@ def fetch_metadata(month: Month, fetched: "FetchedMonth") -> Metadata:
     cost = {
         "requests": fetched.requests,
         "retries": fetched.retries,
+        "rate_limited": fetched.rate_limited or None,  # of hardly any month: each record is kept for ever
         "fetch_seconds": round(fetched.seconds, 3),
         "downloaded_bytes": fetched.bytes,
     }
@@ -332,6 +333,7 @@ def _with_cost_of(before: "FetchedMonth", fetched: "FetchedMonth") -> "FetchedMo
         fetched,
         requests=before.requests + fetched.requests,
         retries=before.retries + fetched.retries,
+        rate_limited=before.rate_limited + fetched.rate_limited,
         seconds=before.seconds + fetched.seconds,
         bytes=before.bytes + fetched.bytes,
         request_ids=before.request_ids + fetched.request_ids,

@@ -6,6 +6,10 @@
     the month; of a run of several, the first and the last: `2024-01...2024-12`.
 ``mohlcv/progress``
     how far the run has come; see `progress`.
+``mohlcv/command = 5f0c…``
+    of a run of the command `mohlcv`: the name of the lock that its process holds.
+``mohlcv/host``, ``mohlcv/alive``
+    where its process is and when it was last alive; see `dagster_patches.run_beats`.
 
 Every run that works on partitions has the first two, however it was launched. Dagster's own `dagster/partition/symbol`
 is on runs that were launched for one partition only, and its tags of a range name the ends. So the step adds these when
@@ -17,11 +21,13 @@ from typing import Final
 
 import dagster as dg
 
+from mohlcv_dagster.dagster_patches import run_beats
 from mohlcv_dagster.defs.partitions import split
 
 SYMBOL: Final = "mohlcv/symbol"
 MONTH: Final = "mohlcv/month"
 PROGRESS: Final = "mohlcv/progress"
+COMMAND: Final = "mohlcv/command"
 MOST_SYMBOLS: Final = 12
 """More symbols than this, which no backfill gives a run, are given as a number."""
 
@@ -48,4 +54,4 @@ def add(instance: dg.DagsterInstance, run_id: str, partitions: Sequence[str]) ->
     tags = for_partitions(partitions)
     lacking = {name: value for name, value in tags.items() if run is None or run.tags.get(name) != value}
     if lacking:
-        instance.add_run_tags(run_id, lacking)
+        run_beats.set_tags(instance, run_id, lacking)

@@ -57,6 +57,7 @@ class FetchedMonth:
         listed: on which days the symbol could be traded, asked where the first or last session has no bar; else `None`.
         splits: the symbol's splits, known before adjusted bars were requested; of unadjusted ones, `None` unless prices
             jump between two sessions.
+        rate_limited: how many of the requests were answered with status 429, too many requests.
         company: that had the symbol then; `None` where nobody was asked for it.
         figures: how many trades each bar has, and their average price, row for row (see `bars.trade_figures`); `None`
             where the provider gives none.
@@ -78,6 +79,7 @@ class FetchedMonth:
     listed: ListedDays | None = None
     company: KnownCompany | None = None
     figures: "pa.Table | None" = None
+    rate_limited: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dagster._utils.interrupts import capture_interrupts
 
 from mohlcv_dagster.cli import crashed_runs
 from mohlcv_dagster.cli.crashed_runs import watching_for_interrupts
+from mohlcv_dagster.storage.archive import Archive
 
 
 @pytest.fixture
@@ -44,3 +45,37 @@ def test_an_interrupt_that_dagster_holds_back_and_forgets_is_noticed():
         pass
 
     assert (interrupted(), undisturbed()) == (True, False)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("vendor")
+def test_a_run_that_was_taken_for_dead_and_goes_on_writes_the_same_file_and_record(
+    mohlcv, memory, project, monkeypatch
+):
+    words = ("fetch", "--symbol", "ABC", "--start", "2024-01-01", "--end", "2024-01-31")
+    assert mohlcv(*words).code == 0
+    files = sorted(path for path in (project / "data").rglob("*.csv"))
+    due = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    write, marked = Archive.write, []
+
+    def taken_for_dead(*arguments, **options):
+        with memory.instance() as instance:
+            for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+                instance.report_run_failed(run, "silent")
+                instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+                marked.append(run.run_id)
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(Archive, "write", taken_for_dead)
+    said = mohlcv(*words)
+
+    assert marked
+    assert [path.read_bytes() for path in files] == due
+    with memory.instance() as instance:
+        assert instance.get_run_by_id(marked[0]).is_finished
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()
+    monkeypatch.undo()
+    assert said.code == 0, said
+    assert "stored" in mohlcv("plan", *words[1:]).out

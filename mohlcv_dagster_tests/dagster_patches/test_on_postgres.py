@@ -1,6 +1,7 @@
 """On PostgreSQL too the answers are Dagster's own, late commits are seen, and a restart of it loses nothing."""
 
 import logging
+import socket
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,3 +160,21 @@ def test_the_storage_of_a_dagster_yaml_remembers(database, tmp_path):
         assert instance.event_log_storage._check_cache is not None
         with dg.DagsterInstance.from_ref(instance.get_ref()) as of_a_run:
             assert of_a_run.event_log_storage._check_cache is not None
+
+
+def test_a_run_that_takes_a_place_says_on_which_host_it_is_and_that_it_is_alive(database, tmp_path, monkeypatch):
+    storage = {"module": "mohlcv_dagster.dagster_patches.postgres_storage", "class": "RememberingPostgresStorage"}
+    url = {"postgres_url": database("alive")}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"custom": {**storage, "config": url}}}))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+    with dg.DagsterInstance.get() as instance:
+        instance.event_log_storage.set_concurrency_slots("massive_api", 1)
+        run = dg.DagsterRun("any", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        assert instance.event_log_storage.claim_concurrency_slot("massive_api", run.run_id, "raw_bars").is_claimed
+        tags = instance.get_run_by_id(run.run_id).tags
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+    assert tags["mohlcv/host"] == socket.gethostname()
+    assert tags["mohlcv/alive"]

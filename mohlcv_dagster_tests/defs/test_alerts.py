@@ -58,7 +58,13 @@ def fetch(tmp_path, instance, content, **options):
 def test_both_sensors_are_off_until_they_are_turned_on_and_say_where_they_tell():
     sensors = {sensor.name: sensor for sensor in defs.sensors}
 
-    assert set(sensors) == {"keep_current", "quality_after_runs", "alert_on_failed_run", "alert_on_failing_check"}
+    assert set(sensors) == {
+        "keep_current",
+        "quality_after_runs",
+        "fail_dead_runs",
+        "alert_on_failed_run",
+        "alert_on_failing_check",
+    }
     off = {name for name, sensor in sensors.items() if sensor.default_status is dg.DefaultSensorStatus.STOPPED}
     assert off == {"keep_current", "alert_on_failed_run", "alert_on_failing_check"}
     assert "MOHLCV_ALERT_URL" in sensors["alert_on_failing_check"].description

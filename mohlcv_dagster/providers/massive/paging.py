@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from mohlcv_dagster.errors import MonthError, MonthInFutureError, TimeframeError
+from mohlcv_dagster.errors import MonthError, MonthInFutureError, RateLimitError, TimeframeError
 from mohlcv_dagster.model import exchange_calendar
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.providers.base import FetchProgress
@@ -253,6 +253,9 @@ class Paging:
         self.stats.add(attempts=1)
         try:
             return self.ask_once(request, deadline)
+        except RateLimitError:
+            self.stats.add(rate_limited=1)
+            raise
         finally:
             self.stats.add(received=deadline.received)
 

@@ -153,6 +153,7 @@ class MassiveProvider:
             figures=figures,
             requests=stats.attempts,
             retries=stats.attempts - stats.pages,
+            rate_limited=stats.rate_limited,
             seconds=self._clock.monotonic() - began,
             bytes=stats.bytes,
             fetched_at=now,

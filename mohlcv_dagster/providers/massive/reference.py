@@ -19,7 +19,14 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from mohlcv_dagster.errors import BadRequestError, IncompletePageError, NoTradesError, PlanError, VendorError
+from mohlcv_dagster.errors import (
+    BadRequestError,
+    IncompletePageError,
+    NoTradesError,
+    PlanError,
+    RateLimitError,
+    VendorError,
+)
 from mohlcv_dagster.formatting import printable
 from mohlcv_dagster.model.listings import (
     EmptyMonthCause,
@@ -150,6 +157,7 @@ class Reference:
             document = parse_document(decompressed(response.data or b"", response.headers), self.secret.printable)
             found = read(document)
         except VendorError as error:
+            self.stats.add(rate_limited=isinstance(error, RateLimitError))
             self.secret.redact_error(error)
             raise
         finally:

@@ -138,15 +138,17 @@ class RequestStats:
     attempts: int = 0
     pages: int = 0
     bytes: int = 0
+    rate_limited: int = 0
     reference_ids: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, *, attempts: int = 0, pages: int = 0, received: int = 0) -> None:
-        """Count requests sent, pages requested (however many attempts each takes) and bytes received."""
+    def add(self, *, attempts: int = 0, pages: int = 0, received: int = 0, rate_limited: int = 0) -> None:
+        """Count requests sent, pages requested (however many attempts each takes), bytes received, answers 429."""
         with self._lock:
             self.attempts += attempts
             self.pages += pages
             self.bytes += received
+            self.rate_limited += rate_limited
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,14 @@ def test_what_a_fetch_took_is_told(vendor, server, fake):
     assert fetched.bytes == sum(len(faithful(BARS)(asked).body) for asked in server.asked)
 
 
+def test_answers_of_too_many_requests_are_counted_apart_from_other_retries(joining, server):
+    refusals = [Reply(b"", 429), Reply(b"", 503), Reply(b"", 429)]
+    server.answer = lambda asked: refusals.pop() if refusals else page(asked, [row(START)])
+    fetched = joining.fetch_month("SPY", MONTH, timeframe="minute")
+
+    assert (fetched.requests, fetched.retries, fetched.rate_limited) == (4, 3, 2)
+
+
 def test_progress_rises_to_the_whole_month(vendor):
     seen = []
     vendor.fetch_month("SPY", MONTH, on_progress=seen.append)
