@@ -1,6 +1,7 @@
 """The settings, read from environment variables once into a frozen object. Nothing else reads the environment.
 
-The file of the exchange calendar that a setting names is read here too; `project.py` has the folder and its `.env`.
+The file of the exchange calendar that a setting names is read here too. The module `project` has the folder and its
+`.env`.
 """
 
 import re

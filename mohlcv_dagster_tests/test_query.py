@@ -156,7 +156,7 @@ def test_the_commands_that_an_error_names_exist(timeframe, data):
     assert len(commands) == (1 if timeframe == "1s" else 2)
     for command in commands:
         with parse_by_click(command.split()) as context:
-            assert context.params["symbols"] == ("BRK.B",)
+            assert context.params["symbols"] == ["BRK.B"]
 
 
 def test_a_symbol_of_which_nothing_is_stored_is_an_error_and_can_be_left_out(data):

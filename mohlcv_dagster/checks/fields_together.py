@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from mohlcv_dagster.bars.bar_table import Floats, from_strings
 from mohlcv_dagster.bars.coverage import trading_day_starts
+from mohlcv_dagster.bars.medians import median
 from mohlcv_dagster.checks.bad_prints import Mask, Rows, UsableBars, with_columns
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, RuleOutcome, Scope, Severity, rule
@@ -98,7 +99,8 @@ def _sample(usable: UsableBars, given: CheckInput) -> _Sample:
     votes = (near < far).astype(np.int8) - (near > far)
     moving = prices["high"][:last:step] > prices["low"][:last:step]
     firsts = -(-np.searchsorted(usable.starts, trading_day_starts(given.file.month)) // step)
-    at = np.unique(np.concatenate([[0], firsts]))
+    at = np.concatenate([[0], firsts])
+    at = at[np.diff(at, prepend=-1) > 0]  # np.unique would load the masked arrays
     return _Sample(at[at < votes.size], votes, moving, usable.volume[:last:step])
 
 
@@ -118,7 +120,7 @@ def _parted(sample: _Sample) -> Mask:
     """In which sessions volumes do not know of the moves; in all where the whole month says so."""
     if not sample.moving.size or not _mixed(sample.moving.mean(keepdims=True))[0]:
         return np.zeros(sample.at.size, dtype=bool)
-    high = sample.volume > np.median(sample.volume)
+    high = sample.volume > median(sample.volume)
     counts = [
         np.add.reduceat(each, sample.at, dtype=np.float64)
         for each in (sample.moving, ~sample.moving, high & sample.moving, high & ~sample.moving)
@@ -172,7 +174,7 @@ def _volume_fault(sample: _Sample, parted: Mask) -> str | None:
     if not parted.any():
         return None
     chosen = np.repeat(parted, np.diff(np.append(sample.at, sample.votes.size)))
-    high = (sample.volume > np.median(sample.volume))[chosen]
+    high = (sample.volume > median(sample.volume))[chosen]
     moving = sample.moving[chosen]
     return (
         f"volumes stand beside other bars' prices in {_sessions(parted)}: bars whose price moves have a volume above "

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from mohlcv_dagster.bars.bar_table import Floats
+from mohlcv_dagster.bars.medians import median
 from mohlcv_dagster.checks.bad_prints import Rows, UsableBars
 
 NEAR: Final = 0.005
@@ -54,7 +55,7 @@ def stretches(usable: UsableBars, step: Floats, at: Rows) -> Rows:
     at = at[np.abs(close[at] - close[at - 1]) > TICKS * np.where(close[at] < 1, 0.0001, 0.01)]
     at = at[(at >= AROUND) & (at <= usable.size - AROUND) & (usable.starts[at] - usable.starts[at - 1] <= _AT_ONCE)]
     before, after = (np.log(close[at[:, None] + side]) for side in _SIDES)
-    size = np.median(after, axis=1) - np.median(before, axis=1)
+    size = median(after, axis=1) - median(before, axis=1)
     apart = np.maximum(after.min(axis=1, initial=np.inf) - before.max(axis=1, initial=-np.inf), 0)
     apart += np.maximum(before.min(axis=1, initial=np.inf) - after.max(axis=1, initial=-np.inf), 0)
     flat = np.maximum(np.ptp(before, axis=1), np.ptp(after, axis=1)) if at.size else size

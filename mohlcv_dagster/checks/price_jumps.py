@@ -33,7 +33,7 @@ NEAR_SPLIT: Final = 0.03
 """How near a ratio must be, as a logarithm: the most at which no jump is near two of `_FORWARD` (5/4 and 4/3 are 0.065
 apart), and wide enough for the usual overnight move of 1 to 2 % on top of the split."""
 
-_FORWARD: Final = ((5, 4), (4, 3), (3, 2), (5, 2), *((new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)))
+_FORWARD: Final = ((5, 4), (4, 3), (3, 2), (5, 2), *[(new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)])
 _REVERSE: Final = (
     (2, 3),
     (2, 5),

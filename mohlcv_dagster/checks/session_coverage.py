@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Seconds
 from mohlcv_dagster.bars.coverage import SessionCoverage
+from mohlcv_dagster.bars.medians import median
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import ASK_AGAIN, Requires, RuleOutcome, Scope, Severity, rule
 from mohlcv_dagster.checks.wording import eastern
@@ -229,12 +230,12 @@ def _few_bars(parts: _Parts) -> Iterator[_Lack]:
     bars = parts.regular.astype(np.float64)
     if len(bars) < FULL_MONTH or bars.max() < FEWEST_BARS:  # as in most months
         return
-    usual = np.median(bars, axis=0)
+    usual = median(bars, axis=0)
     minutes = np.stack([each.minutes.reshape(-1, _MINUTES).sum(axis=1) for each in parts.sessions])
     off = np.log(np.maximum(bars, 1) * _MINUTES / np.maximum(minutes, 1))
-    off -= np.median(off, axis=0)
-    off -= np.median(off, axis=1, keepdims=True)
-    spread = 1.4826 * float(np.median(np.abs(off)))
+    off -= median(off, axis=0)
+    off -= median(off, axis=1, keepdims=True)
+    spread = 1.4826 * float(median(np.abs(off)))
     allowed = np.maximum(-np.log(THINNED), DEVIATIONS * spread + 4 / np.sqrt(np.maximum(bars, 1)))
     thinned = (off < -allowed) & (minutes >= _FEWEST_MINUTES) & (usual >= FEWEST_BARS)
     for row, part in np.argwhere(thinned).tolist():

@@ -20,8 +20,9 @@ from mohlcv_dagster.model.exchange_calendar import (
     trading_day_of,
 )
 
-_KNOWN_DAYS: Final = tuple(
-    int(eastern_midnight(day).timestamp()) for day in (date(FIRST_YEAR, 1, 1), date(LAST_YEAR, 12, 31))
+_KNOWN_DAYS: Final = (
+    int(eastern_midnight(date(FIRST_YEAR, 1, 1)).timestamp()),
+    int(eastern_midnight(date(LAST_YEAR, 12, 31)).timestamp()),
 )
 """Unix seconds, the last ones exclusive, between which a bar's day can be looked up."""
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mohlcv_dagster.bars.bar_table import TIME_TYPE, Floats, from_numpy
+from mohlcv_dagster.bars.medians import median
 from mohlcv_dagster.checks.bad_prints import Mask, UsableBars
 from mohlcv_dagster.checks.check_input import CheckInput
 from mohlcv_dagster.checks.rule import RuleOutcome, Scope, Severity, rule
@@ -203,8 +204,8 @@ def _told(off: list[_Off], usable: UsableBars) -> RuleOutcome:
     spans = [slice(*np.searchsorted(usable.starts, [each.start, each.start + each.seconds])) for each in off]
     for span in spans:
         inside[span] = True
-    usual = float(np.median(volume[~inside])) if not inside.all() else float("nan")
-    own = [float(np.median(volume[span])) for span in spans]
+    usual = float(median(volume[~inside])) if not inside.all() else float("nan")
+    own = [float(median(volume[span])) for span in spans]
     first = off[0]
     named = ", ".join(map(str, off[:_NAMED])) + (f" and {len(off) - _NAMED} more" if len(off) > _NAMED else "")
     fault = (

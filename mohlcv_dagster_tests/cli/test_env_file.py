@@ -53,7 +53,7 @@ def test_it_is_said_once_however_often_the_file_is_read(mohlcv, written):
 
 def test_windows_has_no_such_modes(project, written, monkeypatch):
     written(SECRET, 0o666)
-    monkeypatch.setattr(settings.os, "name", "nt")
+    monkeypatch.setattr(project_files.os, "name", "nt")
 
     assert project_files.exposure(project, {"MASSIVE_API_KEY": "a"}) is None
 

@@ -25,11 +25,12 @@ CALLS = {
     "adopt": ["--dry-run"],
     "verify": [],
     "history": ["SPY", "2024-01"],
+    "chart": ["SPY", "2024-01"],
     "doctor": ["--offline"],
     "completion": ["bash"],
 }
 """Commands that end by themselves, in an order in which each has what it needs."""
-SERVING = {"sandbox": ["--port", "0"]}
+SERVING = {"sandbox": ["--port", "0"], "metrics": ["--port", "0"]}
 SLOW = {"demo": []}
 FAILING = {
     "fetch": ["--symbol", "SPÝ→", *JANUARY[2:]],

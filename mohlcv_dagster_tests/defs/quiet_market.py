@@ -63,7 +63,7 @@ def recorded(folder: Path) -> Path:
                 start = day + timedelta(hours=14, minutes=30 * (half_hour + 1), seconds=17)
                 price = 100 + day.day + half_hour / 4
                 lines.append(f"{start}+00:00,{price},{price + 0.5},{price - 0.5},{price + 0.25},{100 + half_hour}")
-                start += timedelta(seconds=20)
+                start += timedelta(seconds=20 + half_hour % 7)  # not all on one step, as longer bars are
                 lines.append(f"{start}+00:00,{price},{price},{price},{price},7")
         day += timedelta(days=1)
     (folder / "second").mkdir(parents=True)

@@ -45,7 +45,7 @@ class QuietMarket:
         [session] = exchange_calendar.sessions_between(day, day)
         opens, closes = (int(moment.timestamp()) for moment in (session.regular_open, session.regular_close))
         half_hours = np.arange(opens, closes, 1800)
-        starts = np.sort(np.concatenate([half_hours + 17, half_hours + 37]))
+        starts = np.sort(np.concatenate([half_hours + 17, half_hours + 37 + half_hours // 1800 % 7]))
         prices = 100.0 + day.day / 4 + starts // 1800 % 7
         volumes = 100 + starts // 1800 % 5 + (0.5 if day >= FRACTIONAL_FROM else 0)
         seconds = bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), volumes)

@@ -46,7 +46,7 @@ class _Symbol:
     nobody: int = 0
 
     def is_unknown(self) -> bool:
-        """Whether no company had it on two days, nor today: the reference does not know it."""
+        """Whether no company had it on two days, nor today if that was asked: the reference does not know it."""
         return self.nobody >= _NOBODY and not self.companies
 
     def add(self, company: Company) -> None:
@@ -150,17 +150,17 @@ class Companies:
             of.add(self._overview(symbol, of, today, None) or Company(today))
             if found := of.between(day):
                 return found
-        if of.is_unknown():
-            return None
-        found = self._overview(symbol, of, day, day)
-        if found is not None:
-            of.add(found)
-            return found
-        of.nobody += 1
         if of.is_unknown() and not of.now_asked:
             of.now_asked = True
             of.add(self._overview(symbol, of, today, None) or Company(today))
-        return None
+        if of.is_unknown():
+            return None
+        found = self._overview(symbol, of, day, day)
+        if found is None:
+            of.nobody += 1
+        else:
+            of.add(found)
+        return found
 
     def _overview(self, symbol: str, of: _Symbol, as_of: date, day: date | None) -> Company | None:
         details: Details | None = self.reference.details(symbol, day)
