@@ -10,6 +10,7 @@ as well, mostly by less than 10 % from one bar to the next, and seldom there and
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from math import log
 from typing import Final
 
@@ -33,11 +34,12 @@ NEAR_SPLIT: Final = 0.03
 """How near a ratio must be, as a logarithm: the most at which no jump is near two of `_FORWARD` (5/4 and 4/3 are 0.065
 apart), and wide enough for the usual overnight move of 1 to 2 % on top of the split."""
 
-_FORWARD: Final = ((5, 4), (4, 3), (3, 2), (5, 2), *[(new, 1) for new in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)])
+_SHARES: Final = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50)
+_FORWARD: Final = ((5, 4), (4, 3), (3, 2), (5, 2), *zip(_SHARES, repeat(1)))
 _REVERSE: Final = (
     (2, 3),
     (2, 5),
-    *((1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 75, 100)),
+    *zip(repeat(1), (*_SHARES, 12, 40, 60, 75, 100)),
 )
 _BASIS: Final = {
     False: "prices are recorded as unadjusted, and which splits there were is not known",

@@ -12,7 +12,8 @@ import mohlcv_dagster
 from mohlcv_dagster_tests.checks.clean_files import WHOLE
 from mohlcv_dagster_tests.defs.location import location, run
 
-BOUND = 59
+BOUND = 66
+"""Each rule in a file of its own is one more: 59 with 29 rules of raw files, 66 with 33."""
 ASSETS = ("raw_1s", "aggregated/15s", "aggregated/30s", "aggregated/1min")
 PACKAGE = Path(mohlcv_dagster.__file__).parent
 
