@@ -16,8 +16,11 @@ SETTINGS = Path(__file__).with_name("worker.yaml")
 def main() -> None:
     """Write the settings as the module that `dagster_celery.app` reads, and become Celery."""
     paths = [get_config_dir(str(SETTINGS)), *filter(None, [os.environ.get("PYTHONPATH")])]
-    celery = [sys.executable, "-m", "celery", "--app", "dagster_celery.app", "worker", "--hostname", get_worker_name()]
-    os.execve(sys.executable, [*celery, *sys.argv[1:]], {**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    celery = ["-m", "celery", "--app", "dagster_celery.app", "worker", "--hostname", get_worker_name("worker")]
+    # workers need nothing of each other, and what they say to each other fails when Redis is started again
+    quiet = ["--without-gossip", "--without-mingle"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    os.execve(sys.executable, [sys.executable, *celery, *quiet, *sys.argv[1:]], environment)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,11 @@ class _PingsConnections:
         else:
             listen(vars(self)["_engine"], "checkout", _ping)
 
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
+        """The storage that a `dagster.yaml` asks for; Dagster's own method names Dagster's own class."""
+        return cls(inst_data=inst_data, **_arguments(config_value))  # type: ignore[call-arg] # a storage's
+
 
 def _ping(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - a connection of psycopg2
     """Have the pool take another connection in the place of one that is dead (SQLAlchemy's rule for `checkout`)."""
@@ -63,17 +68,12 @@ def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
 class RememberingPostgresEventLogStorage(CachedCheckStates, HeldPlaces, _PingsConnections, PostgresEventLogStorage):
     """`PostgresEventLogStorage` with cached check states and held places."""
 
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
-        """The event log that a `dagster.yaml` asks for; Dagster's own method names Dagster's own class."""
-        return cls(inst_data=inst_data, **_arguments(config_value))
 
-
-class _RunStorage(_PingsConnections, PostgresRunStorage):
+class RememberingPostgresRunStorage(_PingsConnections, PostgresRunStorage):
     """Dagster's own, see `_PingsConnections`."""
 
 
-class _ScheduleStorage(_PingsConnections, PostgresScheduleStorage):
+class RememberingPostgresScheduleStorage(_PingsConnections, PostgresScheduleStorage):
     """Dagster's own, see `_PingsConnections`."""
 
 
@@ -90,8 +90,8 @@ class RememberingPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url, should_autocreate_tables, inst_data, token_provider)
         own: dict[str, Any] = {"should_autocreate_tables": should_autocreate_tables, "token_provider": token_provider}
         self._event_log_storage = RememberingPostgresEventLogStorage(postgres_url, **own)
-        self._run_storage = _RunStorage(postgres_url, **own)
-        self._schedule_storage = _ScheduleStorage(postgres_url, **own)
+        self._run_storage = RememberingPostgresRunStorage(postgres_url, **own)
+        self._schedule_storage = RememberingPostgresScheduleStorage(postgres_url, **own)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:

@@ -23,6 +23,7 @@ from mohlcv_dagster_tests.postgres import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = REPOSITORY / "deploy/celery"
+COMPOSE = yaml.safe_load((REPOSITORY / "deploy/compose.yaml").read_text())
 _BIN = Path(sys.executable).parent
 
 QUICK = {
@@ -121,9 +122,8 @@ class Hosts:
         self.code = self._ended(self._code_server("code"))
         self._ask_code_server()
         port = free_port()
-        at = ["-h", "127.0.0.1", "-p", port]
-        self.ui = self._ended(self._host("webserver", ["dagster-webserver", *at, "-w", self._workspace("webserver")]))
-        self.daemon = self._ended(self._host("daemon", ["dagster-daemon", "run", "-w", self._workspace("daemon")]))
+        self.ui = self._ended(self._service("webserver", port))
+        self.daemon = self._ended(self._service("daemon"))
         self.workers = [self._ended(self._worker(f"worker{number + 1}")) for number in range(self._count)]
         self.webserver = Webserver(f"http://127.0.0.1:{port}")
         until(self.webserver.is_loaded, f"the webserver has loaded the code location: {self.folder}")
@@ -147,6 +147,13 @@ class Hosts:
 
     def _host(self, name, words, **more):
         return Process(self.folder / name, _on(name, words), self.environment(name, **more))
+
+    def _service(self, name, port=None):
+        """A host with a service of the compose file: its command, its variables."""
+        here = {"/opt/mohlcv/workspace.yaml": self._workspace(name), "0.0.0.0": "127.0.0.1", "3000": port}
+        own = COMPOSE["services"][name]["environment"]
+        more = {key: own[key] for key in own.keys() - COMPOSE["x-dagster"]["environment"].keys()}
+        return self._host(name, [here.get(word, word) for word in COMPOSE["services"][name]["command"]], **more)
 
     def _worker(self, name):
         # in the image too they are beside each other in a folder of their own
