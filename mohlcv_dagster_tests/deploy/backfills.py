@@ -29,7 +29,7 @@ class ManyQuietStocks(QuietMarket):
         bars = super().bars(symbol, day, timeframe, adjusted=adjusted)
         for name in ("open", "high", "low", "close"):
             at = bars.schema.get_field_index(name)
-            moved = [price + crc32(symbol.encode()) % 100 for price in bars.column(at).to_pylist()]
+            moved = [price + 100 + crc32(symbol.encode()) % 100 for price in bars.column(at).to_pylist()]
             bars = bars.set_column(at, bars.schema.field(at), [moved])
         return bars
 
@@ -118,9 +118,10 @@ def materialized_twice(hosts):
 
 
 def failed_evaluations(hosts):
-    """The asset, check and partition of each evaluation that did not pass."""
+    """The asset, check, partition and sentence of each evaluation that did not pass."""
     return hosts.query(
-        "SELECT asset_key, check_name, partition FROM asset_check_executions WHERE execution_status = 'FAILED'"
+        """SELECT asset_key, check_name, partition, substring(evaluation_event from '"description": "([^"]*)"')
+        FROM asset_check_executions WHERE execution_status = 'FAILED'"""
     )
 
 
