@@ -1,4 +1,4 @@
-"""Become a worker of Celery, with the settings of `worker.yaml` beside this file: `python worker.py [celery's options]`.
+"""Become a worker of Celery with the settings of `worker.yaml` beside this file: `python worker.py [its options]`.
 
 `dagster-celery worker start` starts Celery as a second process and does not pass signals on: a worker that is stopped
 loses its run. Here it is one process, which at SIGTERM finishes its run and takes no other.
@@ -20,7 +20,7 @@ def main() -> None:
     # workers need nothing of each other, and what they say to each other fails when Redis is started again
     quiet = ["--without-gossip", "--without-mingle"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    os.execve(sys.executable, [sys.executable, *celery, *quiet, *sys.argv[1:]], environment)
+    os.execve(sys.executable, [sys.executable, *celery, *quiet, *sys.argv[1:]], environment)  # noqa: S606 - none is wanted
 
 
 if __name__ == "__main__":

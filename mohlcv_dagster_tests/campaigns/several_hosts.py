@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +58,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--trouble", action="store_true", help="have each trouble happen once during it")
     given = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the processes that were started are ended
     backfill = Backfill(given.symbols, given.months)
     changes = troubles.IMPATIENT if given.trouble else None
     with tempfile.TemporaryDirectory() as folder, Sandbox(ManyQuietStocks()) as vendor:

@@ -14,7 +14,8 @@ from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
 from mohlcv_dagster.settings import Settings
-from mohlcv_dagster_tests.defs.served import ASSETS, OVER, until
+from mohlcv_dagster_tests.defs.served import ASSETS, OVER
+from mohlcv_dagster_tests.deploy.services import until
 from mohlcv_dagster_tests.docs.conftest import QuietMarket
 
 PATIENCE = 600.0
@@ -66,7 +67,7 @@ class Backfill:
 
     def stored(self, hosts):
         """How many of its raw months are in the store."""
-        return sum(key.startswith("bars/raw_1s/") for key in hosts.store.versions())
+        return hosts.store.count("bars/raw_1s/")
 
     def on_one_machine(self, vendor, folder):
         """The bytes of each file that one machine makes: `Path.relative_to` its archive in, content out."""
@@ -88,7 +89,8 @@ class Backfill:
 
 def ended(hosts, backfill, patience=PATIENCE):
     """The status in which a backfill ended; no run of it goes on."""
-    status = until(lambda: hosts.webserver.completed(backfill), f"backfill {backfill} is over: {hosts.folder}", patience)
+    what = f"backfill {backfill} is over: {hosts.folder}"
+    status = until(lambda: hosts.webserver.completed(backfill), what, patience, every=1)
     states = Counter(run.status for run in hosts.webserver.runs(backfill=backfill))
     assert set(states) <= OVER, states
     return status

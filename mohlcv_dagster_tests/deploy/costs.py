@@ -78,7 +78,7 @@ class Costs:
         seconds = ", ".join(f"{name} {spent / months:.2f}" for name, spent in self.seconds.items())
         numbers = (
             f"{self.commits / months:.0f} commits, {self.rows / months:.0f} rows, {self.log / months / 1000:.0f} kB of "
-            f"log, {self.database / months / 1000:.0f} kB of database, {self.store / months:.0f} requests to the store, "
-            f"{self.vendor / months:.1f} to the vendor"
+            f"log, {self.database / months / 1000:.0f} kB of database, "
+            f"{self.store / months:.0f} requests to the store, {self.vendor / months:.1f} to the vendor"
         )
         return f"a month: CPU seconds: {seconds}; {numbers}"

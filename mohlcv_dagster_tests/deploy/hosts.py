@@ -150,7 +150,7 @@ class Hosts:
 
     def _service(self, name, port=None):
         """A host with a service of the compose file: its command, its variables."""
-        here = {"/opt/mohlcv/workspace.yaml": self._workspace(name), "0.0.0.0": "127.0.0.1", "3000": port}
+        here = {"/opt/mohlcv/workspace.yaml": self._workspace(name), "0.0.0.0": "127.0.0.1", "3000": port}  # noqa: S104 - the file's
         own = COMPOSE["services"][name]["environment"]
         more = {key: own[key] for key in own.keys() - COMPOSE["x-dagster"]["environment"].keys()}
         return self._host(name, [here.get(word, word) for word in COMPOSE["services"][name]["command"]], **more)
@@ -173,7 +173,9 @@ class Hosts:
 
     def _ask_code_server(self):
         words = [_BIN / "dagster", "api", "grpc-health-check", "-p", str(self._code_port)]
-        until(lambda: subprocess.run(words, capture_output=True, check=False).returncode == 0, "the code server answers")
+        until(
+            lambda: subprocess.run(words, capture_output=True, check=False).returncode == 0, "the code server answers"
+        )
 
     def replace_code_server(self, package):
         """Another version of the code in place of the one that is served: `package` is a folder that holds it."""

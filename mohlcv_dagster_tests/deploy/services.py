@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.request import Request, urlopen
 
 import pytest
@@ -66,27 +66,24 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            pass
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 self.send(signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait()
 
     def tail(self):
         return self.log.read_text(errors="replace")[-3000:]
 
 
-def until(found, what, patience=_PATIENCE):
-    """The first true thing that `found()` gives; an error when the time is up."""
+def until(found, what, patience=_PATIENCE, every=0.2):
+    """The first true thing that `found()` gives, asked `every` seconds; an error when the time is up."""
     over = time.monotonic() + patience
     while time.monotonic() < over:
         if result := found():
             return result
-        time.sleep(0.2)
+        time.sleep(every)
     raise AssertionError(f"not after {patience:g} s: {what}")
 
 
@@ -141,6 +138,11 @@ class Store(Process):
 
         names = {"aws_access_key_id": "mine", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
         return boto3.client("s3", endpoint_url=self.url, **names)
+
+    def count(self, prefix):
+        """How many objects have this prefix: a small answer, for those who ask often."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return sum(page["KeyCount"] for page in pages)
 
     def objects(self):
         """The content of each object."""

@@ -25,6 +25,7 @@ LAUNCHER = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
 OURS = ("dagsterWebserver", "dagsterDaemon")
 [DEPLOYMENT] = VALUES["dagster-user-deployments"]["deployments"]
 
+WRITTEN = {"/tmp", "/opt/dagster/dagster_home"}  # noqa: S108 - of a container
 CHART = {
     "": "global generatePostgresqlPasswordSecret postgresql dagsterWebserver dagsterDaemon dagster-user-deployments "
     "runLauncher computeLogManager telemetry additionalInstanceConfig",
@@ -120,6 +121,6 @@ def test_the_pod_of_a_run_is_not_root_writes_to_memory_alone_and_gets_the_secret
 def test_every_pod_is_not_root_and_writes_to_memory_alone(told):
     assert told["podSecurityContext"]["runAsNonRoot"]
     assert told["securityContext"]["readOnlyRootFilesystem"]
-    assert {mount["mountPath"] for mount in told["volumeMounts"]} == {"/tmp", "/opt/dagster/dagster_home"}
+    assert {mount["mountPath"] for mount in told["volumeMounts"]} == WRITTEN
     assert {mount["name"] for mount in told["volumeMounts"]} == {volume["name"] for volume in told["volumes"]}
     assert [secret["name"] for secret in told["envSecrets"]] == ["mohlcv"]

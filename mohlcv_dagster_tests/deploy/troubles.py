@@ -13,14 +13,14 @@ IMPATIENT = {"run_monitoring": {"max_runtime_seconds": 180, "start_timeout_secon
 """So that the run of a worker that was killed is failed in minutes; docs/deploy.md says an hour."""
 _AWAY_SECONDS = 5
 _FROZEN_SECONDS = 20
-_NEWER = '''
+_NEWER = """
 import dagster as dg
 
 
 @dg.job
 def added_in_the_newer_version():
     pass
-'''
+"""
 
 
 def kill_a_worker(hosts):
@@ -80,7 +80,7 @@ def disturbed(hosts, backfill):
     steps = len(backfill.partitions) // (len(TROUBLES) + 2)
     for number, trouble in enumerate(TROUBLES):
         wanted = (number + 1) * steps
-        until(lambda least=wanted: backfill.stored(hosts) >= least, f"{wanted} months are stored", 300)
+        until(lambda least=wanted: backfill.stored(hosts) >= least, f"{wanted} months are stored", 300, every=2)
         trouble(hosts)
     first = backfills.ended(hosts, launched)
     over = time.monotonic() - begun
