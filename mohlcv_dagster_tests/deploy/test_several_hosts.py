@@ -5,9 +5,11 @@ import pytest
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.deploy import backfills, hosts, troubles
 from mohlcv_dagster_tests.deploy.backfills import Backfill, ManyQuietStocks
+from mohlcv_dagster_tests.deploy.services import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SHORT = Backfill(symbols=4, months=6)
+LATER = Backfill(symbols=4, months=8)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,19 @@ def test_no_partition_is_written_twice(done):
     started, _ = done
     assert backfills.written_twice(started) == {}
     assert backfills.materialized_twice(started) == []
+
+
+def test_a_worker_that_is_asked_to_end_finishes_its_run(done):
+    started, _ = done
+    worker = started.workers[0]
+    begun = worker.log.read_text().count("received")
+    backfill = started.webserver.launch_backfill(LATER.partitions - SHORT.partitions)
+    until(lambda: worker.log.read_text().count("received") > begun, "the worker has a run")
+    worker.process.terminate()
+
+    assert worker.process.wait(120) == 0
+    assert backfills.ended(started, backfill) == "COMPLETED_SUCCESS"
+    assert worker.log.read_text().count("received") == worker.log.read_text().count("succeeded")
 
 
 def test_after_every_trouble_one_launch_of_what_failed_completes_the_backfill(vendor, tmp_path_factory):
