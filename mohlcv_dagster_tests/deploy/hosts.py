@@ -119,6 +119,8 @@ class Hosts:
             **self._settings,
         }
         self._code_port = free_port()
+        migrated = self._ended(self._service("migrate"))
+        assert migrated.process.wait(120) == 0, migrated.tail()
         self.code = self._ended(self._code_server("code"))
         self._ask_code_server()
         port = free_port()
@@ -151,7 +153,7 @@ class Hosts:
     def _service(self, name, port=None):
         """A host with a service of the compose file: its command, its variables."""
         here = {"/opt/mohlcv/workspace.yaml": self._workspace(name), "0.0.0.0": "127.0.0.1", "3000": port}  # noqa: S104 - the file's
-        own = COMPOSE["services"][name]["environment"]
+        own = COMPOSE["services"][name].get("environment", {})
         more = {key: own[key] for key in own.keys() - COMPOSE["x-dagster"]["environment"].keys()}
         return self._host(name, [here.get(word, word) for word in COMPOSE["services"][name]["command"]], **more)
 
