@@ -70,7 +70,8 @@ class Hosts:
         folder: an empty folder for everything.
         vendor: the address of the vendor, such as a `Sandbox`'s.
         workers: how many hosts with a worker.
-        settings: further variables of every host, such as `MASSIVE_REQUESTS_PER_MINUTE`.
+        settings: further variables of every host, such as `MASSIVE_REQUESTS_PER_MINUTE`; `{redis}` in a value is the
+            URL of Redis.
         changes: of `dagster.yaml`, on every host.
 
     Attributes:
@@ -116,7 +117,7 @@ class Hosts:
             "CELERY_BROKER_URL": self.redis.url,
             "CELERY_RESULT_BACKEND": self.redis.url,
             **self.store.variables,
-            **self._settings,
+            **{name: value.format(redis=self.redis.url) for name, value in self._settings.items()},
         }
         self._code_port = free_port()
         migrated = self._ended(self._service("migrate"))
