@@ -14,6 +14,7 @@ from benchmarks.sandbox_process import SandboxProcess
 from benchmarks.stages import Bench
 
 ALL = {**stages.STAGES, **runs.RUNS, **backfills.BACKFILLS, **growth.GROWTHS, **pages.PAGES}
+_STORE = "Where the stage `pages` has its records; DAGSTER_POSTGRES_URL names the server of postgresql."
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
@@ -22,17 +23,26 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 @click.option("--size", default="spy", show_default=True, type=click.Choice(["spy", "quiet", "crowded", "tiny"]))
 @click.option("--volume", default="int", show_default=True, type=click.Choice(["int", "fractional"]))
 @click.option("--latency", default=0.0, show_default=True, help="Milliseconds that each request waits, in every stage.")
+@click.option("--store", default="sqlite", show_default=True, type=click.Choice(["sqlite", "postgresql"]), help=_STORE)
 @click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Runs of each way.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file for all figures, as JSON.")
 @click.option("--docs", is_flag=True, help="Write the tables into docs/performance.md.")
 def main(  # noqa: PLR0913, PLR0917 - one argument for each option
-    names: tuple[str, ...], size: str, volume: str, latency: float, runs: int, out: Path | None, *, docs: bool
+    names: tuple[str, ...],
+    size: str,
+    volume: str,
+    latency: float,
+    store: str,
+    runs: int,
+    out: Path | None,
+    *,
+    docs: bool,
 ) -> None:
     """Compare this project with the original's way; without --stage, in every stage."""
     results = Results()
     with tempfile.TemporaryDirectory(prefix="mohlcv-benchmarks-") as folder, SandboxProcess(size, volume) as sandbox:
         case = Case(sandbox.url, "SPY", ("2024-01",), str(Path(folder, "data")))
-        bench = Bench(sandbox, case, runs, size, Path(folder), results, latency / 1000)
+        bench = Bench(sandbox, case, runs, size, Path(folder), results, latency / 1000, store)
         bench.prepare()
         for name in names or ALL:
             click.echo(f"{name} …", err=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import backfills, history, runs, trials
+from benchmarks import backfills, history, postgres_home, runs, trials
 from benchmarks.results import Row
 from benchmarks.stages import Bench
 from mohlcv_dagster.defs.quality_history import OVERLAP
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FIRST: Final = Month(2003, 9)
 SIZES: Final[Mapping[str, tuple[int, int]]] = {"100 × 12": (100, 12), "1,000 × 12": (1000, 12), "100 × 279": (100, 279)}
 """Symbols and months, the latest ones being those of the backfill that is copied."""
+ON_POSTGRESQL: Final[Mapping[str, tuple[int, int]]] = {"1,000 × 24": (1000, 24), "100 × 279": (100, 279)}
+"""As `SIZES`, for `--store postgresql`."""
 _PAGES: Final[Mapping[str, str]] = {
     "home": "/overview",
     "lineage": "/asset-groups?expanded=global@global:raw,global@global:aggregated",
@@ -46,10 +48,13 @@ _CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
 
 def pages(bench: Bench) -> None:
     """Every page on homes of 1,200, 12,000 and 27,900 partitions, first and second load."""
-    for name, (symbols, months) in SIZES.items():
+    for name, (symbols, months) in (SIZES if bench.store == "sqlite" else ON_POSTGRESQL).items():
         folder = bench.root / f"pages {symbols} {months}"
-        environment = _home(bench, folder, symbols, months)
-        with backfills.up(folder, environment) as (url, pid), _browser() as page:
+        with (
+            _records(bench, folder, _home(bench, folder, symbols, months)) as environment,
+            backfills.up(folder, environment) as (url, pid),
+            _browser() as page,
+        ):
             root = url.removesuffix("/graphql")
             server = trials.children_of(pid)[0]
             for load in ("first load", "second load"):
@@ -62,6 +67,16 @@ def pages(bench: Bench) -> None:
             row = bench.results.row(f"page at {name}: {what}", load)
             if row is not None:
                 bench.results.at_most(f"{row.stage}, {load}", limit, row.seconds, "s")
+
+
+@contextmanager
+def _records(bench: Bench, folder: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of a home whose records are where they are asked to be."""
+    if bench.store == "sqlite":
+        yield environment
+        return
+    with postgres_home.moved(folder / "home", folder.name.replace(" ", "_")) as variables:
+        yield {**environment, **variables}
 
 
 def coverage(bench: Bench) -> None:

@@ -32,6 +32,7 @@ class Bench:
         runs: how often each way is run.
         root: a folder for everything that is written.
         latency: seconds each request waits, in every stage.
+        store: what the homes of the stage `pages` have their records in, `sqlite` or `postgresql`.
         original: the original's whole job, run once; `None` until it has been.
     """
 
@@ -42,6 +43,7 @@ class Bench:
     root: Path
     results: Results
     latency: float = 0.0
+    store: str = "sqlite"
     original: Trial | None = None
 
     def prepare(self) -> None:

@@ -178,3 +178,20 @@ def test_a_run_that_takes_a_place_says_on_which_host_it_is_and_that_it_is_alive(
 
     assert tags["mohlcv/host"] == socket.gethostname()
     assert tags["mohlcv/alive"]
+
+
+def test_a_process_keeps_its_connections(database, tmp_path):
+    storage = {"module": "mohlcv_dagster.dagster_patches.postgres_storage", "class": "RememberingPostgresStorage"}
+    url = {"postgres_url": database("connections")}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"custom": {**storage, "config": url}}}))
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        for part in (instance.run_storage, instance.schedule_storage):
+            assert len({session_of(part.connect) for _ in range(5)}) == 1
+        assert len({session_of(instance.event_log_storage._connect) for _ in range(5)}) == 1
+
+
+def session_of(connect):
+    """The process of the database that serves a connection."""
+    with connect() as connection:
+        return connection.execute(db.text("SELECT pg_backend_pid()")).scalar_one()

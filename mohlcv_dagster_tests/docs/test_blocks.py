@@ -19,16 +19,34 @@ READ = {"ini", "yaml", "csv", "json"}
 OUTPUT = {"text"}
 """What a command shows, or a tree of files."""
 
-ELSEWHERE = {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL"}
-"""Variables that are not our settings: Dagster's, and one that docs/stores.md invents."""
+ELSEWHERE = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "DAGSTER_HOME",
+    "DAGSTER_POSTGRES_URL",
+    "POSTGRES_PASSWORD",
+}
+"""Variables that are not our settings: Dagster's, the store's, and those that two pages invent."""
 
+_BACKUP = "deploy/test_backup.py runs it"
 NOT_OURS = {
     ("pytest",): "this suite",
     ("bash", ".ci/run"): "it runs this suite",
+    ("cp", "-a"): _BACKUP,
+    ("createdb",): _BACKUP,
+    ("dagster", "instance", "migrate"): "needs a database of an older version",
+    ("docker",): "starts containers; deploy/test_image.py reads the files that it is given",
+    ("helm",): "needs a cluster; deploy/test_helm_values.py reads the values",
+    ("kubectl",): "needs a cluster",
+    ("mkdir",): _BACKUP,
+    ("pg_dump",): _BACKUP,
+    ("pg_restore",): _BACKUP,
+    ("python", "deploy/celery/worker.py"): "deploy/test_several_hosts.py starts it",
     ("rsync",): "copies to another machine",
     ("rm",): "test_remove_and_back_up.py carries out the page that has it",
     ("uv", "add"): "installs; here it is checked that the package is a tested one",
     ("uv", "build"): "test_wheel.py builds the wheel, without the network",
+    ("uv", "sync"): "installs; deploy/test_image.py looks for the group",
     ("uv", "export"): "reads the lock file, which names the registry of a machine",
     ("python", "-m"): "takes minutes; here it is checked that the module exists",
     ("dg",): "defs/test_scaffolded.py runs it in a copy of the project",
