@@ -24,6 +24,7 @@ def test_the_commands_are_these():
         "doctor",
         "fetch",
         "history",
+        "metrics",
         "plan",
         "resample",
         "sandbox",

@@ -41,7 +41,9 @@ def fetch(sandbox, tmp_path, instance):
 
     def fetch(symbol, month):
         massive = ImpatientMassive(base_url=sandbox.url, attempt_seconds=5)
-        settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min"})
+        settings = Settings.from_environment(
+            {"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min", "MOHLCV_START": "2003-09"}
+        )
         raw = BarFile.parse(f"raw_1s/{symbol}/{symbol}_{month}.csv")
         outcome = runs.materialize(
             build(settings, massive=massive), instance, raw, [raw.timeframe, *settings.timeframes]

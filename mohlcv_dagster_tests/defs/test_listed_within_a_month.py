@@ -43,7 +43,9 @@ def sandbox():
 def test_sessions_before_a_symbol_was_listed_or_after_it_was_delisted_are_not_missed(  # noqa: PLR0913, PLR0917
     sandbox, tmp_path, instance, symbol, month, sessions, days
 ):
-    settings = Settings.from_environment({"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min"})
+    settings = Settings.from_environment(
+        {"MOHLCV_DATA_DIR": str(tmp_path), "MOHLCV_TIMEFRAMES": "1min", "MOHLCV_START": "2003-09"}
+    )
     raw = BarFile.parse(f"raw_1s/{symbol}/{symbol}_{month}.csv")
     definitions = build(settings, massive=ImpatientMassive(base_url=sandbox.url, attempt_seconds=5))
     runs.materialize(definitions, instance, raw, [raw.timeframe])

@@ -23,6 +23,7 @@ def month(tmp_path_factory):
     data = tmp_path_factory.mktemp("real")
     with Sandbox(ReplayedMarket(REAL)) as sandbox, pytest.MonkeyPatch.context() as patch:
         environment = {
+            "MOHLCV_START": "2003-09",
             "MASSIVE_API_KEY": "a-key-that-no-word-holds",
             "MASSIVE_BASE_URL": sandbox.url,
             "MOHLCV_DATA_DIR": str(data),

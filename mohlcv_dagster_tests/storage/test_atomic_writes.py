@@ -356,7 +356,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path, make):
 def test_every_module_that_writes_a_file_of_the_project_does_it_atomically():
     """Besides atomic writes: a journal, which is appended to, a temporary file for a process, whole folders renamed."""
     package = Path(atomic_writes.__file__).parents[1]
-    writes = re.compile(r"write_text|write_bytes|open\(\s*[\"'][wax]|\.open\([\"'][wax]|os\.replace|\.rename\(")
+    writes = re.compile(
+        r"(?<!def )write_text|write_bytes|open\(\s*[\"'][wax]|\.open\([\"'][wax]|os\.replace|\.rename\("
+    )
     found = {
         str(at.relative_to(package)): writes.findall(at.read_text(encoding="utf-8")) for at in package.rglob("*.py")
     }
