@@ -63,7 +63,7 @@ def test_every_rule_passes_but_the_one_that_misses_the_sessions_the_recording_do
     )
     assert rules_of(failed)["sessions_present"]["count"] == 21
     assert len(result.get_asset_check_evaluations()) == 12
-    assert len(passed_by_rule(result)) == 31 + 3 * 6 + 4  # aggregates that equal the recomputation: six
+    assert len(passed_by_rule(result)) == 32 + 3 * 6 + 4  # aggregates that equal the recomputation: six
 
 
 @needs_real
