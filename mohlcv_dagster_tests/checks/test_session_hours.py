@@ -176,7 +176,7 @@ def beside_the_vendor() -> Case:
     return clean("KO", Month(2024, 2), tuple(date(2024, month, day) for month, day in days))
 
 
-@pytest.mark.parametrize("regime", ["24 hours", "22 hours"])
+@pytest.mark.parametrize("regime", ["24 hours", "22 hours", "changing"])
 def test_a_difference_from_the_vendors_minutes_is_of_its_kind_whatever_the_hours(regime):
     use(regime)
     case, lost = beside_the_vendor(), []
