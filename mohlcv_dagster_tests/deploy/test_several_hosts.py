@@ -6,10 +6,13 @@ from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.deploy import backfills, hosts, troubles
 from mohlcv_dagster_tests.deploy.backfills import Backfill, ManyQuietStocks
 from mohlcv_dagster_tests.deploy.services import until
+from mohlcv_dagster_tests.providers.massive.test_rate_limits import Timed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SHORT = Backfill(symbols=4, months=6)
 LATER = Backfill(symbols=4, months=8)
+LIMIT = 40
+"""Requests a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +67,17 @@ def test_after_every_trouble_one_launch_of_what_failed_completes_the_backfill(ve
         assert backfills.failed_evaluations(started) == []
         assert backfills.rewritten(started) == {}
         assert backfills.bars_of(started) == SHORT.on_one_machine(vendor.url, tmp_path_factory.mktemp("one"))
+
+
+def test_workers_on_several_hosts_keep_one_limit_of_requests_together(tmp_path):
+    hosts.require()
+    shared = {"MASSIVE_REQUESTS_PER_MINUTE": str(LIMIT), "MASSIVE_LIMIT_STORE": "{redis}"}
+    with Sandbox(ManyQuietStocks()) as sandbox, hosts.Hosts(tmp_path, sandbox.url, settings=shared) as started:
+        sandbox.requests = Timed()
+        assert backfills.ended(started, SHORT.launch(started)) == "COMPLETED_SUCCESS"
+        assert backfills.hosts_that_worked(started) == {"worker1", "worker2"}
+        moments = sorted(moment for moment, _ in sandbox.requests.moments)
+
+    assert len(moments) > 1.5 * LIMIT
+    busiest = max(sum(begin <= each < begin + 60 for each in moments) for begin in moments)
+    assert 0.95 * LIMIT <= busiest <= 1.05 * LIMIT

@@ -156,7 +156,7 @@ class Timed(list):
         self.moments = []
 
     def append(self, request):
-        self.moments.append((time.monotonic(), request.path.split("/")[4]))
+        self.moments.append((time.monotonic(), "".join(request.path.split("/")[4:5])))
         super().append(request)
 
 
