@@ -173,7 +173,7 @@ def _run(command: str, text: str, fields: str) -> None:
         words = shlex.split(command)
         done = subprocess.run(  # noqa: S603 - the user's own command, and no shell
             words,
-            input=text.encode(errors="replace"),
+            input=f"{text}\n".encode(errors="replace"),
             capture_output=True,
             timeout=TIMEOUT,
             env=environment,

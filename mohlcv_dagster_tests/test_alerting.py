@@ -154,7 +154,7 @@ def test_a_command_gets_the_text_on_its_input_and_the_fields_in_a_variable(tmp_p
     alerting.deliver([ALERT], settings(ALERT_COMMAND=f"{sys.executable} {script} 'with blanks'"))
 
     told = json.loads(script.with_suffix(".json").read_text())
-    assert told == [alerting.text_of([ALERT]), "ohlc_order", "with blanks"]
+    assert told == [f"{alerting.text_of([ALERT])}\n", "ohlc_order", "with blanks"]
 
 
 STRANGE = {

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from mohlcv_dagster.storage.repair import RewriteJournal, Rewritten
 
 T = TypeVar("T")
-
-_FETCH_AGAIN: Final = "Fetch it again: mohlcv fetch --force, or materialize the partition"
 
 
 @click.command("adopt", short_help="Register CSV files that exist already.")
@@ -210,6 +208,11 @@ def _measured(archive: "Archive", file: BarFile) -> "Measured | FileError":
         return error
 
 
+def _fetch_again(file: BarFile) -> str:
+    """The command that replaces a file, its raw month first where it is an aggregate."""
+    return f"mohlcv fetch --symbol {file.symbol} --start {file.month} --end {file.month} --resample --force"
+
+
 def _show_entry(console: "Console", entry: "AdoptedFile") -> None:
     from rich.markup import escape  # noqa: PLC0415 - it takes its time to load
 
@@ -218,7 +221,7 @@ def _show_entry(console: "Console", entry: "AdoptedFile") -> None:
     for each in entry.deviations:
         console.print(f"{mark} {path}  {each.fault}: {escape(each.message)}")
     if not entry.readable:
-        console.print(f"    it is not registered as it is. {_FETCH_AGAIN}")
+        console.print(f"    it is not registered as it is: correct it, or fetch it again: {_fetch_again(entry.file)}")
     elif entry.red:
         console.print(f"{FAILED} {path}  failing: {escape(', '.join(entry.red))}")
         if not entry.deviations:

@@ -117,6 +117,6 @@ def test_the_example_of_own_assets_is_a_code_location(tmp_path):
     bars = "ts_event,open,high,low,close,volume\n2024-01-02 14:30:00+00:00,475.3,475.4,475.2,475.3,100\n"
     (tmp_path / "data" / "raw_1s" / "SPY" / "SPY_2024_01.csv").write_text(bars, encoding="utf-8")
 
-    call(tmp_path, "dagster", "definitions", "validate")
+    call(tmp_path, "dagster", "definitions", "validate", "-m", "my_bars.definitions")
     call(tmp_path, "dagster", "asset", "materialize", "-m", "my_bars.definitions", "--select", "busiest_seconds")
     assert (tmp_path / "data" / "mine" / "bars.duckdb").exists()

@@ -49,6 +49,7 @@ NOT_OURS = {
     ("uv", "sync"): "installs; deploy/test_image.py looks for the group",
     ("uv", "export"): "reads the lock file, which names the registry of a machine",
     ("python", "-m"): "takes minutes; here it is checked that the module exists",
+    ("dagster",): "defs/test_scaffolded.py runs it in a copy of the project",
     ("dg",): "defs/test_scaffolded.py runs it in a copy of the project",
     ("sphinx-build",): "test_site.py builds the site with these words",
 }
