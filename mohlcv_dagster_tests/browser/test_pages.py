@@ -35,7 +35,7 @@ def test_a_chart_is_drawn_without_a_network(mohlcv, tmp_path, opened):  # noqa: 
 
     page.wait_for_selector(".cartesianlayer .trace.boxes path")  # the candles
     assert page.locator(".cartesianlayer .barlayer .point").count() > 0  # the volume
-    assert page.locator(".legendtext", has_text="ohlc_order (1)").count() == 1
+    page.locator(".legendtext", has_text="ohlc_order (1)").wait_for()
     assert page.locator(".scatterlayer .point").count() > 0
     assert page.locator("li.error", has_text="ohlc_order").count() == 1
 

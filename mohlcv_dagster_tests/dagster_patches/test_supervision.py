@@ -25,7 +25,7 @@ def of_kind(home, *words):
 
 def killed(home, *words):
     """Kill the process with these words; another one, once there is one."""
-    [first] = of_kind(home, *words)
+    [first] = until(lambda: of_kind(home, *words), f"{words} is running")
     os.kill(first, signal.SIGKILL)
     [another] = until(lambda: of_kind(home, *words) - {first}, f"another {words} is running")
     return another

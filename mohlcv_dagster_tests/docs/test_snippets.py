@@ -20,6 +20,7 @@ NOT_RUN = {
     ("demo",): "cli/test_demo.py runs it, to the end and into a fault",
     ("up",): "serves until Ctrl-C; defs/test_dagster_dev.py and the browser tests run it",
     ("sandbox",): "serves until Ctrl-C; cli/test_command.py runs it",
+    ("metrics",): "serves until Ctrl-C; cli/test_metrics.py runs it",
     ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
     ("history", "SPY", "2024-01", "--as-of"): "nothing was stored then; cli/test_history.py runs it",
     ("symbols", "remove", "BRK.B|x"): "the UI adds it, no command does; cli/test_storage_diagnostics.py runs it",

@@ -60,6 +60,7 @@ def test_the_key_appears_in_no_error_log_or_repr(server, fake, reply, caplog, ca
     server.answer = lambda asked: reply
     with (
         caplog.at_level(logging.DEBUG),
+        caplog.at_level(logging.DEBUG, "urllib3"),  # a client of another test may have set its level
         MassiveProvider(KEY, server.url, clock=fake.clock) as vendor,
         pytest.raises(VendorError) as caught,
     ):
