@@ -23,6 +23,11 @@ NOT_RUN = {
     ("metrics",): "serves until Ctrl-C; cli/test_metrics.py runs it",
     ("resample", "--symbol", "SPY", "--input-dir"): "folders of the reader's",
     ("history", "SPY", "2024-01", "--as-of"): "nothing was stored then; cli/test_history.py runs it",
+    (
+        "symbols",
+        "remove",
+        "QQQ",
+    ): "once removed it is gone; docs/test_remove_and_back_up.py and cli/test_symbols.py run it",
     ("symbols", "remove", "BRK.B|x"): "the UI adds it, no command does; cli/test_storage_diagnostics.py runs it",
     ("verify", "/mnt/backup/data"): "a place of the reader's",
     ("verify", "s3://bucket/bars"): "as above",
