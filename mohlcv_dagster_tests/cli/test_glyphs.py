@@ -14,6 +14,8 @@ from mohlcv_dagster.cli import COMMANDS, console
 from mohlcv_dagster.sandbox import Sandbox
 from mohlcv_dagster_tests.docs.conftest import Project, QuietMarket
 
+pytestmark = pytest.mark.slow
+
 MOHLCV = Path(sys.executable).with_name("mohlcv")
 JANUARY = ["--symbol", "SPY", "--start", "2024-01-01", "--end", "2024-01-31"]
 CALLS = {
