@@ -7,12 +7,9 @@ from unittest import mock
 from zlib import crc32
 
 import dagster as dg
-import numpy as np
 
-from mohlcv_dagster.bars import bar_table, resample
 from mohlcv_dagster.cli import runs
 from mohlcv_dagster.definitions import build
-from mohlcv_dagster.model import bar_files, exchange_calendar
 from mohlcv_dagster.model.bar_files import BarFile
 from mohlcv_dagster.model.months import Month
 from mohlcv_dagster.model.timeframes import RAW
@@ -29,15 +26,11 @@ _BARS = ("bars/raw_1s/", "bars/aggregated/")
 class ManyQuietStocks(QuietMarket):
     """A quiet market in which each symbol has prices of its own."""
 
-    def bars(self, symbol, day, timeframe, *, adjusted):
-        [session] = exchange_calendar.sessions_between(day, day)
-        opens, closes = (int(moment.timestamp()) for moment in (session.regular_open, session.regular_close))
-        half_hours = np.arange(opens, closes, 1800)
-        starts = np.sort(np.concatenate([half_hours + 17, half_hours + 37 + half_hours // 1800 % 7]))
-        prices = 200.0 + crc32(symbol.encode()) % 100 + day.day / 4 + starts // 1800 % 7
-        volumes = 100 + starts // 1800 % 5
-        seconds = bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), volumes)
-        return seconds if timeframe == RAW else resample.resample(seconds, timeframe)
+    def prices(self, symbol, day, starts):
+        return 200.0 + crc32(symbol.encode()) % 100 + day.day / 4 + starts // 1800 % 7
+
+    def volumes(self, day, starts):
+        return 100 + starts // 1800 % 5
 
 
 @dataclass(frozen=True)

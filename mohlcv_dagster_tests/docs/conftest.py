@@ -46,10 +46,17 @@ class QuietMarket:
         opens, closes = (int(moment.timestamp()) for moment in (session.regular_open, session.regular_close))
         half_hours = np.arange(opens, closes, 1800)
         starts = np.sort(np.concatenate([half_hours + 17, half_hours + 37 + half_hours // 1800 % 7]))
-        prices = 100.0 + day.day / 4 + starts // 1800 % 7
-        volumes = 100 + starts // 1800 % 5 + (0.5 if day >= FRACTIONAL_FROM else 0)
-        seconds = bar_table.from_arrays(starts, dict.fromkeys(bar_files.PRICES, prices), volumes)
+        prices = dict.fromkeys(bar_files.PRICES, self.prices(symbol, day, starts))
+        seconds = bar_table.from_arrays(starts, prices, self.volumes(day, starts))
         return seconds if timeframe == RAW else resample.resample(seconds, timeframe)
+
+    def prices(self, symbol, day, starts):
+        """The price of each bar."""
+        return 100.0 + day.day / 4 + starts // 1800 % 7
+
+    def volumes(self, day, starts):
+        """The volume of each bar."""
+        return 100 + starts // 1800 % 5 + (0.5 if day >= FRACTIONAL_FROM else 0)
 
 
 @dataclass(frozen=True)
